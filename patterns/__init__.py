@@ -1,0 +1,72 @@
+"""The five ways to run a long job behind a short request, in teaching order."""
+
+from patterns.contract import Fault, LearnsBy, Pattern, Process, Question, RunsIn
+
+_DIES_WITH_THE_WEB_PROCESS = frozenset({Fault.WEB_KILL, Fault.WEB_STOP})
+
+BACKGROUND_TASKS = Pattern(
+    name="background_tasks",
+    title="Background tasks",
+    summary="FastAPI runs the job after the response has left, in the same process.",
+    app="patterns.background_tasks:create_app",
+    runs_in=RunsIn.AFTER_RESPONSE,
+    learns_by=LearnsBy.FIXED_POLL,
+    teaches=Question.RUNS_IN,
+    loses_on=_DIES_WITH_THE_WEB_PROCESS,
+)
+
+CELERY_QUEUE = Pattern(
+    name="celery_queue",
+    title="Celery and Redis",
+    summary="Worker processes take jobs from a broker; web and workers restart apart.",
+    app="patterns.celery_queue:create_app",
+    runs_in=RunsIn.WORKER_PROCESS,
+    learns_by=LearnsBy.FIXED_POLL,
+    teaches=Question.RUNS_IN,
+    loses_on=frozenset({Fault.BROKER_LOSS}),
+    processes=(
+        Process(
+            name="worker",
+            arguments=(
+                *("-m", "celery", "--quiet", "-A", "patterns.celery_queue", "worker"),
+                *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
+            ),
+        ),
+    ),
+    needs=frozenset({"redis"}),
+)
+
+IN_MEMORY_QUEUE = Pattern(
+    name="in_memory_queue",
+    title="In-memory queue",
+    summary="A few asyncio workers take jobs from a bounded queue in the web process.",
+    app="patterns.in_memory_queue:create_app",
+    runs_in=RunsIn.IN_PROCESS_QUEUE,
+    learns_by=LearnsBy.FIXED_POLL,
+    teaches=Question.RUNS_IN,
+    loses_on=_DIES_WITH_THE_WEB_PROCESS,
+)
+
+POLLING = Pattern(
+    name="polling",
+    title="Polite polling",
+    summary="The client long-polls, backs off with jitter, and gives up at one deadline.",
+    app="patterns.polling:create_app",
+    runs_in=RunsIn.IN_PROCESS_QUEUE,
+    learns_by=LearnsBy.ADAPTIVE_POLL,
+    teaches=Question.LEARNS_BY,
+    loses_on=_DIES_WITH_THE_WEB_PROCESS,
+)
+
+WEBHOOK = Pattern(
+    name="webhook",
+    title="Webhook",
+    summary="The server POSTs the outcome to the client, signed, and tries again until it is taken.",
+    app="patterns.webhook:create_app",
+    runs_in=RunsIn.IN_PROCESS_QUEUE,
+    learns_by=LearnsBy.CALLBACK,
+    teaches=Question.LEARNS_BY,
+    loses_on=_DIES_WITH_THE_WEB_PROCESS,
+)
+
+PATTERNS = {p.name: p for p in (BACKGROUND_TASKS, CELERY_QUEUE, IN_MEMORY_QUEUE, POLLING, WEBHOOK)}

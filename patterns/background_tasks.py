@@ -1,0 +1,65 @@
+"""Background tasks: FastAPI runs the job after the response has left.
+
+The idea. `background_tasks.add_task(...)` is the whole hand-over. The client has its 202 before the job begins.
+
+Use it when the job takes seconds, losing it is bearable, and one process is enough: sending a mail, warming a cache.
+
+It breaks when the process ends: nothing is written down, so a deploy or a crash loses what was waiting or
+running. And FastAPI sets no bounds. Left alone it accepts work until memory ends, runs plain functions in the
+40 threads that its sync endpoints need too, and waits for all of it when it stops. What it takes to ship is
+below: a `limit` on what is accepted, `slots` for what runs at once, and threads that no stop has to wait for.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import BackgroundTasks, FastAPI, Request, Response
+
+from patterns import BACKGROUND_TASKS
+from patterns.agent import load_agent, run_in_daemon_thread
+from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.contract import SubmitRequest
+from patterns.execution import execute
+from patterns.settings import load_settings
+from patterns.store import MemoryStore
+
+
+def create_app() -> FastAPI:
+    """The app. Its records, and the work itself, live and die with this process."""
+    settings = load_settings()
+    agent = load_agent(settings)
+    store = MemoryStore(limit=settings.queue_size, ttl=settings.task_ttl_seconds)
+    slots = asyncio.Semaphore(settings.workers)
+    jobs: set[asyncio.Task[None]] = set()
+
+    async def work(task_id: str, prompt: str) -> None:
+        async with slots:
+            await execute(store, run_in_daemon_thread, agent, task_id, prompt, settings.task_timeout_seconds)
+
+    async def start(task_id: str, prompt: str) -> None:
+        # FastAPI keeps the whole request in memory until this returns: about 20 KB for every job that waits.
+        # So it only starts the job, and keeps hold of it: the event loop alone would keep it weakly.
+        job = asyncio.create_task(work(task_id, prompt))
+        jobs.add(job)
+        job.add_done_callback(jobs.discard)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.drain = lambda: store.drain(settings.grace_seconds)
+        yield
+        await app.state.drain()
+
+    app = new_app(BACKGROUND_TASKS, settings, lifespan)
+
+    @app.post(**submit_route(settings))
+    async def submit(body: SubmitRequest, request: Request, background_tasks: BackgroundTasks) -> Response:
+        task, new = store.create(body.prompt, idempotency_key(request))
+        if new:
+            background_tasks.add_task(start, task.task_id, body.prompt)
+        response = accepted(task, settings)
+        response.background = background_tasks
+        return response
+
+    add_shared_routes(app, BACKGROUND_TASKS, store, settings)
+    return app

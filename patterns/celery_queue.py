@@ -1,0 +1,252 @@
+"""Celery and Redis: worker processes take jobs from a broker.
+
+The idea. Submit writes a task record, then sends a message with `apply_async`; a worker, another process on
+this or any other machine, takes the message and writes the record as it goes. Web processes and workers can
+be stopped, killed and multiplied apart, because no state lives in any of them.
+
+Use it when a job must not be lost at a deploy or a crash, when work outgrows one process, or when an agent
+may hang or eat a whole core: a process can be killed, a thread cannot.
+
+It breaks when the broker loses its data, and when nobody notices that no worker runs: `/health` says so.
+
+Celery alone reads an id that was never given out as PENDING (celery#3596), blocks the caller in `.delay()`
+while the broker is down (celery#4296), and acknowledges a message before the work is done. The record, the
+threads and the settings below are the answers.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+from celery import Celery, Task as CeleryTask, signals
+from celery.exceptions import Reject, SoftTimeLimitExceeded
+from celery.worker.request import Request as CeleryRequest
+from fastapi import FastAPI, Request, Response
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
+
+from patterns import CELERY_QUEUE
+from patterns.agent import Agent, TaskEnded, load_agent, run_in_this_thread
+from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.contract import ErrorCode, SubmitRequest
+from patterns.execution import describe
+from patterns.redis_store import RedisStore, WorkerRecords
+from patterns.settings import Settings, SettingsError, load_settings
+from patterns.store import Unavailable
+
+#: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
+MOST_RUNS = 3
+#: A worker that ignores its soft time limit for this long is killed.
+HARD_LIMIT_AFTER_SECONDS = 5.0
+#: Submit answers 503 after this long without the broker, well within what an HTTP client waits.
+SUBMIT_SECONDS = 2.5
+#: Publishing is a blocking call. These threads do it; a broker that hangs can block no more than these.
+_PUBLISHERS = 4
+
+
+def celery_app(settings: Settings) -> Celery:
+    """A Celery application with the settings that keep a task when something dies."""
+    hard_limit = settings.task_timeout_seconds + HARD_LIMIT_AFTER_SECONDS
+    app = Celery("kit", broker=_broker_url(settings))
+    app.conf.update(
+        task_default_queue="agent",
+        worker_concurrency=settings.workers,
+        # The record tells the outcome. A result backend would be a second truth, and costs each submit a third.
+        task_ignore_result=True,
+        result_backend=None,
+        # Acknowledged when done, and put back when its process dies: a killed worker's task is run again.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # A worker holds no message that it is not working on, so that nothing waits behind a long task.
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        task_soft_time_limit=settings.task_timeout_seconds,
+        task_time_limit=hard_limit,
+        worker_soft_shutdown_timeout=settings.grace_seconds,
+        worker_enable_soft_shutdown_on_idle=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=1.0,
+        broker_transport_options={
+            "global_keyprefix": settings.key_prefix,
+            # A message not acknowledged for this long belongs to a dead worker. Longer than any run may take,
+            # or a task that is alive would be run twice (celery#5935); no longer, or a dead one's would wait.
+            "visibility_timeout": hard_limit + 5,
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+        },
+    )
+    return app
+
+
+def _broker_url(settings: Settings) -> str:
+    url = settings.broker_url or settings.redis_url
+    if not url:
+        raise SettingsError("REDIS_URL is not set, and Celery needs a broker. `kit serve celery_queue` brings its own.")
+    return url.replace("unix://", "redis+socket://", 1)
+
+
+@cache
+def _settings() -> Settings:
+    return load_settings()
+
+
+@cache
+def _records() -> WorkerRecords:
+    return WorkerRecords(_settings(), str(_settings().redis_url))
+
+
+@cache
+def _agent() -> Agent:
+    return load_agent(_settings())
+
+
+class RecordedRequest(CeleryRequest):  # type: ignore[misc]  # Celery ships no types
+    """Celery's view of a message, in the worker's main process. It outlives the process that runs the task."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """At the hard limit the task's process is killed, so the record is written here."""
+        if not soft:
+            _records().fail(self.id, ErrorCode.TIMEOUT, _too_long())
+        super().on_timeout(soft, timeout)
+
+
+class RecordedTask(CeleryTask):  # type: ignore[misc]  # Celery ships no types
+    """A task whose outcome is in its record."""
+
+    Request = RecordedRequest
+
+
+celery = celery_app(_settings())
+
+
+@celery.task(name="kit.run_agent", base=RecordedTask, bind=True)  # type: ignore[untyped-decorator]
+def run_agent(self: Any, prompt: str) -> None:
+    """Run the agent in a worker, and write the record as it goes."""
+    task_id, records = self.request.id, _records()
+    deadline = time.monotonic() + _settings().task_timeout_seconds
+
+    def report_progress(percent: int) -> None:
+        # Pools without time limits (threads) and without signals look here, so cancel and timeout work on all.
+        if time.monotonic() > deadline:
+            raise SoftTimeLimitExceeded
+        if not records.progress(task_id, percent):
+            raise TaskEnded
+
+    try:
+        if not records.start(task_id, MOST_RUNS):
+            return
+        try:
+            result = run_in_this_thread(_agent(), prompt, report_progress)
+        except TaskEnded:
+            return
+        except SoftTimeLimitExceeded:
+            records.fail(task_id, ErrorCode.TIMEOUT, _too_long())
+        except RedisError:
+            raise
+        except (Exception, SystemExit) as error:
+            records.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
+        else:
+            records.complete(task_id, result)
+    except RedisError as error:
+        raise Reject(f"the outcome could not be written: {error}", requeue=True) from error
+
+
+def _too_long() -> str:
+    return f"The task ran longer than {_settings().task_timeout_seconds:g} s."
+
+
+@signals.celeryd_init.connect  # type: ignore[untyped-decorator]
+def check_agent(**_: object) -> None:
+    """Stop a worker whose agent cannot be loaded, before it takes a task."""
+    try:
+        _agent()
+    except SettingsError as error:
+        sys.exit(f"kit: {error}")
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+@signals.heartbeat_sent.connect  # type: ignore[untyped-decorator]
+def tell_that_it_lives(sender: Any, **_: object) -> None:
+    """Let `/health` know that a worker is there."""
+    try:
+        _records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
+    except RedisError:
+        pass  # the next heartbeat may get through
+
+
+@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
+def tell_that_it_stops(sender: Any, **_: object) -> None:
+    """Let `/health` know that a worker has gone."""
+    try:
+        _records().farewell(str(sender.hostname))
+    except RedisError:
+        pass  # it is forgotten after WORKER_SILENCE_SECONDS
+
+
+def create_app() -> FastAPI:
+    """The web side. Any number of these give the same answers."""
+    settings = _settings()
+    store = RedisStore(settings, str(settings.redis_url))
+    publishers = ThreadPoolExecutor(_PUBLISHERS, thread_name_prefix="publish")
+    # Here, not in the worker: a worker's connection is meant to wait for messages.
+    celery.conf.broker_transport_options = {
+        **celery.conf.broker_transport_options,
+        "socket_timeout": 1.0,
+        "socket_connect_timeout": 1.0,
+    }
+
+    def publish(task_id: str, prompt: str) -> None:
+        run_agent.apply_async((prompt,), task_id=task_id, retry=True, retry_policy={"max_retries": 1})
+
+    async def hand_over(task_id: str, prompt: str) -> None:
+        """Send the message without blocking the event loop. Raises `Unavailable`."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(publishers, publish, task_id, prompt)
+        except (KombuError, OperationalError, RedisError, OSError) as error:
+            raise Unavailable(
+                f"The broker cannot be reached now ({type(error).__name__}). Nothing was accepted."
+            ) from error
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.drain = store.drain
+        async with store.listening():
+            yield
+        publishers.shutdown(wait=False, cancel_futures=True)
+
+    app = new_app(CELERY_QUEUE, settings, lifespan)
+
+    @app.post(**submit_route(settings))
+    async def submit(body: SubmitRequest, request: Request) -> Response:
+        key = idempotency_key(request)
+        task = None
+        try:
+            async with asyncio.timeout(SUBMIT_SECONDS):
+                task, to_hand_over = await store.create(body.prompt, key)
+                if to_hand_over:
+                    await hand_over(task.task_id, body.prompt)
+                    if key is not None:
+                        await store.handed_over(key)
+        except (Unavailable, TimeoutError) as error:
+            if task is not None:
+                await _forget(store, task.task_id)
+            raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
+        return accepted(task, settings)
+
+    add_shared_routes(app, CELERY_QUEUE, store, settings)
+    return app
+
+
+async def _forget(store: RedisStore, task_id: str) -> None:
+    """Take the record back: a message that got through after all finds no record, and is dropped."""
+    try:
+        async with asyncio.timeout(0.4):
+            await store.forget(task_id)
+    except (Unavailable, TimeoutError):
+        pass

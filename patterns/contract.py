@@ -1,0 +1,237 @@
+"""The words on the wire, and what a pattern is.
+
+Everything a client or a server must agree on is defined here once. Nothing here imports a web framework,
+so the benchmark, the tests and the command line can use the words without starting a server.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands: `pending → running → completed | failed | cancelled`."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+#: A task in one of these never changes again.
+FINISHED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+
+
+class ErrorCode(StrEnum):
+    """Why a task failed."""
+
+    TIMEOUT = "timeout"  # it ran past KIT_TASK_TIMEOUT_SECONDS
+    AGENT_ERROR = "agent_error"  # the agent raised
+    SHUTDOWN = "shutdown"  # the server stopped before it was done
+    WORKER_LOST = "worker_lost"  # its worker died, again and again
+
+
+class TaskError(BaseModel):
+    """What went wrong, for a program (`code`) and for a person (`message`). Never a traceback."""
+
+    code: ErrorCode
+    message: str
+
+
+class SubmitRequest(BaseModel):
+    """The body of `POST /agent/submit`."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"prompt": "Compare the three vendors in this contract."}]}
+    )
+
+    prompt: Annotated[str, Field(min_length=1, description="What the agent is asked to do.")]
+
+
+class WebhookSubmitRequest(SubmitRequest):
+    """The body of `POST /agent/submit` where the server calls back."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"prompt": "Compare the three vendors.", "callback_url": "https://example.com/hooks/agent"}]
+        },
+    )
+
+    callback_url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2000,
+            description="An http or https URL that gets the outcome, signed by Standard Webhooks.",
+        ),
+    ]
+
+
+class Task(BaseModel):
+    """A task as its client sees it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task_id": "6f1f5c0b8f0e4a6c9f4d1f0a2b3c4d5e",
+                    "status": "running",
+                    "progress": 40,
+                    "result": None,
+                    "error": None,
+                    "created_at": "2026-11-23T09:30:00.000000Z",
+                    "started_at": "2026-11-23T09:30:00.120000Z",
+                    "finished_at": None,
+                }
+            ]
+        }
+    )
+
+    task_id: str
+    status: TaskStatus
+    progress: Annotated[int, Field(ge=0, le=100, description="Whole percent. It never goes back.")]
+    result: str | None = None
+    error: TaskError | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether this is the outcome."""
+        return self.status in FINISHED
+
+
+class DeliveryState(StrEnum):
+    """How far the server is with telling the outcome."""
+
+    WAITING = "waiting"  # the task is not finished, or the next attempt is due later
+    DELIVERED = "delivered"  # the receiver answered 2xx
+    DEAD = "dead"  # given up; kept, and can be sent again
+
+
+class DeliveryAttempt(BaseModel):
+    """One POST to the callback URL."""
+
+    at: datetime
+    status_code: int | None = None
+    error: str | None = None
+
+
+class Delivery(BaseModel):
+    """The callback of one task, and every attempt so far."""
+
+    state: DeliveryState
+    attempts: list[DeliveryAttempt] = []
+    next_attempt_at: datetime | None = None
+    last_error: str | None = None
+
+
+class WebhookTask(Task):
+    """A task whose outcome is POSTed to its client."""
+
+    delivery: Delivery
+
+
+class Problem(BaseModel):
+    """An error as `application/problem+json` (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Unknown task",
+                    "status": 404,
+                    "detail": "No task has this id: it was never given out, or its record has expired.",
+                }
+            ]
+        }
+    )
+
+    title: str
+    status: int
+    detail: str
+
+
+class Health(BaseModel):
+    """The body of `GET /health` when all is well."""
+
+    status: Literal["ok"] = "ok"
+    pattern: str
+
+
+class RunsIn(StrEnum):
+    """First question: where does the work run?"""
+
+    AFTER_RESPONSE = "after the response, in the web process"
+    WORKER_PROCESS = "in a worker process"
+    IN_PROCESS_QUEUE = "in workers over a queue, in the web process"
+
+
+class LearnsBy(StrEnum):
+    """Second question: how does the client learn the outcome?"""
+
+    FIXED_POLL = "polling at a fixed interval"
+    ADAPTIVE_POLL = "polling politely: long-poll, back-off, deadline"
+    CALLBACK = "a signed callback"
+
+
+class Question(StrEnum):
+    """Which of the two questions a pattern varies. Patterns are only ever ranked within one."""
+
+    RUNS_IN = "where the work runs"
+    LEARNS_BY = "how the client learns the outcome"
+
+
+class Fault(StrEnum):
+    """Something that breaks."""
+
+    WEB_KILL = "web_kill"  # the web process gets SIGKILL
+    WEB_STOP = "web_stop"  # the web process gets SIGTERM, and the work outlasts KIT_GRACE_SECONDS
+    WORKER_KILL = "worker_kill"  # a worker process gets SIGKILL
+    BROKER_LOSS = "broker_loss"  # the broker comes back without its data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process that a pattern needs beside the web server, as arguments of the Python interpreter."""
+
+    name: str
+    arguments: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """One way out, described by inert data: safe to import anywhere.
+
+    `app` is the import string of a factory without arguments that returns an ASGI application.
+    `loses_on` names the faults that lose accepted tasks; every other fault is survived.
+    """
+
+    name: str
+    title: str
+    summary: str
+    app: str
+    runs_in: RunsIn
+    learns_by: LearnsBy
+    teaches: Question
+    loses_on: frozenset[Fault]
+    processes: Sequence[Process] = ()
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def module(self) -> str:
+        """The module that shows the pattern."""
+        return self.app.partition(":")[0]
+
+    @property
+    def scales_out(self) -> bool:
+        """Whether several web processes give the same answers: only if no record lives in one of them."""
+        return "redis" in self.needs

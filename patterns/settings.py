@@ -1,0 +1,98 @@
+"""Every setting, its default and its environment variable.
+
+A setting is read once, when a process starts. The web process and the Celery worker read the same class,
+so they cannot disagree about a name or a default.
+"""
+
+import secrets
+from base64 import b64encode
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+NotNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
+
+
+class SettingsError(Exception):
+    """A setting cannot be used. The message is one line that names the variable and what it should be."""
+
+
+def new_webhook_secret() -> str:
+    """Make a signing key as Standard Webhooks writes it: `whsec_` and 32 random bytes in base64."""
+    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+
+
+def _redis_url(value: object) -> object:
+    if isinstance(value, str) and value and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("write it as redis://host:port/0, rediss://host:port/0 or unix:///path")
+    return value
+
+
+class Settings(BaseSettings):
+    """The kit's settings, from the environment.
+
+    Raises `SettingsError` (by `load_settings`) when a variable holds something that cannot be used.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="KIT_", env_ignore_empty=True, populate_by_name=True)
+
+    agent: str = Field("simulated", description="the agent: simulated, or your own as module:callable")
+    agent_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(10, description="steps of the simulated agent")
+    agent_step_seconds: NotNegativeFloat = Field(1.0, description="how long each of its steps takes")
+    agent_jitter: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="how much a step's length varies: 0.5 is half to one and a half"
+    )
+    agent_seed: int = Field(0, description="makes its variation repeatable")
+    agent_behaviour: Literal["work", "fail", "hang", "block"] = Field(
+        "work", description="what it does: work, fail half-way, hang, or block its thread"
+    )
+    agent_obeys_prompt: bool = Field(
+        False, description="for tests: a prompt that starts with 'fail:', 'hang:' or 'block:' is obeyed"
+    )
+
+    task_timeout_seconds: Seconds = Field(300.0, description="a task that runs longer is ended as failed")
+    task_ttl_seconds: Seconds = Field(86_400.0, description="how long a finished record is kept")
+    workers: PositiveInt = Field(3, description="tasks at once, in a web process or in a Celery worker")
+    queue_size: PositiveInt = Field(1000, description="accepted and unfinished tasks before submit answers 503")
+    poll_interval_seconds: NotNegativeFloat = Field(1.0, description="what Retry-After tells a client")
+    max_wait_seconds: NotNegativeFloat = Field(30.0, description="the longest that Prefer: wait holds an answer")
+    max_body_bytes: PositiveInt = Field(262_144, description="a longer request body gets 413")
+    grace_seconds: NotNegativeFloat = Field(10.0, description="how long a stop waits for running tasks")
+
+    redis_url: Annotated[str | None, BeforeValidator(_redis_url)] = Field(
+        None,
+        validation_alias=AliasChoices("REDIS_URL", "redis_url"),
+        description="where records live; without it a private server is started",
+    )
+    broker_url: str | None = Field(None, description="Celery's broker, if it is not REDIS_URL")
+    key_prefix: Annotated[str, Field(min_length=1)] = Field("kit:", description="what every key in Redis begins with")
+
+    webhook_secret: str | None = Field(None, description="the signing key, whsec_…; made at start and printed if unset")
+    webhook_allow_private: bool = Field(False, description="allow callbacks to private and loopback addresses")
+    webhook_attempts: PositiveInt = Field(10, description="attempts before a delivery is a dead letter")
+    webhook_first_pause_seconds: Seconds = Field(1.0, description="the pause before the second attempt; it doubles")
+    webhook_max_pause_seconds: Seconds = Field(3600.0, description="the longest pause, Retry-After included")
+    webhook_timeout_seconds: Seconds = Field(15.0, description="how long one attempt may take")
+
+
+def environment_variable(field: str) -> str:
+    """The environment variable that sets `field`."""
+    return "REDIS_URL" if field == "redis_url" else f"KIT_{field.upper()}"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises `SettingsError` with one line that names each bad variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(e["loc"], e["msg"], e["input"]) for e in error.errors())) from None
+
+
+def _explain(location: tuple[int | str, ...], message: str, given: object) -> str:
+    variable = environment_variable(str(location[0]).lower()) if location else "a setting"
+    return f"{variable}={given}: {message.removeprefix('Value error, ').lower()}"

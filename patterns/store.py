@@ -1,0 +1,266 @@
+"""Where task records live: what every store can do, and the one in memory.
+
+A record is written before the answer to submit leaves. Nothing changes it once it is finished.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from patterns.contract import FINISHED, ErrorCode, Task, TaskError, TaskStatus
+
+
+class StoreError(Exception):
+    """A store could not do what it was asked. The message says why, for the client."""
+
+
+class QueueFull(StoreError):
+    """There are `KIT_QUEUE_SIZE` accepted and unfinished tasks already; nothing was accepted."""
+
+
+class KeyReused(StoreError):
+    """The same Idempotency-Key came with another body before."""
+
+
+class AlreadyFinished(StoreError):
+    """The task is completed or failed, so it cannot be cancelled."""
+
+
+class Unavailable(StoreError):
+    """The store or the broker cannot be reached now."""
+
+
+class TaskStore(Protocol):
+    """What the routes that all patterns share need from a store."""
+
+    async def get(self, task_id: str) -> Task | None:
+        """The task, or None if the id was never given out or its record has expired."""
+
+    async def wait(self, task_id: str, seconds: float) -> Task | None:
+        """The task as soon as it is finished, or as it is after `seconds`."""
+
+    async def cancel(self, task_id: str) -> Task | None:
+        """End the task as cancelled; None if there is none. Raises `AlreadyFinished`."""
+
+    async def check(self) -> None:
+        """Raise `Unavailable` when the store cannot be used."""
+
+
+def new_task_id() -> str:
+    """A task id that cannot be guessed."""
+    return secrets.token_hex(16)
+
+
+def fingerprint(body: str) -> bytes:
+    """What tells two request bodies apart: the same text has the same fingerprint."""
+    return hashlib.blake2b(body.encode(), digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Record:
+    """What is kept of one task. Slots and plain floats keep 200,000 of them small."""
+
+    task_id: str
+    created_at: float
+    status: TaskStatus = TaskStatus.PENDING
+    progress: int = 0
+    result: str | None = None
+    error: tuple[ErrorCode, str] | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    idempotency_key: str | None = None
+
+    def task(self) -> Task:
+        """The record as its client sees it."""
+        return Task(
+            task_id=self.task_id,
+            status=self.status,
+            progress=self.progress,
+            result=self.result,
+            error=TaskError(code=self.error[0], message=self.error[1]) if self.error else None,
+            created_at=moment(self.created_at),
+            started_at=moment(self.started_at) if self.started_at is not None else None,
+            finished_at=moment(self.finished_at) if self.finished_at is not None else None,
+        )
+
+
+def moment(seconds: float) -> datetime:
+    """A time on the wire: `seconds` since the epoch, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class MemoryStore:
+    """Records in this process, for as long as it lives. Used from the event loop's thread only.
+
+    Finished records go after `ttl` seconds. They finish in the order in which they expire, so that the
+    expired ones are always at the left of a queue: forgetting one costs the same however many are kept.
+    """
+
+    def __init__(self, *, limit: int, ttl: float, clock: Callable[[], float] = time.time) -> None:
+        self.unfinished = 0
+        #: Called with the id of a task that has just finished, and of one whose record has just expired.
+        self.on_finish: list[Callable[[str], None]] = []
+        self.on_forget: list[Callable[[str], None]] = []
+        self._limit = limit
+        self._ttl = ttl
+        self._clock = clock
+        self._records: dict[str, Record] = {}
+        self._expiring: deque[tuple[float, str]] = deque()
+        self._by_key: dict[str, tuple[bytes, str]] = {}
+        self._watchers: dict[str, set[asyncio.Future[None]]] = {}
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def create(self, body: str, idempotency_key: str | None = None) -> tuple[Task, bool]:
+        """Write the record of a new task, and say whether it is new.
+
+        A known key with the same body gives its task again, with False. Raises `KeyReused` when the body
+        differs, and `QueueFull` at the limit.
+        """
+        self._forget_expired()
+        if self._draining:
+            raise Unavailable("This server is stopping. Send the request again in a moment.")
+        if idempotency_key is not None and (known := self._by_key.get(idempotency_key)):
+            seen, task_id = known
+            if seen != fingerprint(body):
+                raise KeyReused("This Idempotency-Key came with another body before. Use a new key for a new request.")
+            return self._records[task_id].task(), False
+        if self.unfinished >= self._limit:
+            raise QueueFull(f"{self.unfinished} tasks are waiting or running, and this server takes no more.")
+        record = Record(new_task_id(), self._clock(), idempotency_key=idempotency_key)
+        self._records[record.task_id] = record
+        if idempotency_key is not None:
+            self._by_key[idempotency_key] = (fingerprint(body), record.task_id)
+        self.unfinished += 1
+        self._idle.clear()
+        return record.task(), True
+
+    async def get(self, task_id: str) -> Task | None:
+        self._forget_expired()
+        record = self._records.get(task_id)
+        return record.task() if record else None
+
+    async def wait(self, task_id: str, seconds: float) -> Task | None:
+        record = self._records.get(task_id)
+        if record is None or record.status in FINISHED:
+            return await self.get(task_id)
+        finished = self.watch(task_id)
+        try:
+            await asyncio.wait({finished}, timeout=seconds)
+        finally:
+            finished.cancel()
+        return record.task()
+
+    async def cancel(self, task_id: str) -> Task | None:
+        self._forget_expired()
+        record = self._records.get(task_id)
+        if record is None:
+            return None
+        if record.status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
+            raise AlreadyFinished(
+                f"The task is {record.status} already. Only a waiting or running task can be cancelled."
+            )
+        self._finish(record, TaskStatus.CANCELLED)
+        return record.task()
+
+    async def check(self) -> None:
+        if self._draining:
+            raise Unavailable("This server is stopping.")
+
+    async def drain(self, grace: float) -> None:
+        """Take no more tasks, wait at most `grace` seconds for the accepted ones, and fail what is left.
+
+        The routes go on answering, so that clients can learn the outcomes.
+        """
+        self._draining = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), grace)
+        for record in list(self._records.values()):
+            self._finish(
+                record, TaskStatus.FAILED, error=(ErrorCode.SHUTDOWN, "The server stopped before it was done.")
+            )
+
+    def start(self, task_id: str) -> bool:
+        """Mark a waiting task as running. False when it must not run: it was cancelled while it waited."""
+        record = self._records.get(task_id)
+        if record is None or record.status is not TaskStatus.PENDING:
+            return False
+        record.status, record.started_at = TaskStatus.RUNNING, self._now(record)
+        return True
+
+    def progress(self, task_id: str, percent: int) -> None:
+        """Note how far a running task is. A lower figure than before is ignored: progress never goes back."""
+        record = self._records.get(task_id)
+        if record and record.status is TaskStatus.RUNNING:
+            record.progress = max(record.progress, min(int(percent), 100))
+
+    def complete(self, task_id: str, result: str) -> None:
+        """End the task with its result, unless it is finished already."""
+        if record := self._records.get(task_id):
+            self._finish(record, TaskStatus.COMPLETED, result=result)
+
+    def fail(self, task_id: str, code: ErrorCode, message: str) -> None:
+        """End the task with an error, unless it is finished already."""
+        if record := self._records.get(task_id):
+            self._finish(record, TaskStatus.FAILED, error=(code, message))
+
+    def watch(self, task_id: str) -> asyncio.Future[None]:
+        """A future that is done when the task is finished. Cancel it, or let go of it, when no longer needed."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        record = self._records.get(task_id)
+        if record is None or record.status in FINISHED:
+            future.set_result(None)
+            return future
+        watchers = self._watchers.setdefault(task_id, set())
+        watchers.add(future)
+        future.add_done_callback(watchers.discard)
+        return future
+
+    def _finish(
+        self,
+        record: Record,
+        status: TaskStatus,
+        *,
+        result: str | None = None,
+        error: tuple[ErrorCode, str] | None = None,
+    ) -> None:
+        if record.status in FINISHED:
+            return
+        record.status, record.result, record.error = status, result, error
+        record.finished_at = self._now(record)
+        if status is TaskStatus.COMPLETED:
+            record.progress = 100
+        self._expiring.append((record.finished_at + self._ttl, record.task_id))
+        self.unfinished -= 1
+        if self.unfinished == 0:
+            self._idle.set()
+        for watcher in self._watchers.pop(record.task_id, ()):
+            if not watcher.done():
+                watcher.set_result(None)
+        for tell in self.on_finish:
+            tell(record.task_id)
+
+    def _now(self, record: Record) -> float:
+        # The system's clock may be set back; the moments of one task stay in order all the same.
+        return max(self._clock(), record.started_at or record.created_at)
+
+    def _forget_expired(self) -> None:
+        now = self._clock()
+        while self._expiring and self._expiring[0][0] <= now:
+            _, task_id = self._expiring.popleft()
+            record = self._records.pop(task_id)
+            if record.idempotency_key is not None:
+                del self._by_key[record.idempotency_key]
+            for tell in self.on_forget:
+                tell(record.task_id)
