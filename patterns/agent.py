@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from patterns.settings import Settings, SettingsError
@@ -102,13 +103,7 @@ def is_async(agent: Agent) -> bool:
 def run_in_this_thread(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
     """Run the agent to its end in the calling thread; an async one gets an event loop of its own."""
     outcome = agent(prompt, report_progress)
-    if inspect.isawaitable(outcome):
-
-        async def wait() -> str:
-            return await outcome
-
-        outcome = asyncio.run(wait())
-    return _text(outcome)
+    return _text(outcome if isinstance(outcome, str) else asyncio.run(_awaited(outcome)))
 
 
 async def run_on_the_loop(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
@@ -136,20 +131,23 @@ async def run_in_daemon_thread(agent: Agent, prompt: str, report_progress: Repor
                 outcome.set_exception(error)
 
     def run() -> None:
-        result, failure = None, None
+        result: str | None = None
+        failure: BaseException | None = None
         try:
             result = run_in_this_thread(agent, prompt, report_progress)
         except StopIteration as error:
             failure = RuntimeError(f"the agent raised StopIteration: {error}")  # a Future refuses StopIteration
         except BaseException as error:  # told to whoever waits, whatever it is
             failure = error
-        try:
+        with suppress(RuntimeError):  # the loop is closed: the server has stopped and nobody waits
             loop.call_soon_threadsafe(tell, result, failure)
-        except RuntimeError:
-            pass  # the loop is closed: the server has stopped and nobody waits
 
     threading.Thread(target=run, name="agent", daemon=True).start()
     return await outcome
+
+
+async def _awaited(outcome: Awaitable[str]) -> str:
+    return await outcome if inspect.isawaitable(outcome) else outcome
 
 
 def _text(outcome: object) -> str:

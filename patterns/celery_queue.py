@@ -19,11 +19,12 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any
 
-from celery import Celery, Task as CeleryTask, signals
+from celery import Celery, signals
+from celery import Task as CeleryTask
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.worker.request import Request as CeleryRequest
 from fastapi import FastAPI, Request, Response
@@ -174,19 +175,15 @@ def check_agent(**_: object) -> None:
 @signals.heartbeat_sent.connect  # type: ignore[untyped-decorator]
 def tell_that_it_lives(sender: Any, **_: object) -> None:
     """Let `/health` know that a worker is there."""
-    try:
+    with suppress(RedisError):  # the next heartbeat may get through
         _records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
-    except RedisError:
-        pass  # the next heartbeat may get through
 
 
 @signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
 def tell_that_it_stops(sender: Any, **_: object) -> None:
     """Let `/health` know that a worker has gone."""
-    try:
+    with suppress(RedisError):  # it is forgotten after WORKER_SILENCE_SECONDS
         _records().farewell(str(sender.hostname))
-    except RedisError:
-        pass  # it is forgotten after WORKER_SILENCE_SECONDS
 
 
 def create_app() -> FastAPI:

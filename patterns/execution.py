@@ -7,6 +7,7 @@ the agent.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from patterns.agent import Agent, ReportProgress, TaskEnded
 from patterns.contract import ErrorCode
@@ -41,8 +42,9 @@ async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str,
             raise RuntimeError("the agent called sys.exit()") from error  # it must not take the server with it
 
     working = asyncio.create_task(job())
+    watched: set[asyncio.Future[Any]] = {working, finished}
     try:
-        await asyncio.wait({working, finished}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(watched, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     finally:
         if not working.done():
             working.cancel()

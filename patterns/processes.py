@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -66,14 +66,10 @@ class Child:
         """Wait at most `patience` seconds after it was asked to end, then end it and all that it started."""
         if self._popen is None:
             return
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._popen.wait(patience)
-        except subprocess.TimeoutExpired:
-            pass
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self._popen.wait()
         self._family.tell_reaper(f"-{self._popen.pid}")
 

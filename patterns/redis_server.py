@@ -10,7 +10,6 @@ import shutil
 import socket
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from patterns.processes import Child, Family, ProcessFailed
 
@@ -49,8 +48,7 @@ def find_program() -> str:
     except ImportError:
         pass
     else:
-        if (path := Path(get_binary_path())).exists():
-            return str(path)
+        return str(get_binary_path())
     raise ProcessFailed(
         "There is no Redis: set REDIS_URL to one that runs, or install redis-server (Debian: apt install "
         "redis-server, macOS: brew install redis)."

@@ -104,7 +104,7 @@ class RedisStore:
 
     async def get(self, task_id: str) -> Task | None:
         with _reaching("Redis"):
-            fields = await self._redis.hgetall(self._keys.record(task_id))
+            fields: Any = await self._redis.hgetall(self._keys.record(task_id))
         return _task(task_id, fields) if fields else None
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:

@@ -1,0 +1,1 @@
+"""Load scripts, the comparison, its statistics and its report."""
