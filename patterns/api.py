@@ -100,7 +100,8 @@ def add_shared_routes(
         if seconds is None:
             task = await store.get(task_id)
         else:
-            task = await store.wait(task_id, min(seconds, settings.max_wait_seconds))
+            seconds = min(seconds, settings.max_wait_seconds)
+            task = await store.wait(task_id, seconds)
         if task is None:
             return problems.unknown_task()
         body = present(task).model_dump_json().encode()

@@ -63,3 +63,9 @@ def create_app() -> FastAPI:
 
     add_shared_routes(app, BACKGROUND_TASKS, store, settings)
     return app
+
+
+if __name__ == "__main__":
+    from patterns.commands import serve_module
+
+    serve_module("background_tasks")

@@ -15,6 +15,7 @@ threads and the settings below are the answers.
 """
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -168,7 +169,8 @@ def check_agent(**_: object) -> None:
     try:
         _agent()
     except SettingsError as error:
-        sys.exit(f"kit: {error}")
+        print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the parent has nothing to add
+        sys.exit(os.EX_CONFIG)
 
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
@@ -247,3 +249,9 @@ async def _forget(store: RedisStore, task_id: str) -> None:
             await store.forget(task_id)
     except (Unavailable, TimeoutError):
         pass
+
+
+if __name__ == "__main__":
+    from patterns.commands import serve_module
+
+    serve_module("celery_queue")

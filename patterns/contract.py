@@ -139,6 +139,15 @@ class WebhookTask(Task):
     delivery: Delivery
 
 
+class Callback(Task):
+    """The body of the POST to a callback URL: the finished task.
+
+    A result that would make it longer than Standard Webhooks advises (20 kB) is left out, and is at `result_at`.
+    """
+
+    result_at: str | None = None
+
+
 class Problem(BaseModel):
     """An error as `application/problem+json` (RFC 9457)."""
 

@@ -118,3 +118,9 @@ def app_for(pattern: Pattern) -> FastAPI:
 
     add_shared_routes(app, pattern, queue.store, settings)
     return app
+
+
+if __name__ == "__main__":
+    from patterns.commands import serve_module
+
+    serve_module("in_memory_queue")

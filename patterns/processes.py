@@ -43,6 +43,14 @@ class Child:
         """None while it runs; a negative number is the signal that ended it."""
         return self._popen.poll() if self._popen else None
 
+    @property
+    def how_it_ended(self) -> str:
+        """The end of a sentence about a process that runs no more."""
+        code = self.exit_code
+        if code is not None and code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
     def start(self) -> None:
         """Start it, or start it again after it has ended."""
         with open(self._family.log, "ab") if self._family.log else nullcontext() as output:

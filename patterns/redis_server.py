@@ -11,6 +11,8 @@ import socket
 import time
 from dataclasses import dataclass
 
+import redis
+
 from patterns.processes import Child, Family, ProcessFailed
 
 _START_SECONDS = 10.0
@@ -67,6 +69,17 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
     child = family.start("Redis server", [program, str(config)], {**os.environ, "LC_ALL": "C"})
     _wait_until_up(child, port, password)
     return RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child)
+
+
+def check_redis(url: str) -> None:
+    """Raise `ProcessFailed` when no Redis answers at `url`."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=None) as client:
+            client.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise ProcessFailed(
+            f"REDIS_URL is set, and no Redis answers there: {error}. Start it, or unset REDIS_URL to get a private one."
+        ) from error
 
 
 def free_port() -> int:

@@ -8,7 +8,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +18,19 @@ import httpx
 
 from patterns.contract import Pattern
 from patterns.processes import Child, Family, ProcessFailed
-from patterns.redis_server import start_redis
+from patterns.redis_server import check_redis, start_redis
 from patterns.settings import Settings, load_settings
 
 _READY_SECONDS = 30.0
+_MOST_DEATHS, _DEATHS_WITHIN_SECONDS = 4, 60.0
 
 
 class CannotServe(Exception):
     """What was asked for cannot be served. The message says why, and what to do."""
+
+
+class NotConfigured(ProcessFailed):
+    """A child could not use its settings, and has said so itself on this process's output."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Running:
     pattern: Pattern
     url: str
     redis: Child | None
+    redis_url: str | None
     workers: list[Child]
     web: list[Child]
     family: Family
@@ -42,6 +49,24 @@ class Running:
     def children(self) -> list[Child]:
         """Every process, in the order in which they were started."""
         return self.family.children
+
+    def supervise(self, tell: Callable[[str], None]) -> None:
+        """Start again what dies, as a process manager would, until interrupted; `tell` gets a line each time.
+
+        Raises `ProcessFailed` for a process that dies again and again.
+        """
+        deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
+        while True:
+            for child in self.children:
+                if child.exit_code is None:
+                    continue
+                if len(deaths) == _MOST_DEATHS and time.monotonic() - deaths[0] < _DEATHS_WITHIN_SECONDS:
+                    raise ProcessFailed(f"The {child.name} {child.how_it_ended}, the fifth end within a minute.")
+                deaths.append(time.monotonic())
+                ended, how = child.pid, child.how_it_ended
+                child.start()
+                tell(f"The {child.name} (process {ended}) {how}. Started again as process {child.pid}.")
+            time.sleep(0.2)
 
 
 @contextmanager
@@ -71,6 +96,8 @@ def running(
         if "redis" in pattern.needs and not environment.get("REDIS_URL"):
             server = start_redis(family)
             environment["REDIS_URL"], redis = server.url, server.child
+        elif "redis" in pattern.needs:
+            check_redis(environment["REDIS_URL"])
         workers = [
             family.start(p.name, [sys.executable, *p.arguments], {**environment, **p.env}) for p in pattern.processes
         ]
@@ -80,7 +107,7 @@ def running(
         url = f"http://{f'[{address}]' if ':' in address else address}:{bound_port}"
         wait_until_healthy(url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"), family)
         try:
-            yield Running(pattern, url, redis, workers, web, family)
+            yield Running(pattern, url, redis, environment.get("REDIS_URL"), workers, web, family)
         finally:
             family.stop(patience_of(settings))
 
@@ -96,7 +123,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise CannotServe(f"Cannot listen on {host}:{port}: {reason}. Choose another with --port.") from error
     listener.set_inheritable(True)
     return listener
@@ -107,6 +134,8 @@ def wait_until_healthy(url: str, family: Family) -> None:
     deadline, said = time.monotonic() + _READY_SECONDS, "nothing"
     while time.monotonic() < deadline:
         for child in family.children:
+            if child.exit_code == os.EX_CONFIG and family.log is None:
+                raise NotConfigured(_why_it_ended(child, family.log))
             if child.exit_code is not None:
                 raise ProcessFailed(_why_it_ended(child, family.log))
         try:
@@ -122,5 +151,5 @@ def wait_until_healthy(url: str, family: Family) -> None:
 
 def _why_it_ended(child: Child, log: Path | None) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log else []
-    last = lines[-1].removeprefix("kit: ") if lines else "its last words are above"
-    return f"The {child.name} ended with exit code {child.exit_code} before it was ready: {last}"
+    last = lines[-1].removeprefix("kit: ") if lines else "it has said why"
+    return f"The {child.name} {child.how_it_ended} before it was ready: {last}"

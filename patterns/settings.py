@@ -5,7 +5,7 @@ so they cannot disagree about a name or a default.
 """
 
 import secrets
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError
@@ -19,14 +19,20 @@ class SettingsError(Exception):
     """A setting cannot be used. The message is one line that names the variable and what it should be."""
 
 
-def new_webhook_secret() -> str:
-    """Make a signing key as Standard Webhooks writes it: `whsec_` and 32 random bytes in base64."""
-    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
-
-
 def _redis_url(value: object) -> object:
     if isinstance(value, str) and value and not value.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("write it as redis://host:port/0, rediss://host:port/0 or unix:///path")
+    return value
+
+
+def _signing_key(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            key = b64decode(value.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not (value.startswith("whsec_") and 24 <= len(key) <= 64):
+            raise ValueError("write it as whsec_ and 24 to 64 bytes in base64, as Standard Webhooks does")
     return value
 
 
@@ -69,7 +75,9 @@ class Settings(BaseSettings):
     broker_url: str | None = Field(None, description="Celery's broker, if it is not REDIS_URL")
     key_prefix: Annotated[str, Field(min_length=1)] = Field("kit:", description="what every key in Redis begins with")
 
-    webhook_secret: str | None = Field(None, description="the signing key, whsec_…; made at start and printed if unset")
+    webhook_secret: Annotated[str | None, BeforeValidator(_signing_key)] = Field(
+        None, description="the signing key, whsec_…; made at start and printed if unset"
+    )
     webhook_allow_private: bool = Field(False, description="allow callbacks to private and loopback addresses")
     webhook_attempts: PositiveInt = Field(10, description="attempts before a delivery is a dead letter")
     webhook_first_pause_seconds: Seconds = Field(1.0, description="the pause before the second attempt; it doubles")
@@ -93,6 +101,13 @@ def load_settings() -> Settings:
         raise SettingsError("; ".join(_explain(e["loc"], e["msg"], e["input"]) for e in error.errors())) from None
 
 
+def new_webhook_secret() -> str:
+    """Make a signing key as Standard Webhooks writes it: `whsec_` and 32 random bytes in base64."""
+    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+
+
 def _explain(location: tuple[int | str, ...], message: str, given: object) -> str:
     variable = environment_variable(str(location[0]).lower()) if location else "a setting"
+    if variable in {"REDIS_URL", "KIT_WEBHOOK_SECRET"}:
+        given = "…"  # it may hold a password
     return f"{variable}={given}: {message.removeprefix('Value error, ').lower()}"

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import gc
 import importlib
+import os
 import socket
 import sys
 
@@ -45,7 +46,8 @@ def main() -> None:
     try:
         app: FastAPI = getattr(importlib.import_module(module_name), factory)()
     except SettingsError as error:
-        sys.exit(f"kit: {error}")
+        print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the parent has nothing to add
+        sys.exit(os.EX_CONFIG)
     # What was loaded so far stays: the garbage collector need not look at it again, and may look less often.
     # With 10,000 tasks waiting this made submit a third faster, and its p99 ten times shorter.
     gc.collect()

@@ -1,0 +1,143 @@
+"""`kit bench`: run the patterns under the same load, and see which to pick."""
+
+import json
+import signal
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks.callbacks import count_callbacks
+from benchmarks.comparison import Comparison, Files
+from benchmarks.figures import Figures, figures
+from benchmarks.machine import library_versions, machine
+from benchmarks.plan import Plan, PlanError, plan
+from benchmarks.progress import watching
+from benchmarks.report import groups, print_report, warnings
+from benchmarks.samples import SamplesError, read_samples
+from patterns import PATTERNS
+from patterns.commands import give_up
+from patterns.contract import Pattern
+from patterns.processes import ProcessFailed
+from patterns.serving import CannotServe
+from patterns.settings import SettingsError
+
+#: A table that is written to a file need not fit a terminal.
+_FILE_WIDTH = 100
+
+
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="All five within a minute.")] = False,
+    patterns: Annotated[str, typer.Option(help="Only these, with commas between.")] = ",".join(PATTERNS),
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, max=500, help="Tasks per second. Otherwise: workers are half busy.")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0.5, max=600, help="Seconds that are measured, in each round.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks at once: KIT_WORKERS.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write. Otherwise: runs/ and the time, in UTC.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: nothing but JSON on standard output.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed: the same moments, the same work.")] = 0,
+) -> None:
+    """Run the patterns under the same load, and compare them. About four minutes; a minute with --quick."""
+    progress = Console(stderr=True, highlight=False)
+    interrupted = False
+    try:
+        chosen = _chosen(patterns)
+        wanted = plan(quick=quick, rate=rate, duration=duration, workers=workers, seed=seed)
+        files = _files(out)
+    except (_BadChoice, PlanError) as error:
+        raise give_up(error, 2) from None
+    signal.signal(signal.SIGTERM, _interrupt)
+    with watching(progress, wanted.rounds * len(chosen), wanted) as watch:
+        comparison = Comparison(chosen, wanted, files, watch)
+        try:
+            comparison.run()
+        except KeyboardInterrupt:
+            interrupted = True
+        except (ProcessFailed, CannotServe, SettingsError) as error:
+            raise give_up(error) from None
+    try:
+        found = _found(chosen, files)
+    except SamplesError as error:
+        raise give_up(error) from None
+    if found:
+        summary = _summary(found, wanted, files, comparison.redis, interrupted)
+        files.summary.write_text(summary + "\n", encoding="utf-8")
+        if as_json:
+            typer.echo(summary)
+        else:
+            where = _where(comparison.redis)
+            print_report(_output(), found, wanted, files, where, interrupted=interrupted)
+    if interrupted:
+        kept = f"What was measured so far is in {files.folder}" if found else "Nothing was measured yet."
+        raise give_up(f"Interrupted. {kept}", 130)
+
+
+class _BadChoice(Exception):
+    """An option cannot be used. The message is one line."""
+
+
+def _chosen(names: str) -> list[Pattern]:
+    wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    unknown = [name for name in wanted if name not in PATTERNS]
+    if unknown or not wanted:
+        what = f"There is no pattern {', '.join(map(repr, unknown))}" if unknown else "--patterns names none"
+        raise _BadChoice(f"{what}. There are: {', '.join(PATTERNS)}.")
+    # In teaching order, whatever the order on the command line.
+    return [pattern for name, pattern in PATTERNS.items() if name in wanted]
+
+
+def _files(out: Path | None) -> Files:
+    files = Files(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
+    try:
+        files.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _BadChoice(f"--out {files.folder}: {error.strerror}.") from None
+    if files.samples.exists():
+        raise _BadChoice(f"--out {files.folder} has the samples of another run. Name another folder.")
+    return files
+
+
+def _found(chosen: list[Pattern], files: Files) -> list[Figures]:
+    rows, callbacks = read_samples(files.samples), count_callbacks(files.callbacks)
+    found = [figures(pattern.name, rows, callbacks.get(pattern.name)) for pattern in chosen]
+    return [one for one in found if one.tally.offered]
+
+
+def _summary(found: list[Figures], wanted: Plan, files: Files, redis: str | None, interrupted: bool) -> str:
+    summary: dict[str, Any] = {
+        "questions": {question.value: [one.pattern for one in members] for question, members in groups(found)},
+        "patterns": {one.pattern: asdict(one) for one in found},
+        "unit": "seconds",
+        "warnings": warnings(found, interrupted),
+        "complete": not interrupted,
+        "plan": asdict(wanted),
+        "machine": machine(),
+        "versions": {**library_versions(), **({"redis": redis} if redis else {})},
+        "samples": str(files.samples),
+    }
+    return json.dumps(summary, indent=2)
+
+
+def _where(redis: str | None) -> list[str]:
+    here = machine()
+    libraries = [f"{name} {number}" for name, number in library_versions().items()]
+    return [
+        f"{here['cores']} cores, {here['processor']}",
+        f"{here['python']}, {here['kernel']}",
+        ", ".join([*libraries, *([redis] if redis else [])]),
+    ]
+
+
+def _output() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,138 @@
+"""One trial in the load process: puts the client of the served pattern together, and reports its samples."""
+
+import logging
+import random
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from gevent.pool import Pool
+
+from benchmarks.callbacks import CallbackWriter, Verdict
+from benchmarks.load import dispatcher
+from benchmarks.load.arrivals import Arrival, Shape, schedule
+from benchmarks.load.http import Session
+from benchmarks.load.learning import Callback, FixedPoll, Learn, PolitePoll
+from benchmarks.load.receiver import CallbackReceiver
+from benchmarks.load.tasks import TaskClient
+from benchmarks.samples import Outcome, Phase, Sample, SampleWriter
+from patterns import PATTERNS
+from patterns.contract import LearnsBy
+
+logger = logging.getLogger(__name__)
+
+#: How Locust hears of a measure: its name, milliseconds, and what went wrong.
+Fire = Callable[[str, float, Exception | None], None]
+
+_PROBLEMS = frozenset({Outcome.LOST, Outcome.FAILED, Outcome.DROPPED})
+
+
+class CannotLoad(Exception):
+    """The trial cannot begin. The message is one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What `/health` told."""
+
+    pattern: str
+    learns_by: LearnsBy
+
+
+def served_pattern(health: Any) -> Served:
+    """Which pattern is served. A name that the kit does not know is polled, which every server must bear.
+
+    Raises `CannotLoad` when the answer is not that of a healthy server.
+    """
+    body: Any = None
+    with suppress(ValueError, TypeError):
+        body = health.json()
+    if health.status_code != 200 or not isinstance(body, dict):
+        raise CannotLoad("GET /health does not say that a pattern is served here. Start one with: kit serve NAME")
+    name = str(body.get("pattern", "unknown"))
+    return Served(name, PATTERNS[name].learns_by if name in PATTERNS else LearnsBy.FIXED_POLL)
+
+
+class Trial:
+    """The clients of one trial. Raises `CannotLoad` when a callback could not be verified."""
+
+    def __init__(self, served: Served, options: Namespace, secret: str | None, fire: Fire) -> None:
+        self._served = served
+        self._options = options
+        self._fire = fire
+        self._samples = SampleWriter(options.samples) if options.samples else None
+        self._callbacks = CallbackWriter(options.callbacks) if options.callbacks else None
+        self._numbers = count()
+        self._under_way = Pool(options.max_in_flight)
+        learn, callback_url = self._behaviour(secret)
+        self._client = TaskClient(learn, deadline=options.deadline, callback_url=callback_url, report=self.report)
+
+    def one_task(self, session: Session) -> None:
+        """The ordinary way: one task, sent now, seen through to its end."""
+        arrival = Arrival(next(self._numbers), 0.0, Phase.MEASURED)
+        sample = self._new_sample(arrival, time.time())
+        self._client.perform(session, sample, self._prompt(sample))
+
+    def open_loop(self, session: Session) -> None:
+        """Every task of the schedule, each at its moment. Returns when all have their outcomes."""
+        o = self._options
+        dispatcher.dispatch(
+            schedule(o.rate, o.warm_up, o.duration, o.seed, Shape(o.arrivals)),
+            new_sample=self._new_sample,
+            perform=lambda sample: self._client.perform(session, sample, self._prompt(sample)),
+            drop=self.report,
+            pool=self._under_way,
+        )
+
+    def interrupt(self) -> None:
+        """Stop what is under way; its samples are written as interrupted."""
+        self._under_way.kill()
+
+    def report(self, sample: Sample) -> None:
+        """Write the row, and let Locust show what a job took beside what its requests took."""
+        if self._samples:
+            self._samples.write(sample)
+        for name, seconds in (
+            ("submit, from the intended moment", sample.submit_latency),
+            ("notification lag", sample.notification_lag),
+            ("end to end", sample.end_to_end),
+        ):
+            if seconds is not None:
+                self._fire(name, 1000 * seconds, None)
+        if sample.outcome in _PROBLEMS:
+            elapsed = time.time() - sample.intended
+            self._fire(f"task {sample.outcome}", 1000 * elapsed, RuntimeError(f"a task was {sample.outcome}"))
+
+    def _behaviour(self, secret: str | None) -> tuple[Learn, str | None]:
+        match self._served.learns_by:
+            case LearnsBy.FIXED_POLL:
+                return FixedPoll(self._options.poll_interval), None
+            case LearnsBy.ADAPTIVE_POLL:
+                return PolitePoll(self._options.wait, random.Random(f"jitter:{self._options.seed}")), None
+            case LearnsBy.CALLBACK:
+                if not secret:
+                    raise CannotLoad(
+                        "Callbacks are verified: give the server and Locust the same KIT_WEBHOOK_SECRET=whsec_…, "
+                        "and the server KIT_WEBHOOK_ALLOW_PRIVATE=1, because the receiver is on loopback."
+                    )
+                receiver = CallbackReceiver(secret, self._note_callback)
+                return Callback(receiver), receiver.url
+
+    def _note_callback(self, at: float, webhook_id: str, verdict: Verdict) -> None:
+        if self._callbacks:
+            self._callbacks.write(self._served.pattern, self._options.trial, at, webhook_id, verdict)
+        if verdict is not Verdict.TAKEN:
+            self._fire(f"callback {verdict}", 0.0, RuntimeError(f"a callback was {verdict}"))
+
+    def _new_sample(self, arrival: Arrival, intended: float) -> Sample:
+        return Sample(self._served.pattern, self._options.trial, arrival.number, arrival.phase, intended)
+
+    def _prompt(self, sample: Sample) -> str:
+        # The simulated agent's steps depend on its prompt: the same number is the same work in every pattern.
+        return f"Task {sample.number} of seed {self._options.seed}: compare the three vendors."
+
+

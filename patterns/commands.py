@@ -1,0 +1,164 @@
+"""`kit patterns`, `kit serve` and `kit submit`."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from patterns import PATTERNS
+from patterns.contract import LearnsBy, Pattern
+from patterns.processes import ProcessFailed
+from patterns.serving import CannotServe, NotConfigured, Running, running
+from patterns.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
+from patterns.submitting import SubmitFailed, submit_and_wait
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_SETTINGS_HELP = "Settings come from the environment:\n\n" + "\n\n".join(
+    f"{environment_variable(name)} (default {'unset' if field.default is None else field.default}): {field.description}"
+    for name, field in Settings.model_fields.items()
+)
+
+
+def give_up(message: object, code: int = 1) -> typer.Exit:
+    """Say in one line why nothing more can be done, and give the exit to raise."""
+    err.print(f"kit: {escape(' '.join(str(message).split()))}", style="red", soft_wrap=True)
+    return typer.Exit(code)
+
+
+def patterns(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON array.")] = False,
+) -> None:
+    """The five patterns: what each answers to the two questions, and what it loses on what."""
+    if as_json:
+        typer.echo(json.dumps([_as_json(pattern) for pattern in PATTERNS.values()], indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
+    for heading in (
+        "pattern",
+        "where the work runs",
+        "how the client learns the outcome",
+        "it teaches",
+        "loses tasks on",
+    ):
+        table.add_column(heading, no_wrap=heading == "pattern")
+    for pattern in PATTERNS.values():
+        teaches = "where" if pattern.teaches.value.startswith("where") else "how"
+        losses = ", ".join(sorted(pattern.loses_on))
+        table.add_row(f"[bold]{pattern.name}[/]", pattern.runs_in, pattern.learns_by, teaches, losses)
+    out.print(table)
+    out.print("Serve one: kit serve NAME    Compare them: kit bench --quick", style="dim")
+
+
+def serve(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(PATTERNS)}.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Where to listen. Only this machine, unless told otherwise.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, help="Web processes. More than one needs celery_queue.")] = 1,
+) -> None:
+    """Serve one pattern with everything it needs; one Ctrl-C stops it all."""
+    pattern = PATTERNS.get(name)
+    if pattern is None:
+        raise give_up(f"There is no pattern {name!r}. There are: {', '.join(PATTERNS)}.", 2)
+    try:
+        settings = load_settings()
+        env = _webhook_secret(pattern, settings)
+        for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
+            signal.signal(number, _interrupt)
+        with running(pattern, host=host, port=port, web_processes=workers, env=env) as served:
+            _tell_what_runs(served, settings, env)
+            served.supervise(lambda line: err.print(escape(line), style="yellow"))
+    except NotConfigured:
+        raise typer.Exit(1) from None
+    except (CannotServe, ProcessFailed, SettingsError) as error:
+        raise give_up(error) from None
+    except KeyboardInterrupt:
+        out.print("Stopped.")
+
+
+def submit(
+    prompt: Annotated[str, typer.Argument(help="What the agent is asked to do.")],
+    url: Annotated[str, typer.Option(help="Where the server is.")] = "http://127.0.0.1:8000",
+    webhook: Annotated[bool, typer.Option("--webhook", help="Start a receiver, and wait for the callback.")] = False,
+    secret: Annotated[
+        str | None,
+        typer.Option(envvar="KIT_WEBHOOK_SECRET", help="With --webhook: the server's signing key."),
+    ] = None,
+    deadline: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the outcome.")] = 600.0,
+) -> None:
+    """Submit a prompt, watch its progress, and print the result. Exits 1 when the task fails."""
+    if webhook and not secret:
+        raise give_up("--webhook needs the server's signing key: --secret whsec_… (`kit serve webhook` prints it).", 2)
+    try:
+        result = asyncio.run(submit_and_wait(url, prompt, secret if webhook else None, deadline, err))
+    except SubmitFailed as error:
+        raise give_up(error) from None
+    except KeyboardInterrupt:
+        raise give_up("Interrupted; the task was cancelled.", 130) from None
+    typer.echo(result)
+
+
+def _as_json(pattern: Pattern) -> dict[str, object]:
+    plain = asdict(pattern)
+    plain["loses_on"], plain["needs"] = sorted(pattern.loses_on), sorted(pattern.needs)
+    plain["processes"] = [process.name for process in pattern.processes]
+    return plain
+
+
+def _webhook_secret(pattern: Pattern, settings: Settings) -> dict[str, str]:
+    if pattern.learns_by is LearnsBy.CALLBACK and settings.webhook_secret is None:
+        return {"KIT_WEBHOOK_SECRET": new_webhook_secret()}
+    return {}
+
+
+def _tell_what_runs(served: Running, settings: Settings, env: dict[str, str]) -> None:
+    pattern = served.pattern
+    out.print(f"[bold]{pattern.title}[/] ({pattern.name}) at [bold]{served.url}[/]    routes: {served.url}/docs")
+    for child in served.children:
+        out.print(f"  {child.name:<13} process {child.pid}", style="dim")
+    if "redis" in pattern.needs:
+        where = "REDIS_URL" if os.environ.get("REDIS_URL") else "a private Redis, gone when this stops"
+        out.print(f"  {'records':<13} {where}", style="dim")
+    command = f'kit submit "Compare the three vendors." --url {served.url}'
+    if pattern.learns_by is LearnsBy.CALLBACK:
+        secret = env.get("KIT_WEBHOOK_SECRET") or settings.webhook_secret
+        command += f" --webhook --secret {secret}"
+        if not settings.webhook_allow_private:
+            out.print(
+                "  Callbacks to this machine are refused. To try it here, stop it and start it again with\n"
+                "  KIT_WEBHOOK_ALLOW_PRIVATE=1 kit serve webhook",
+                style="yellow",
+            )
+    out.print(f"Try it in another terminal:\n  {escape(command)}", soft_wrap=True)
+    out.print("Ctrl-C stops everything.")
+    sys.stdout.flush()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+app = typer.Typer(
+    name="kit",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Five ways to run a minutes-long agent job behind a milliseconds-long HTTP request.",
+)
+app.command()(patterns)
+app.command(epilog=_SETTINGS_HELP)(serve)
+app.command()(submit)
+
+
+def serve_module(name: str) -> None:
+    """What `python -m patterns.NAME` does: `kit serve NAME`, with the same options."""
+    app(["serve", name, *sys.argv[1:]], prog_name=f"python -m patterns.{name}")

@@ -1,0 +1,134 @@
+"""Which addresses the server may be told to call, and a connection that goes nowhere else.
+
+A callback URL is chosen by a client, so it may point at what only the server can reach: its own loopback, a
+database next door, a cloud's metadata service (server-side request forgery). Checking the URL and then
+fetching it is not enough, because a name can resolve to another address the second time (DNS rebinding).
+`GuardedNetwork` resolves once, checks every address, and connects to exactly the address it has checked; the
+Host header and the TLS name stay the URL's own. It follows no redirect, because nothing here does.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+
+import httpcore
+import httpx
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: IPv6 ranges that carry an IPv4 address which a gateway may turn them into (RFC 6052, RFC 4291).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+
+
+class ForbiddenAddress(Exception):
+    """The URL leads to an address that the server may not call."""
+
+
+def check_callback_url(url: str, *, allow_private: bool) -> httpx.URL:
+    """Parse a callback URL, and refuse what can be refused without a look at the DNS.
+
+    Raises `ForbiddenAddress` with a reason for the client.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ForbiddenAddress(f"it is not a URL: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ForbiddenAddress("it must begin with http:// or https:// and name a host")
+    if parsed.userinfo:
+        raise ForbiddenAddress("it must not hold a user name or a password")
+    host = parsed.host.rstrip(".").lower()
+    if not allow_private and (host == "localhost" or host.endswith(".localhost")):
+        raise ForbiddenAddress(_reason(host))
+    if (address := literal_address(host)) is not None:
+        check_address(address, allow_private=allow_private)
+    return parsed
+
+
+def literal_address(host: str) -> Address | None:
+    """The address that `host` writes down, in any notation a resolver takes (`127.1`, `0x7f000001`, `[::1]`)."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
+
+
+def check_address(address: Address, *, allow_private: bool) -> None:
+    """Raise `ForbiddenAddress` unless the server may call `address`.
+
+    Link-local (cloud metadata), multicast, unspecified and reserved addresses are refused whatever is allowed.
+    """
+    for target in (address, *_carried(address)):
+        never = target.is_link_local or target.is_multicast or target.is_unspecified
+        if isinstance(target, ipaddress.IPv6Address):
+            never = never or target.is_site_local
+        elif target.is_reserved:
+            never = True
+        if never:
+            raise ForbiddenAddress(f"{address} is an address that no callback may go to")
+        if not (target.is_global or allow_private):
+            raise ForbiddenAddress(_reason(str(address)))
+
+
+def _carried(address: Address) -> Iterable[Address]:
+    """The IPv4 addresses inside an IPv6 address, which it may be turned into on the way."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            yield address.ipv4_mapped
+        if address.sixtofour:
+            yield address.sixtofour
+        if address.teredo:
+            yield from address.teredo
+        if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
+            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+def _reason(where: str) -> str:
+    return (
+        f"{where} is not a public address (KIT_WEBHOOK_ALLOW_PRIVATE=1 on the server allows private and loopback ones)"
+    )
+
+
+class GuardedNetwork(httpcore.AsyncNetworkBackend):
+    """The network as httpcore sees it, without the addresses that the server may not call."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address of `host` that answers, once all of them are allowed."""
+        try:
+            async with asyncio.timeout(timeout):
+                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"{host} did not resolve in time") from error
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"{host} does not resolve") from error
+        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+        for address in addresses:
+            check_address(ipaddress.ip_address(address), allow_private=self._allow_private)
+        failure: httpcore.NetworkError | httpcore.TimeoutException = httpcore.ConnectError(f"{host} has no address")
+        for address in addresses:
+            try:
+                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, as httpcore asks between its own retries."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,130 @@
+"""What `kit submit` does: send a prompt, show how far it is, give the result."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import httpx
+import uvicorn
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from patterns.contract import Callback, Task
+from patterns.polling import ClientError, PollingClient, completed
+from patterns.receiver import Receiver, Refused
+from patterns.serving import listening_socket
+
+#: Enough for any callback: the sender keeps them under 20 kB.
+_MOST_BYTES = 100_000
+
+
+class SubmitFailed(Exception):
+    """The task did not complete. The message says why, and what to do."""
+
+
+async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: float, console: Console) -> str:
+    """The result of a task: learnt by polling or, with a secret, by a verified callback.
+
+    Raises `SubmitFailed`.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    await _check(url)
+    try:
+        async with PollingClient(url, deadline=deadline) as client:
+            with bar:
+                row = bar.add_task("submitting", total=100)
+
+                def show(percent: int) -> None:
+                    bar.update(row, completed=percent, description="working")
+
+                if secret is None:
+                    task = await client.run(prompt, on_progress=show)
+                else:
+                    # Who is called back knows nothing until then: the bar only shows that time goes by.
+                    bar.update(row, total=None, description="waiting for the callback")
+                    task = await _learn_by_callback(client, prompt, secret, deadline)
+                return task.result or ""
+    except ClientError as error:
+        raise SubmitFailed(error) from error
+
+
+async def _check(url: str) -> None:
+    """Say at once that nobody is there: a client in a program would go on trying, a person wants to know."""
+    try:
+        async with httpx.AsyncClient(timeout=5) as http:
+            await http.get(f"{url.rstrip('/')}/health")
+    except httpx.UnsupportedProtocol as error:
+        raise SubmitFailed(f"--url {url}: write it as http://host:port") from error
+    except httpx.InvalidURL as error:
+        raise SubmitFailed(f"--url {url}: {error}") from error
+    except httpx.TransportError as error:
+        raise SubmitFailed(
+            f"Nothing answers at {url} ({type(error).__name__}). Start a server: kit serve in_memory_queue"
+        ) from error
+
+
+async def _learn_by_callback(client: PollingClient, prompt: str, secret: str, deadline: float) -> Task:
+    """Submit with a callback URL of this machine, and wait until the server has called it."""
+    told: asyncio.Future[Callback] = asyncio.get_running_loop().create_future()
+    try:
+        receiver = Receiver(secret)
+    except (ValueError, RuntimeError) as error:
+        raise SubmitFailed(f"--secret is no Standard Webhooks key (whsec_…): {error}") from error
+    with _receiving(receiver, told) as callback_url:
+        task = await client.submit(prompt, callback_url=callback_url)
+        try:
+            async with asyncio.timeout(deadline):
+                return completed(await told)
+        except TimeoutError:
+            raise SubmitFailed(
+                f"No verified callback for task {task.task_id} within {deadline:g} s. Does the server sign with "
+                "another secret? GET /agent/status/{task_id} lists its attempts under delivery."
+            ) from None
+        except asyncio.CancelledError:
+            with suppress(ClientError, httpx.HTTPError):
+                await client.cancel(task.task_id)
+            raise
+
+
+@contextmanager
+def _receiving(receiver: Receiver, told: asyncio.Future[Callback]) -> Iterator[str]:
+    """A receiver on loopback, in a thread of its own; gives its URL, and tells the first genuine callback."""
+    loop = asyncio.get_running_loop()
+
+    def tell(callback: Callback) -> None:
+        if not told.done():
+            told.set_result(callback)
+
+    async def hook(request: Request) -> Response:
+        try:
+            callback = receiver.accept(request.headers, await request.body())
+        except Refused as refused:
+            return Response(str(refused), 400)
+        if callback is not None:
+            loop.call_soon_threadsafe(tell, callback)
+        return Response(status_code=204)
+
+    app = Starlette(routes=[Route("/callback", hook, methods=["POST"])], max_body_size=_MOST_BYTES)
+    listener = listening_socket("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/callback"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=5)
+        listener.close()

@@ -1,0 +1,110 @@
+"""Webhook: the server POSTs the outcome to the client.
+
+The idea. Submit names a `callback_url`. The work runs on the in-memory queue, unchanged; when a task is
+finished, whichever way, the server tells its client: signed, so that the client can believe it, and again
+until the client has taken it.
+
+Use it between servers, when jobs take minutes or hours: nobody asks in vain, and nobody waits.
+
+It breaks when the receiver cannot be reached from here, or is down for longer than the attempts last. Then the
+delivery is a dead letter: it is kept, listed at `/agent/dead-letters`, and can be sent again. The callback URL
+is a stranger's choice of where this server connects to, so `egress` refuses what is not public.
+"""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+
+from patterns import WEBHOOK, problems
+from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.contract import DeliveryState, Task, WebhookSubmitRequest, WebhookTask
+from patterns.delivery import Deliveries
+from patterns.egress import ForbiddenAddress, check_callback_url
+from patterns.in_memory_queue import InMemoryQueue
+from patterns.settings import load_settings, new_webhook_secret
+
+#: At a stop this much of the grace period is kept for telling the last outcomes.
+_TELLING_SHARE = 0.25
+
+
+def create_app() -> FastAPI:
+    """The app. Its queue, its records and its deliveries live and die with this process."""
+    settings = load_settings()
+    if settings.webhook_secret is None:
+        settings.webhook_secret = new_webhook_secret()
+        print(f"KIT_WEBHOOK_SECRET={settings.webhook_secret}", file=sys.stderr)  # noqa: T201 receivers need it
+    queue = InMemoryQueue(settings)
+    deliveries = Deliveries(settings, queue.store.get)
+    queue.store.on_finish.append(deliveries.start)
+    queue.store.on_forget.append(deliveries.forget)
+
+    def present(task: Task) -> WebhookTask:
+        delivery = deliveries.get(task.task_id).delivery()
+        return WebhookTask.model_construct(**task.__dict__, delivery=delivery)
+
+    async def drain() -> None:
+        await queue.store.drain(settings.grace_seconds * (1 - _TELLING_SHARE))
+        await deliveries.drain(settings.grace_seconds * _TELLING_SHARE)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.drain = drain
+        async with queue.running():
+            yield
+            await drain()
+        await deliveries.aclose()
+
+    app = new_app(WEBHOOK, settings, lifespan)
+
+    @app.post(**submit_route(settings, WebhookTask))
+    async def submit(body: WebhookSubmitRequest, request: Request) -> Response:
+        try:
+            url = check_callback_url(body.callback_url, allow_private=settings.webhook_allow_private)
+        except ForbiddenAddress as error:
+            raise RequestValidationError([{"loc": ("body", "callback_url"), "msg": str(error)}]) from error
+        task, new = queue.submit(body.prompt, f"{body.callback_url}\n{body.prompt}", idempotency_key(request))
+        if new:
+            deliveries.expect(task.task_id, url)
+        return accepted(present(task), settings)
+
+    add_shared_routes(app, WEBHOOK, queue.store, settings, task_model=WebhookTask, present=present)
+
+    @app.get(
+        "/agent/dead-letters",
+        summary="The tasks whose outcome could not be told",
+        tags=["deliveries"],
+        response_model=list[WebhookTask],
+        responses=problems.documented(422),
+    )
+    async def dead_letters(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Task]:
+        tasks = [await queue.store.get(task_id) for task_id in deliveries.dead_letters()[:limit]]
+        return [present(task) for task in tasks if task is not None]
+
+    @app.post(
+        "/agent/redeliver/{task_id}",
+        summary="Send a dead letter again",
+        tags=["deliveries"],
+        status_code=202,
+        response_model=WebhookTask,
+        responses={202: {"description": "Its attempts begin anew."}, **problems.documented(404, 409, 422)},
+    )
+    async def redeliver(task_id: str) -> Response:
+        task = await queue.store.get(task_id)
+        if task is None:
+            return problems.unknown_task()
+        if deliveries.get(task_id).state is not DeliveryState.DEAD:
+            return problems.problem(409, "Not a dead letter", "Only a delivery that was given up can be sent again.")
+        deliveries.start(task_id)
+        return accepted(present(task), settings)
+
+    return app
+
+
+if __name__ == "__main__":
+    from patterns.commands import serve_module
+
+    serve_module("webhook")

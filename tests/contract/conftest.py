@@ -1,0 +1,72 @@
+"""The five patterns as real processes, in three settings. Each is started when a test first asks for it."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from patterns import PATTERNS
+from tests.receiving import Callbacks
+from tests.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
+
+Fleet = Mapping[str, Served]
+
+_SETTINGS = {
+    # Tasks take a tenth of a second. A poll interval that is not whole shows how Retry-After is rounded.
+    "quick": {**QUICK_AGENT, "KIT_POLL_INTERVAL_SECONDS": "1.2", "KIT_MAX_BODY_BYTES": "10000"},
+    # Tasks do not end by themselves, one runs at a time, and three are accepted.
+    "small": {
+        **ENDLESS_AGENT,
+        "KIT_WORKERS": "1",
+        "KIT_QUEUE_SIZE": "3",
+        "KIT_MAX_WAIT_SECONDS": "1",
+        "KIT_POLL_INTERVAL_SECONDS": "0",
+    },
+    # Tasks may take a second, and are forgotten three seconds after they finish.
+    "short": {
+        **QUICK_AGENT,
+        "KIT_TASK_TIMEOUT_SECONDS": "1",
+        "KIT_TASK_TTL_SECONDS": "3",
+        "KIT_WORKERS": "2",
+        "KIT_QUEUE_SIZE": "6",
+    },
+}
+
+
+@pytest.fixture(scope="package")
+def fleet(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Callable[[str], Fleet]]:
+    """Gives all five patterns in one of the settings, by pattern name."""
+    started: dict[str, Fleet] = {}
+    with Servers(tmp_path_factory.mktemp("contract"), callbacks.url) as servers:
+
+        def by_setting(name: str) -> Fleet:
+            if name not in started:
+                started[name] = servers.fleet(PATTERNS.values(), _SETTINGS[name])
+            return started[name]
+
+        yield by_setting
+
+
+@pytest.fixture(params=PATTERNS)
+def name(request: pytest.FixtureRequest) -> str:
+    """The name of each pattern in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def quick(fleet: Callable[[str], Fleet], name: str) -> Served:
+    """Tasks take a tenth of a second here."""
+    return fleet("quick")[name]
+
+
+@pytest.fixture
+def small(fleet: Callable[[str], Fleet], name: str) -> Iterator[Served]:
+    """One task runs here at a time, without an end; two more may wait. It is empty before and after the test."""
+    served = fleet("small")[name]
+    yield served
+    served.cancel_all()
+
+
+@pytest.fixture
+def short(fleet: Callable[[str], Fleet], name: str) -> Served:
+    """Tasks may take one second here, and are forgotten after three."""
+    return fleet("short")[name]

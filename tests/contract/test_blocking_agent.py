@@ -1,0 +1,41 @@
+"""An async agent that blocks its thread. What it can hold up is the difference between the patterns."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from patterns import PATTERNS
+from patterns.contract import RunsIn
+from tests.serving import Served
+from tests.waiting import eventually
+
+_ON_THE_LOOP = [name for name, pattern in PATTERNS.items() if pattern.runs_in is RunsIn.IN_PROCESS_QUEUE]
+_ELSEWHERE = [name for name in PATTERNS if name not in _ON_THE_LOOP]
+
+Fleet = Mapping[str, Served]
+
+
+@pytest.mark.parametrize("name", _ELSEWHERE)
+def test_the_server_answers_while_an_agent_blocks_in_a_thread_or_a_process_of_its_own(small: Served) -> None:
+    task_id = small.accept("block: for minutes")
+    running = small.until(task_id, "running")
+
+    assert small.health() == 200
+    assert small.submit("another").status_code == 202
+    assert running["finished_at"] is None
+
+    small.cancel(task_id)
+    assert small.task(task_id)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("name", _ON_THE_LOOP)
+def test_nobody_is_answered_while_an_agent_blocks_the_event_loop(quick: Served) -> None:
+    task_id, seen = quick.accept("block: for a tenth of a second"), list[str]()
+
+    def look() -> str:
+        seen.append(quick.task(task_id)["status"])
+        return seen[-1]
+
+    eventually(look, lambda status: status == "completed")
+    # it ran, and in all that time not one request saw it running
+    assert "running" not in seen

@@ -1,0 +1,103 @@
+"""`Prefer: wait=N` holds an answer until the task is finished, or N seconds (RFC 7240, 4.3)."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.contract.task_shape import whole_seconds
+from tests.serving import Served
+from tests.waiting import at_once
+
+
+def test_it_answers_as_soon_as_the_task_is_finished(quick: Served) -> None:
+    began = time.monotonic()
+    task_id = quick.accept()
+
+    answer = quick.status(task_id, prefer="wait=25")
+
+    assert answer.json()["status"] == "completed"
+    assert answer.headers["preference-applied"] == "wait=25"
+    assert time.monotonic() - began < 20, "it was held although the task was finished"
+
+
+def test_it_answers_at_once_when_the_task_is_finished_already(quick: Served) -> None:
+    task_id = quick.accept()
+    quick.outcome(task_id)
+    began = time.monotonic()
+
+    answer = quick.status(task_id, prefer="wait=25")
+
+    assert answer.json()["status"] == "completed"
+    assert "retry-after" not in answer.headers
+    assert time.monotonic() - began < 20, "it was held although the task was finished"
+
+
+def test_it_answers_after_the_wait_when_the_task_goes_on(small: Served) -> None:
+    task_id = small.accept()
+    began = time.monotonic()
+
+    answer = small.status(task_id, prefer="wait=1")
+
+    assert time.monotonic() - began >= 0.9
+    assert answer.status_code == 200
+    assert answer.json()["status"] in {"pending", "running"}
+    assert answer.headers["preference-applied"] == "wait=1"
+    assert whole_seconds(answer) == 0  # who was held has waited already
+
+
+def test_a_wait_is_capped(small: Served) -> None:
+    task_id = small.accept()
+
+    # the cap is one second here, and the test would time out long before the wait that is asked for
+    answer = small.status(task_id, prefer="wait=999999999")
+
+    assert answer.json()["status"] in {"pending", "running"}
+    assert answer.headers["preference-applied"] == "wait=1"
+
+
+def test_a_wait_of_nothing_does_not_wait(small: Served) -> None:
+    answer = small.status(small.accept(), prefer="wait=0")
+
+    assert answer.json()["status"] in {"pending", "running"}
+    assert answer.headers["preference-applied"] == "wait=0"
+
+
+def test_cancelling_ends_a_wait(quick: Served) -> None:
+    task_id = quick.accept("hang: until it is cancelled")
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(quick.status, task_id, prefer="wait=25")
+        quick.until(task_id, "running")
+
+        quick.cancel(task_id)
+
+        assert held.result().json()["status"] == "cancelled"
+
+
+def test_many_may_wait_for_one_task(quick: Served) -> None:
+    task_id = quick.accept()
+
+    answers = at_once(20, lambda _: quick.status(task_id, prefer="wait=25"))
+
+    assert {answer.json()["status"] for answer in answers} == {"completed"}
+
+
+@pytest.mark.parametrize(
+    "preference", ["wait", "wait=", "wait=soon", "wait=-1", "wait=1.5", "wait=1e9", "await=5", ","]
+)
+def test_a_preference_that_cannot_be_read_is_ignored(small: Served, preference: str) -> None:
+    answer = small.status(small.accept(), prefer=preference)
+
+    assert answer.status_code == 200
+    assert "preference-applied" not in answer.headers
+
+
+@pytest.mark.parametrize("preference", ["respond-async, wait=0", "Wait=0", 'wait="0"', "wait = 0", "wait=0; foo"])
+def test_a_preference_may_be_written_in_any_way_the_rfc_allows(small: Served, preference: str) -> None:
+    answer = small.status(small.accept(), prefer=preference)
+
+    assert answer.headers["preference-applied"] == "wait=0"
+
+
+def test_without_a_preference_nothing_is_applied(small: Served) -> None:
+    assert "preference-applied" not in small.status(small.accept()).headers

@@ -1,0 +1,156 @@
+"""Patterns as real processes, and how a test talks to them: over HTTP only."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from patterns.contract import FINISHED, Pattern
+from patterns.serving import Running, running
+from patterns.settings import Settings, environment_variable, new_webhook_secret
+from tests.documented import OpenAPI
+from tests.waiting import PATIENCE_SECONDS, eventually
+
+Json = dict[str, Any]
+
+#: The tests choose every setting: what a developer has set must not change their outcome. Empty means unset.
+_NOTHING_SET = {environment_variable(field): "" for field in Settings.model_fields}
+
+#: A quick agent that can be told by the prompt to fail, to hang, or to block.
+QUICK_AGENT = {"KIT_AGENT_STEPS": "5", "KIT_AGENT_STEP_SECONDS": "0.02", "KIT_AGENT_OBEYS_PROMPT": "1"}
+#: An agent that is still at work whenever a test looks, and sees at each of its short steps that it is cancelled.
+ENDLESS_AGENT = {"KIT_AGENT_STEPS": "6000", "KIT_AGENT_STEP_SECONDS": "0.05", "KIT_AGENT_OBEYS_PROMPT": "1"}
+
+
+class Served:
+    """A pattern that is up, as its client sees it. Each answer is compared with what openapi.json says."""
+
+    def __init__(self, running: Running, callback_url: str) -> None:
+        self.running = running
+        self.pattern = running.pattern
+        self.url = running.url
+        self.openapi = OpenAPI(self.url)
+        self.submitted: list[str] = []
+        self._callback_url = callback_url
+        self.http = self.connect()
+
+    def connect(self) -> httpx.Client:
+        """A client with connections of its own."""
+        return httpx.Client(
+            base_url=self.url,
+            timeout=PATIENCE_SECONDS,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=20),
+            event_hooks={"response": [self.openapi.check]},
+        )
+
+    def body(self, prompt: object = "compare the vendors", **more: object) -> Json:
+        """A submit body that this pattern takes."""
+        callback = {"callback_url": self._callback_url} if self.pattern.name == "webhook" else {}
+        return {"prompt": prompt, **callback, **more}
+
+    def submit(self, prompt: str = "compare the vendors", key: str | None = None) -> httpx.Response:
+        """Hand over a prompt, and give the answer, whatever it is."""
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        answer = self.http.post("/agent/submit", json=self.body(prompt), headers=headers)
+        if answer.status_code == 202:
+            self.submitted.append(answer.json()["task_id"])
+        return answer
+
+    def accept(self, prompt: str = "compare the vendors", key: str | None = None) -> str:
+        """Hand over a prompt that must be accepted, and give its task id."""
+        answer = self.submit(prompt, key)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["task_id"])
+
+    def status(self, task_id: str, **headers: str) -> httpx.Response:
+        """Ask how far a task is; `prefer="wait=5"` sets the `Prefer` header."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.http.get(f"/agent/status/{task_id}", headers=named)
+
+    def task(self, task_id: str) -> Json:
+        """A task that must be known."""
+        return _json(self.status(task_id))
+
+    def until(self, task_id: str, status: str, within: float = PATIENCE_SECONDS) -> Json:
+        """The task, once it has this status."""
+        return eventually(lambda: self.task(task_id), lambda task: task["status"] == status, within)
+
+    def outcome(self, task_id: str, within: float = PATIENCE_SECONDS) -> Json:
+        """The task, once it is finished."""
+        return eventually(
+            lambda: _json(self.status(task_id, prefer="wait=2")), lambda task: task["status"] in FINISHED, within
+        )
+
+    def until_told(self, task_id: str) -> Json:
+        """The task, once its callback has been taken."""
+        return eventually(lambda: self.task(task_id), lambda task: task["delivery"]["state"] == "delivered")
+
+    def cancel(self, task_id: str) -> httpx.Response:
+        """Ask to end a task, and give the answer, whatever it is."""
+        return self.http.post(f"/agent/cancel/{task_id}")
+
+    def cancel_all(self) -> None:
+        """End whatever was submitted here and is not finished."""
+        while self.submitted:
+            self.cancel(self.submitted.pop())
+
+    def health(self) -> int | None:
+        """The status of `/health`, or None when nobody answers."""
+        try:
+            return self.http.get("/health").status_code
+        except httpx.TransportError:
+            return None
+
+    def until_healthy(self) -> None:
+        """Return once `/health` says so."""
+        eventually(self.health, lambda status: status == 200)
+
+
+def _json(answer: httpx.Response) -> Json:
+    assert answer.status_code == 200, f"{answer.request.url} → {answer.status_code} {answer.text}"
+    task: Json = answer.json()
+    return task
+
+
+class Servers:
+    """Starts servers side by side, and stops all of them when the block ends."""
+
+    def __init__(self, folder: Path, callback_url: str) -> None:
+        self._folder = folder
+        self._callback_url = callback_url
+        self._started: list[ExitStack] = []
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with ThreadPoolExecutor(max(1, len(self._started))) as threads:
+            list(threads.map(ExitStack.close, self._started))
+
+    def serve(self, pattern: Pattern, env: Mapping[str, str], *, web_processes: int = 1) -> Served:
+        """Start one pattern, and return once it is healthy."""
+        stack = ExitStack()
+        self._started.append(stack)
+        webhook = {"KIT_WEBHOOK_ALLOW_PRIVATE": "1", "KIT_WEBHOOK_SECRET": new_webhook_secret()}
+        settings = {**_NOTHING_SET, **webhook, **env}
+        log = self._folder / f"{next(self._numbers)}-{pattern.name}.log"
+        up = stack.enter_context(running(pattern, env=settings, web_processes=web_processes, log=log))
+        served = Served(up, self._callback_url)
+        stack.callback(served.http.close)
+        return served
+
+    def fleet(self, patterns: Iterable[Pattern], env: Mapping[str, str]) -> dict[str, Served]:
+        """Start several patterns side by side, all with the same settings, and give them by name."""
+        chosen = list(patterns)
+        with ThreadPoolExecutor(len(chosen)) as threads:
+            served = threads.map(lambda pattern: self.serve(pattern, env), chosen)
+            return {one.pattern.name: one for one in served}

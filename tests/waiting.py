@@ -1,0 +1,33 @@
+"""Waiting for events, and doing things at the same moment. Nothing here sleeps and hopes."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: What works takes far less. A test that waits this long has found something broken.
+PATIENCE_SECONDS = 30.0
+
+
+def eventually(look: Callable[[], T], is_it: Callable[[T], bool], within: float = PATIENCE_SECONDS) -> T:
+    """Look again and again until `is_it` says yes, and give what was seen. Fails after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not is_it(seen := look()):
+        assert time.monotonic() < deadline, f"after {within:g} s it is still {seen!r}"
+        time.sleep(0.01)
+    return seen
+
+
+def at_once(times: int, do: Callable[[int], T]) -> list[T]:
+    """Call `do(0)`, `do(1)`, … from as many threads, all let go at the same moment."""
+    start = Barrier(times)
+
+    def one(number: int) -> T:
+        start.wait(PATIENCE_SECONDS)
+        return do(number)
+
+    with ThreadPoolExecutor(times) as threads:
+        return list(threads.map(one, range(times)))
