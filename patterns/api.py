@@ -13,9 +13,18 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi_swagger import patch_fastapi
 
 from patterns import problems
-from patterns.contract import Health, Pattern, Problem, Task
+from patterns.contract import (
+    EXAMPLE_DELIVERY,
+    EXAMPLE_NEW_TASK,
+    Health,
+    Pattern,
+    Problem,
+    Task,
+    WebhookTask,
+)
 from patterns.settings import Settings
 from patterns.store import TaskStore
 
@@ -33,6 +42,7 @@ _IDEMPOTENCY_KEY = {
     "description": "The same key with the same body gives the same task, so that a submit can be sent again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": _IDEMPOTENCY_KEY_MAX},
 }
+_DOCS = {"tryItOutEnabled": True, "displayRequestDuration": True, "defaultModelsExpandDepth": 0}
 _ABOUT = """{summary}
 
 - **Where the work runs:** {runs_in}.
@@ -47,11 +57,12 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
     """An app that answers every error as a problem; the caller adds submit, and then the shared routes."""
     app = FastAPI(
         title=pattern.title,
-        summary=f"The `{pattern.name}` pattern: a long job behind a short request.",
+        summary=f"The {pattern.name} pattern: a long job behind a short request.",
         description=_ABOUT.format(summary=pattern.summary, runs_in=pattern.runs_in, learns_by=pattern.learns_by),
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
@@ -139,9 +150,12 @@ def add_shared_routes(
         await store.check()
         return Response(Health(pattern=pattern.name).model_dump_json(), media_type=_JSON)
 
+    patch_fastapi(app, title=f"{pattern.title}: routes", swagger_ui_parameters=_DOCS)
+
 
 def submit_route(settings: Settings, task_model: type[Task] = Task) -> dict[str, Any]:
     """What `app.post(…)` needs so that submit has its body limit, and every answer of it is documented."""
+    example = {"delivery": EXAMPLE_DELIVERY} if issubclass(task_model, WebhookTask) else {}
     return {
         "path": "/agent/submit",
         "summary": "Hand over a prompt, and get a task id at once",
@@ -156,6 +170,7 @@ def submit_route(settings: Settings, task_model: type[Task] = Task) -> dict[str,
                     "Location": {"description": "Where its status is.", "schema": {"type": "string"}},
                     "Retry-After": _RETRY_AFTER,
                 },
+                "content": {_JSON: {"example": EXAMPLE_NEW_TASK | example}},
             },
             **problems.documented(413, 422, 503),
         },

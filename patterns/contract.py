@@ -73,25 +73,24 @@ class WebhookSubmitRequest(SubmitRequest):
     ]
 
 
+EXAMPLE_TASK = {
+    "task_id": "6f1f5c0b8f0e4a6c9f4d1f0a2b3c4d5e",
+    "status": "running",
+    "progress": 40,
+    "result": None,
+    "error": None,
+    "created_at": "2026-11-23T09:30:00.000000Z",
+    "started_at": "2026-11-23T09:30:00.120000Z",
+    "finished_at": None,
+}
+EXAMPLE_NEW_TASK = EXAMPLE_TASK | {"status": "pending", "progress": 0, "started_at": None}
+EXAMPLE_DELIVERY = {"state": "waiting", "attempts": [], "next_attempt_at": None, "last_error": None}
+
+
 class Task(BaseModel):
     """A task as its client sees it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "task_id": "6f1f5c0b8f0e4a6c9f4d1f0a2b3c4d5e",
-                    "status": "running",
-                    "progress": 40,
-                    "result": None,
-                    "error": None,
-                    "created_at": "2026-11-23T09:30:00.000000Z",
-                    "started_at": "2026-11-23T09:30:00.120000Z",
-                    "finished_at": None,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TASK]})
 
     task_id: str
     status: TaskStatus
@@ -136,6 +135,8 @@ class Delivery(BaseModel):
 class WebhookTask(Task):
     """A task whose outcome is POSTed to its client."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TASK | {"delivery": EXAMPLE_DELIVERY}]})
+
     delivery: Delivery
 
 
@@ -150,18 +151,6 @@ class Callback(Task):
 
 class Problem(BaseModel):
     """An error as `application/problem+json` (RFC 9457)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "title": "Unknown task",
-                    "status": 404,
-                    "detail": "No task has this id: it was never given out, or its record has expired.",
-                }
-            ]
-        }
-    )
 
     title: str
     status: int

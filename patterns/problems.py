@@ -20,12 +20,16 @@ _STORE_ERRORS: dict[type[StoreError], tuple[int, str]] = {
     AlreadyFinished: (409, "Already finished"),
 }
 
+#: Of each documented error: what it means, and an example of its title.
 _MEANING = {
-    404: "No task has this id: it was never given out, or its record has expired.",
-    409: "The task is completed or failed already.",
-    413: "The body is over the limit.",
-    422: "The request is not valid; `detail` names each field.",
-    503: "Nothing was accepted or changed: the queue is full, or something the server needs is down. Try again later.",
+    404: ("No task has this id: it was never given out, or its record has expired.", "Unknown task"),
+    409: ("It is finished already, and cannot be changed any more.", "Already finished"),
+    413: ("The body is over the limit.", "Content Too Large"),
+    422: ("The request is not valid; `detail` names each field.", "Invalid request"),
+    503: (
+        "Nothing was accepted or changed: the queue is full, or something the server needs is down. Try again later.",
+        "Queue full",
+    ),
 }
 
 
@@ -73,13 +77,15 @@ def install(app: FastAPI, retry_after: str) -> None:
 
 def unknown_task() -> Response:
     """The answer for an id that was never given out, or whose record has expired."""
-    return problem(404, "Unknown task", _MEANING[404])
+    return problem(404, "Unknown task", _MEANING[404][0])
 
 
 def _document(status: int) -> dict[str, Any]:
+    meaning, title = _MEANING[status]
+    example = {"title": title, "status": status, "detail": meaning}
     document: dict[str, Any] = {
-        "description": _MEANING[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "description": meaning,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
     }
     if status == 503:
         document["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
