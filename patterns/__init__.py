@@ -31,6 +31,9 @@ CELERY_QUEUE = Pattern(
                 *("-m", "celery", "--quiet", "-A", "patterns.celery_queue", "worker"),
                 *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
             ),
+            # SIGTERM alone would wait for running tasks however long they take. With this the worker gives them
+            # KIT_GRACE_SECONDS, then puts them back for the next worker.
+            env={"REMAP_SIGTERM": "SIGQUIT"},
         ),
     ),
     needs=frozenset({"redis"}),

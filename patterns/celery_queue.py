@@ -24,6 +24,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any
 
+from billiard.common import terminate_handler_fired
 from celery import Celery, signals
 from celery import Task as CeleryTask
 from celery.exceptions import Reject, SoftTimeLimitExceeded
@@ -152,6 +153,9 @@ def run_agent(self: Any, prompt: str) -> None:
         except RedisError:
             raise
         except (Exception, SystemExit) as error:
+            if terminate_handler_fired():
+                records.put_back(task_id)
+                raise  # the worker is stopping: its main process gives the message back to the broker
             records.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
         else:
             records.complete(task_id, result)

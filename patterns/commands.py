@@ -28,6 +28,12 @@ _SETTINGS_HELP = "Settings come from the environment:\n\n" + "\n\n".join(
     for name, field in Settings.model_fields.items()
 )
 
+_FAULTS_HELP = """\
+web_kill     the web process is killed (SIGKILL)
+web_stop     it is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS
+worker_kill  a worker is killed; no pattern here loses a task on that
+broker_loss  the broker comes back without its data"""
+
 
 def give_up(message: object, code: int = 1) -> typer.Exit:
     """Say in one line why nothing more can be done, and give the exit to raise."""
@@ -56,7 +62,8 @@ def patterns(
         losses = ", ".join(sorted(pattern.loses_on))
         table.add_row(f"[bold]{pattern.name}[/]", pattern.runs_in, pattern.learns_by, teaches, losses)
     out.print(table)
-    out.print("Serve one: kit serve NAME    Compare them: kit bench --quick", style="dim")
+    out.print(_FAULTS_HELP, style="dim")
+    out.print("\nServe one: kit serve NAME    Compare them: kit bench --quick", style="dim")
 
 
 def serve(

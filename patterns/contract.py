@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 
 class TaskStatus(StrEnum):
@@ -73,7 +74,7 @@ class WebhookSubmitRequest(SubmitRequest):
     ]
 
 
-EXAMPLE_TASK = {
+EXAMPLE_TASK: JsonDict = {
     "task_id": "6f1f5c0b8f0e4a6c9f4d1f0a2b3c4d5e",
     "status": "running",
     "progress": 40,
@@ -83,8 +84,8 @@ EXAMPLE_TASK = {
     "started_at": "2026-11-23T09:30:00.120000Z",
     "finished_at": None,
 }
-EXAMPLE_NEW_TASK = EXAMPLE_TASK | {"status": "pending", "progress": 0, "started_at": None}
-EXAMPLE_DELIVERY = {"state": "waiting", "attempts": [], "next_attempt_at": None, "last_error": None}
+EXAMPLE_NEW_TASK: JsonDict = EXAMPLE_TASK | {"status": "pending", "progress": 0, "started_at": None}
+EXAMPLE_DELIVERY: JsonDict = {"state": "waiting", "attempts": [], "next_attempt_at": None, "last_error": None}
 
 
 class Task(BaseModel):

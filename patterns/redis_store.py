@@ -206,6 +206,10 @@ class WorkerRecords:
             self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {most_runs} runs.")
         return int(run) > 0
 
+    def put_back(self, task_id: str) -> None:
+        """Do not count this run: the worker was asked to stop, and has not died."""
+        self._redis.hincrby(self._keys.record(task_id), "runs", -1)
+
     def progress(self, task_id: str, percent: int) -> bool:
         """Note how far it is, and say whether the task is still wanted."""
         return bool(self._progress([self._keys.record(task_id)], [max(0, min(int(percent), 100))]))
