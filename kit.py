@@ -1,8 +1,9 @@
 """`kit`: the command line, put together from the command groups of the packages."""
 
+from benchmarks.commands import bench
 from patterns.commands import app
 
-__all__ = ["app"]
+app.command()(bench)
 
 if __name__ == "__main__":
     app()

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,36 +44,20 @@ def bench(
     seed: Annotated[int, typer.Option(min=0, help="The same seed: the same moments, the same work.")] = 0,
 ) -> None:
     """Run the patterns under the same load, and compare them. About four minutes; a minute with --quick."""
-    progress = Console(stderr=True, highlight=False)
-    interrupted = False
     try:
         chosen = _chosen(patterns)
         wanted = plan(quick=quick, rate=rate, duration=duration, workers=workers, seed=seed)
         files = _files(out)
     except (_BadChoice, PlanError) as error:
         raise give_up(error, 2) from None
-    signal.signal(signal.SIGTERM, _interrupt)
-    with watching(progress, wanted.rounds * len(chosen), wanted) as watch:
-        comparison = Comparison(chosen, wanted, files, watch)
-        try:
-            comparison.run()
-        except KeyboardInterrupt:
-            interrupted = True
-        except (ProcessFailed, CannotServe, SettingsError) as error:
-            raise give_up(error) from None
     try:
+        run = _run(chosen, wanted, files)
         found = _found(chosen, files)
-    except SamplesError as error:
+        if found:
+            _tell(found, wanted, files, run, as_json)
+    except (ProcessFailed, CannotServe, SettingsError, SamplesError, OSError) as error:
         raise give_up(error) from None
-    if found:
-        summary = _summary(found, wanted, files, comparison.redis, interrupted)
-        files.summary.write_text(summary + "\n", encoding="utf-8")
-        if as_json:
-            typer.echo(summary)
-        else:
-            where = _where(comparison.redis)
-            print_report(_output(), found, wanted, files, where, interrupted=interrupted)
-    if interrupted:
+    if run.interrupted:
         kept = f"What was measured so far is in {files.folder}" if found else "Nothing was measured yet."
         raise give_up(f"Interrupted. {kept}", 130)
 
@@ -103,25 +87,60 @@ def _files(out: Path | None) -> Files:
     return files
 
 
+@dataclass(frozen=True)
+class _Run:
+    """How it went."""
+
+    interrupted: bool
+    redis: str | None
+
+
+def _run(chosen: list[Pattern], wanted: Plan, files: Files) -> _Run:
+    interrupted = False
+    signal.signal(signal.SIGTERM, _interrupt)
+    with watching(Console(stderr=True, highlight=False), wanted.rounds * len(chosen), wanted) as watch:
+        comparison = Comparison(chosen, wanted, files, watch)
+        try:
+            comparison.run()
+        except KeyboardInterrupt:
+            interrupted = True
+    return _Run(interrupted, comparison.redis)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _found(chosen: list[Pattern], files: Files) -> list[Figures]:
     rows, callbacks = read_samples(files.samples), count_callbacks(files.callbacks)
     found = [figures(pattern.name, rows, callbacks.get(pattern.name)) for pattern in chosen]
     return [one for one in found if one.tally.offered]
 
 
-def _summary(found: list[Figures], wanted: Plan, files: Files, redis: str | None, interrupted: bool) -> str:
-    summary: dict[str, Any] = {
+def _tell(found: list[Figures], wanted: Plan, files: Files, run: _Run, as_json: bool) -> None:
+    summary = json.dumps(_summary(found, wanted, files, run), indent=2)
+    files.summary.write_text(summary + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(summary)
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_FILE_WIDTH)
+    print_report(console, found, wanted, files, _where(run.redis), interrupted=run.interrupted)
+
+
+def _summary(found: list[Figures], wanted: Plan, files: Files, run: _Run) -> dict[str, Any]:
+    return {
         "questions": {question.value: [one.pattern for one in members] for question, members in groups(found)},
         "patterns": {one.pattern: asdict(one) for one in found},
         "unit": "seconds",
-        "warnings": warnings(found, interrupted),
-        "complete": not interrupted,
+        "warnings": warnings(found, run.interrupted),
+        "complete": not run.interrupted,
         "plan": asdict(wanted),
         "machine": machine(),
-        "versions": {**library_versions(), **({"redis": redis} if redis else {})},
+        "versions": {**library_versions(), **({"redis": run.redis} if run.redis else {})},
         "samples": str(files.samples),
     }
-    return json.dumps(summary, indent=2)
 
 
 def _where(redis: str | None) -> list[str]:
@@ -132,12 +151,3 @@ def _where(redis: str | None) -> list[str]:
         f"{here['python']}, {here['kernel']}",
         ", ".join([*libraries, *([redis] if redis else [])]),
     ]
-
-
-def _output() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

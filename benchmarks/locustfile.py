@@ -25,6 +25,7 @@ from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import StopUser
 from locust.runners import LocalRunner
 
+from benchmarks.load.http import Session
 from benchmarks.load.options import add_options
 from benchmarks.load.trial import CannotLoad, Trial, served_pattern
 
@@ -33,8 +34,6 @@ logger = logging.getLogger("kit")
 #: A request may take the server's whole hold, and some.
 _GRACE_SECONDS = 10.0
 
-events.init_command_line_parser.add_listener(add_options)
-
 
 class Load:
     """The trial that is under way in this process."""
@@ -42,12 +41,11 @@ class Load:
     trial: Trial | None = None
 
 
-@events.test_start.add_listener
 def begin(environment: Any, **_: Any) -> None:
     """Find out what is served, and in the open loop start to send."""
     options = environment.parsed_options
     timeout = options.wait + _GRACE_SECONDS
-    session = FastHttpSession(
+    session: Any = FastHttpSession(
         base_url=environment.host,
         request_event=environment.events.request,
         user=None,
@@ -86,14 +84,13 @@ def begin(environment: Any, **_: Any) -> None:
             _end(environment, 1)
 
 
-@events.quitting.add_listener
 def stop(**_: Any) -> None:
     """Write the samples of what is under way."""
     if Load.trial:
         Load.trial.interrupt()
 
 
-def _open_loop(environment: Any, trial: Trial, session: FastHttpSession) -> None:
+def _open_loop(environment: Any, trial: Trial, session: Session) -> None:
     trial.open_loop(session)
     # Lost tasks are a finding, not a failure of the load process.
     _end(environment, 0)
@@ -102,6 +99,12 @@ def _open_loop(environment: Any, trial: Trial, session: FastHttpSession) -> None
 def _end(environment: Any, exit_code: int) -> None:
     environment.process_exit_code = exit_code
     environment.runner.quit()
+
+
+when: Any = events  # they have no types
+when.init_command_line_parser.add_listener(add_options)
+when.test_start.add_listener(begin)
+when.quitting.add_listener(stop)
 
 
 class AgentClient(FastHttpUser):
@@ -115,4 +118,5 @@ class AgentClient(FastHttpUser):
         """One task."""
         if Load.trial is None or self.environment.parsed_options.rate:
             raise StopUser
-        Load.trial.one_task(self.client)
+        session: Any = self.client
+        Load.trial.one_task(session)

@@ -92,15 +92,16 @@ class Plan:
         ]
 
 
-#: A minute for all five. The agent is a scale model of one that works for minutes and is polled each second.
+#: A minute for all five. The agent is a scale model of one that works for minutes and is polled each second. Its
+#: mean lies half-way between two polls: on one, the median would be either of two polls, by chance.
 QUICK = Plan(
-    steps=4,
+    steps=5,
     step_seconds=0.05,
     jitter=1.0,
-    workers=8,
-    rate=20.0,
+    workers=12,
+    rate=24.0,
     warm_up=1.0,
-    duration=5.0,
+    duration=4.0,
     rounds=1,
     poll_interval=0.1,
     hold=10,
@@ -110,7 +111,7 @@ QUICK = Plan(
 
 #: Two rounds (A B C, A B C), so that a slow minute of the machine does not fall on one pattern alone.
 FULL = replace(
-    QUICK, steps=10, step_seconds=0.1, workers=16, rate=8.0, warm_up=2.0, duration=15.0, rounds=2, poll_interval=0.25,
+    QUICK, steps=10, step_seconds=0.1, workers=16, rate=8.0, warm_up=2.0, duration=15.0, rounds=2, poll_interval=0.3,
     deadline=30.0,
 )  # fmt: skip
 

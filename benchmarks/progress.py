@@ -59,10 +59,8 @@ def watching(console: Console, trials: int, plan: Plan) -> Iterator[Watch]:
 
         def tell(moment: Moment) -> None:
             estimate.at(moment.trial)
-            console.print(
-                f"{moment.trial}/{moment.of} {moment.pattern}: {moment.doing}, about {estimate.seconds_left:.0f} s left",
-                soft_wrap=True,
-            )
+            where, left = f"{moment.trial}/{moment.of} {moment.pattern}", f"about {estimate.seconds_left:.0f} s left"
+            console.print(f"{where}: {moment.doing}, {left}", soft_wrap=True)
 
         yield tell
 

@@ -12,7 +12,6 @@ from itertools import combinations
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -122,12 +121,14 @@ def how_to_read(found: Sequence[Figures], plan: Plan) -> list[str]:
     return [
         f"Offered: {plan.rate:g} tasks/s for {plan.duration:g} s{_rounds(plan)}, at the same chance moments and with "
         f"the same work for every pattern: {plan.work:g} s on average, for {plan.workers} workers, who are so "
-        f"{plan.utilisation:.0%} busy. A fixed-poll client asks every {plan.poll_interval:g} s.",
+        f"{plan.utilisation:.0%} busy. A fixed-poll client asks every {plan.poll_interval:g} s, and so learns of an "
+        f"outcome in steps of that.",
         "Submit and end to end count from the moment at which a task was to be sent, so a stall is paid by all whom "
         "it delays. Lag is from finished to known. Tasks per s is what was finished while load was offered, not the "
         "most that could be. For webhook a request is the submit, and each callback.",
-        f"With {count} tasks p95 rests on the {_resting_on(count, 95)} longest, p99 on the "
-        f"{_resting_on(count, 99)} longest: one hiccup of the machine moves it. {_ties(found)}",
+        f"With {count} tasks p95 is {_rank(count, 95)}, and p99 is {_rank(count, 99)}: one hiccup of the machine moves "
+        f"it.",
+        f"Two medians are a tie when their 95 % intervals overlap. Ties here: {ties(found)}.",
     ]
 
 
@@ -158,9 +159,9 @@ def print_report(
     console.print(tables(found, console.width))
     console.print()
     for line in how_to_read(found, plan):
-        console.print(Padding(escape(line), (0, 0, 1, 0)))
+        console.print(f"{escape(line)}\n")
     for line in warnings(found, interrupted):
-        console.print(Padding(escape(line), (0, 0, 1, 0)), style="yellow")
+        console.print(f"{escape(line)}\n", style="yellow")
     console.print(escape("; ".join(where)), style="dim")
     console.print(f"Every task is a row in {escape(str(files.samples))}", style="dim", soft_wrap=True)
 
@@ -169,20 +170,22 @@ def _rounds(plan: Plan) -> str:
     return "" if plan.rounds == 1 else f", {plan.rounds} times"
 
 
-def _resting_on(count: int, percent: int) -> int:
-    return count - math.ceil(percent * count / 100) + 1
+def _rank(count: int, percent: int) -> str:
+    from_the_longest = count - math.ceil(percent * count / 100) + 1
+    return "the longest" if from_the_longest == 1 else f"number {from_the_longest} from the longest"
 
 
-def _ties(found: Sequence[Figures]) -> str:
-    ties = [
-        f"{name} of {one.pattern} and {other.pattern}"
-        for name, measure in _COMPARED
-        for _, members in groups(found)
-        for one, other in combinations(members, 2)
-        if _tie(getattr(one, measure), getattr(other, measure))
-    ]
-    rule = "Two medians are a tie when their 95 % intervals overlap"
-    return f"{rule}; here: {'; '.join(ties)}." if ties else f"{rule}; here none do."
+def ties(found: Sequence[Figures]) -> str:
+    """Which medians cannot be told apart, within each question."""
+    said = []
+    for _, members in groups(found):
+        for name, measure in _COMPARED:
+            pairs = [pair for pair in combinations(members, 2) if _tie(*(getattr(one, measure) for one in pair))]
+            if len(members) > 2 and len(pairs) == math.comb(len(members), 2):
+                said.append(f"{name} of {' = '.join(one.pattern for one in members)}")
+            else:
+                said += [f"{name} of {one.pattern} = {other.pattern}" for one, other in pairs]
+    return "; ".join(said) or "none"
 
 
 def _tie(one: Distribution | None, other: Distribution | None) -> bool:

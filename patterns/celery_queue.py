@@ -40,7 +40,7 @@ from patterns.contract import ErrorCode, SubmitRequest
 from patterns.execution import describe
 from patterns.redis_store import RedisStore, WorkerRecords
 from patterns.settings import Settings, SettingsError, load_settings
-from patterns.store import Unavailable
+from patterns.store import Unavailable, new_task_id
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3
@@ -71,7 +71,6 @@ def celery_app(settings: Settings) -> Celery:
         task_soft_time_limit=settings.task_timeout_seconds,
         task_time_limit=hard_limit,
         worker_soft_shutdown_timeout=settings.grace_seconds,
-        worker_enable_soft_shutdown_on_idle=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_connection_timeout=1.0,
@@ -227,18 +226,17 @@ def create_app() -> FastAPI:
 
     @app.post(**submit_route(settings))
     async def submit(body: SubmitRequest, request: Request) -> Response:
-        key = idempotency_key(request)
-        task = None
+        key, task_id = idempotency_key(request), new_task_id()
         try:
             async with asyncio.timeout(SUBMIT_SECONDS):
-                task, to_hand_over = await store.create(body.prompt, key)
+                task, to_hand_over = await store.create(task_id, body.prompt, key)
+                task_id = task.task_id
                 if to_hand_over:
                     await hand_over(task.task_id, body.prompt)
                     if key is not None:
                         await store.handed_over(key)
         except (Unavailable, TimeoutError) as error:
-            if task is not None:
-                await _forget(store, task.task_id)
+            await _forget(store, task_id)
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
         return accepted(task, settings)
 

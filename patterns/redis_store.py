@@ -21,7 +21,7 @@ from redis.retry import Retry
 from patterns import redis_scripts as scripts
 from patterns.contract import ErrorCode, Task, TaskError, TaskStatus
 from patterns.settings import Settings
-from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment, new_task_id
+from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment
 
 #: How long a worker is believed to live after its last heartbeat, in seconds. Celery sends one every two.
 WORKER_SILENCE_SECONDS = 10.0
@@ -67,14 +67,15 @@ class RedisStore:
         self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._draining = False
 
-    async def create(self, body: str, idempotency_key: str | None = None) -> tuple[Task, bool]:
+    async def create(self, task_id: str, body: str, idempotency_key: str | None = None) -> tuple[Task, bool]:
         """Write the record of a new task, and say whether it has to be handed to a worker.
 
-        Raises `KeyReused`, `QueueFull`, `Unavailable`.
+        A known key gives its own task again. Raises `KeyReused`, `QueueFull`, and `Unavailable`: then nobody
+        knows whether the record was written, and the caller calls `forget`.
         """
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
-        task_id, now = new_task_id(), time.time()
+        now = time.time()
         keys = [self._keys.record(task_id), self._keys.unfinished]
         if idempotency_key is not None:
             keys.append(self._keys.idempotency(idempotency_key))

@@ -39,6 +39,11 @@ class Served:
         self._callback_url = callback_url
         self.http = self.connect()
 
+    def check_alive(self) -> None:
+        """Fail at once, and say which, when one of its processes has ended: its clients would wait in vain."""
+        for child in self.running.children:
+            assert child.exit_code is None, f"{self.pattern.name}: the {child.name} {child.how_it_ended}"
+
     def connect(self) -> httpx.Client:
         """A client with connections of its own."""
         return httpx.Client(

@@ -134,5 +134,3 @@ class Trial:
     def _prompt(self, sample: Sample) -> str:
         # The simulated agent's steps depend on its prompt: the same number is the same work in every pattern.
         return f"Task {sample.number} of seed {self._options.seed}: compare the three vendors."
-
-

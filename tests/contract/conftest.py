@@ -55,13 +55,13 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def quick(fleet: Callable[[str], Fleet], name: str) -> Served:
     """Tasks take a tenth of a second here."""
-    return fleet("quick")[name]
+    return alive(fleet("quick")[name])
 
 
 @pytest.fixture
 def small(fleet: Callable[[str], Fleet], name: str) -> Iterator[Served]:
     """One task runs here at a time, without an end; two more may wait. It is empty before and after the test."""
-    served = fleet("small")[name]
+    served = alive(fleet("small")[name])
     yield served
     served.cancel_all()
 
@@ -69,4 +69,10 @@ def small(fleet: Callable[[str], Fleet], name: str) -> Iterator[Served]:
 @pytest.fixture
 def short(fleet: Callable[[str], Fleet], name: str) -> Served:
     """Tasks may take one second here, and are forgotten after three."""
-    return fleet("short")[name]
+    return alive(fleet("short")[name])
+
+
+def alive(served: Served) -> Served:
+    """The server itself, if nothing has ended it: all its answers would be late, and say nothing."""
+    served.check_alive()
+    return served
