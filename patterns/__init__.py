@@ -28,6 +28,9 @@ CELERY_QUEUE = Pattern(
         Process(
             name="worker",
             arguments=(
+                # Celery warns whoever is root, which in a container everyone is; it is about pickle, and this
+                # worker takes JSON only.
+                *("-W", "ignore:You're running the worker with superuser"),
                 *("-m", "celery", "--quiet", "-A", "patterns.celery_queue", "worker"),
                 *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
             ),

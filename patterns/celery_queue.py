@@ -58,6 +58,7 @@ def celery_app(settings: Settings) -> Celery:
     app = Celery("kit", broker=_broker_url(settings))
     app.conf.update(
         task_default_queue="agent",
+        accept_content=["json"],
         worker_concurrency=settings.workers,
         # The record tells the outcome. A result backend would be a second truth, and costs each submit a third.
         task_ignore_result=True,
