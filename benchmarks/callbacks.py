@@ -20,6 +20,7 @@ class CallbackWriter:
     """Appends to a file that several trials share, and flushes each line."""
 
     def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.exists() or path.stat().st_size == 0
         self._file = path.open("a", encoding="utf-8", newline="", buffering=1)
         self._rows = csv.writer(self._file, lineterminator="\n")

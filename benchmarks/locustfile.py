@@ -27,7 +27,8 @@ from locust.runners import LocalRunner
 
 from benchmarks.load.http import Session
 from benchmarks.load.options import add_options
-from benchmarks.load.trial import CannotLoad, Trial, served_pattern
+from benchmarks.load.served import CannotLoad, served_pattern
+from benchmarks.load.trial import Trial
 
 logger = logging.getLogger("kit")
 
@@ -44,6 +45,7 @@ class Load:
 def begin(environment: Any, **_: Any) -> None:
     """Find out what is served, and in the open loop start to send."""
     options = environment.parsed_options
+    Load.trial = None
     timeout = options.wait + _GRACE_SECONDS
     session: Any = FastHttpSession(
         base_url=environment.host,
@@ -71,17 +73,17 @@ def begin(environment: Any, **_: Any) -> None:
             raise CannotLoad("Which server? Give its address: --host http://127.0.0.1:8000")
         served = served_pattern(session.get("/health", name="/health"))
         Load.trial = Trial(served, options, os.environ.get("KIT_WEBHOOK_SECRET"), fire)
-    except CannotLoad as error:
-        logger.error("%s", error)
-        _end(environment, 1)
+    except (CannotLoad, OSError) as error:
+        _give_up(environment, error)
         return
     logger.info("The server is %s: its client learns by %s", served.pattern, served.learns_by.value)
     if options.rate:
         if isinstance(environment.runner, LocalRunner):
             gevent.spawn(_open_loop, environment, Load.trial, session)
         else:
-            logger.error("The open loop (--rate) runs in one process: leave out --master, --worker and --processes.")
-            _end(environment, 1)
+            _give_up(
+                environment, "The open loop (--rate) runs in one process: without --master, --worker, --processes."
+            )
 
 
 def stop(**_: Any) -> None:
@@ -94,6 +96,15 @@ def _open_loop(environment: Any, trial: Trial, session: Session) -> None:
     trial.open_loop(session)
     # Lost tasks are a finding, not a failure of the load process.
     _end(environment, 0)
+
+
+def _give_up(environment: Any, why: object) -> None:
+    logger.error("%s", why)
+    # In a greenlet of its own: this one belongs to the runner, which would wait for it. The web page stays.
+    if environment.parsed_options.headless:
+        gevent.spawn(_end, environment, 1)
+    else:
+        gevent.spawn(environment.runner.stop)
 
 
 def _end(environment: Any, exit_code: int) -> None:

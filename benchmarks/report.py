@@ -56,12 +56,12 @@ def _at(measure: str, percentile: str) -> Callable[[Figures], str]:
 
 
 COLUMNS = (
-    Column("submit\np50 ms", _at("submit_latency", "p50")),
-    Column("\np95 ms", _at("submit_latency", "p95")),
-    Column("\np99 ms", _at("submit_latency", "p99")),
-    Column("end to end\np50 ms", _at("end_to_end", "p50")),
-    Column("\np95 ms", _at("end_to_end", "p95")),
-    Column("lag\np50 ms", _at("notification_lag", "p50")),
+    Column("submit\np50", _at("submit_latency", "p50")),
+    Column("\np95", _at("submit_latency", "p95")),
+    Column("\np99", _at("submit_latency", "p99")),
+    Column("end to end\np50", _at("end_to_end", "p50")),
+    Column("\np95", _at("end_to_end", "p95")),
+    Column("lag\np50", _at("notification_lag", "p50")),
     Column("tasks\nper s", lambda f: _number(f.tasks_per_second)),
     Column("requests\nper task", lambda f: _number(f.requests_per_task)),
     Column("lost\ntasks", lambda f: str(f.tally.lost)),
@@ -94,7 +94,10 @@ def tables(found: Sequence[Figures], width: int) -> RenderableType:
     """One table for each question that was measured, and one of what became of the tasks."""
     parts: list[RenderableType] = []
     for question, members in groups(found):
-        parts += [Text(f"\nThey differ in {question.value}", style="bold"), _table(members, COLUMNS, width)]
+        parts += [
+            Text(f"\nThey differ in {question.value} (times in ms)", style="bold"),
+            _table(members, COLUMNS, width),
+        ]
     if all(figures.tally.all_well for figures in found):
         count = found[0].tally.offered
         parts.append(Text(f"\nOf each pattern {count} tasks were offered; all were accepted, and completed once."))

@@ -117,6 +117,7 @@ class SampleWriter:
     """Appends rows to a file that several trials share, and flushes each: a stopped run keeps what it has."""
 
     def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.exists() or path.stat().st_size == 0
         self._file: TextIO = path.open("a", encoding="utf-8", newline="", buffering=1)
         if new:

@@ -16,6 +16,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_swagger import patch_fastapi
 
 from patterns import problems
+from patterns.body_limit import BodyLimit
 from patterns.contract import (
     EXAMPLE_DELIVERY,
     EXAMPLE_NEW_TASK,
@@ -31,6 +32,7 @@ from patterns.store import TaskStore
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _JSON = "application/json"
+_SUBMIT = "/agent/submit"
 _RETRY_AFTER = {"description": "Seconds until the next poll is useful.", "schema": {"type": "integer"}}
 _ETAG = {"description": "Changes whenever the task does.", "schema": {"type": "string"}}
 _PREFERENCE_APPLIED = {"description": "Present when `Prefer: wait` was honoured.", "schema": {"type": "string"}}
@@ -66,6 +68,7 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
+    app.add_middleware(BodyLimit, path=_SUBMIT, most_bytes=settings.max_body_bytes)
     problems.install(app, retry_after_seconds(max(1.0, settings.poll_interval_seconds)))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the way FastAPI documents to extend it
     return app
@@ -153,15 +156,14 @@ def add_shared_routes(
     patch_fastapi(app, title=f"{pattern.title}: routes", swagger_ui_parameters=_DOCS)
 
 
-def submit_route(settings: Settings, task_model: type[Task] = Task) -> dict[str, Any]:
-    """What `app.post(…)` needs so that submit has its body limit, and every answer of it is documented."""
+def submit_route(task_model: type[Task] = Task) -> dict[str, Any]:
+    """What `app.post(…)` needs so that every answer of submit is documented."""
     example = {"delivery": EXAMPLE_DELIVERY} if issubclass(task_model, WebhookTask) else {}
     return {
-        "path": "/agent/submit",
+        "path": _SUBMIT,
         "summary": "Hand over a prompt, and get a task id at once",
         "tags": ["tasks"],
         "status_code": 202,
-        "max_body_size": settings.max_body_bytes,
         "response_model": task_model,
         "responses": {
             202: {

@@ -28,6 +28,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value)
     try:
         due = parsedate_to_datetime(value)
-    except ValueError:
+        left = (due if due.tzinfo else due.replace(tzinfo=UTC)) - datetime.now(UTC)
+    except (ValueError, OverflowError):  # a year or a zone too large to be one overflows
         return None
-    return max(0.0, ((due if due.tzinfo else due.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds())
+    return max(0.0, left.total_seconds())

@@ -18,7 +18,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import cache
@@ -31,11 +31,15 @@ from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.worker.request import Request as CeleryRequest
 from fastapi import FastAPI, Request, Response
 from kombu.exceptions import KombuError, OperationalError
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import redis as kombu_redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from patterns import CELERY_QUEUE
 from patterns.agent import Agent, TaskEnded, load_agent, run_in_this_thread
 from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.batching import Batcher
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.execution import describe
 from patterns.redis_store import RedisStore, WorkerRecords
@@ -48,8 +52,28 @@ MOST_RUNS = 3
 HARD_LIMIT_AFTER_SECONDS = 5.0
 #: Submit answers 503 after this long without the broker, well within what an HTTP client waits.
 SUBMIT_SECONDS = 2.5
-#: Publishing is a blocking call. These threads do it; a broker that hangs can block no more than these.
-_PUBLISHERS = 4
+
+
+class Channel(kombu_redis.Channel):
+    """kombu's own, except that a worker survives losing the broker just when a task ends.
+
+    The message can then not be acknowledged, the connection is closed already, and kombu 5.7 trips over it with
+    an AttributeError that ends the worker (kombu#582). A connection error lets it connect again.
+    """
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        if self.connection.client is None:
+            raise RedisConnectionError("the connection to the broker is closed")
+        return super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
+
+
+class Transport(kombu_redis.Transport):
+    """Redis, by the channel above."""
+
+    Channel = Channel
+
+
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "patterns.celery_queue:Transport")
 
 
 def celery_app(settings: Settings) -> Celery:
@@ -125,6 +149,11 @@ class RecordedTask(CeleryTask):  # type: ignore[misc]  # Celery ships no types
     Request = RecordedRequest
 
 
+if __name__ == "__main__":  # here, because what follows needs a broker, and serving brings it
+    from patterns.commands import serve_module
+
+    serve_module("celery_queue")
+
 celery = celery_app(_settings())
 
 
@@ -152,7 +181,7 @@ def run_agent(self: Any, prompt: str) -> None:
             records.fail(task_id, ErrorCode.TIMEOUT, _too_long())
         except RedisError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # an agent may raise SystemExit, or asyncio's CancelledError
             if terminate_handler_fired():
                 records.put_back(task_id)
                 raise  # the worker is stopping: its main process gives the message back to the broker
@@ -192,11 +221,44 @@ def tell_that_it_stops(sender: Any, **_: object) -> None:
         _records().farewell(str(sender.hostname))
 
 
+class Publisher:
+    """Sends messages to the broker without blocking the event loop: `apply_async` blocks, so a thread calls it."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
+        self._send = Batcher(self._send_batch)
+
+    async def send(self, task_id: str, prompt: str) -> None:
+        """Return when the broker has the message. Raises `Unavailable`."""
+        try:
+            await self._send((task_id, prompt))
+        except (KombuError, OperationalError, RedisError, OSError) as error:
+            raise Unavailable(
+                f"The broker cannot be reached ({type(error).__name__}). Nothing was accepted."
+            ) from error
+
+    def close(self) -> None:
+        """Let the thread go, even if the broker hangs."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _send_batch(self, tasks: Sequence[tuple[str, str]]) -> Sequence[None]:
+        await asyncio.get_running_loop().run_in_executor(self._thread, publish, tasks)
+        return [None] * len(tasks)
+
+
+def publish(tasks: Sequence[tuple[str, str]]) -> None:
+    """Send a message for each task id and prompt, in one go where the broker can (Redis). Blocks."""
+    with celery.producer_pool.acquire(block=True) as producer, producer.batch():
+        for task_id, prompt in tasks:
+            # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
+            run_agent.apply_async((prompt,), task_id=task_id, producer=producer, retry=False, argsrepr="(prompt)")
+
+
 def create_app() -> FastAPI:
     """The web side. Any number of these give the same answers."""
     settings = _settings()
     store = RedisStore(settings, str(settings.redis_url))
-    publishers = ThreadPoolExecutor(_PUBLISHERS, thread_name_prefix="publish")
+    publisher = Publisher()
     # Here, not in the worker: a worker's connection is meant to wait for messages.
     celery.conf.broker_transport_options = {
         **celery.conf.broker_transport_options,
@@ -204,28 +266,16 @@ def create_app() -> FastAPI:
         "socket_connect_timeout": 1.0,
     }
 
-    def publish(task_id: str, prompt: str) -> None:
-        run_agent.apply_async((prompt,), task_id=task_id, retry=True, retry_policy={"max_retries": 1})
-
-    async def hand_over(task_id: str, prompt: str) -> None:
-        """Send the message without blocking the event loop. Raises `Unavailable`."""
-        try:
-            await asyncio.get_running_loop().run_in_executor(publishers, publish, task_id, prompt)
-        except (KombuError, OperationalError, RedisError, OSError) as error:
-            raise Unavailable(
-                f"The broker cannot be reached now ({type(error).__name__}). Nothing was accepted."
-            ) from error
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.drain = store.drain
         async with store.listening():
             yield
-        publishers.shutdown(wait=False, cancel_futures=True)
+        publisher.close()
 
     app = new_app(CELERY_QUEUE, settings, lifespan)
 
-    @app.post(**submit_route(settings))
+    @app.post(**submit_route())
     async def submit(body: SubmitRequest, request: Request) -> Response:
         key, task_id = idempotency_key(request), new_task_id()
         try:
@@ -233,7 +283,7 @@ def create_app() -> FastAPI:
                 task, to_hand_over = await store.create(task_id, body.prompt, key)
                 task_id = task.task_id
                 if to_hand_over:
-                    await hand_over(task.task_id, body.prompt)
+                    await publisher.send(task.task_id, body.prompt)
                     if key is not None:
                         await store.handed_over(key)
         except (Unavailable, TimeoutError) as error:
@@ -252,9 +302,3 @@ async def _forget(store: RedisStore, task_id: str) -> None:
             await store.forget(task_id)
     except (Unavailable, TimeoutError):
         pass
-
-
-if __name__ == "__main__":
-    from patterns.commands import serve_module
-
-    serve_module("celery_queue")

@@ -68,7 +68,7 @@ def patterns(
 
 def serve(
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(PATTERNS)}.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Where to listen. Only this machine, unless told otherwise.")] = "127.0.0.1",
     workers: Annotated[int, typer.Option(min=1, help="Web processes. More than one needs celery_queue.")] = 1,
 ) -> None:
@@ -83,7 +83,7 @@ def serve(
             signal.signal(number, _interrupt)
         with running(pattern, host=host, port=port, web_processes=workers, env=env) as served:
             _tell_what_runs(served, settings, env)
-            served.supervise(lambda line: err.print(escape(line), style="yellow"))
+            served.supervise(lambda line: err.print(escape(line), style="yellow", soft_wrap=True))
     except NotConfigured:
         raise typer.Exit(1) from None
     except (CannotServe, ProcessFailed, SettingsError) as error:
@@ -109,6 +109,8 @@ def submit(
         result = asyncio.run(submit_and_wait(url, prompt, secret if webhook else None, deadline, err))
     except SubmitFailed as error:
         raise give_up(error) from None
+    except UnicodeEncodeError:
+        raise give_up("The prompt is not UTF-8 text.") from None
     except KeyboardInterrupt:
         raise give_up("Interrupted; the task was cancelled.", 130) from None
     typer.echo(result)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from weakref import WeakValueDictionary
 
 import httpcore
 import httpx
@@ -26,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 #: Standard Webhooks: keep payloads under 20 kB.
 MOST_BYTES = 20_000
-#: Attempts under way at once. A slow receiver holds up this many, not all.
-_AT_ONCE = 50
-#: How much of an answer's body is read, so that its connection can be used again.
-_ANSWER_BYTES = 65_536
+#: Attempts under way at once, and those of them that go to one receiver: a slow one holds up no other's.
+_AT_ONCE, _AT_ONCE_TO_ONE = 100, 20
+#: How much of an answer's body is read, and for how long, so that its connection can be used again.
+_ANSWER_BYTES, _ANSWER_SECONDS = 65_536, 1.0
 #: The attempts shown for one delivery; of more, the last ones.
 _ATTEMPTS_SHOWN = 20
 
@@ -71,6 +72,7 @@ class Deliveries:
         self._under_way: set[asyncio.Task[None]] = set()
         self._drained = False
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots_to: WeakValueDictionary[bytes, asyncio.Semaphore] = WeakValueDictionary()
         self._pool = httpcore.AsyncConnectionPool(
             max_connections=_AT_ONCE,
             keepalive_expiry=5.0,
@@ -145,7 +147,8 @@ class Deliveries:
 
     async def _attempt(self, task_id: str, record: DeliveryRecord, body: bytes) -> float | None:
         """One POST. Writes down what came of it, and gives the pause that the receiver asked for."""
-        async with self._slots:
+        slots_to_one = self._slots_to.setdefault(record.url.netloc, asyncio.Semaphore(_AT_ONCE_TO_ONE))
+        async with slots_to_one, self._slots:
             attempt, asked_for = DeliveryAttempt(at=datetime.now(UTC)), None
             try:
                 async with asyncio.timeout(self._settings.webhook_timeout_seconds):
@@ -168,6 +171,7 @@ class Deliveries:
     async def _post(self, webhook_id: str, url: httpx.URL, body: bytes) -> tuple[int, float | None]:
         now = datetime.now(UTC)
         headers: dict[bytes | str, bytes | str] = {
+            "host": url.netloc,  # httpcore's own lacks the brackets of an IPv6 address
             "content-type": "application/json",
             "user-agent": "longjobs-kit",
             "webhook-id": webhook_id,
@@ -176,12 +180,14 @@ class Deliveries:
         }
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         async with self._pool.stream("POST", target, headers=headers, content=body) as answer:
-            with suppress(*FAILURES):  # the status is the answer; its body is only read to keep the connection
-                read = 0
-                async for chunk in answer.aiter_stream():
-                    read += len(chunk)
-                    if read > _ANSWER_BYTES:
-                        break
+            # The status is the answer. Its body is only read to keep the connection, and may never end.
+            with suppress(*FAILURES):
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    read = 0
+                    async for chunk in answer.aiter_stream():
+                        read += len(chunk)
+                        if read > _ANSWER_BYTES:
+                            break
             fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
             return answer.status, retry_after(fields)
 

@@ -9,23 +9,38 @@ Host header and the TLS name stay the URL's own. It follows no redirect, because
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 
 import httpcore
 import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: IPv6 ranges that carry an IPv4 address which a gateway may turn them into (RFC 6052, RFC 4291).
+#: What `ipaddress` calls global depends on the version of Python, so what the IANA registries say is said here:
+#: IPv6 is public in one block only, and by the one prefix that stands for the whole IPv4 internet.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_PUBLIC_IPV6 = (ipaddress.IPv6Network("2000::/3"), _NAT64)
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
+#: Cloud metadata services that are not link-local: Alibaba, Oracle, AWS over IPv6.
+_METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
+#: IPv6 ranges whose last 32 bits are an IPv4 address that a gateway may turn them into (RFC 6052, 8215, 2765, 4291).
+_NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
+_IPV4_TRANSLATED = ipaddress.IPv6Network("::ffff:0:0:0/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+
+#: What a resolver may be asked for. A name that ends in a number is an address, or nothing at all.
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)
+_ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)", re.ASCII)
 
 
 class ForbiddenAddress(Exception):
     """The URL leads to an address that the server may not call."""
 
 
+@lru_cache(maxsize=1024)  # clients name the same few URLs again and again, and parsing one costs as much as routing
 def check_callback_url(url: str, *, allow_private: bool) -> httpx.URL:
     """Parse a callback URL, and refuse what can be refused without a look at the DNS.
 
@@ -39,11 +54,15 @@ def check_callback_url(url: str, *, allow_private: bool) -> httpx.URL:
         raise ForbiddenAddress("it must begin with http:// or https:// and name a host")
     if parsed.userinfo:
         raise ForbiddenAddress("it must not hold a user name or a password")
-    host = parsed.host.rstrip(".").lower()
+    if parsed.port is not None and not 1 <= parsed.port <= 65535:
+        raise ForbiddenAddress("its port must be from 1 to 65535")
+    host = parsed.raw_host.decode("ascii").removesuffix(".").lower()  # as it will be asked for
     if not allow_private and (host == "localhost" or host.endswith(".localhost")):
         raise ForbiddenAddress(_reason(host))
     if (address := literal_address(host)) is not None:
         check_address(address, allow_private=allow_private)
+    elif not _NAME.fullmatch(host) or _ENDS_IN_A_NUMBER.fullmatch(host):
+        raise ForbiddenAddress(f"its host {host} is neither a name nor an address")
     return parsed
 
 
@@ -62,18 +81,26 @@ def literal_address(host: str) -> Address | None:
 def check_address(address: Address, *, allow_private: bool) -> None:
     """Raise `ForbiddenAddress` unless the server may call `address`.
 
-    Link-local (cloud metadata), multicast, unspecified and reserved addresses are refused whatever is allowed.
+    Link-local, cloud metadata, multicast, unspecified and reserved addresses are refused whatever is allowed.
     """
     for target in (address, *_carried(address)):
-        never = target.is_link_local or target.is_multicast or target.is_unspecified
+        never = target.is_link_local or target.is_multicast or target.is_unspecified or target in _METADATA
         if isinstance(target, ipaddress.IPv6Address):
             never = never or target.is_site_local
         elif target.is_reserved:
             never = True
         if never:
             raise ForbiddenAddress(f"{address} is an address that no callback may go to")
-        if not (target.is_global or allow_private):
+        if not (allow_private or _is_public(target)):
             raise ForbiddenAddress(_reason(str(address)))
+
+
+def _is_public(address: Address) -> bool:
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and not any(address in network for network in _PUBLIC_IPV6):
+        return False
+    return address.is_global
 
 
 def _carried(address: Address) -> Iterable[Address]:
@@ -85,7 +112,8 @@ def _carried(address: Address) -> Iterable[Address]:
             yield address.sixtofour
         if address.teredo:
             yield from address.teredo
-        if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
+        gateways = (_NAT64, _NAT64_LOCAL, _IPV4_TRANSLATED, _IPV4_COMPATIBLE)
+        if any(address in network for network in gateways) and int(address) > 1:
             yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
 
 

@@ -111,7 +111,7 @@ def app_for(pattern: Pattern) -> FastAPI:
 
     app = new_app(pattern, settings, lifespan)
 
-    @app.post(**submit_route(settings))
+    @app.post(**submit_route())
     async def submit(body: SubmitRequest, request: Request) -> Response:
         task, _ = queue.submit(body.prompt, body.prompt, idempotency_key(request))
         return accepted(task, settings)

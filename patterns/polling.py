@@ -12,6 +12,7 @@ not. And a client that died before the outcome must know its task id to ask agai
 
 import asyncio
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,8 @@ OnProgress = Callable[[int], object]
 
 #: With a progress callback the server is asked to hold its answer this long only, so that progress is seen.
 _PROGRESS_SECONDS = 1.0
+#: An answer that came sooner was not held, whatever it says.
+_HELD_SECONDS = 0.1
 #: A cancelled caller waits this long, and no longer, for the server to be told.
 _CANCEL_SECONDS = 2.0
 
@@ -166,16 +169,13 @@ class PollingClient:
             if not (self._server_holds and hold):
                 await self._pause(conversation, answer, polls)
             polls += 1
-            asked = asyncio.get_running_loop().time()
             headers = {"Prefer": f"wait={max(1, round(hold))}"} if hold else {}
             answer = await self._ask(conversation, "GET", f"/agent/status/{task.task_id}", headers=headers)
             if answer.status_code == 404:
                 raise TaskLost("The server does not know the task any more: it has restarted or expired.", task)
             if answer.status_code != 200:
                 raise ClientError(_detail(answer), task)
-            self._server_holds = "wait" in answer.headers.get("preference-applied", "")
-            if asyncio.get_running_loop().time() - asked < hold / 2:
-                self._server_holds &= Task.model_validate_json(answer.content).finished  # it only said so
+            self._server_holds = _held(answer)
 
     async def _ask(
         self,
@@ -205,8 +205,9 @@ class PollingClient:
     async def _pause(self, conversation: "_Conversation", answer: httpx.Response | None, attempt: int) -> None:
         told = retry_after(answer.headers) if answer is not None else None
         jitter = full_jitter(attempt, self._first_pause, self._longest_pause)
-        # On top of what the server says, a little jitter: many clients were told the same.
-        pause = jitter if told is None else told + min(jitter, 0.1 * told)
+        # On top of what the server says, a little jitter: many clients were told the same. A server that says
+        # "at once" (0) is backed off from as well, or each client would ask it hundreds of times in a second.
+        pause = told + min(jitter, 0.1 * told) if told else jitter
         if asyncio.get_running_loop().time() + pause > conversation.ends_at:
             raise conversation.deadline_exceeded(self._deadline)
         await asyncio.sleep(pause)
@@ -245,6 +246,15 @@ async def _tell(on_progress: OnProgress, percent: int) -> None:
     outcome = on_progress(percent)
     if inspect.isawaitable(outcome):
         await outcome
+
+
+def _held(answer: httpx.Response) -> bool:
+    """Whether the server held this answer, and did not only say so. One with the outcome need not be held."""
+    said = re.search(r"\bwait=(\d+(?:\.\d+)?)", answer.headers.get("preference-applied", ""))
+    if said is None:
+        return False
+    enough = max(_HELD_SECONDS, float(said[1]) / 2)  # it may hold for less than it was asked to, and says for how long
+    return answer.elapsed.total_seconds() >= enough or Task.model_validate_json(answer.content).finished
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -16,6 +16,7 @@ Use it in your own endpoint::
 """
 
 import binascii
+from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -33,10 +34,11 @@ class Receiver:
     """Checks deliveries signed by Standard Webhooks; several secrets are for the time while keys rotate.
 
     A timestamp more than five minutes away is stale. Of `remember` delivery ids, repeats are known.
+    Raises `ValueError` for a secret that is none.
     """
 
     def __init__(self, *secrets: str, remember: int = 10_000) -> None:
-        self._verifiers = [Webhook(secret) for secret in secrets]
+        self._verifiers = [Webhook(_key(secret)) for secret in secrets]
         self._remember = remember
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -51,7 +53,9 @@ class Receiver:
         try:
             callback = Callback.model_validate_json(body)
         except ValidationError as error:
-            raise Refused("The body is signed, and is not a finished task.") from error
+            raise Refused("The body is signed, and is not a task.") from error
+        if not callback.finished:
+            raise Refused("The body is signed, and its task is not finished.")
         webhook_id = fields["webhook-id"]
         if webhook_id in self._seen:
             return None
@@ -71,3 +75,15 @@ class Receiver:
         except (WebhookVerificationError, ValueError, binascii.Error):
             return False  # standardwebhooks 1.1 raises all three for what somebody made up
         return True
+
+
+def _key(secret: str) -> bytes:
+    """The bytes of a secret. standardwebhooks 1.1 skips what is no base64, and so takes a mistyped secret."""
+    text = secret.removeprefix("whsec_")
+    try:
+        key = b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        key = b""
+    if not key:
+        raise ValueError("a secret is whsec_ and a key in base64")
+    return key

@@ -5,14 +5,16 @@ is one Lua script: a finished record never changes, progress never goes back, a 
 """
 
 #: KEYS: record, unfinished, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint.
-#: Returns {'new'}, {'full', n}, {'reused'}, {'known', task id}, or {'unsent', task id} for a known task whose
-#: web process died before it had handed the task over: the caller hands it over again.
+#: Returns {'new'}, {'full', n}, {'reused'}, {'known', task id}, {'sending', task id} for a known task that another
+#: request is handing over just now, or {'unsent', task id} for one whose web process died before it had handed the
+#: task over: the caller hands it over again.
 CREATE = """
 if KEYS[3] then
   local known = redis.call('HMGET', KEYS[3], 'task_id', 'fingerprint', 'sent', 'at')
   if known[1] then
     if known[2] ~= ARGV[4] then return {'reused'} end
-    if known[3] or tonumber(ARGV[2]) - tonumber(known[4]) < 5 then return {'known', known[1]} end
+    if known[3] then return {'known', known[1]} end
+    if tonumber(ARGV[2]) - tonumber(known[4]) < 5 then return {'sending', known[1]} end
     redis.call('HSET', KEYS[3], 'at', ARGV[2])
     return {'unsent', known[1]}
   end

@@ -7,7 +7,7 @@ same keys and the same scripts. Expiry is Redis's own: a finished record gets it
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from patterns import redis_scripts as scripts
+from patterns.batching import Batcher
 from patterns.contract import ErrorCode, Task, TaskError, TaskStatus
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment
@@ -27,6 +28,9 @@ from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, f
 WORKER_SILENCE_SECONDS = 10.0
 #: A request waits this long for Redis to connect, and this long for an answer.
 _PATIENCE_SECONDS = 1.0
+
+#: The keys and the arguments of a script.
+_Call = tuple[list[str], list[str | int]]
 
 
 class Keys:
@@ -61,7 +65,7 @@ class RedisStore:
             socket_connect_timeout=_PATIENCE_SECONDS,
             retry=AsyncRetry(NoBackoff(), 1),
         )
-        self._create = self._redis.register_script(scripts.CREATE)
+        self._create = Batcher(self._create_batch)
         self._finish = self._redis.register_script(scripts.FINISH)
         self._forget = self._redis.register_script(scripts.FORGET)
         self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
@@ -79,8 +83,13 @@ class RedisStore:
         keys = [self._keys.record(task_id), self._keys.unfinished]
         if idempotency_key is not None:
             keys.append(self._keys.idempotency(idempotency_key))
+        arguments: list[str | int] = [task_id, repr(now), self._settings.queue_size, fingerprint(body).hex()]
         with _reaching("Redis"):
-            said = await self._create(keys, [task_id, repr(now), self._settings.queue_size, fingerprint(body).hex()])
+            # Another request with this key is handing its task over. Nobody is told of the task before that is
+            # done: if it cannot be done, there is no task.
+            while (said := await self._create((keys, arguments)))[0] == "sending":
+                await asyncio.sleep(0.02)
+                arguments[1] = repr(time.time())
         match said:
             case ["full", waiting]:
                 raise QueueFull(f"{waiting} tasks are waiting or running, and this server takes no more.")
@@ -162,6 +171,12 @@ class RedisStore:
         """Take no more tasks, and answer every long-poll now. Accepted tasks are with the workers, and safe."""
         self._draining = True
         self._wake(*self._waiters)
+
+    async def _create_batch(self, calls: Sequence[_Call]) -> Sequence[Any]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for keys, arguments in calls:
+                pipeline.eval(scripts.CREATE, len(keys), *keys, *arguments)
+            return await pipeline.execute(raise_on_error=False)
 
     async def _listen(self) -> None:
         while True:

@@ -123,7 +123,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        if isinstance(error, socket.gaierror):
+            reason = error.strerror
+        else:  # Python's own text for an OSError repeats the address
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise CannotServe(f"Cannot listen on {host}:{port}: {reason}. Choose another with --port.") from error
     listener.set_inheritable(True)
     return listener

@@ -81,17 +81,20 @@ async def _learn_by_callback(client: PollingClient, prompt: str, secret: str, de
     told: asyncio.Future[Callback] = asyncio.get_running_loop().create_future()
     try:
         receiver = Receiver(secret)
-    except (ValueError, RuntimeError) as error:
-        raise SubmitFailed(f"--secret is no Standard Webhooks key (whsec_…): {error}") from error
-    with _receiving(receiver, told) as callback_url:
+    except ValueError as error:
+        raise SubmitFailed(f"--secret: {error}") from error
+    refused: list[Refused] = []
+    ends_at = asyncio.get_running_loop().time() + deadline
+    with _receiving(receiver, told, refused) as callback_url:
         task = await client.submit(prompt, callback_url=callback_url)
         try:
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout_at(ends_at):
                 return completed(await told)
         except TimeoutError:
+            why = "A callback came and did not verify: the server signs with another secret. " if refused else ""
             raise SubmitFailed(
-                f"No verified callback for task {task.task_id} within {deadline:g} s. Does the server sign with "
-                "another secret? GET /agent/status/{task_id} lists its attempts under delivery."
+                f"No verified callback for task {task.task_id} within {deadline:g} s. {why}"
+                f"GET /agent/status/{task.task_id} lists the attempts under delivery."
             ) from None
         except asyncio.CancelledError:
             with suppress(ClientError, httpx.HTTPError):
@@ -100,7 +103,7 @@ async def _learn_by_callback(client: PollingClient, prompt: str, secret: str, de
 
 
 @contextmanager
-def _receiving(receiver: Receiver, told: asyncio.Future[Callback]) -> Iterator[str]:
+def _receiving(receiver: Receiver, told: asyncio.Future[Callback], refused: list[Refused]) -> Iterator[str]:
     """A receiver on loopback, in a thread of its own; gives its URL, and tells the first genuine callback."""
     loop = asyncio.get_running_loop()
 
@@ -111,8 +114,9 @@ def _receiving(receiver: Receiver, told: asyncio.Future[Callback]) -> Iterator[s
     async def hook(request: Request) -> Response:
         try:
             callback = receiver.accept(request.headers, await request.body())
-        except Refused as refused:
-            return Response(str(refused), 400)
+        except Refused as error:
+            refused.append(error)
+            return Response(str(error), 400)
         if callback is not None:
             loop.call_soon_threadsafe(tell, callback)
         return Response(status_code=204)

@@ -44,7 +44,7 @@ def create_app() -> FastAPI:
 
     def present(task: Task) -> WebhookTask:
         delivery = deliveries.get(task.task_id).delivery()
-        return WebhookTask.model_construct(**task.__dict__, delivery=delivery)
+        return WebhookTask(**task.__dict__, delivery=delivery)
 
     async def drain() -> None:
         await queue.store.drain(settings.grace_seconds * (1 - _TELLING_SHARE))
@@ -60,7 +60,7 @@ def create_app() -> FastAPI:
 
     app = new_app(WEBHOOK, settings, lifespan)
 
-    @app.post(**submit_route(settings, WebhookTask))
+    @app.post(**submit_route(WebhookTask))
     async def submit(body: WebhookSubmitRequest, request: Request) -> Response:
         try:
             url = check_callback_url(body.callback_url, allow_private=settings.webhook_allow_private)

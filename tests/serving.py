@@ -24,7 +24,7 @@ _NOTHING_SET = {environment_variable(field): "" for field in Settings.model_fiel
 #: A quick agent that can be told by the prompt to fail, to hang, or to block.
 QUICK_AGENT = {"KIT_AGENT_STEPS": "5", "KIT_AGENT_STEP_SECONDS": "0.02", "KIT_AGENT_OBEYS_PROMPT": "1"}
 #: An agent that is still at work whenever a test looks, and sees at each of its short steps that it is cancelled.
-ENDLESS_AGENT = {"KIT_AGENT_STEPS": "6000", "KIT_AGENT_STEP_SECONDS": "0.05", "KIT_AGENT_OBEYS_PROMPT": "1"}
+ENDLESS_AGENT = {"KIT_AGENT_STEPS": "1200", "KIT_AGENT_STEP_SECONDS": "0.05", "KIT_AGENT_OBEYS_PROMPT": "1"}
 
 
 class Served:
@@ -142,7 +142,7 @@ class Servers:
             list(threads.map(ExitStack.close, self._started))
 
     def serve(self, pattern: Pattern, env: Mapping[str, str], *, web_processes: int = 1) -> Served:
-        """Start one pattern, and return once it is healthy."""
+        """Start one pattern, and return once it is healthy. For any thread."""
         stack = ExitStack()
         self._started.append(stack)
         webhook = {"KIT_WEBHOOK_ALLOW_PRIVATE": "1", "KIT_WEBHOOK_SECRET": new_webhook_secret()}

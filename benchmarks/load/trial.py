@@ -1,14 +1,10 @@
 """One trial in the load process: puts the client of the served pattern together, and reports its samples."""
 
-import logging
 import random
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 from gevent.pool import Pool
 
@@ -18,43 +14,15 @@ from benchmarks.load.arrivals import Arrival, Shape, schedule
 from benchmarks.load.http import Session
 from benchmarks.load.learning import Callback, FixedPoll, Learn, PolitePoll
 from benchmarks.load.receiver import CallbackReceiver
+from benchmarks.load.served import CannotLoad, Served
 from benchmarks.load.tasks import TaskClient
 from benchmarks.samples import Outcome, Phase, Sample, SampleWriter
-from patterns import PATTERNS
 from patterns.contract import LearnsBy
-
-logger = logging.getLogger(__name__)
 
 #: How Locust hears of a measure: its name, milliseconds, and what went wrong.
 Fire = Callable[[str, float, Exception | None], None]
 
 _PROBLEMS = frozenset({Outcome.LOST, Outcome.FAILED, Outcome.DROPPED})
-
-
-class CannotLoad(Exception):
-    """The trial cannot begin. The message is one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """What `/health` told."""
-
-    pattern: str
-    learns_by: LearnsBy
-
-
-def served_pattern(health: Any) -> Served:
-    """Which pattern is served. A name that the kit does not know is polled, which every server must bear.
-
-    Raises `CannotLoad` when the answer is not that of a healthy server.
-    """
-    body: Any = None
-    with suppress(ValueError, TypeError):
-        body = health.json()
-    if health.status_code != 200 or not isinstance(body, dict):
-        raise CannotLoad("GET /health does not say that a pattern is served here. Start one with: kit serve NAME")
-    name = str(body.get("pattern", "unknown"))
-    return Served(name, PATTERNS[name].learns_by if name in PATTERNS else LearnsBy.FIXED_POLL)
 
 
 class Trial:
@@ -119,7 +87,10 @@ class Trial:
                         "Callbacks are verified: give the server and Locust the same KIT_WEBHOOK_SECRET=whsec_…, "
                         "and the server KIT_WEBHOOK_ALLOW_PRIVATE=1, because the receiver is on loopback."
                     )
-                receiver = CallbackReceiver(secret, self._note_callback)
+                try:
+                    receiver = CallbackReceiver(secret, self._note_callback)
+                except ValueError as error:
+                    raise CannotLoad(f"KIT_WEBHOOK_SECRET is not whsec_ and base64: {error}") from None
                 return Callback(receiver), receiver.url
 
     def _note_callback(self, at: float, webhook_id: str, verdict: Verdict) -> None:

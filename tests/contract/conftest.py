@@ -1,6 +1,8 @@
 """The five patterns as real processes, in three settings. Each is started when a test first asks for it."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import pytest
 
@@ -9,6 +11,7 @@ from tests.receiving import Callbacks
 from tests.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 
 Fleet = Mapping[str, Served]
+T = TypeVar("T")
 
 _SETTINGS = {
     # Tasks take a tenth of a second. A poll interval that is not whole shows how Retry-After is rounded.
@@ -44,6 +47,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Ite
             return started[name]
 
         yield by_setting
+
+
+def everywhere(fleet: Fleet, do: Callable[[Served], T]) -> dict[str, T]:
+    """Do something that takes its time with all patterns side by side, and give what came of it by pattern name."""
+    with ThreadPoolExecutor(len(fleet)) as threads:
+        return dict(zip(fleet, threads.map(do, [alive(served) for served in fleet.values()]), strict=True))
 
 
 @pytest.fixture(params=PATTERNS)

@@ -1,34 +1,64 @@
 """A finished record is kept for KIT_TASK_TTL_SECONDS, which is three seconds here, and then forgotten."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from uuid import uuid4
 
+import httpx
+import pytest
+
+from tests.contract.conftest import everywhere
 from tests.contract.task_shape import check_problem
-from tests.serving import Served
+from tests.serving import Json, Served
 from tests.waiting import eventually
 
 
-def test_a_finished_task_is_kept_for_a_while_and_then_unknown(short: Served) -> None:
-    key = uuid4().hex
-    expiring = [short.accept("completes", key), short.accept("fail: soon"), short.accept("is cancelled")]
-    short.cancel(expiring[2])
-    for task_id in expiring:
-        short.outcome(task_id)  # and is still there
+@dataclass(frozen=True)
+class Story:
+    """What a client saw of a completed, a failed and a cancelled task: first, and when their time was over."""
 
-    for task_id in expiring:
-        answer = eventually(lambda task_id=task_id: short.status(task_id), lambda answer: answer.status_code != 200)
+    first: list[Json]
+    key: str
+    later: list[httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def stories(fleet: Callable[[str], Mapping[str, Served]]) -> Mapping[str, Story]:
+    """The same story with all patterns, side by side."""
+
+    def live_through(served: Served) -> Story:
+        key = uuid4().hex
+        task_ids = [served.accept("completes", key), served.accept("fail: soon"), served.accept("is cancelled")]
+        served.cancel(task_ids[2])
+        first = [served.outcome(task_id) for task_id in task_ids]
+
+        def ask_all() -> list[httpx.Response]:
+            return [served.status(task_id) for task_id in task_ids]
+
+        later = eventually(ask_all, lambda answers: all(answer.status_code != 200 for answer in answers))
+        return Story(first, key, later)
+
+    return everywhere(fleet("short"), live_through)
+
+
+@pytest.fixture
+def story(stories: Mapping[str, Story], name: str) -> Story:
+    """The story with each pattern in turn."""
+    return stories[name]
+
+
+def test_a_finished_task_is_kept_for_a_while(story: Story) -> None:
+    assert [task["status"] for task in story.first] == ["completed", "failed", "cancelled"]
+
+
+def test_an_expired_task_is_unknown(story: Story, short: Served) -> None:
+    for answer, task in zip(story.later, story.first, strict=True):
         check_problem(answer, 404)
-        check_problem(short.cancel(task_id), 404)
+        check_problem(short.cancel(task["task_id"]), 404)
 
-    # its key has gone with it
-    again = short.submit("another body", key)
+
+def test_an_idempotency_key_expires_with_its_task(story: Story, short: Served) -> None:
+    again = short.submit("another body", story.key)
+
     assert again.status_code == 202
-    assert again.json()["task_id"] not in expiring
-
-
-def test_an_unfinished_task_does_not_expire(short: Served) -> None:
-    # three tasks of one second each, for two workers, and a fourth that waits for them
-    for number in range(4):
-        short.accept(f"hang: {number}")
-    last = short.accept("waits")
-
-    assert short.outcome(last)["status"] == "completed"
+    assert again.json()["task_id"] not in {task["task_id"] for task in story.first}

@@ -60,7 +60,6 @@ def test_statuses_come_in_order(quick: Served) -> None:
 def test_a_running_task_shows_its_progress(small: Served) -> None:
     task_id = small.accept()
 
-    # 6000 steps: one percent is 60 of them, and takes three seconds
     task = eventually(lambda: small.task(task_id), lambda task: task["progress"] > 0)
 
     assert task["status"] == "running"

@@ -17,7 +17,9 @@ def test_an_id_that_was_never_given_out_is_unknown(quick: Served, task_id: str) 
     check_problem(quick.cancel(task_id), 404)
 
 
-@pytest.mark.parametrize("path", ["/", "/agent", "/agent/status", "/agent/status/", "/agent/status/a/b", "/Health"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/agent", "/agent/status", "/agent/status/", "/agent/status/a/b", "/Health"]
+)
 def test_a_route_that_is_not_there_gives_404(quick: Served, path: str) -> None:
     check_problem(quick.http.get(path), 404)
 

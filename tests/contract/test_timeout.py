@@ -1,31 +1,55 @@
-"""A task that runs past KIT_TASK_TIMEOUT_SECONDS."""
+"""A task that runs past KIT_TASK_TIMEOUT_SECONDS, which is one second here."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from tests.contract.conftest import everywhere
 from tests.contract.task_shape import check_task
-from tests.serving import Served
+from tests.serving import Json, Served
 
 
-def test_a_hanging_agent_ends_as_failed_and_the_server_answers_meanwhile(short: Served) -> None:
-    # given a worker that is busy with an agent that never comes back
-    hanging = short.accept("hang: for ever")
-    short.until(hanging, "running")
+@dataclass(frozen=True)
+class Story:
+    """What a client saw while, and after, an agent hung in each of the two workers."""
 
-    # when another task comes
-    other = short.outcome(short.accept("a quick one"))
-    task = short.outcome(hanging)
-
-    # then it is done beside the hanging one, which ends at its timeout
-    assert other["status"] == "completed"
-    check_task(task, short)
-    assert task["status"] == "failed"
-    assert task["error"]["code"] == "timeout"
-    assert "1 s" in task["error"]["message"]
-    assert task["result"] is None
+    meanwhile: list[int | None]
+    hanging: list[Json]
+    waiting: Json
 
 
-def test_workers_are_free_again_after_timeouts(short: Served) -> None:
-    for number in range(2):  # as many as there are workers
-        short.accept(f"hang: {number}")
+@pytest.fixture(scope="module")
+def stories(fleet: Callable[[str], Mapping[str, Served]]) -> Mapping[str, Story]:
+    """The same story with all patterns, side by side."""
 
-    after = short.outcome(short.accept("waits for a worker"))
+    def live_through(served: Served) -> Story:
+        hanging = [served.accept(f"hang: {number}") for number in range(2)]
+        waiting = served.accept("waits for a worker")
+        meanwhile = [served.health(), served.submit("fail: soon").status_code, served.status(waiting).status_code]
+        return Story(meanwhile, [served.outcome(task_id) for task_id in hanging], served.outcome(waiting))
 
-    assert after["status"] == "completed"
+    return everywhere(fleet("short"), live_through)
+
+
+@pytest.fixture
+def story(stories: Mapping[str, Story], name: str) -> Story:
+    """The story with each pattern in turn."""
+    return stories[name]
+
+
+def test_a_hanging_agent_ends_as_failed(story: Story, short: Served) -> None:
+    for task in story.hanging:
+        check_task(task, short)
+        assert task["status"] == "failed"
+        assert task["error"]["code"] == "timeout"
+        assert "1 s" in task["error"]["message"]
+        assert task["result"] is None
+
+
+def test_the_server_answers_while_agents_hang(story: Story) -> None:
+    assert story.meanwhile == [200, 202, 200]
+
+
+def test_workers_are_free_again_after_a_timeout(story: Story) -> None:
+    assert story.waiting["status"] == "completed"

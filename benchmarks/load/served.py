@@ -1,0 +1,34 @@
+"""Which pattern is served, and so how its client behaves: the server itself says so."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from patterns import PATTERNS
+from patterns.contract import LearnsBy
+
+
+class CannotLoad(Exception):
+    """The trial cannot begin. The message is one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What `/health` told."""
+
+    pattern: str
+    learns_by: LearnsBy
+
+
+def served_pattern(health: Any) -> Served:
+    """Which pattern is served. A name that the kit does not know is polled, which every server must bear.
+
+    Raises `CannotLoad` when the answer is not that of a healthy server.
+    """
+    body: Any = None
+    with suppress(ValueError, TypeError):
+        body = health.json()
+    if health.status_code != 200 or not isinstance(body, dict):
+        raise CannotLoad("GET /health does not say that a pattern is served here. Start one with: kit serve NAME")
+    name = str(body.get("pattern", "unknown"))
+    return Served(name, PATTERNS[name].learns_by if name in PATTERNS else LearnsBy.FIXED_POLL)

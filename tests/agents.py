@@ -1,0 +1,127 @@
+"""Agents as users write them, good and bad. `by_prompt` does what the first word of the prompt says."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from patterns.agent import ReportProgress
+
+
+def sync_agent(prompt: str, report_progress: ReportProgress) -> str:
+    """A plain function."""
+    report_progress(50)
+    return f"sync: {prompt}"
+
+
+async def async_agent(prompt: str, report_progress: ReportProgress) -> str:
+    """A coroutine function."""
+    await asyncio.sleep(0)
+    report_progress(50)
+    return f"async: {prompt}"
+
+
+def coroutine_from_sync(prompt: str, report_progress: ReportProgress) -> Awaitable[str]:
+    """A plain function that gives a coroutine, as a lambda or a decorator may."""
+    return async_agent(prompt, report_progress)
+
+
+class CallableAgent:
+    """An object that is called."""
+
+    async def __call__(self, prompt: str, report_progress: ReportProgress) -> str:
+        """Answer."""
+        return await async_agent(prompt, report_progress)
+
+    def method(self, prompt: str, report_progress: ReportProgress) -> str:
+        """Answer."""
+        return sync_agent(prompt, report_progress)
+
+
+callable_agent = CallableAgent()
+
+
+def returns_a_number(prompt: str, report_progress: ReportProgress) -> Any:
+    """Not a str."""
+    return 42
+
+
+async def returns_none(prompt: str, report_progress: ReportProgress) -> Any:
+    """Not a str either: a forgotten `return`."""
+
+
+def raises(prompt: str, report_progress: ReportProgress) -> str:
+    """Fails, with a message of several lines."""
+    raise ValueError("the first line\nand the second")
+
+
+async def raises_later(prompt: str, report_progress: ReportProgress) -> str:
+    """Fails, without a message."""
+    await asyncio.sleep(0)
+    raise LookupError
+
+
+def exits(prompt: str, report_progress: ReportProgress) -> str:
+    """Ends the whole program, as it thinks."""
+    sys.exit("the agent has had enough")
+
+
+async def exits_later(prompt: str, report_progress: ReportProgress) -> str:
+    """The same from a coroutine."""
+    await asyncio.sleep(0)
+    sys.exit(3)
+
+
+def interrupts(prompt: str, report_progress: ReportProgress) -> str:
+    """Raises what Ctrl-C raises."""
+    raise KeyboardInterrupt
+
+
+def stops_iteration(prompt: str, report_progress: ReportProgress) -> str:
+    """Raises what a future refuses."""
+    raise StopIteration("no more")
+
+
+async def cancels_itself(prompt: str, report_progress: ReportProgress) -> str:
+    """Raises what a cancelled task raises."""
+    raise asyncio.CancelledError
+
+
+async def swallows_cancellation(prompt: str, report_progress: ReportProgress) -> str:
+    """Goes on when it is told to end."""
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
+
+
+def catches_everything(prompt: str, report_progress: ReportProgress) -> str:
+    """Hangs, and takes no exception for an answer."""
+    while True:
+        with suppress(Exception):
+            time.sleep(60)
+
+
+def works_until_ended(prompt: str, report_progress: ReportProgress) -> str:
+    """Blocks its thread, reports, and takes no ordinary exception for an answer."""
+    while True:
+        with suppress(Exception):
+            time.sleep(0.01)
+            report_progress(10)
+
+
+def kills_its_process(prompt: str, report_progress: ReportProgress) -> str:
+    """Dies, after a line in the file that the prompt names."""
+    with Path(prompt.partition(":")[2]).open("a") as runs:
+        runs.write("one more\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "never"
+
+
+def by_prompt(prompt: str, report_progress: ReportProgress) -> Any:
+    """Any of the above, by its name before the colon."""
+    return globals()[prompt.partition(":")[0]](prompt, report_progress)

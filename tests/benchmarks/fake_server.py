@@ -1,0 +1,200 @@
+"""A server whose behaviour is known exactly, for a load process to measure: delays, stalls, losses, refusals."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+from standardwebhooks import Webhook
+
+from patterns.contract import TaskStatus
+from patterns.settings import new_webhook_secret
+
+SECRET = new_webhook_secret()
+
+
+@dataclass
+class Behaviour:
+    """What the server does, by the number of the task in order of arrival, from 0."""
+
+    pattern: str = "in_memory_queue"
+    work: float = 0.1  # seconds from accepted to finished
+    refuse_after: int | None = None  # from this number on, 503
+    break_every: int | None = None  # 500, and nothing accepted
+    forget_every: int | None = None  # accepted, and then 404
+    hang_every: int | None = None  # accepted, and never finished
+    fail_every: int | None = None  # finished as failed
+    repeat_every: int | None = None  # the callback comes twice
+    forge_every: int | None = None  # and a third time, with a wrong signature
+    stall_at: float | None = None  # seconds after the first submit, no request is answered
+    stall_for: float = 0.0
+    healthy: bool = True
+
+
+@dataclass
+class FakeServer:
+    """It runs in a thread. `accepted` has the ids in order, `lost` those whose outcome nobody can learn."""
+
+    behaviour: Behaviour
+    accepted: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    submits: int = 0
+    url: str = ""
+    _tasks: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _first: float | None = None
+    _callbacks: list[threading.Timer] = field(default_factory=list)
+    _http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
+
+    def submit(self, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """Take a task, or not."""
+        told, now = self.behaviour, time.time()
+        with self._lock:
+            number, self.submits = self.submits, self.submits + 1
+            self._first = self._first or now
+        self.stall()
+        if told.refuse_after is not None and number >= told.refuse_after:
+            return 503, {"title": "Queue full"}
+        if _every(told.break_every, number):
+            return 500, {"title": "Broken"}
+        task_id = f"task-{number}"
+        self.accepted.append(task_id)
+        if _every(told.forget_every, number) or _every(told.hang_every, number):
+            self.lost.add(task_id)
+        if _every(told.fail_every, number):
+            self.failed.add(task_id)
+        if not _every(told.forget_every, number):
+            self._tasks[task_id] = time.time()
+        if "callback_url" in body:
+            self._call_back_later(body["callback_url"], task_id, number)
+        return 202, {"task_id": task_id, "status": TaskStatus.PENDING}
+
+    def status(self, task_id: str, wait: float) -> tuple[int, dict[str, Any]]:
+        """How far it is, held for `wait` seconds."""
+        self.stall()
+        begin = self._tasks.get(task_id)
+        if begin is None:
+            return 404, {"title": "Unknown task"}
+        finished = begin + self.behaviour.work
+        until = time.time() + wait
+        if task_id not in self.lost:
+            time.sleep(max(0.0, min(finished, until) - time.time()))
+            if time.time() >= finished:
+                return 200, self.task(task_id)
+        else:
+            time.sleep(wait)
+        return 200, {"task_id": task_id, "status": TaskStatus.RUNNING}
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        """A finished task."""
+        begin = self._tasks[task_id]
+        failed = task_id in self.failed
+        return {
+            "task_id": task_id,
+            "status": TaskStatus.FAILED if failed else TaskStatus.COMPLETED,
+            "progress": 100,
+            "created_at": _iso(begin),
+            "started_at": _iso(begin),
+            "finished_at": _iso(begin + self.behaviour.work),
+        }
+
+    def stall(self) -> None:
+        """Hold whoever comes while the stall lasts."""
+        if self.behaviour.stall_at is not None and self._first is not None:
+            begin = self._first + self.behaviour.stall_at
+            now = time.time()
+            if begin <= now < begin + self.behaviour.stall_for:
+                time.sleep(begin + self.behaviour.stall_for - now)
+
+    def close(self) -> None:
+        """Call nobody back any more."""
+        for timer in self._callbacks:
+            timer.cancel()
+        for timer in self._callbacks:
+            timer.join()
+        self._http.close()
+
+    def _call_back_later(self, url: str, task_id: str, number: int) -> None:
+        if task_id in self.lost:
+            return
+        timer = threading.Timer(self.behaviour.work, self._call_back, (url, task_id, number))
+        timer.daemon = True
+        self._callbacks.append(timer)
+        timer.start()
+
+    def _call_back(self, url: str, task_id: str, number: int) -> None:
+        body, now = json.dumps(self.task(task_id)), datetime.now(UTC)
+        headers = {
+            "webhook-id": f"msg-{number}",
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(SECRET).sign(f"msg-{number}", now, body),
+        }
+        forged = {**headers, "webhook-signature": "v1,bm90IHNpZ25lZA=="}
+        deliveries = [headers]
+        deliveries += [headers] if _every(self.behaviour.repeat_every, number) else []
+        deliveries += [forged] if _every(self.behaviour.forge_every, number) else []
+        with suppress(httpx.TransportError):  # the load process has ended
+            for delivery in deliveries:
+                self._http.post(url, content=body, headers=delivery)
+
+
+def _every(each: int | None, number: int) -> bool:
+    return each is not None and number % each == each - 1
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+@contextmanager
+def serving(behaviour: Behaviour) -> Iterator[FakeServer]:
+    """The server, at its `url`, for as long as the block lasts."""
+    fake = FakeServer(behaviour)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # the name that http.server calls
+            self._answer(*fake.submit(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+
+        def do_GET(self) -> None:  # the name that http.server calls
+            if self.path == "/health":
+                status = 200 if behaviour.healthy else 503
+                self._answer(status, {"status": "ok", "pattern": behaviour.pattern})
+            else:
+                wait = float(self.headers.get("Prefer", "wait=0").removeprefix("wait="))
+                self._answer(*fake.status(self.path.rpartition("/")[2], wait))
+
+        def _answer(self, status: int, body: dict[str, Any]) -> None:
+            content = json.dumps(body).encode()
+            head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+            with suppress(OSError):  # the client has gone
+                self.wfile.write(head.encode() + content)  # at once: two writes would wait for each other
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 512
+
+        def handle_error(self, *_: object) -> None:
+            pass  # a load process that is stopped leaves its connections
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield fake
+    finally:
+        fake.close()
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,39 @@
+"""The real load process, run against a fake server."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.callbacks import count_callbacks
+from benchmarks.comparison import start_load, wait_for_load
+from benchmarks.samples import Phase, Sample, read_samples
+from patterns.processes import Family
+from tests.benchmarks.fake_server import SECRET, FakeServer
+
+#: Importing Locust on a busy machine, and the longest deadline that a test gives.
+_MOST_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the load process wrote."""
+
+    rows: list[Sample]
+    callbacks: Counter[str]
+
+    @property
+    def measured(self) -> list[Sample]:
+        """The rows that count."""
+        return [row for row in self.rows if row.phase is Phase.MEASURED]
+
+
+def load(server: FakeServer, folder: Path, **options: object) -> Loaded:
+    """Offer load as `options` say (`rate=20` is `--rate 20`), and read what was written."""
+    samples, callbacks, log = folder / "samples.csv", folder / "callbacks.csv", folder / "load.log"
+    folder.mkdir(exist_ok=True)
+    told = {"warm_up": 0, "deadline": 5, "poll_interval": 0.1, "samples": samples, "callbacks": callbacks, **options}
+    argv = [part for name, value in told.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    with Family(log) as family:
+        wait_for_load(start_load(family, server.url, SECRET, argv), _MOST_SECONDS, log)
+    found = count_callbacks(callbacks)
+    return Loaded(read_samples(samples), found.get(server.behaviour.pattern, Counter()))

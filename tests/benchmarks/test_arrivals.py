@@ -1,0 +1,69 @@
+"""When tasks are sent, and to which behaviour: decided before the first answer."""
+
+from itertools import pairwise
+from statistics import mean, stdev
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks.load.arrivals import Shape, schedule
+from benchmarks.load.served import CannotLoad, served_pattern
+from benchmarks.samples import Phase
+from patterns import PATTERNS
+from patterns.contract import LearnsBy
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_each_phase_has_exactly_the_tasks_that_its_rate_asks_for_in_order(shape: Shape) -> None:
+    arrivals = schedule(24, 1.0, 4.0, 0, shape)
+    assert [arrival.number for arrival in arrivals] == list(range(120))
+    assert [arrival.phase for arrival in arrivals] == [Phase.WARM_UP] * 24 + [Phase.MEASURED] * 96
+    assert all(one.offset <= other.offset for one, other in pairwise(arrivals))
+    assert all(0 <= arrival.offset < 1 for arrival in arrivals[:24])
+    assert all(1 <= arrival.offset <= 5 for arrival in arrivals[24:])
+
+
+def test_the_same_seed_gives_the_same_moments_and_another_gives_others() -> None:
+    assert schedule(24, 1.0, 4.0, 5, Shape.POISSON) == schedule(24, 1.0, 4.0, 5, Shape.POISSON)
+    assert schedule(24, 1.0, 4.0, 5, Shape.POISSON) != schedule(24, 1.0, 4.0, 6, Shape.POISSON)
+
+
+def test_poisson_arrivals_come_in_clumps_and_constant_ones_do_not() -> None:
+    def spread(shape: Shape) -> float:
+        offsets = [arrival.offset for arrival in schedule(100, 0, 50, 1, shape)]
+        gaps = [later - earlier for earlier, later in pairwise(offsets)]
+        return stdev(gaps) / mean(gaps)
+
+    assert spread(Shape.POISSON) == pytest.approx(1.0, abs=0.1)  # as an exponential's: as wide as it is long
+    assert spread(Shape.CONSTANT) < 0.01
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_server_that_says_its_pattern_gets_that_pattern_s_client(name: str) -> None:
+    served = served_pattern(answer(200, {"status": "ok", "pattern": name}))
+    assert (served.pattern, served.learns_by) == (name, PATTERNS[name].learns_by)
+
+
+def test_a_contender_that_the_kit_does_not_know_is_polled() -> None:
+    served = served_pattern(answer(200, {"status": "ok", "pattern": "a_contender"}))
+    assert (served.pattern, served.learns_by) == ("a_contender", LearnsBy.FIXED_POLL)
+
+
+@pytest.mark.parametrize(("status", "body"), [(503, {}), (0, None), (200, []), (404, {"pattern": "polling"})])
+def test_what_is_not_a_healthy_server_is_not_loaded(status: int, body: Any) -> None:
+    with pytest.raises(CannotLoad, match="kit serve"):
+        served_pattern(answer(status, body))
+
+
+def test_an_answer_that_is_no_json_is_not_a_healthy_server() -> None:
+    def no_json() -> Any:
+        raise ValueError("<html>")
+
+    with pytest.raises(CannotLoad, match="kit serve"):
+        served_pattern(SimpleNamespace(status_code=200, json=no_json))
+
+
+def answer(status: int, body: Any) -> Any:
+    """As Locust gives it."""
+    return SimpleNamespace(status_code=status, json=lambda: body)

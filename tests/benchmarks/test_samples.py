@@ -1,0 +1,101 @@
+"""The raw data survive being written, cut off, and shared."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.callbacks import CallbackWriter, Verdict, count_callbacks
+from benchmarks.samples import HEADER, Outcome, Phase, Sample, SamplesError, SampleWriter, read_samples
+
+FULL = Sample(
+    pattern="webhook",
+    trial=2,
+    number=17,
+    phase=Phase.MEASURED,
+    intended=1795397280.942929,
+    sent=1795397280.943726,
+    accepted=1795397280.94593,
+    started=1795397280.945578,
+    finished=1795397281.15232,
+    notified=1795397281.198729,
+    task_id='an id, with "quotes", and\na line break',
+    outcome=Outcome.COMPLETED,
+    status="completed",
+    http_status=202,
+    requests=4,
+)
+EMPTY = Sample(pattern="polling", trial=1, number=0, phase=Phase.WARM_UP, intended=1.0)
+
+
+def write(path: Path, *samples: Sample) -> None:
+    """Append them, as one trial does."""
+    writer = SampleWriter(path)
+    for sample in samples:
+        writer.write(sample)
+    writer.close()
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    write(path, FULL, EMPTY)
+    assert read_samples(path) == [FULL, EMPTY]
+
+
+def test_trials_share_a_file_and_its_header_is_there_once(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    write(path, EMPTY)
+    write(path, EMPTY)
+    assert path.read_text().splitlines()[0] == ",".join(HEADER)
+    assert read_samples(path) == [EMPTY, EMPTY]
+
+
+def test_a_row_is_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    writer = SampleWriter(path)
+    writer.write(EMPTY)
+    assert read_samples(path) == [EMPTY]
+    writer.close()
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    write(path, EMPTY)
+    with path.open("a") as file:
+        file.write("polling,1,3,meas")
+    assert read_samples(path) == [EMPTY]
+
+
+def test_no_file_has_no_samples(tmp_path: Path) -> None:
+    assert read_samples(tmp_path / "samples.csv") == []
+
+
+def test_a_file_of_something_else_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    path.write_text("a,b,c\n1,2,3\n")
+    with pytest.raises(SamplesError, match=r"not the header of samples"):
+        read_samples(path)
+
+
+@pytest.mark.parametrize("spoilt", ["1,2,3", EMPTY.row().strip().replace("warm-up", "lunch"), EMPTY.row() * 0 + ","])
+def test_a_spoilt_row_is_refused_with_its_line(tmp_path: Path, spoilt: str) -> None:
+    path = tmp_path / "samples.csv"
+    path.write_text(",".join(HEADER) + "\n" + EMPTY.row() + spoilt + "\n")
+    with pytest.raises(SamplesError, match="line 3"):
+        read_samples(path)
+
+
+def test_moments_that_are_not_known_have_no_differences() -> None:
+    assert EMPTY.submit_latency is None
+    assert EMPTY.end_to_end is None
+    assert EMPTY.notification_lag is None
+
+
+def test_callbacks_are_counted_by_pattern_and_verdict(tmp_path: Path) -> None:
+    path = tmp_path / "callbacks.csv"
+    for _ in range(2):
+        writer = CallbackWriter(path)
+        writer.write("webhook", 1, 1.0, "msg-1", Verdict.TAKEN)
+        writer.write("webhook", 1, 1.0, "msg-1", Verdict.REPEATED)
+        writer.close()
+    assert count_callbacks(path) == {"webhook": {"taken": 2, "repeated": 2}}
+    assert count_callbacks(tmp_path / "none.csv") == {}

@@ -1,0 +1,65 @@
+"""Without a word from the server the client's pauses grow, with jitter, up to a bound."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from patterns.backoff import full_jitter
+from patterns.polling import DeadlineExceeded, PollingClient
+from tests.clients.answers import STATUS, SUBMIT, accepted, completed, problem, running
+from tests.clients.loopback import Script
+
+_FIRST, _LONGEST, _SEED = 0.01, 0.3, 5
+
+
+def _planned(pauses: int) -> list[float]:
+    """The pauses that the client will make with this seed, if each is drawn for its own attempt."""
+    random.seed(_SEED)
+    return [full_jitter(attempt, _FIRST, _LONGEST) for attempt in range(pauses)]
+
+
+async def _run(script: Script) -> None:
+    random.seed(_SEED)
+    async with PollingClient(script.url, deadline=30, first_pause=_FIRST, longest_pause=_LONGEST) as client:
+        await client.run("compare")
+
+
+async def test_each_poll_waits_longer_on_average_than_the_one_before(script: Script) -> None:
+    script.on(SUBMIT, accepted()).on(STATUS, *[running()] * 7, completed())
+
+    await _run(script)
+
+    times = [*script.times(SUBMIT), *script.times(STATUS)]
+    planned = _planned(8)
+    assert max(planned) > 10 * _FIRST, "these pauses would not show growth"
+    for (asked, again), pause in zip(pairwise(times), planned, strict=True):
+        assert again - asked >= pause
+
+
+async def test_each_retry_of_a_submit_waits_longer_on_average_than_the_one_before(script: Script) -> None:
+    script.on(SUBMIT, *[problem(503)] * 7, accepted()).on(STATUS, completed())
+
+    await _run(script)
+
+    times = script.times(SUBMIT)
+    for (asked, again), pause in zip(pairwise(times), _planned(7), strict=True):
+        assert again - asked >= pause
+
+
+async def test_a_server_is_neither_hammered_nor_forgotten(new_script: Callable[[], Script]) -> None:
+    says_nothing = new_script().on(SUBMIT, accepted()).on(STATUS, running())
+    says_at_once = new_script().on(SUBMIT, accepted(retry_after="0")).on(STATUS, running(retry_after="0"))
+
+    async def poll(script: Script) -> None:
+        async with PollingClient(script.url, deadline=1, first_pause=0.02, longest_pause=0.1) as client:
+            with pytest.raises(DeadlineExceeded):
+                await client.run("compare")
+
+    await asyncio.gather(poll(says_nothing), poll(says_at_once))
+
+    # Pauses of at most a tenth of a second, a twentieth on average; without any there would be hundreds.
+    for script in (says_nothing, says_at_once):
+        assert 5 < script.count(STATUS) < 100

@@ -1,0 +1,59 @@
+"""The client comes back when the server has told it to, and not earlier."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+from patterns.contract import Task
+from patterns.polling import PollingClient
+from tests.clients.answers import STATUS, SUBMIT, accepted, completed, problem, running
+from tests.clients.loopback import Script
+
+#: A header has whole seconds only. Two clocks, one of them the wall's, may differ by this much.
+_CLOCKS = 0.02
+
+
+async def test_it_waits_as_many_seconds_as_any_answer_says(new_script: Callable[[], Script]) -> None:
+    submitted = new_script().on(SUBMIT, accepted(retry_after="1")).on(STATUS, completed())
+    polled = new_script().on(SUBMIT, accepted()).on(STATUS, running(retry_after="1"), completed())
+    refused = new_script().on(SUBMIT, problem(503, retry_after="1"), accepted()).on(STATUS, completed())
+    asked_again = new_script().on(SUBMIT, accepted()).on(STATUS, problem(503, retry_after="1"), completed())
+
+    await asyncio.gather(*(_run(script) for script in (submitted, polled, refused, asked_again)))
+
+    assert submitted.times(STATUS)[0] - submitted.times(SUBMIT)[0] >= 1
+    assert polled.times(STATUS)[1] - polled.times(STATUS)[0] >= 1
+    assert refused.times(SUBMIT)[1] - refused.times(SUBMIT)[0] >= 1
+    assert asked_again.times(STATUS)[1] - asked_again.times(STATUS)[0] >= 1
+
+
+async def test_it_waits_until_the_date_that_any_answer_says(new_script: Callable[[], Script]) -> None:
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    not_before = time.monotonic() + (due - datetime.now(UTC)).total_seconds() - _CLOCKS
+    date = format_datetime(due, usegmt=True)
+    submitted = new_script().on(SUBMIT, accepted(retry_after=date)).on(STATUS, completed())
+    polled = new_script().on(SUBMIT, accepted()).on(STATUS, running(retry_after=date), completed())
+    refused = new_script().on(SUBMIT, problem(503, retry_after=date), accepted()).on(STATUS, completed())
+
+    await asyncio.gather(*(_run(script) for script in (submitted, polled, refused)))
+
+    assert submitted.times(STATUS)[0] >= not_before
+    assert polled.times(STATUS)[1] >= not_before
+    assert refused.times(SUBMIT)[1] >= not_before
+
+
+async def test_a_date_that_is_over_and_a_header_that_makes_no_sense_cost_no_more_than_a_pause(script: Script) -> None:
+    past = "Wed, 21 Oct 2015 07:28:00 GMT"
+    hostile = "1 Jan 20 0:0:0 3399999999999"
+    script.on(SUBMIT, accepted(retry_after=past)).on(
+        STATUS, running(retry_after="soon"), running(retry_after=hostile), running(retry_after="-5"), completed()
+    )
+
+    assert (await _run(script)).status == "completed"
+
+
+async def _run(script: Script) -> Task:
+    async with PollingClient(script.url, deadline=30, first_pause=0.01, longest_pause=0.05) as client:
+        return await client.run("compare")

@@ -1,0 +1,148 @@
+"""`kit serve` as a process that runs until a test stops or kills it."""
+
+import re
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import httpx
+import psutil
+
+from tests.kit.command import environment
+from tests.waiting import PATIENCE_SECONDS, eventually
+
+
+class ServeProcess:
+    """Started, and up. What it leaves behind when the block ends is a failure of the test, and is ended."""
+
+    def __init__(self, argv: Sequence[str], folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.out: list[str] = []
+        self.err: list[str] = []
+        self._popen = subprocess.Popen(
+            argv,
+            cwd=folder,
+            # Its private folder is below ours, so that a test sees whether it is gone at the end.
+            env=environment({"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **settings}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.process = psutil.Process(self._popen.pid)
+        self._readers = [self._read(self._popen.stdout, self.out), self._read(self._popen.stderr, self.err)]
+        self.family: list[psutil.Process] = []
+
+    def __enter__(self) -> Self:
+        eventually(lambda: self._is_up() or self.exit_code is not None, bool)
+        assert self._is_up(), self.err
+        self.note_family()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.note_family()
+        left = [process for process in (self.process, *self.family) if alive(process)]
+        for process in left:
+            process.kill()
+        self._popen.wait()
+        for reader in self._readers:
+            reader.join(PATIENCE_SECONDS)
+        for stream in (self._popen.stdout, self._popen.stderr):
+            if stream:
+                stream.close()
+        assert error is not None or not left, f"left behind: {left}"
+
+    @property
+    def url(self) -> str:
+        """Where it says that it serves."""
+        found = re.search(r"\sat\s+(http://\S+)", "".join(self.out))
+        assert found is not None, self.out
+        return found[1]
+
+    @property
+    def port(self) -> int:
+        """The port that it says."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._popen.poll()
+
+    def pid(self, name: str) -> int:
+        """The process that it said to have started under this name."""
+        found = re.search(rf"^\s+{name}\s+process (\d+)", "".join(self.out), re.MULTILINE)
+        assert found is not None, self.out
+        return int(found[1])
+
+    def note_family(self) -> None:
+        """Remember every process below it, so that they are known when it is gone."""
+        if alive(self.process):
+            known = set(self.family)
+            self.family += [process for process in self.process.children(recursive=True) if process not in known]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to `kit serve` alone, as a terminal does: its children are in sessions of their own."""
+        self.note_family()
+        self.process.send_signal(number)
+
+    def until_exit(self) -> int:
+        """Its exit code, once it has ended and all of its output is read."""
+        code = self._popen.wait(PATIENCE_SECONDS)
+        for reader in self._readers:
+            reader.join(PATIENCE_SECONDS)
+        return code
+
+    def until_all_gone(self) -> None:
+        """Return once every process that it had started is gone, with its port and its files."""
+        eventually(lambda: [process for process in self.family if alive(process)], lambda left: not left)
+        eventually(lambda: list(self.folder.glob("kit-*")), lambda folders: not folders)
+        socket.create_server(("127.0.0.1", self.port)).close()
+
+    def until_said(self, pattern: str) -> re.Match[str]:
+        """What it says on standard error, once it does."""
+        found = eventually(lambda: re.search(pattern, "".join(self.err)), bool)
+        assert found is not None
+        return found
+
+    def healthy(self) -> bool:
+        """Whether `/health` says so."""
+        try:
+            return httpx.get(f"{self.url}/health", trust_env=False, timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def submit(self, prompt: str) -> str:
+        """Hand over a task that must be accepted, and give its id."""
+        answer = httpx.post(f"{self.url}/agent/submit", json={"prompt": prompt}, trust_env=False, timeout=20)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["task_id"])
+
+    def status(self, task_id: str) -> str:
+        """How far a task is."""
+        return str(httpx.get(f"{self.url}/agent/status/{task_id}", trust_env=False, timeout=20).json()["status"])
+
+    def _is_up(self) -> bool:
+        return any("Ctrl-C stops everything" in line for line in list(self.out))
+
+    @staticmethod
+    def _read(stream: IO[str] | None, lines: list[str]) -> threading.Thread:
+        assert stream is not None
+        reader = threading.Thread(target=lambda: lines.extend(iter(stream.readline, "")), daemon=True)
+        reader.start()
+        return reader
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether a process runs: one that has ended and is not yet collected by its parent does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,88 @@
+"""`kit submit`: the result on standard output and nothing else there; what went wrong in one line, and exit 1."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.clients.loopback import bound_socket, scripted_server
+from tests.kit.command import KIT, environment, kit
+from tests.serving import Served
+from tests.waiting import eventually
+
+
+def test_the_result_is_all_that_is_on_standard_output(polled: Served, tmp_path: Path) -> None:
+    outcome = kit(tmp_path, "submit", "compare", "--url", polled.url)
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.count("\n") == 1
+    assert "prompt of 7 characters" in outcome.out
+
+
+def test_a_failed_task_is_told_by_its_error(polled: Served, tmp_path: Path) -> None:
+    outcome = kit(tmp_path, "submit", "fail: please", "--url", f"{polled.url}/")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "agent_error: RuntimeError: the simulated agent was told to fail" in outcome.line
+
+
+def test_where_no_server_is_it_says_how_to_start_one(tmp_path: Path) -> None:
+    with bound_socket() as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        outcome = kit(tmp_path, "submit", "compare", "--url", url)
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert url in outcome.line
+    assert "kit serve" in outcome.line
+
+
+def test_a_server_of_something_else_is_told_by_its_answer(tmp_path: Path) -> None:
+    with scripted_server() as scripts:
+        outcome = kit(tmp_path, "submit", "compare", "--url", scripts.script().url)
+
+    assert outcome.code == 1
+    assert "404" in outcome.line
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8000", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://[x", "http://"]
+)
+def test_a_url_that_is_none_is_said_to_be_none(tmp_path: Path, url: str) -> None:
+    outcome = kit(tmp_path, "submit", "compare", "--url", url)
+
+    assert outcome.code == 1
+    assert "--url" in outcome.line
+
+
+def test_a_prompt_that_is_no_text_is_refused(polled: Served, tmp_path: Path) -> None:
+    outcome = kit(tmp_path, "submit", "\udcff", "--url", polled.url)
+
+    assert outcome.code == 1
+    assert outcome.line
+
+
+def test_a_task_that_takes_too_long_is_given_up_at_the_deadline(polled: Served, tmp_path: Path) -> None:
+    outcome = kit(tmp_path, "submit", "hang: for ever", "--url", polled.url, "--deadline", "0.5")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "After 0.5 s the task is running" in outcome.line
+
+
+def test_ctrl_c_cancels_the_task(polled: Served, tmp_path: Path) -> None:
+    argv = [*KIT, "submit", "block: until interrupted", "--url", polled.url]
+    with subprocess.Popen(argv, cwd=tmp_path, env=environment({}), stderr=subprocess.PIPE, text=True) as submit:
+        assert submit.poll() is None
+        eventually(lambda: polled.http.get("/health").status_code, lambda status: status == 200)
+        submit.send_signal(signal.SIGINT)
+        _, err = submit.communicate(timeout=30)
+
+    assert submit.returncode == 130
+    assert err == "kit: Interrupted; the task was cancelled.\n"
+
+
+def test_a_pattern_that_calls_back_says_that_it_wants_a_url(webhook: Served, tmp_path: Path) -> None:
+    outcome = kit(tmp_path, "submit", "compare", "--url", webhook.url)
+
+    assert outcome.code == 1
+    assert "callback_url" in outcome.line

@@ -1,0 +1,21 @@
+"""Servers for stories in which something breaks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.receiving import Callbacks
+from tests.serving import Servers
+from tests.stories import Told, lived_through
+
+
+@pytest.fixture(scope="package", autouse=True)
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """The stories of this folder. They begin with the first test here, and go on beside it."""
+    callbacks: Callbacks = request.getfixturevalue("callbacks")
+    with (
+        Servers(tmp_path_factory.mktemp("servers"), callbacks.url) as servers,
+        lived_through(request.session, Path(__file__).parent, servers, at_once=3) as tell,
+    ):
+        yield tell

@@ -1,0 +1,168 @@
+"""What celery_queue survives: its web processes, its worker, and one of the worker's own processes are killed.
+
+The worker's death is the long story: what it had in hand is given to another when the visibility timeout has
+passed (three seconds of task timeout, and ten). The others are lived through while it waits.
+"""
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx
+import psutil  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from patterns import CELERY_QUEUE
+from patterns.contract import Fault
+from tests.serving import QUICK_AGENT, Json, Served, Servers
+from tests.stories import Told
+from tests.waiting import at_once
+
+_TASKS = 200
+_SETTINGS = {**QUICK_AGENT, "KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_AGENT_STEPS": "3"}
+
+
+@dataclass(frozen=True)
+class Story:
+    """What came of 200 tasks, and how many of them were not finished when something was killed."""
+
+    unfinished_at_the_kill: int
+    outcomes: list[Json]
+
+
+@dataclass(frozen=True)
+class Stories:
+    """All that happened."""
+
+    worker: Story
+    worker_child: Story
+    web: Story
+    ended: list[str]
+    asked_often: list[Json]
+    asked_the_other: httpx.Response
+
+
+def submit_all(served: Served) -> list[str]:
+    """Hand over 200 tasks, from a few clients at once."""
+    with ThreadPoolExecutor(8) as threads:
+        return list(threads.map(served.accept, [f"prompt {number}" for number in range(_TASKS)]))
+
+
+def unfinished(served: Served, task_ids: list[str]) -> int:
+    """How many of these are waiting or running."""
+    return sum(served.task(task_id)["status"] in {"pending", "running"} for task_id in task_ids)
+
+
+def live_through(servers: Servers) -> Stories:
+    """Kill one thing after the other."""
+    served = servers.serve(CELERY_QUEUE, _SETTINGS, web_processes=2)
+    (worker,) = served.running.workers
+
+    # the worker's main process is killed, and started again
+    with_worker = submit_all(served)
+    served.outcome(with_worker[20])
+    worker.kill()
+    left_by_worker = unfinished(served, with_worker)
+    worker.start()
+
+    # one of the processes that run tasks is killed
+    with_child = submit_all(served)
+    served.outcome(with_child[20])
+    psutil.Process(worker.pid).children()[0].kill()
+    left_by_child = unfinished(served, with_child)
+    child_outcomes = [served.outcome(task_id) for task_id in with_child]
+
+    # both web processes are killed, and started again
+    with_web = submit_all(served)
+    served.outcome(with_web[20])
+    left_by_web = unfinished(served, with_web)
+    for web in served.running.web:
+        web.kill()
+    for web in served.running.web:
+        web.start()
+    served.until_healthy()
+    web_outcomes = [served.outcome(task_id) for task_id in with_web]
+
+    same, others = ask_often(served), ask_the_other(served)
+    return Stories(
+        worker=Story(left_by_worker, [served.outcome(task_id, within=60) for task_id in with_worker]),
+        worker_child=Story(left_by_child, child_outcomes),
+        web=Story(left_by_web, web_outcomes),
+        ended=[child.name for child in served.running.children if child.exit_code is not None],
+        asked_often=same,
+        asked_the_other=others,
+    )
+
+
+def ask_often(served: Served) -> list[Json]:
+    """A task as seen over many connections, each of which either web process may take."""
+    task_id = served.accept()
+    served.outcome(task_id)
+
+    def ask(_: int) -> Json:
+        with served.connect() as connection:
+            answer: Json = connection.get(f"/agent/status/{task_id}").json()
+            return answer
+
+    return at_once(40, ask)
+
+
+def ask_the_other(served: Served) -> httpx.Response:
+    """Submit by one web process, and ask the other. A process that is stopped takes no connection."""
+    first, second = served.running.web
+    first.kill(signal.SIGSTOP)
+    with served.connect() as connection:
+        task_id = connection.post("/agent/submit", json=served.body()).json()["task_id"]
+    first.kill(signal.SIGCONT)
+    second.kill(signal.SIGSTOP)
+    with served.connect() as connection:
+        answer = connection.get(f"/agent/status/{task_id}")
+    second.kill(signal.SIGCONT)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def stories(told: Told) -> Stories:
+    """What happened."""
+    stories: Stories = told(__name__)
+    return stories
+
+
+@pytest.fixture(params=["worker", "worker_child", "web"])
+def story(stories: Stories, request: pytest.FixtureRequest) -> Story:
+    """Each story in turn."""
+    told: Story = getattr(stories, request.param)
+    return told
+
+
+def test_celery_says_that_it_loses_tasks_only_with_the_broker_and_its_data() -> None:
+    assert CELERY_QUEUE.loses_on == {Fault.BROKER_LOSS}
+
+
+def test_the_kill_came_in_the_middle_of_the_work(story: Story) -> None:
+    assert story.unfinished_at_the_kill > 0
+
+
+def test_every_task_is_completed_all_the_same(story: Story) -> None:
+    assert [task["status"] for task in story.outcomes] == ["completed"] * _TASKS
+
+
+def test_every_task_is_there_once(story: Story) -> None:
+    assert len({task["task_id"] for task in story.outcomes}) == _TASKS
+
+
+def test_progress_of_what_ran_twice_is_100_in_the_end(story: Story) -> None:
+    assert {task["progress"] for task in story.outcomes} == {100}
+
+
+def test_nothing_else_ended(stories: Stories) -> None:
+    assert stories.ended == []
+
+
+def test_two_web_processes_give_the_same_answers(stories: Stories) -> None:
+    assert stories.asked_often == [stories.asked_often[0]] * 40
+    assert stories.asked_often[0]["status"] == "completed"
+
+
+def test_the_tasks_of_one_web_process_are_known_to_the_other(stories: Stories) -> None:
+    assert stories.asked_the_other.status_code == 200

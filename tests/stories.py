@@ -1,0 +1,32 @@
+"""Stories: what takes its time is lived through once, side by side with the others, and tests look at what was seen.
+
+A test module with a function `live_through(world)` has a story to tell. Most of each is waiting (for a grace
+period, for a broker that comes back), so that a few at once take hardly longer than the longest.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: Gives what a module's story came to, by the module's `__name__`, once it is over. Raises what went wrong in it.
+Told = Callable[[str], Any]
+
+
+@contextmanager
+def lived_through(session: pytest.Session, folder: Path, world: object, *, at_once: int) -> Iterator[Told]:
+    """Begin the stories of all modules in `folder` that take part in this run of pytest."""
+    modules = {
+        item.module.__name__: item.module.live_through
+        for item in session.items
+        if isinstance(item, pytest.Function) and folder in item.path.parents and hasattr(item.module, "live_through")
+    }
+    with ThreadPoolExecutor(at_once, thread_name_prefix="story") as threads:
+        stories: dict[str, Future[Any]] = {name: threads.submit(live, world) for name, live in modules.items()}
+        try:
+            yield lambda name: stories[name].result()
+        finally:
+            threads.shutdown(cancel_futures=True)
