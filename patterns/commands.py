@@ -20,8 +20,9 @@ from patterns.serving import CannotServe, NotConfigured, Running, running
 from patterns.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
 from patterns.submitting import SubmitFailed, submit_and_wait
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Without emoji: rich would turn the `:-1:` in an address into a picture.
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 _SETTINGS_HELP = "Settings come from the environment:\n\n" + "\n\n".join(
     f"{environment_variable(name)} (default {'unset' if field.default is None else field.default}): {field.description}"

@@ -78,7 +78,8 @@ def check_redis(url: str) -> None:
             client.ping()
     except (redis.RedisError, ValueError, OSError) as error:
         raise ProcessFailed(
-            f"REDIS_URL is set, and no Redis answers there: {str(error).rstrip('.')}. Start it, or unset REDIS_URL to get a private one."
+            f"REDIS_URL is set, and no Redis answers there: {str(error).rstrip('.')}. "
+            "Start it, or unset REDIS_URL to get a private one."
         ) from error
 
 

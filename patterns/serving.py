@@ -123,10 +123,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        if isinstance(error, socket.gaierror):
-            reason = error.strerror
-        else:  # Python's own text for an OSError repeats the address
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        reason = str(said).partition(" (while")[0].rstrip(".")  # what follows repeats the address
         raise CannotServe(f"Cannot listen on {host}:{port}: {reason}. Choose another with --port.") from error
     listener.set_inheritable(True)
     return listener

@@ -63,17 +63,23 @@ async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: f
 
 async def _check(url: str) -> None:
     """Say at once that nobody is there: a client in a program would go on trying, a person wants to know."""
+    if not _is_url(url):
+        raise SubmitFailed(f"--url {url}: write it as http://host:port")
     try:
         async with httpx.AsyncClient(timeout=5) as http:
             await http.get(f"{url.rstrip('/')}/health")
-    except httpx.UnsupportedProtocol as error:
-        raise SubmitFailed(f"--url {url}: write it as http://host:port") from error
-    except httpx.InvalidURL as error:
-        raise SubmitFailed(f"--url {url}: {error}") from error
     except httpx.TransportError as error:
         raise SubmitFailed(
             f"Nothing answers at {url} ({type(error).__name__}). Start a server: kit serve in_memory_queue"
         ) from error
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.host) and 0 < (parsed.port or 80) < 65536
 
 
 async def _learn_by_callback(client: PollingClient, prompt: str, secret: str, deadline: float) -> Task:

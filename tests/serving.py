@@ -11,6 +11,8 @@ from typing import Any, Self
 import httpx
 
 from patterns.contract import FINISHED, Pattern
+from patterns.processes import Family
+from patterns.redis_server import RedisServer, start_redis
 from patterns.serving import Running, running
 from patterns.settings import Settings, environment_variable, new_webhook_secret
 from tests.documented import OpenAPI
@@ -130,6 +132,7 @@ class Servers:
         self._folder = folder
         self._callback_url = callback_url
         self._started: list[ExitStack] = []
+        self._needed: list[Family] = []
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
@@ -140,6 +143,8 @@ class Servers:
     ) -> None:
         with ThreadPoolExecutor(max(1, len(self._started))) as threads:
             list(threads.map(ExitStack.close, self._started))
+        for family in self._needed:
+            family.stop()
 
     def serve(self, pattern: Pattern, env: Mapping[str, str], *, web_processes: int = 1) -> Served:
         """Start one pattern, and return once it is healthy. For any thread."""
@@ -152,6 +157,11 @@ class Servers:
         served = Served(up, self._callback_url)
         stack.callback(served.http.close)
         return served
+
+    def redis(self) -> RedisServer:
+        """Start one more private Redis, which is stopped after all that may need it."""
+        self._needed.append(Family())
+        return start_redis(self._needed[-1])
 
     def fleet(self, patterns: Iterable[Pattern], env: Mapping[str, str]) -> dict[str, Served]:
         """Start several patterns side by side, all with the same settings, and give them by name."""

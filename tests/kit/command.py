@@ -1,20 +1,23 @@
 """The command line as a user runs it: another process, its exit code, and what it printed."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from patterns.settings import Settings, environment_variable
 
 KIT = [sys.executable, "-m", "kit"]
+PATIENCE_SECONDS = 60
+_FORKS = Path(__file__).with_name("forks.py")
 
 #: What a developer has set must not change the outcome. Width and colour are those of a pipe.
 _UNSET = {environment_variable(field) for field in Settings.model_fields} | {"FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"}
-
-_PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,63 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, "NO_PROXY": "*", **settings}
 
 
-def kit(folder: Path, *arguments: str, **settings: str) -> Outcome:
-    """Run `kit` in a folder to its end."""
+def run(argv: list[str], folder: Path, **settings: str) -> Outcome:
+    """Run a program in a folder to its end."""
     done = subprocess.run(
-        [*KIT, *arguments],
+        argv,
         cwd=folder,
         env=environment(settings),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=_PATIENCE_SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return _checked(Outcome(done.returncode, done.stdout, done.stderr))
+
+
+class Kit:
+    """Runs `kit` in a folder, each time in a process of its own that is forked from one with the imports done."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._forks = subprocess.Popen(
+            [sys.executable, str(_FORKS)],
+            env={**environment({}), "PYTHONPATH": os.pathsep.join([str(_FORKS.parents[2]), *sys.path])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._forks.communicate(timeout=PATIENCE_SECONDS)
+
+    def __call__(self, *arguments: str, **settings: str) -> Outcome:
+        """Run `kit` with these arguments and settings to its end."""
+        out, err = self._folder / "out", self._folder / "err"
+        order = {
+            "arguments": arguments,
+            "env": environment(settings),
+            "folder": str(self._folder),
+            "out": str(out),
+            "err": str(err),
+        }
+        assert self._forks.stdin is not None
+        assert self._forks.stdout is not None
+        self._forks.stdin.write(f"{json.dumps(order)}\n")
+        self._forks.stdin.flush()
+        code = int(self._forks.stdout.readline())
+        outcome = Outcome(code, out.read_text(), err.read_text())
+        out.unlink()
+        err.unlink()
+        return _checked(outcome)
+
+
+def _checked(outcome: Outcome) -> Outcome:
+    assert "Traceback" not in outcome.out + outcome.err, outcome.err
+    return outcome

@@ -6,6 +6,7 @@ import pytest
 
 from patterns import IN_MEMORY_QUEUE, WEBHOOK
 from patterns.settings import new_webhook_secret
+from tests.kit.command import Kit
 from tests.serving import QUICK_AGENT, Served, Servers
 
 SECRET = new_webhook_secret()
@@ -30,3 +31,10 @@ def webhook(servers: Servers) -> Served:
     """The webhook pattern, which signs with SECRET."""
     settings = {"KIT_WEBHOOK_SECRET": SECRET, "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.1", "KIT_GRACE_SECONDS": "0.5"}
     return servers.serve(WEBHOOK, {**QUICK_AGENT, **settings})
+
+
+@pytest.fixture(scope="package")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    """Runs `kit`, each time in a process of its own."""
+    with Kit(tmp_path_factory.mktemp("forked")) as kit:
+        yield kit

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from patterns import PATTERNS
 from patterns.contract import LearnsBy, RunsIn
-from tests.kit.command import kit
+from tests.kit.command import KIT, Kit, run
 
 
 def test_the_table_has_all_five_and_both_questions(tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "patterns", COLUMNS="200")
+    outcome = run([*KIT, "patterns"], tmp_path, COLUMNS="200")
 
     assert (outcome.code, outcome.err) == (0, "")
     heading, *rows = outcome.out.splitlines()
@@ -23,13 +23,13 @@ def test_the_table_has_all_five_and_both_questions(tmp_path: Path) -> None:
 
 
 def test_in_a_narrow_terminal_no_name_is_cut(tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "patterns", COLUMNS="60")
+    outcome = run([*KIT, "patterns"], tmp_path, COLUMNS="60")
 
     assert all(name in outcome.out for name in PATTERNS)
 
 
-def test_for_programs_it_is_one_json_array(tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "patterns", "--json")
+def test_for_programs_it_is_one_json_array(kit: Kit) -> None:
+    outcome = kit("patterns", "--json")
 
     assert (outcome.code, outcome.err) == (0, "")
     told = {pattern["name"]: pattern for pattern in json.loads(outcome.out)}
@@ -42,7 +42,7 @@ def test_for_programs_it_is_one_json_array(tmp_path: Path) -> None:
         assert told[name]["needs"] == sorted(pattern.needs)
 
 
-def test_without_a_command_it_says_which_there_are(tmp_path: Path) -> None:
-    outcome = kit(tmp_path)
+def test_without_a_command_it_says_which_there_are(kit: Kit) -> None:
+    outcome = kit()
 
     assert all(command in outcome.out + outcome.err for command in ("patterns", "serve", "submit"))

@@ -3,8 +3,6 @@
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.kit.command import KIT
 from tests.kit.serve_process import ServeProcess
 from tests.serving import ENDLESS_AGENT
@@ -23,28 +21,22 @@ def _busy(served: ServeProcess) -> None:
     eventually(lambda: served.status(task_id), lambda status: status == "running")
 
 
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [("in_memory_queue", signal.SIGINT), ("celery_queue", signal.SIGTERM), ("background_tasks", signal.SIGTERM)],
-)
-def test_one_signal_stops_everything_even_while_a_task_runs(tmp_path: Path, name: str, number: signal.Signals) -> None:
-    with _served(name, tmp_path) as served:
+def test_one_ctrl_c_stops_everything_even_while_a_task_runs(tmp_path: Path) -> None:
+    with _served("in_memory_queue", tmp_path) as served:
         _busy(served)
 
-        served.signal(number)
+        served.signal(signal.SIGINT)
 
         assert served.until_exit() == 0
         served.until_all_gone()
     assert "Stopped." in "".join(served.out)
-    assert "Traceback" not in "".join(served.err)
+    assert served.err == []
 
 
-@pytest.mark.parametrize("name", ["celery_queue", "webhook"])
-def test_when_kit_serve_itself_is_killed_nothing_of_it_goes_on(tmp_path: Path, name: str) -> None:
-    with _served(name, tmp_path) as served:
-        if name == "celery_queue":
-            _busy(served)
-        assert len(served.family) >= 2
+def test_when_kit_serve_itself_is_killed_nothing_of_it_goes_on(tmp_path: Path) -> None:
+    with _served("celery_queue", tmp_path) as served:
+        _busy(served)
+        assert len(served.family) >= 4, "the Redis server, the worker, its own child, and the web server"
 
         served.signal(signal.SIGKILL)
 

@@ -5,84 +5,88 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from starlette.responses import JSONResponse, PlainTextResponse
 
+from tests.clients.answers import CANCEL, STATUS, SUBMIT, accepted, hang, task
 from tests.clients.loopback import bound_socket, scripted_server
-from tests.kit.command import KIT, environment, kit
+from tests.kit.command import KIT, PATIENCE_SECONDS, Kit, environment
 from tests.serving import Served
-from tests.waiting import eventually
 
 
-def test_the_result_is_all_that_is_on_standard_output(polled: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "compare", "--url", polled.url)
+def test_the_result_is_all_that_is_on_standard_output(polled: Served, kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--url", polled.url)
 
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.count("\n") == 1
     assert "prompt of 7 characters" in outcome.out
 
 
-def test_a_failed_task_is_told_by_its_error(polled: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "fail: please", "--url", f"{polled.url}/")
+def test_a_failed_task_is_told_by_its_error(polled: Served, kit: Kit) -> None:
+    outcome = kit("submit", "fail: please", "--url", f"{polled.url}/")
 
     assert (outcome.code, outcome.out) == (1, "")
     assert "agent_error: RuntimeError: the simulated agent was told to fail" in outcome.line
 
 
-def test_where_no_server_is_it_says_how_to_start_one(tmp_path: Path) -> None:
+def test_where_no_server_is_it_says_how_to_start_one(kit: Kit) -> None:
     with bound_socket() as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        outcome = kit(tmp_path, "submit", "compare", "--url", url)
+        outcome = kit("submit", "compare", "--url", url)
 
     assert (outcome.code, outcome.out) == (1, "")
     assert url in outcome.line
     assert "kit serve" in outcome.line
 
 
-def test_a_server_of_something_else_is_told_by_its_answer(tmp_path: Path) -> None:
+def test_a_server_of_something_else_is_told_by_its_answer(kit: Kit) -> None:
     with scripted_server() as scripts:
-        outcome = kit(tmp_path, "submit", "compare", "--url", scripts.script().url)
+        outcome = kit("submit", "compare", "--url", scripts.script().url)
 
     assert outcome.code == 1
     assert "404" in outcome.line
 
 
 @pytest.mark.parametrize(
-    "url", ["", "localhost:8000", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://[x", "http://"]
+    "url", ["", "localhost:8000", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://127.0.0.1:-1", "http://"]
 )
-def test_a_url_that_is_none_is_said_to_be_none(tmp_path: Path, url: str) -> None:
-    outcome = kit(tmp_path, "submit", "compare", "--url", url)
+def test_a_url_that_is_none_is_said_to_be_none(kit: Kit, url: str) -> None:
+    outcome = kit("submit", "compare", "--url", url)
 
     assert outcome.code == 1
     assert "--url" in outcome.line
 
 
-def test_a_prompt_that_is_no_text_is_refused(polled: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "\udcff", "--url", polled.url)
+def test_a_prompt_that_is_no_text_is_refused(polled: Served, kit: Kit) -> None:
+    outcome = kit("submit", "\udcff", "--url", polled.url)
 
     assert outcome.code == 1
     assert outcome.line
 
 
-def test_a_task_that_takes_too_long_is_given_up_at_the_deadline(polled: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "hang: for ever", "--url", polled.url, "--deadline", "0.5")
+def test_a_task_that_takes_too_long_is_given_up_at_the_deadline(polled: Served, kit: Kit) -> None:
+    outcome = kit("submit", "hang: for ever", "--url", polled.url, "--deadline", "0.5")
 
     assert (outcome.code, outcome.out) == (1, "")
-    assert "After 0.5 s the task is running" in outcome.line
+    assert "After 0.5 s the task is " in outcome.line
 
 
-def test_ctrl_c_cancels_the_task(polled: Served, tmp_path: Path) -> None:
-    argv = [*KIT, "submit", "block: until interrupted", "--url", polled.url]
-    with subprocess.Popen(argv, cwd=tmp_path, env=environment({}), stderr=subprocess.PIPE, text=True) as submit:
-        assert submit.poll() is None
-        eventually(lambda: polled.http.get("/health").status_code, lambda status: status == 200)
-        submit.send_signal(signal.SIGINT)
-        _, err = submit.communicate(timeout=30)
+def test_ctrl_c_cancels_the_task(tmp_path: Path) -> None:
+    with scripted_server() as scripts:
+        script = scripts.script().on("GET /health", PlainTextResponse("ok"))
+        script.on(SUBMIT, accepted()).on(STATUS, hang).on(CANCEL, JSONResponse(task("cancelled")))
+        argv = [*KIT, "submit", "compare", "--url", script.url]
+        with subprocess.Popen(argv, cwd=tmp_path, env=environment({}), stderr=subprocess.PIPE, text=True) as submit:
+            script.until_seen(STATUS)
+            submit.send_signal(signal.SIGINT)
+            _, err = submit.communicate(timeout=PATIENCE_SECONDS)
 
+        assert script.count(CANCEL) == 1
     assert submit.returncode == 130
     assert err == "kit: Interrupted; the task was cancelled.\n"
 
 
-def test_a_pattern_that_calls_back_says_that_it_wants_a_url(webhook: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "compare", "--url", webhook.url)
+def test_a_pattern_that_calls_back_says_that_it_wants_a_url(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--url", webhook.url)
 
     assert outcome.code == 1
     assert "callback_url" in outcome.line

@@ -1,42 +1,38 @@
 """`kit submit --webhook`: a receiver of its own, and the outcome by a callback that verifies."""
 
-from pathlib import Path
-
 import pytest
 
 from patterns.settings import new_webhook_secret
 from tests.clients.loopback import bound_socket
-from tests.kit.command import kit
+from tests.kit.command import Kit
 from tests.kit.conftest import SECRET
 from tests.serving import Served
 
 
-def test_the_result_comes_with_the_callback(webhook: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "compare", "--url", webhook.url, "--webhook", "--secret", SECRET)
+def test_the_result_comes_with_the_callback(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", SECRET)
 
     assert (outcome.code, outcome.err) == (0, "")
     assert "prompt of 7 characters" in outcome.out
 
 
-def test_the_secret_may_be_in_the_environment(webhook: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "compare", "--url", webhook.url, "--webhook", KIT_WEBHOOK_SECRET=SECRET)
+def test_the_secret_may_be_in_the_environment(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", KIT_WEBHOOK_SECRET=SECRET)
 
     assert outcome.code == 0
 
 
-def test_a_failed_task_is_told_by_its_error(webhook: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "fail: please", "--url", webhook.url, "--webhook", "--secret", SECRET)
+def test_a_failed_task_is_told_by_its_error(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "fail: please", "--url", webhook.url, "--webhook", "--secret", SECRET)
 
     assert (outcome.code, outcome.out) == (1, "")
     assert "agent_error" in outcome.line
 
 
-def test_a_wrong_secret_is_said_to_be_wrong_within_the_deadline(webhook: Served, tmp_path: Path) -> None:
+def test_a_wrong_secret_is_said_to_be_wrong_within_the_deadline(webhook: Served, kit: Kit) -> None:
     secret = new_webhook_secret()
 
-    outcome = kit(
-        tmp_path, "submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret, "--deadline", "2"
-    )
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret, "--deadline", "2")
 
     assert (outcome.code, outcome.out) == (1, "")
     assert "within 2 s" in outcome.line
@@ -44,43 +40,41 @@ def test_a_wrong_secret_is_said_to_be_wrong_within_the_deadline(webhook: Served,
     assert secret not in outcome.line
 
 
-def test_a_task_that_does_not_end_is_given_up_at_the_deadline(webhook: Served, tmp_path: Path) -> None:
-    outcome = kit(
-        tmp_path, "submit", "hang: on", "--url", webhook.url, "--webhook", "--secret", SECRET, "--deadline", "0.5"
-    )
+def test_a_task_that_does_not_end_is_given_up_at_the_deadline(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "hang: on", "--url", webhook.url, "--webhook", "--secret", SECRET, "--deadline", "0.5")
 
     assert outcome.code == 1
     assert "within 0.5 s" in outcome.line
     assert "another secret" not in outcome.line
 
 
-def test_without_a_secret_it_says_where_one_comes_from(tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "compare", "--webhook")
+def test_without_a_secret_it_says_where_one_comes_from(kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--webhook")
 
     assert outcome.code == 2
     assert "--secret" in outcome.line
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_!", "hunter-2"])
-def test_a_secret_that_is_none_is_refused_and_not_shown(webhook: Served, tmp_path: Path, secret: str) -> None:
-    outcome = kit(tmp_path, "submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret)
+def test_a_secret_that_is_none_is_refused_and_not_shown(webhook: Served, kit: Kit, secret: str) -> None:
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret)
 
     assert outcome.code == 1
     assert "--secret" in outcome.line
     assert "hunter" not in outcome.line
 
 
-def test_a_pattern_that_does_not_call_back_says_so(polled: Served, tmp_path: Path) -> None:
-    outcome = kit(tmp_path, "submit", "compare", "--url", polled.url, "--webhook", "--secret", SECRET)
+def test_a_pattern_that_does_not_call_back_says_so(polled: Served, kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--url", polled.url, "--webhook", "--secret", SECRET)
 
     assert outcome.code == 1
     assert "callback_url" in outcome.line
 
 
-def test_no_server_is_one_line_here_too(tmp_path: Path) -> None:
+def test_no_server_is_one_line_here_too(kit: Kit) -> None:
     with bound_socket() as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        outcome = kit(tmp_path, "submit", "compare", "--url", url, "--webhook", "--secret", SECRET)
+        outcome = kit("submit", "compare", "--url", url, "--webhook", "--secret", SECRET)
 
     assert outcome.code == 1
     assert url in outcome.line

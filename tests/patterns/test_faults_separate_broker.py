@@ -10,15 +10,14 @@ import httpx
 import pytest
 
 from patterns import CELERY_QUEUE
-from patterns.processes import Child, Family
-from patterns.redis_server import start_redis
+from patterns.processes import Child
 from tests.serving import QUICK_AGENT, Json, Served, Servers
 from tests.stories import Told
 from tests.waiting import eventually
 
 #: Submit has this long to say that the broker is away: the contract itself.
 _SUBMIT_SECONDS = 3.0
-_QUEUE_SIZE = 8
+_QUEUE_SIZE = 12
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,13 @@ class Story:
 
 def live_through(servers: Servers) -> dict[str, Story]:
     """A broker that freezes, and then dies and comes back with the data it had."""
-    with Family() as family:
-        redis = start_redis(family)
-        settings = {"KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_GRACE_SECONDS": "1", "KIT_QUEUE_SIZE": f"{_QUEUE_SIZE}"}
-        served = servers.serve(CELERY_QUEUE, {**QUICK_AGENT, **settings, "KIT_BROKER_URL": redis.url})
-        return {
-            "frozen": one_story(served, redis.child, signal.SIGSTOP),
-            "dead": one_story(served, redis.child, signal.SIGKILL),
-        }
+    redis = servers.redis()
+    settings = {"KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_GRACE_SECONDS": "1", "KIT_QUEUE_SIZE": f"{_QUEUE_SIZE}"}
+    served = servers.serve(CELERY_QUEUE, {**QUICK_AGENT, **settings, "KIT_BROKER_URL": redis.url})
+    return {
+        "frozen": one_story(served, redis.child, signal.SIGSTOP),
+        "dead": one_story(served, redis.child, signal.SIGKILL),
+    }
 
 
 def one_story(served: Served, broker: Child, fault: signal.Signals) -> Story:
@@ -56,9 +54,9 @@ def one_story(served: Served, broker: Child, fault: signal.Signals) -> Story:
     def submit(number: int) -> httpx.Response:
         return served.submit("raced", key) if number < 5 else served.submit(f"prompt {number}")
 
-    with ThreadPoolExecutor(15) as threads:  # more than the queue holds
+    with ThreadPoolExecutor(_QUEUE_SIZE) as threads:
         began = time.monotonic()
-        answers = [threads.submit(submit, number) for number in range(15)]
+        answers = [threads.submit(submit, number) for number in range(_QUEUE_SIZE)]
         status = served.status(known).status_code
         status_came_first = not any(answer.done() for answer in answers)
         submits = [answer.result() for answer in answers]
