@@ -52,7 +52,8 @@ class Child:
         return f"ended with exit code {code}"
 
     def start(self) -> None:
-        """Start it, or start it again after it has ended."""
+        """Start it, or start it again after it has ended. What it had started itself is ended first."""
+        self._end_group()
         with open(self._family.log, "ab") if self._family.log else nullcontext() as output:
             self._popen = subprocess.Popen(
                 self._argv,
@@ -76,16 +77,21 @@ class Child:
             return
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(patience)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait()
-        self._family.tell_reaper(f"-{self._popen.pid}")
+        self._end_group()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to the process alone, as a crash or an operator would, and wait if it ends it."""
         os.kill(self.pid, number)
         if number == signal.SIGKILL and self._popen:
             self._popen.wait()
+
+    def _end_group(self) -> None:
+        if self._popen is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+        self._family.tell_reaper(f"-{self._popen.pid}")  # its number may soon be somebody else's
 
 
 class Family:
