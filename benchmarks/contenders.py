@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from patterns import PATTERNS
+
 _SUBMIT = json.dumps({"prompt": "Compare the three vendors in this contract."})
 _SUBMIT_WITH_CALLBACK = json.dumps({**json.loads(_SUBMIT), "callback_url": "http://127.0.0.1:9/outcomes"})
 
@@ -27,11 +29,11 @@ class Contender:
 
 
 def _pattern(name: str, bound: Bound, *, needs_redis: bool = False, body: str = _SUBMIT) -> Contender:
-    return Contender(name, ("-m", "patterns.web", name), needs_redis, body, bound)
+    return Contender(name, ("-m", "patterns.web", PATTERNS[name].app), needs_redis, body, bound)
 
 
 def _reference(name: str, *, needs_redis: bool = False) -> Contender:
-    return Contender(name, ("-m", "benchmarks.reference_apps", name), needs_redis)
+    return Contender(name, ("-m", "patterns.web", f"benchmarks.reference_apps:{name}"), needs_redis)
 
 
 #: One ceiling for all. It validates a body without a callback_url, so for webhook it is a little stricter.

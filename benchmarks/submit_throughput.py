@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 import typer
 from rich.console import Console
 from rich.markup import escape

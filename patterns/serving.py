@@ -101,7 +101,7 @@ def running(
         workers = [
             family.start(p.name, [sys.executable, *p.arguments], {**environment, **p.env}) for p in pattern.processes
         ]
-        web_argv = [sys.executable, "-m", "patterns.web", pattern.name, "--fd", str(listener.fileno())]
+        web_argv = [sys.executable, "-m", "patterns.web", pattern.app, "--fd", str(listener.fileno())]
         web = [family.start("web server", web_argv, environment, [listener.fileno()]) for _ in range(web_processes)]
         address, bound_port = listener.getsockname()[:2]
         url = f"http://{f'[{address}]' if ':' in address else address}:{bound_port}"

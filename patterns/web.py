@@ -1,4 +1,4 @@
-"""One web process: `python -m patterns.web NAME --fd N`.
+"""One web process: `python -m patterns.web MODULE:FACTORY --fd N`.
 
 The listening socket comes from the parent. So a port that is taken is found before anything starts, several
 web processes can share one port, and while a killed one is started again its clients wait instead of being
@@ -17,7 +17,6 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from patterns import PATTERNS
 from patterns.settings import SettingsError
 
 
@@ -31,18 +30,22 @@ class DrainingServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until told to stop, then go on serving until the app has drained, or a second Ctrl-C."""
         await super().main_loop()
-        draining = asyncio.create_task(self._app.state.drain())
+        draining = asyncio.ensure_future(getattr(self._app.state, "drain", _nothing)())  # an app may have none
         while not draining.done() and not self.force_exit:
             await asyncio.wait({draining}, timeout=0.1)
 
 
+async def _nothing() -> None:
+    """The stop of an app that has nothing to finish."""
+
+
 def main() -> None:
-    """Serve one pattern on a socket that the parent has opened."""
+    """Serve one app on a socket that the parent has opened."""
     parser = argparse.ArgumentParser(prog="python -m patterns.web", description=__doc__)
-    parser.add_argument("name", choices=PATTERNS)
+    parser.add_argument("app", help="a factory without arguments, as a pattern's descriptor names it")
     parser.add_argument("--fd", type=int, required=True, help="the listening socket, inherited from the parent")
     arguments = parser.parse_args()
-    module_name, _, factory = PATTERNS[arguments.name].app.partition(":")
+    module_name, _, factory = arguments.app.partition(":")
     try:
         app: FastAPI = getattr(importlib.import_module(module_name), factory)()
     except SettingsError as error:

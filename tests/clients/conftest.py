@@ -57,10 +57,10 @@ def polled(servers: Servers) -> Served:
 
 @pytest.fixture(scope="package")
 def webhook(servers: Servers) -> Served:
-    """The webhook pattern: six attempts with short pauses, and callbacks to loopback are allowed."""
+    """The webhook pattern: five attempts with short pauses, and callbacks to loopback are allowed."""
     settings = {
         "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.05",
-        "KIT_WEBHOOK_ATTEMPTS": "6",
+        "KIT_WEBHOOK_ATTEMPTS": "5",
         "KIT_WEBHOOK_TIMEOUT_SECONDS": "2",
     }
     return servers.serve(WEBHOOK, {**_COMMON, **QUICK_AGENT, **settings})

@@ -12,7 +12,7 @@ from patterns.polling import DeadlineExceeded, PollingClient
 from tests.clients.answers import STATUS, SUBMIT, accepted, completed, problem, running
 from tests.clients.loopback import Script
 
-_FIRST, _LONGEST, _SEED = 0.01, 0.3, 5
+_FIRST, _LONGEST, _SEED = 0.01, 0.2, 5
 
 
 def _planned(pauses: int) -> list[float]:

@@ -9,7 +9,7 @@ from tests.clients.webhooks import HOOK, TAKEN, dead_letters, submit, until_deli
 from tests.serving import Served
 
 _GONE = Response(status_code=410)
-_ATTEMPTS = 6  # as in conftest.py
+_ATTEMPTS = 5  # as in conftest.py
 
 
 def test_410_stops_at_once(webhook: Served, script: Script) -> None:

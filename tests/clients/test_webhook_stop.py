@@ -10,8 +10,8 @@ from tests.waiting import eventually
 
 
 def test_on_sigterm_what_finishes_and_what_is_ended_is_told_within_the_grace(servers: Servers, script: Script) -> None:
-    settings = {"KIT_GRACE_SECONDS": "3", "KIT_WORKERS": "2", "KIT_WEBHOOK_SECRET": SECRET}
-    served = servers.serve(WEBHOOK, {**QUICK_AGENT, **settings, "KIT_AGENT_STEP_SECONDS": "0.1"})
+    settings = {"KIT_GRACE_SECONDS": "2", "KIT_WORKERS": "2", "KIT_WEBHOOK_SECRET": SECRET}
+    served = servers.serve(WEBHOOK, {**QUICK_AGENT, **settings})
     script.on(HOOK, TAKEN)
     hanging = submit(served, url_of(script), "hang: for ever")
     served.until(hanging, "running")

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import IO, Self
 
 import httpx
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 from tests.kit.command import environment
 from tests.waiting import PATIENCE_SECONDS, eventually

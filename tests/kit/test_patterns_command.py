@@ -22,12 +22,6 @@ def test_the_table_has_all_five_and_both_questions(tmp_path: Path) -> None:
         assert all(fault in row for fault in pattern.loses_on)
 
 
-def test_in_a_narrow_terminal_no_name_is_cut(tmp_path: Path) -> None:
-    outcome = run([*KIT, "patterns"], tmp_path, COLUMNS="60")
-
-    assert all(name in outcome.out for name in PATTERNS)
-
-
 def test_for_programs_it_is_one_json_array(kit: Kit) -> None:
     outcome = kit("patterns", "--json")
 

@@ -20,7 +20,7 @@ def _kill(served: ServeProcess, name: str, pid: int) -> int:
     return int(said[1])
 
 
-def test_a_killed_worker_and_a_killed_web_process_are_started_again_and_go_on_working(tmp_path: Path) -> None:
+def test_a_killed_worker_and_a_killed_web_process_are_started_again_and_sigterm_stops_them_all(tmp_path: Path) -> None:
     with ServeProcess([*KIT, "serve", "celery_queue", "--port", "0"], tmp_path, **_SETTINGS) as served:
         for name in ("web server", "worker"):
             assert _kill(served, name, served.pid(name)) != served.pid(name)

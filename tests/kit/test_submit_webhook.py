@@ -32,10 +32,10 @@ def test_a_failed_task_is_told_by_its_error(webhook: Served, kit: Kit) -> None:
 def test_a_wrong_secret_is_said_to_be_wrong_within_the_deadline(webhook: Served, kit: Kit) -> None:
     secret = new_webhook_secret()
 
-    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret, "--deadline", "2")
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret, "--deadline", "1.5")
 
     assert (outcome.code, outcome.out) == (1, "")
-    assert "within 2 s" in outcome.line
+    assert "within 1.5 s" in outcome.line
     assert "another secret" in outcome.line
     assert secret not in outcome.line
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 import pytest
 
 from patterns import CELERY_QUEUE
@@ -58,9 +58,12 @@ def live_through(servers: Servers) -> Stories:
     served = servers.serve(CELERY_QUEUE, _SETTINGS, web_processes=2)
     (worker,) = served.running.workers
 
-    # the worker's main process is killed, and started again
+    # the worker's main process is killed while each of its processes is in the middle of a task
     with_worker = submit_all(served)
     served.outcome(with_worker[20])
+    for task_id in [served.accept(f"hang: {number}") for number in range(3)]:
+        served.until(task_id, "running")
+    with_worker += submit_all(served)
     worker.kill()
     left_by_worker = unfinished(served, with_worker)
     worker.start()
