@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -92,11 +93,16 @@ async def cancels_itself(prompt: str, report_progress: ReportProgress) -> str:
     raise asyncio.CancelledError
 
 
+#: Lets `swallows_cancellation` end, in the process where it is set.
+enough = threading.Event()
+
+
 async def swallows_cancellation(prompt: str, report_progress: ReportProgress) -> str:
     """Goes on when it is told to end."""
-    while True:
+    while not enough.is_set():
         with suppress(asyncio.CancelledError):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
+    return "at last"
 
 
 def catches_everything(prompt: str, report_progress: ReportProgress) -> str:
@@ -112,6 +118,12 @@ def works_until_ended(prompt: str, report_progress: ReportProgress) -> str:
         with suppress(Exception):
             time.sleep(0.01)
             report_progress(10)
+
+
+def sleeps(prompt: str, report_progress: ReportProgress) -> str:
+    """Takes as many seconds as the prompt says."""
+    time.sleep(float(prompt.partition(":")[2]))
+    return "slept"
 
 
 def kills_its_process(prompt: str, report_progress: ReportProgress) -> str:

@@ -16,6 +16,6 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     callbacks: Callbacks = request.getfixturevalue("callbacks")
     with (
         Servers(tmp_path_factory.mktemp("servers"), callbacks.url) as servers,
-        lived_through(request.session, Path(__file__).parent, servers, at_once=2) as tell,
+        lived_through(request.session, Path(__file__).parent, servers, at_once=3) as tell,
     ):
         yield tell

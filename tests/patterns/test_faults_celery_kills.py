@@ -14,12 +14,12 @@ import pytest
 
 from patterns import CELERY_QUEUE
 from patterns.contract import Fault
-from tests.serving import QUICK_AGENT, Json, Served, Servers
+from tests.serving import Json, Served, Servers
 from tests.stories import Told
 from tests.waiting import at_once
 
 _TASKS = 200
-_SETTINGS = {**QUICK_AGENT, "KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_AGENT_STEPS": "3"}
+_SETTINGS = {"KIT_AGENT": "tests.agents:by_prompt", "KIT_TASK_TIMEOUT_SECONDS": "3"}
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Stories:
     asked_the_other: httpx.Response
 
 
-def submit_all(served: Served) -> list[str]:
-    """Hand over 200 tasks, from a few clients at once."""
+def submit(served: Served, tasks: int = _TASKS) -> list[str]:
+    """Hand over tasks that take a twentieth of a second, from a few clients at once."""
     with ThreadPoolExecutor(8) as threads:
-        return list(threads.map(served.accept, [f"prompt {number}" for number in range(_TASKS)]))
+        return list(threads.map(served.accept, ["sleeps:0.05"] * tasks))
 
 
 def unfinished(served: Served, task_ids: list[str]) -> int:
@@ -56,27 +56,26 @@ def unfinished(served: Served, task_ids: list[str]) -> int:
 def live_through(servers: Servers) -> Stories:
     """Kill one thing after the other."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS, web_processes=2)
-    (worker,) = served.running.workers
+    (worker,) = served.running.workers  # it has three processes
 
     # the worker's main process is killed while each of its processes is in the middle of a task
-    with_worker = submit_all(served)
-    served.outcome(with_worker[20])
-    for task_id in [served.accept(f"hang: {number}") for number in range(3)]:
+    in_hand = [served.accept("sleeps:2") for _ in range(3)]
+    with_worker = [*in_hand, *submit(served, _TASKS - 3)]
+    for task_id in in_hand:
         served.until(task_id, "running")
-    with_worker += submit_all(served)
     worker.kill()
     left_by_worker = unfinished(served, with_worker)
     worker.start()
 
     # one of the processes that run tasks is killed
-    with_child = submit_all(served)
+    with_child = submit(served)
     served.outcome(with_child[20])
     psutil.Process(worker.pid).children()[0].kill()
     left_by_child = unfinished(served, with_child)
     child_outcomes = [served.outcome(task_id) for task_id in with_child]
 
     # both web processes are killed, and started again
-    with_web = submit_all(served)
+    with_web = submit(served)
     served.outcome(with_web[20])
     left_by_web = unfinished(served, with_web)
     for web in served.running.web:
@@ -99,7 +98,7 @@ def live_through(servers: Servers) -> Stories:
 
 def ask_often(served: Served) -> list[Json]:
     """A task as seen over many connections, each of which either web process may take."""
-    task_id = served.accept()
+    task_id = served.accept("sleeps:0")
     served.outcome(task_id)
 
     def ask(_: int) -> Json:
@@ -115,7 +114,7 @@ def ask_the_other(served: Served) -> httpx.Response:
     first, second = served.running.web
     first.kill(signal.SIGSTOP)
     with served.connect() as connection:
-        task_id = connection.post("/agent/submit", json=served.body()).json()["task_id"]
+        task_id = connection.post("/agent/submit", json=served.body("sleeps:0")).json()["task_id"]
     first.kill(signal.SIGCONT)
     second.kill(signal.SIGSTOP)
     with served.connect() as connection:

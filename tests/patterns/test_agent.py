@@ -1,0 +1,169 @@
+"""The simulated agent, and how agents of all kinds are run."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from patterns.agent import Agent, TaskEnded, is_async, run_in_daemon_thread, run_in_this_thread, run_on_the_loop
+from patterns.agent import simulated_agent as simulated
+from patterns.settings import Settings
+from tests import agents
+
+_GOOD = {
+    "sync": (agents.sync_agent, "sync: hello"),
+    "async": (agents.async_agent, "async: hello"),
+    "sync that gives a coroutine": (agents.coroutine_from_sync, "async: hello"),
+    "object": (agents.callable_agent, "async: hello"),
+    "method": (agents.callable_agent.method, "sync: hello"),
+    "lambda": (lambda prompt, report_progress: f"lambda: {prompt}", "lambda: hello"),
+}
+_BAD: dict[str, tuple[Any, type[BaseException]]] = {
+    "returns a number": (agents.returns_a_number, TypeError),
+    "returns None": (agents.returns_none, TypeError),
+    "raises": (agents.raises, ValueError),
+    "raises later": (agents.raises_later, LookupError),
+    "exits": (agents.exits, SystemExit),
+    "cancels itself": (agents.cancels_itself, asyncio.CancelledError),
+}
+
+
+def settings(**changed: Any) -> Settings:
+    """Settings for a quick agent."""
+    return Settings(**{"agent_steps": 4, "agent_step_seconds": 0.0, **changed})
+
+
+def nothing(percent: int) -> None:
+    """Nobody wants to know."""
+
+
+@pytest.mark.parametrize(("agent", "result"), _GOOD.values(), ids=_GOOD)
+async def test_a_good_agent_gives_its_result_wherever_it_runs(agent: Agent, result: str) -> None:
+    in_a_thread_with_no_loop = await asyncio.to_thread(run_in_this_thread, agent, "hello", nothing)
+
+    assert in_a_thread_with_no_loop == result
+    assert await run_on_the_loop(agent, "hello", nothing) == result
+    assert await run_in_daemon_thread(agent, "hello", nothing) == result
+
+
+@pytest.mark.parametrize(("agent", "error"), _BAD.values(), ids=_BAD)
+async def test_a_bad_agent_raises_what_it_raised_to_who_runs_it(agent: Agent, error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        await asyncio.to_thread(run_in_this_thread, agent, "hello", nothing)
+    if error is not SystemExit:  # asyncio lets it through the loop, so that `execute` turns it into something else
+        with pytest.raises(error):
+            await run_in_daemon_thread(agent, "hello", nothing)
+
+
+async def test_what_a_future_refuses_is_told_as_an_error() -> None:
+    with pytest.raises(RuntimeError, match="no more"):
+        await run_in_daemon_thread(agents.stops_iteration, "hello", nothing)
+
+
+@pytest.mark.parametrize(("agent", "_"), _GOOD.values(), ids=_GOOD)
+def test_only_a_coroutine_function_runs_on_the_loop(agent: Agent, _: str) -> None:
+    assert is_async(agent) == (agent in {agents.async_agent, agents.callable_agent})
+
+
+async def test_a_sync_agent_does_not_block_the_loop() -> None:
+    go_on = threading.Event()
+
+    def waits(prompt: str, report_progress: Callable[[int], None]) -> str:
+        return "free" if go_on.wait(30) else "blocked"
+
+    running = asyncio.create_task(run_on_the_loop(waits, "hello", nothing))
+    await asyncio.sleep(0)
+    go_on.set()  # by the loop, which therefore still runs
+
+    assert await running == "free"
+
+
+async def test_a_hanging_thread_keeps_nobody_waiting() -> None:
+    hangs = threading.Event()
+
+    def hang(prompt: str, report_progress: Callable[[int], None]) -> str:
+        hangs.wait()
+        return "too late"
+
+    running = asyncio.create_task(run_in_daemon_thread(hang, "hello", nothing))
+    await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "agent"]
+    assert thread.daemon  # the interpreter does not wait for it
+    hangs.set()
+    thread.join(30)
+
+
+async def test_the_simulated_agent_reports_after_each_step() -> None:
+    reported: list[int] = []
+
+    await run_on_the_loop(simulated(settings()), "hello", reported.append)
+
+    assert reported == [25, 50, 75, 100]
+
+
+async def test_the_same_prompt_and_seed_give_the_same_answer() -> None:
+    async def answers(seed: int) -> list[str]:
+        agent = simulated(settings(agent_seed=seed))
+        return [await run_on_the_loop(agent, f"prompt {number}", nothing) for number in range(10)]
+
+    assert await answers(1) == await answers(1)
+    assert await answers(1) != await answers(2)
+
+
+async def test_jitter_is_repeatable_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def pauses(seed: int) -> list[float]:
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        jittery = settings(agent_seed=seed, agent_step_seconds=1.0, agent_jitter=0.5)
+        await cast("Any", simulated(jittery)("hello", nothing))
+        monkeypatch.undo()
+        return slept
+
+    first = await pauses(1)
+    assert first == await pauses(1)
+    assert first != await pauses(2)
+    assert all(0.5 <= pause <= 1.5 for pause in first)
+
+
+async def test_it_fails_half_way_when_told_to() -> None:
+    reported: list[int] = []
+
+    with pytest.raises(RuntimeError, match="told to fail"):
+        await run_on_the_loop(simulated(settings(agent_behaviour="fail")), "hello", reported.append)
+
+    assert reported == [25, 50]
+
+
+async def test_it_hangs_when_told_to() -> None:
+    hanging = asyncio.create_task(run_on_the_loop(simulated(settings(agent_behaviour="hang")), "hello", nothing))
+
+    done, _ = await asyncio.wait({hanging}, timeout=0.05)
+
+    assert not done
+    hanging.cancel()
+
+
+async def test_a_prompt_is_obeyed_only_where_that_is_allowed() -> None:
+    assert await run_on_the_loop(simulated(settings()), "fail: please", nothing)
+    assert await run_on_the_loop(simulated(settings(agent_obeys_prompt=True)), "fail", nothing)
+    assert await run_on_the_loop(simulated(settings(agent_obeys_prompt=True)), "failing: is not fail", nothing)
+    with pytest.raises(RuntimeError):
+        await run_on_the_loop(simulated(settings(agent_obeys_prompt=True)), "fail: please", nothing)
+
+
+async def test_it_ends_when_its_task_is_no_longer_wanted() -> None:
+    def ended(percent: int) -> None:
+        raise TaskEnded
+
+    with pytest.raises(TaskEnded):
+        await run_on_the_loop(simulated(settings()), "hello", ended)

@@ -1,0 +1,82 @@
+"""KIT_AGENT: a user's own agent by name, and what is said when there is none."""
+
+from pathlib import Path
+
+import pytest
+
+from patterns.agent import load_agent
+from patterns.settings import Settings, SettingsError
+from tests import agents
+
+
+@pytest.mark.parametrize(
+    ("name", "agent"),
+    [
+        ("tests.agents:sync_agent", agents.sync_agent),
+        ("tests.agents:async_agent", agents.async_agent),
+        ("tests.agents:callable_agent", agents.callable_agent),
+        ("tests.agents:callable_agent.method", agents.callable_agent.method),
+    ],
+)
+def test_an_agent_is_found_by_module_and_name(name: str, agent: object) -> None:
+    assert load_agent(Settings(agent=name)) == agent
+
+
+def test_without_a_name_it_is_the_simulated_one() -> None:
+    assert callable(load_agent(Settings()))
+
+
+def test_a_file_beside_the_user_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_agent_beside_me.py").write_text("def run(prompt, report_progress):\n    return 'mine'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [])
+
+    agent = load_agent(Settings(agent="my_agent_beside_me:run"))
+
+    assert agent("hello", lambda percent: None) == "mine"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nothing",
+        "tests.agents",
+        "tests.agents:",
+        ":sync_agent",
+        "tests.agents:nothing",
+        "tests.agents:callable_agent.nothing.more",
+        "tests.agents:__name__",
+        "no_such_module:agent",
+        "tests/agents.py:sync_agent",
+        "..agents:sync_agent",
+    ],
+)
+def test_a_name_that_leads_nowhere_is_explained_in_one_line(name: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_agent(Settings(agent=name))
+
+    assert str(raised.value).startswith(f"KIT_AGENT={name}: ")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise ValueError('two\\nlines')", "ValueError"),
+        ("def (", "SyntaxError"),
+        ("import no_such_package_at_all", "no_such_package_at_all"),
+        ("import sys; sys.exit('bye')", "SystemExit"),
+    ],
+    ids=["raises", "does not parse", "imports what is not there", "exits"],
+)
+def test_a_module_that_breaks_while_it_is_imported_is_explained_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+) -> None:
+    (tmp_path / "broken_agent.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(SettingsError) as raised:
+        load_agent(Settings(agent="broken_agent:run"))
+
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,122 @@
+"""Settings: from the environment, with a default for each, and one line about each that is wrong."""
+
+import pytest
+
+from patterns.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the developer has set is not set here."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(environment_variable(field), raising=False)
+
+
+def test_every_setting_has_a_default() -> None:
+    settings = load_settings()
+
+    assert settings.agent_steps == 10
+    assert settings.task_timeout_seconds == 300
+    assert settings.task_ttl_seconds == 86_400
+    assert settings.workers == 3
+    assert settings.queue_size == 1000
+    assert settings.poll_interval_seconds == 1
+    assert settings.grace_seconds == 10
+    assert settings.redis_url is None
+    assert settings.webhook_allow_private is False
+
+
+def test_every_setting_is_explained() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_WORKERS", "7")
+    monkeypatch.setenv("KIT_TASK_TIMEOUT_SECONDS", "0.5")
+    monkeypatch.setenv("REDIS_URL", "redis://localhost:6379/1")
+
+    settings = load_settings()
+
+    assert settings.workers == 7
+    assert settings.task_timeout_seconds == 0.5
+    assert settings.redis_url == "redis://localhost:6379/1"
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_WORKERS", "")
+    monkeypatch.setenv("REDIS_URL", "")
+
+    assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = environment_variable(field)
+    assert name == "REDIS_URL" or name.startswith("KIT_")
+    value = {"redis_url": "redis://x/1", "webhook_secret": new_webhook_secret()}.get(field, "1")
+    if field == "agent_behaviour":
+        value = "fail"
+    monkeypatch.setenv(name, value)
+
+    assert str(getattr(load_settings(), field)) in {value, f"{value}.0", "True"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KIT_WORKERS", "0"),
+        ("KIT_WORKERS", "many"),
+        ("KIT_WORKERS", "1.5"),
+        ("KIT_QUEUE_SIZE", "-1"),
+        ("KIT_TASK_TIMEOUT_SECONDS", "0"),
+        ("KIT_TASK_TIMEOUT_SECONDS", "inf"),
+        ("KIT_TASK_TTL_SECONDS", "nan"),
+        ("KIT_GRACE_SECONDS", "-1"),
+        ("KIT_AGENT_STEPS", "0"),
+        ("KIT_AGENT_JITTER", "2"),
+        ("KIT_AGENT_BEHAVIOUR", "dance"),
+        ("KIT_WEBHOOK_ALLOW_PRIVATE", "perhaps"),
+        ("KIT_MAX_BODY_BYTES", "0"),
+        ("REDIS_URL", "localhost:6379"),
+        ("KIT_WEBHOOK_SECRET", "secret"),
+        ("KIT_WEBHOOK_SECRET", "whsec_c2hvcnQ="),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_explained_in_one_line(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert str(raised.value).startswith(f"{variable}=")
+    assert "\n" not in str(raised.value)
+
+
+def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_WORKERS", "many")
+    monkeypatch.setenv("KIT_QUEUE_SIZE", "few")
+
+    with pytest.raises(SettingsError, match=r"KIT_WORKERS=many.*KIT_QUEUE_SIZE=few"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("REDIS_URL", "http://u:hunter2@x"), ("KIT_WEBHOOK_SECRET", "hunter2")]
+)
+def test_a_secret_is_not_repeated(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_new_signing_key_can_be_used_and_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = new_webhook_secret(), new_webhook_secret()
+    monkeypatch.setenv("KIT_WEBHOOK_SECRET", first)
+
+    assert load_settings().webhook_secret == first
+    assert first != second

@@ -1,0 +1,143 @@
+"""Records in memory: how they expire, and what that costs."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from patterns import store as store_module
+from patterns.contract import ErrorCode
+from patterns.store import MemoryStore
+from tests.patterns.clock import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock of the test's own."""
+    return Clock()
+
+
+def finished(store: MemoryStore, key: str | None = None) -> str:
+    """The id of a task that has just been completed."""
+    task, _ = store.create("body", key)
+    store.start(task.task_id)
+    store.complete(task.task_id, "result")
+    return task.task_id
+
+
+async def test_a_finished_record_is_kept_for_its_time_and_no_longer(clock: Clock) -> None:
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    task_id = finished(store)
+
+    clock.pass_by(59.9)
+    assert await store.get(task_id) is not None
+    clock.pass_by(0.1)
+
+    assert await store.get(task_id) is None
+    assert await store.wait(task_id, 5) is None
+    assert await store.cancel(task_id) is None
+    assert len(store) == 0
+
+
+async def test_its_time_begins_when_it_finishes(clock: Clock) -> None:
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    task, _ = store.create("body")
+    clock.pass_by(1000)
+    assert await store.get(task.task_id) is not None
+    store.fail(task.task_id, ErrorCode.TIMEOUT, "too long")
+
+    clock.pass_by(59)
+
+    assert await store.get(task.task_id) is not None
+
+
+async def test_an_unfinished_record_is_never_forgotten(clock: Clock) -> None:
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    waiting, _ = store.create("waiting", "key")
+    running, _ = store.create("running")
+    store.start(running.task_id)
+
+    clock.pass_by(1e9)
+
+    assert await store.get(waiting.task_id) is not None
+    assert await store.get(running.task_id) is not None
+    assert store.create("waiting", "key")[1] is False
+
+
+async def test_a_key_is_forgotten_with_its_record(clock: Clock) -> None:
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    finished(store, "key")
+    clock.pass_by(60)
+
+    _, new = store.create("another body", "key")
+
+    assert new
+
+
+async def test_who_keeps_more_about_a_task_is_told_to_forget_it(clock: Clock) -> None:
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    forgotten: list[str] = []
+    store.on_forget.append(forgotten.append)
+    first = finished(store)
+    clock.pass_by(30)
+    second = finished(store)
+
+    clock.pass_by(30)
+    await store.get("x")
+    assert forgotten == [first]
+    clock.pass_by(30)
+    await store.get("x")
+
+    assert forgotten == [first, second]
+
+
+async def test_memory_does_not_grow_with_the_tasks_of_the_past(clock: Clock) -> None:
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+
+    for _ in range(1000):
+        finished(store)
+        clock.pass_by(1)
+
+    assert len(store) <= 61
+
+
+def steps(call: Callable[[], Coroutine[Any, Any, object]]) -> int:
+    """How many lines of the store one call runs: what it costs, whatever the machine."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal lines
+        if frame.f_code.co_filename != store_module.__file__:
+            return None
+        lines += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call().send(None)
+    except StopIteration:
+        pass
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+async def test_forgetting_one_record_looks_at_no_other(clock: Clock) -> None:
+    costs = []
+    for kept in (10, 10_000):
+        store = MemoryStore(limit=kept, ttl=60, clock=clock)
+        expiring = finished(store)
+        clock.pass_by(30)
+        for _ in range(kept):
+            finished(store)
+        clock.pass_by(30)
+        clock.read = 0
+
+        costs.append((steps(lambda store=store, task_id=expiring: store.get(task_id)), clock.read))  # type: ignore[misc]  # mypy infers no default of a lambda
+        assert len(store) == kept
+
+    assert costs[0] == costs[1]
+    assert costs[0][0] > 0
