@@ -2,7 +2,7 @@
 
 import os
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 from patterns.processes import Family
 from tests.kit.serve_process import alive
