@@ -153,4 +153,4 @@ async def _awaited(outcome: Awaitable[str]) -> str:
 def _text(outcome: object) -> str:
     if not isinstance(outcome, str):
         raise TypeError(f"an agent must return a str, and this one returned {type(outcome).__name__}")
-    return outcome
+    return outcome.encode(errors="replace").decode()  # half a surrogate pair is a str, and cannot be sent

@@ -62,7 +62,7 @@ async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str,
 
 def describe(error: BaseException) -> str:
     """An agent's exception in one line, without a traceback."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).encode(errors="replace").decode()  # a file's name may hold half a character
     return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
 
 

@@ -12,7 +12,7 @@ from tests.serving import QUICK_AGENT, Served, Servers
 _REPEATING_AGENT = """
 def repeat(prompt, report_progress):
     words, _, times = prompt.rpartition("*")
-    return words * int(times)
+    return words.replace("HALF A CHARACTER", "\\ud83d") * int(times)
 """
 _NOWHERE = "http://127.0.0.1:9/each-test-names-its-own"
 

@@ -65,6 +65,15 @@ def test_a_task_cancelled_while_it_waited_is_told(webhook: Served, receiver: Scr
     webhook.cancel_all()
 
 
+def test_a_result_that_could_not_be_sent_as_it_is_is_told_all_the_same(patient: Served, receiver: Script) -> None:
+    task_id = submit(patient, url_of(receiver), "It costs HALF A CHARACTER.*1")
+
+    until_delivery(patient, task_id, "delivered")
+
+    [request] = receiver.seen(HOOK)
+    assert verified(request)["result"] == "It costs ?."
+
+
 def test_the_callback_is_the_task_as_its_status_shows_it(webhook: Served, receiver: Script) -> None:
     task_id = submit(webhook, url_of(receiver))
     until_delivery(webhook, task_id, "delivered")

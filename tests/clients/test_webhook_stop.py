@@ -15,7 +15,7 @@ from tests.waiting import eventually
 def test_on_sigterm_what_finishes_and_what_is_ended_is_told_within_the_grace(
     servers: Servers, new_script: Callable[[], Script]
 ) -> None:
-    settings = {"KIT_GRACE_SECONDS": "2", "KIT_WORKERS": "2", "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.1"}
+    settings = {"KIT_GRACE_SECONDS": "2", "KIT_WORKERS": "2", "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.05"}
     served = servers.serve(WEBHOOK, {**QUICK_AGENT, **settings, "KIT_WEBHOOK_SECRET": SECRET})
     takes, refuses_once = new_script().on(HOOK, TAKEN), new_script().on(HOOK, Response(status_code=500), TAKEN)
     hanging = submit(served, url_of(refuses_once), "hang: for ever")
