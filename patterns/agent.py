@@ -84,9 +84,10 @@ def load_agent(settings: Settings) -> Agent:
         sys.path.insert(0, os.getcwd())  # as `python -m` does: the agent may be a file beside the user
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever a user's module raises while it is imported
+        said = " ".join(str(error).split())
         raise SettingsError(
-            f"KIT_AGENT={settings.agent}: cannot import {module_name}: {type(error).__name__}: {error}"
+            f"KIT_AGENT={settings.agent}: cannot import {module_name}: {type(error).__name__}: {said}"
         ) from error
     for part in attribute.split("."):
         found = getattr(found, part, None)

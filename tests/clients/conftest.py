@@ -1,6 +1,7 @@
 """One scripted server for all tests here, and the patterns that several of them use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -15,7 +16,6 @@ def repeat(prompt, report_progress):
     return words.replace("HALF A CHARACTER", "\\ud83d") * int(times)
 """
 _NOWHERE = "http://127.0.0.1:9/each-test-names-its-own"
-
 
 #: A stop at the end of the tests waits for nothing.
 _COMMON = {"KIT_GRACE_SECONDS": "0.5", "KIT_WEBHOOK_SECRET": SECRET}
@@ -48,39 +48,58 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="package")
-def polled(servers: Servers) -> Served:
-    """The polling pattern; a task takes a quarter of a second."""
-    return servers.serve(
-        POLLING, {**_COMMON, **QUICK_AGENT, "KIT_AGENT_STEP_SECONDS": "0.05", "KIT_POLL_INTERVAL_SECONDS": "0"}
-    )
+def starting(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Served]]]:
+    """The servers below, started side by side when the first of them is needed."""
+    agents = tmp_path_factory.mktemp("agents")
+    (agents / "repeating_agent.py").write_text(_REPEATING_AGENT)
+    chosen = {
+        "polled": (POLLING, {**QUICK_AGENT, "KIT_POLL_INTERVAL_SECONDS": "0"}),
+        "webhook": (
+            WEBHOOK,
+            {
+                **QUICK_AGENT,
+                "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.05",
+                "KIT_WEBHOOK_ATTEMPTS": "5",
+                "KIT_WEBHOOK_TIMEOUT_SECONDS": "1.5",
+            },
+        ),
+        "patient": (WEBHOOK, {"KIT_AGENT": "repeating_agent:repeat", "PYTHONPATH": str(agents)}),
+        "guarded": (
+            WEBHOOK,
+            {
+                "KIT_WEBHOOK_ALLOW_PRIVATE": "0",
+                "KIT_WEBHOOK_ATTEMPTS": "1",
+                "KIT_WEBHOOK_TIMEOUT_SECONDS": "3",
+                "KIT_AGENT_STEP_SECONDS": "0",
+            },
+        ),
+    }
+    with ThreadPoolExecutor() as threads:
+        yield {
+            name: threads.submit(servers.serve, pattern, {**_COMMON, **settings})
+            for name, (pattern, settings) in chosen.items()
+        }
 
 
 @pytest.fixture(scope="package")
-def webhook(servers: Servers) -> Served:
+def polled(starting: Mapping[str, Future[Served]]) -> Served:
+    """The polling pattern; a task takes a tenth of a second."""
+    return starting["polled"].result()
+
+
+@pytest.fixture(scope="package")
+def webhook(starting: Mapping[str, Future[Served]]) -> Served:
     """The webhook pattern: five attempts with short pauses, and callbacks to loopback are allowed."""
-    settings = {
-        "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.05",
-        "KIT_WEBHOOK_ATTEMPTS": "5",
-        "KIT_WEBHOOK_TIMEOUT_SECONDS": "2",
-    }
-    return servers.serve(WEBHOOK, {**_COMMON, **QUICK_AGENT, **settings})
+    return starting["webhook"].result()
 
 
 @pytest.fixture(scope="package")
-def patient(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Served:
+def patient(starting: Mapping[str, Future[Served]]) -> Served:
     """The webhook pattern with an agent that repeats its prompt, and the default patience with receivers."""
-    folder = tmp_path_factory.mktemp("agent")
-    (folder / "repeating_agent.py").write_text(_REPEATING_AGENT)
-    return servers.serve(WEBHOOK, {**_COMMON, "KIT_AGENT": "repeating_agent:repeat", "PYTHONPATH": str(folder)})
+    return starting["patient"].result()
 
 
 @pytest.fixture(scope="package")
-def guarded(servers: Servers) -> Served:
+def guarded(starting: Mapping[str, Future[Served]]) -> Served:
     """The webhook pattern as it is by default: callbacks go to public addresses only. One attempt each."""
-    settings = {
-        "KIT_WEBHOOK_ALLOW_PRIVATE": "0",
-        "KIT_WEBHOOK_ATTEMPTS": "1",
-        "KIT_WEBHOOK_TIMEOUT_SECONDS": "3",
-        "KIT_AGENT_STEP_SECONDS": "0",
-    }
-    return servers.serve(WEBHOOK, {**_COMMON, **settings})
+    return starting["guarded"].result()

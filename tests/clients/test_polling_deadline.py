@@ -19,7 +19,7 @@ async def _too_late(client: PollingClient) -> DeadlineExceeded:
 async def test_a_server_that_hangs_at_submit_is_given_up(script: Script) -> None:
     script.on(SUBMIT, hang)
 
-    error = await _too_late(PollingClient(script.url, deadline=0.3))
+    error = await _too_late(PollingClient(script.url, deadline=0.2))
 
     assert error.task is None
     assert "no task was accepted" in str(error)
@@ -67,7 +67,7 @@ async def test_a_server_that_says_503_for_ever_is_given_up_with_what_it_said(scr
 async def test_a_server_that_is_not_there_is_given_up_with_its_name() -> None:
     with bound_socket() as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        error = await _too_late(PollingClient(url, deadline=0.3, first_pause=0.01, longest_pause=0.05))
+        error = await _too_late(PollingClient(url, deadline=0.2, first_pause=0.01, longest_pause=0.05))
 
     assert f"{url} cannot be reached" in str(error)
 
@@ -95,6 +95,6 @@ async def test_a_progress_callback_that_hangs_does_not_outlive_it_either(script:
 async def test_submit_alone_has_the_same_deadline(script: Script) -> None:
     script.on(SUBMIT, hang)
 
-    async with PollingClient(script.url, deadline=0.3) as client:
+    async with PollingClient(script.url, deadline=0.2) as client:
         with pytest.raises(DeadlineExceeded):
             await client.submit("compare")

@@ -67,7 +67,7 @@ async def test_a_server_that_only_claims_to_hold_is_not_hammered(new_script: Cal
     async def count_polls(applied: str) -> int:
         script = new_script().on(SUBMIT, accepted(retry_after="0"))
         script.on(STATUS, running(retry_after="0", preference_applied=applied))
-        async with PollingClient(script.url, deadline=0.7, first_pause=0.02, longest_pause=0.1) as client:
+        async with PollingClient(script.url, deadline=0.5, first_pause=0.02, longest_pause=0.1) as client:
             with pytest.raises(DeadlineExceeded):
                 await client.run("compare")
         return script.count(STATUS)

@@ -1,6 +1,7 @@
 """A receiver that is down, slow, or says no gets the outcome again, after pauses that grow."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -54,24 +55,21 @@ def test_a_receiver_that_starts_later_gets_it(webhook: Served) -> None:
     assert script.count(HOOK) == 1
 
 
-def test_a_receiver_that_says_when_to_come_back_is_obeyed(webhook: Served, script: Script) -> None:
-    script.on(HOOK, Response(status_code=429, headers={"retry-after": "1"}), TAKEN)
-
-    until_delivery(webhook, submit(webhook, url_of(script)), "delivered")
-
-    first, second = script.times(HOOK)
-    assert second - first >= 1
-
-
-def test_a_receiver_that_says_a_date_is_obeyed(webhook: Served, script: Script) -> None:
+def test_a_receiver_that_says_when_to_come_back_is_obeyed(webhook: Served, new_script: Callable[[], Script]) -> None:
     due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
     not_before = time.monotonic() + (due - datetime.now(UTC)).total_seconds() - _CLOCKS
-    busy = Response(status_code=503, headers={"retry-after": format_datetime(due, usegmt=True)})
-    script.on(HOOK, busy, TAKEN)
+    by_seconds, by_date = (
+        new_script().on(HOOK, Response(status_code=status, headers={"retry-after": when}), TAKEN)
+        for status, when in ((429, "1"), (503, format_datetime(due, usegmt=True)))
+    )
 
-    until_delivery(webhook, submit(webhook, url_of(script)), "delivered")
+    tasks = [submit(webhook, url_of(script)) for script in (by_seconds, by_date)]
+    for task_id in tasks:
+        until_delivery(webhook, task_id, "delivered")
 
-    assert script.times(HOOK)[1] >= not_before
+    first, second = by_seconds.times(HOOK)
+    assert second - first >= 1
+    assert by_date.times(HOOK)[1] >= not_before
 
 
 def test_the_status_says_when_the_next_attempt_is_due(webhook: Served, script: Script) -> None:

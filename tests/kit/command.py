@@ -62,9 +62,10 @@ class Kit:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        path = os.pathsep.join([str(_FORKS.parents[2]), *sys.path])
         self._forks = subprocess.Popen(
             [sys.executable, str(_FORKS)],
-            env={**environment({}), "PYTHONPATH": os.pathsep.join([str(_FORKS.parents[2]), *sys.path])},
+            env={**environment({}), "COLUMNS": "200", "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

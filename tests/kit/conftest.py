@@ -1,36 +1,18 @@
-"""The servers that several tests of `kit submit` talk to."""
+"""What the tests of the command line talk to, and what they run. All of it starts when it is first needed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from patterns import IN_MEMORY_QUEUE, WEBHOOK
 from patterns.settings import new_webhook_secret
-from tests.kit.command import Kit
-from tests.serving import QUICK_AGENT, Served, Servers
+from tests.kit.command import KIT, Kit
+from tests.kit.serve_process import ServeProcess
+from tests.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 
 SECRET = new_webhook_secret()
-
-
-@pytest.fixture(scope="package")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Starts patterns as real processes, and stops them after the last test."""
-    with Servers(tmp_path_factory.mktemp("kit"), "http://127.0.0.1:9/each-test-names-its-own") as servers:
-        yield servers
-
-
-@pytest.fixture(scope="package")
-def polled(servers: Servers) -> Served:
-    """The in-memory queue, with tasks of a tenth of a second."""
-    settings = {"KIT_POLL_INTERVAL_SECONDS": "0", "KIT_GRACE_SECONDS": "0.5"}
-    return servers.serve(IN_MEMORY_QUEUE, {**QUICK_AGENT, **settings})
-
-
-@pytest.fixture(scope="package")
-def webhook(servers: Servers) -> Served:
-    """The webhook pattern, which signs with SECRET."""
-    settings = {"KIT_WEBHOOK_SECRET": SECRET, "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.1", "KIT_GRACE_SECONDS": "0.5"}
-    return servers.serve(WEBHOOK, {**QUICK_AGENT, **settings})
+_QUICK_STOP = {"KIT_GRACE_SECONDS": "0.5"}
 
 
 @pytest.fixture(scope="package")
@@ -38,3 +20,39 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """Runs `kit`, each time in a process of its own."""
     with Kit(tmp_path_factory.mktemp("forked")) as kit:
         yield kit
+
+
+@pytest.fixture(scope="package")
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Served]]]:
+    """The two servers that `kit submit` is tried on, started side by side."""
+    polled = {**QUICK_AGENT, **_QUICK_STOP, "KIT_POLL_INTERVAL_SECONDS": "0"}
+    webhook = {**QUICK_AGENT, **_QUICK_STOP, "KIT_WEBHOOK_SECRET": SECRET, "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.1"}
+    nowhere = "http://127.0.0.1:9/each-test-names-its-own"
+    with Servers(tmp_path_factory.mktemp("kit"), nowhere) as servers, ThreadPoolExecutor() as threads:
+        yield {
+            "polled": threads.submit(servers.serve, IN_MEMORY_QUEUE, polled),
+            "webhook": threads.submit(servers.serve, WEBHOOK, webhook),
+        }
+
+
+@pytest.fixture(scope="package")
+def polled(starting: Mapping[str, Future[Served]]) -> Served:
+    """The in-memory queue, with tasks of a tenth of a second."""
+    return starting["polled"].result()
+
+
+@pytest.fixture(scope="package")
+def webhook(starting: Mapping[str, Future[Served]]) -> Served:
+    """The webhook pattern, which signs with SECRET."""
+    return starting["webhook"].result()
+
+
+@pytest.fixture(scope="package")
+def served_celery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ServeProcess]]:
+    """`kit serve celery_queue`, twice, started side by side. A test takes one, and ends it in its own way."""
+    argv = [*KIT, "serve", "celery_queue", "--port", "0"]
+    settings = {**ENDLESS_AGENT, **_QUICK_STOP}
+    serves = [ServeProcess(argv, tmp_path_factory.mktemp("celery"), **settings) for _ in range(2)]
+    yield list(serves)
+    for serve in serves:
+        serve.end()

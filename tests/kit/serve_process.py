@@ -47,6 +47,11 @@ class ServeProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        left = self.end()
+        assert error is not None or not left, f"left behind: {left}"
+
+    def end(self) -> list[psutil.Process]:
+        """End what still runs, and say what that was."""
         self.note_family()
         left = [process for process in (self.process, *self.family) if alive(process)]
         for process in left:
@@ -57,7 +62,7 @@ class ServeProcess:
         for stream in (self._popen.stdout, self._popen.stderr):
             if stream:
                 stream.close()
-        assert error is not None or not left, f"left behind: {left}"
+        return left
 
     @property
     def url(self) -> str:

@@ -1,15 +1,14 @@
 """`kit patterns`: all five, and what each answers to the two questions."""
 
 import json
-from pathlib import Path
 
 from patterns import PATTERNS
 from patterns.contract import LearnsBy, RunsIn
-from tests.kit.command import KIT, Kit, run
+from tests.kit.command import Kit
 
 
-def test_the_table_has_all_five_and_both_questions(tmp_path: Path) -> None:
-    outcome = run([*KIT, "patterns"], tmp_path, COLUMNS="200")
+def test_the_table_has_all_five_and_both_questions(kit: Kit) -> None:
+    outcome = kit("patterns")
 
     assert (outcome.code, outcome.err) == (0, "")
     heading, *rows = outcome.out.splitlines()

@@ -93,8 +93,7 @@ def test_a_signing_key_that_is_none_is_named_and_not_shown(kit: Kit) -> None:
     ("name", "agent", "why"),
     [
         ("in_memory_queue", "no_such_module:agent", "cannot import no_such_module"),
-        ("background_tasks", "os.path:sep", "has no callable sep"),
-        ("celery_queue", "simulation", "write it as module:callable"),  # the worker says it, and the web process not
+        ("celery_queue", "os.path:sep", "has no callable sep"),  # the worker says it, and the web process not
     ],
 )
 def test_an_agent_that_cannot_be_loaded_is_named_once(kit: Kit, name: str, agent: str, why: str) -> None:

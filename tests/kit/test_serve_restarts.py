@@ -20,19 +20,21 @@ def _kill(served: ServeProcess, name: str, pid: int) -> int:
     return int(said[1])
 
 
-def test_a_killed_worker_and_a_killed_web_process_are_started_again_and_sigterm_stops_them_all(tmp_path: Path) -> None:
-    with ServeProcess([*KIT, "serve", "celery_queue", "--port", "0"], tmp_path, **_SETTINGS) as served:
+def test_a_killed_worker_and_a_killed_web_process_are_started_again_and_sigterm_stops_them_all(
+    served_celery: list[ServeProcess],
+) -> None:
+    with served_celery.pop() as served:
         for name in ("web server", "worker"):
             assert _kill(served, name, served.pid(name)) != served.pid(name)
 
         eventually(served.healthy, bool)
         task_id = served.submit("compare the vendors")
-        eventually(lambda: served.status(task_id), lambda status: status == "completed")
+        eventually(lambda: served.status(task_id), lambda status: status == "running")
 
-        served.submit("hang: for ever")
         served.signal(signal.SIGTERM)
         assert served.until_exit() == 0
         served.until_all_gone()
+    assert "Stopped." in "".join(served.out)
 
 
 def test_what_dies_again_and_again_is_given_up(tmp_path: Path) -> None:

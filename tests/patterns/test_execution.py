@@ -39,7 +39,8 @@ async def nothing_is_left() -> AsyncIterator[None]:
     agents.enough.clear()
     yield
     agents.enough.set()
-    if left := asyncio.all_tasks() - before:
+    itself = {task for task in (asyncio.current_task(),) if task}
+    if left := asyncio.all_tasks() - before - itself:
         await asyncio.wait(left, timeout=30)
 
 
