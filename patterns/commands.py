@@ -106,6 +106,7 @@ def submit(
     """Submit a prompt, watch its progress, and print the result. Exits 1 when the task fails."""
     if webhook and not secret:
         raise give_up("--webhook needs the server's signing key: --secret whsec_… (`kit serve webhook` prints it).", 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
     try:
         result = asyncio.run(submit_and_wait(url, prompt, secret if webhook else None, deadline, err))
     except SubmitFailed as error:

@@ -15,6 +15,15 @@ SECRET = new_webhook_secret()
 _QUICK_STOP = {"KIT_GRACE_SECONDS": "0.5"}
 
 
+@pytest.fixture(scope="package", autouse=True)
+def head_start(request: pytest.FixtureRequest) -> None:
+    """What takes long to start comes up while other tests run, if one that wants it was chosen."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    for name in ("served_celery", "starting"):
+        if name in wanted:
+            request.getfixturevalue(name)
+
+
 @pytest.fixture(scope="package")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """Runs `kit`, each time in a process of its own."""
@@ -23,12 +32,18 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
 
 
 @pytest.fixture(scope="package")
-def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Served]]]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Starts patterns as real processes, and stops them after the last test."""
+    with Servers(tmp_path_factory.mktemp("kit"), "http://127.0.0.1:9/each-test-names-its-own") as servers:
+        yield servers
+
+
+@pytest.fixture(scope="package")
+def starting(servers: Servers) -> Iterator[Mapping[str, Future[Served]]]:
     """The two servers that `kit submit` is tried on, started side by side."""
     polled = {**QUICK_AGENT, **_QUICK_STOP, "KIT_POLL_INTERVAL_SECONDS": "0"}
     webhook = {**QUICK_AGENT, **_QUICK_STOP, "KIT_WEBHOOK_SECRET": SECRET, "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.1"}
-    nowhere = "http://127.0.0.1:9/each-test-names-its-own"
-    with Servers(tmp_path_factory.mktemp("kit"), nowhere) as servers, ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor() as threads:
         yield {
             "polled": threads.submit(servers.serve, IN_MEMORY_QUEUE, polled),
             "webhook": threads.submit(servers.serve, WEBHOOK, webhook),

@@ -1,16 +1,15 @@
 """What dies while it is served is started again, and said so."""
 
 import os
-import re
 import signal
-from pathlib import Path
 
-from tests.kit.command import KIT
+import pytest
+
+from patterns import IN_MEMORY_QUEUE
+from patterns.processes import Family, ProcessFailed
+from patterns.serving import Running
 from tests.kit.serve_process import ServeProcess
-from tests.serving import QUICK_AGENT
 from tests.waiting import eventually
-
-_SETTINGS = {**QUICK_AGENT, "KIT_GRACE_SECONDS": "0.5"}
 
 
 def _kill(served: ServeProcess, name: str, pid: int) -> int:
@@ -37,15 +36,13 @@ def test_a_killed_worker_and_a_killed_web_process_are_started_again_and_sigterm_
     assert "Stopped." in "".join(served.out)
 
 
-def test_what_dies_again_and_again_is_given_up(tmp_path: Path) -> None:
-    with ServeProcess([*KIT, "serve", "in_memory_queue", "--port", "0"], tmp_path, **_SETTINGS) as served:
-        pid = served.pid("web server")
-        for _ in range(4):
-            pid = _kill(served, "web server", pid)
-        served.note_family()
-        os.kill(pid, signal.SIGKILL)
+def test_what_dies_again_and_again_is_given_up() -> None:
+    said: list[str] = []
+    with Family() as family:
+        web = family.start("web server", ["/bin/sh", "-c", "exit 3"], os.environ)
+        served = Running(IN_MEMORY_QUEUE, "http://127.0.0.1:9", None, None, [], [web], family)
 
-        assert served.until_exit() == 1
-        served.until_all_gone()
-    *_, last = served.err
-    assert re.fullmatch(r"kit: The web server was ended by SIGKILL, the fifth end within a minute.\n", last)
+        with pytest.raises(ProcessFailed, match="The web server ended with exit code 3, the fifth end within a minute"):
+            served.supervise(said.append)
+
+    assert len(said) == 4
