@@ -97,7 +97,8 @@ class _Run:
 
 def _run(chosen: list[Pattern], wanted: Plan, files: Files) -> _Run:
     interrupted = False
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     with watching(Console(stderr=True, highlight=False), wanted.rounds * len(chosen), wanted) as watch:
         comparison = Comparison(chosen, wanted, files, watch)
         try:

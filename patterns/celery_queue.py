@@ -47,7 +47,7 @@ from patterns.store import Unavailable, new_task_id
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3
 #: Submit answers 503 after this long without the broker, well within what an HTTP client waits.
-SUBMIT_SECONDS = 2.5
+SUBMIT_SECONDS = 2.0
 
 
 @cache
@@ -196,6 +196,9 @@ def create_app() -> FastAPI:
         **celery.conf.broker_transport_options,
         "socket_timeout": 1.0,
         "socket_connect_timeout": 1.0,
+        # And one try: whoever waits for an answer would rather hear 503 now. kombu alone goes on trying.
+        "max_retries": 1,
+        "interval_start": 0,
     }
 
     @asynccontextmanager
