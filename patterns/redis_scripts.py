@@ -49,6 +49,11 @@ redis.call('HSETNX', KEYS[1], 'started_at', ARGV[1])
 return runs
 """
 
+#: KEYS: record. Takes the last START back. A record that has gone meanwhile stays gone.
+PUT_BACK = """
+if redis.call('HGET', KEYS[1], 'status') == 'running' then redis.call('HINCRBY', KEYS[1], 'runs', -1) end
+"""
+
 #: KEYS: record. ARGV: percent. Returns 1 while the task is wanted, 0 when it has ended.
 PROGRESS = """
 if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end

@@ -212,6 +212,7 @@ class WorkerRecords:
         )
         self._redis = client
         self._start = client.register_script(scripts.START)
+        self._put_back = client.register_script(scripts.PUT_BACK)
         self._progress = client.register_script(scripts.PROGRESS)
         self._finish = client.register_script(scripts.FINISH)
 
@@ -224,7 +225,7 @@ class WorkerRecords:
 
     def put_back(self, task_id: str) -> None:
         """Do not count this run: the worker was asked to stop, and has not died."""
-        self._redis.hincrby(self._keys.record(task_id), "runs", -1)
+        self._put_back([self._keys.record(task_id)])
 
     def progress(self, task_id: str, percent: int) -> bool:
         """Note how far it is, and say whether the task is still wanted."""

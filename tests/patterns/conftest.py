@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from patterns.processes import Family
+from patterns.redis_server import RedisServer, start_redis
 from tests.receiving import Callbacks
 from tests.serving import Servers
 from tests.stories import Told, lived_through
@@ -19,3 +21,10 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         lived_through(request.session, Path(__file__).parent, servers, at_once=3) as tell,
     ):
         yield tell
+
+
+@pytest.fixture(scope="package")
+def redis_server() -> Iterator[RedisServer]:
+    """A private Redis for tests that need no more than that."""
+    with Family() as family:
+        yield start_redis(family)

@@ -1,0 +1,316 @@
+"""Records in Redis: the rules of a task hold however many processes write at once."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+import redis
+
+from patterns.contract import ErrorCode, Task, TaskStatus
+from patterns.redis_server import RedisServer
+from patterns.redis_store import RedisStore, WorkerRecords
+from patterns.settings import Settings
+from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, new_task_id
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Room for two tasks; each test has keys of its own."""
+    return Settings(queue_size=2, task_ttl_seconds=60, key_prefix=f"test-{uuid4().hex}:")
+
+
+@pytest.fixture
+async def store(settings: Settings, redis_server: RedisServer) -> AsyncIterator[RedisStore]:
+    """The web side."""
+    store = RedisStore(settings, redis_server.url)
+    async with store.listening():
+        yield store
+
+
+@pytest.fixture
+def worker(settings: Settings, redis_server: RedisServer) -> WorkerRecords:
+    """The worker's side."""
+    return WorkerRecords(settings, redis_server.url)
+
+
+@pytest.fixture
+def keys(settings: Settings, redis_server: RedisServer) -> "Keys":
+    """What is really in Redis."""
+    return Keys(redis.Redis.from_url(redis_server.url, decode_responses=True), settings.key_prefix)
+
+
+class Keys:
+    """The keys of one test, and how long they live."""
+
+    def __init__(self, client: "redis.Redis", prefix: str) -> None:
+        self.client = client
+        self._prefix = prefix
+
+    def all(self) -> set[str]:
+        """The names of all of them, without the prefix."""
+        return {str(key).removeprefix(self._prefix) for key in self.client.scan_iter(f"{self._prefix}*")}
+
+    def expire_in(self, key: str) -> float | None:
+        """The seconds left to a key, or None if it does not expire."""
+        left = self.client.pttl(f"{self._prefix}{key}")
+        assert isinstance(left, int)
+        return left / 1000 if left >= 0 else None
+
+    def expire(self, key: str) -> None:
+        """Let a key expire now."""
+        self.client.delete(f"{self._prefix}{key}")
+
+
+async def create(store: RedisStore, body: str = "body", key: str | None = None) -> Task:
+    """A new task."""
+    task, _ = await store.create(new_task_id(), body, key)
+    return task
+
+
+async def known(store: RedisStore, task_id: str) -> Task:
+    """A task that must be known."""
+    task = await store.get(task_id)
+    assert task is not None
+    return task
+
+
+async def test_a_created_task_is_known_at_once_and_has_to_be_handed_over(store: RedisStore) -> None:
+    task, to_hand_over = await store.create(new_task_id(), "body")
+
+    assert to_hand_over
+    assert await store.get(task.task_id) == task
+    assert task.status is TaskStatus.PENDING
+
+
+async def test_an_id_that_was_never_given_out_is_unknown_and_leaves_nothing(
+    store: RedisStore, worker: WorkerRecords, keys: Keys
+) -> None:
+    assert await store.get("x") is None
+    assert await store.wait("x", 5) is None
+    assert await store.cancel("x") is None
+    assert not worker.start("x", 3)
+    assert not worker.progress("x", 50)
+    worker.complete("x", "result")
+    worker.fail("x", ErrorCode.TIMEOUT, "too long")
+
+    assert keys.all() == set()
+
+
+async def test_a_stopping_worker_does_not_bring_a_forgotten_record_back(
+    store: RedisStore, worker: WorkerRecords, keys: Keys
+) -> None:
+    task = await create(store)
+    worker.start(task.task_id, 3)
+    keys.expire(f"task:{task.task_id}")
+
+    worker.put_back(task.task_id)
+
+    assert await store.get(task.task_id) is None
+
+
+async def test_a_full_store_accepts_nothing(store: RedisStore, keys: Keys) -> None:
+    first = await create(store)
+    await create(store)
+    before = keys.all()
+
+    with pytest.raises(QueueFull):
+        await create(store, "another", "key")
+    assert keys.all() == before
+
+    await store.cancel(first.task_id)
+    await create(store, "yet another", "key")
+
+
+async def test_a_known_key_gives_its_task_again(store: RedisStore) -> None:
+    first = await create(store, "body", "key")
+    await store.handed_over("key")
+
+    again, to_hand_over = await store.create(new_task_id(), "body", "key")
+
+    assert again == first
+    assert not to_hand_over
+    with pytest.raises(KeyReused):
+        await create(store, "another body", "key")
+
+
+async def test_nobody_is_told_of_a_task_that_is_not_handed_over_yet(store: RedisStore) -> None:
+    task = await create(store, "body", "key")
+    repeat = asyncio.create_task(store.create(new_task_id(), "body", "key"))
+    done, _ = await asyncio.wait({repeat}, timeout=0.1)
+    assert not done
+
+    await store.handed_over("key")
+
+    async with asyncio.timeout(30):
+        assert await repeat == (task, False)
+
+
+async def test_who_waits_for_a_hand_over_that_fails_gets_the_task_to_hand_over(store: RedisStore) -> None:
+    first = await create(store, "body", "key")
+    repeat = asyncio.create_task(store.create(new_task_id(), "body", "key"))
+    await asyncio.sleep(0)
+
+    await store.forget(first.task_id)
+
+    async with asyncio.timeout(30):
+        second, to_hand_over = await repeat
+    assert to_hand_over
+    assert second.task_id != first.task_id
+
+
+async def test_forgetting_a_task_gives_back_its_place_and_its_key(store: RedisStore, keys: Keys) -> None:
+    task = await create(store, "body", "key")
+
+    await store.forget(task.task_id)
+
+    assert keys.all() == set()
+
+
+async def test_a_task_may_be_run_again_but_not_for_ever(store: RedisStore, worker: WorkerRecords) -> None:
+    task = await create(store)
+
+    assert [worker.start(task.task_id, 3) for _ in range(4)] == [True, True, True, False]
+
+    failed = await known(store, task.task_id)
+    assert failed.error is not None
+    assert failed.error.code is ErrorCode.WORKER_LOST
+
+
+async def test_a_run_that_was_put_back_is_not_counted(store: RedisStore, worker: WorkerRecords) -> None:
+    task = await create(store)
+
+    for _ in range(10):
+        assert worker.start(task.task_id, 3)
+        worker.put_back(task.task_id)
+
+
+async def test_a_second_run_does_not_move_the_start(store: RedisStore, worker: WorkerRecords) -> None:
+    task = await create(store)
+    worker.start(task.task_id, 3)
+    first = await known(store, task.task_id)
+
+    worker.start(task.task_id, 3)
+
+    assert (await known(store, task.task_id)).started_at == first.started_at
+
+
+async def test_progress_never_goes_back_and_stays_within_100(store: RedisStore, worker: WorkerRecords) -> None:
+    task = await create(store)
+    worker.start(task.task_id, 3)
+    seen = []
+
+    for percent in (10, 40, 20, -5, 99, 1000, 3):
+        assert worker.progress(task.task_id, percent)
+        seen.append((await known(store, task.task_id)).progress)
+
+    assert seen == [10, 40, 40, 40, 99, 100, 100]
+
+
+@pytest.mark.parametrize("first", ["complete", "fail", "cancel"])
+async def test_a_finished_task_never_changes(store: RedisStore, worker: WorkerRecords, keys: Keys, first: str) -> None:
+    task = await create(store)
+    worker.start(task.task_id, 3)
+    if first == "complete":
+        worker.complete(task.task_id, "the result")
+    elif first == "fail":
+        worker.fail(task.task_id, ErrorCode.AGENT_ERROR, "the error")
+    else:
+        await store.cancel(task.task_id)
+    finished = await known(store, task.task_id)
+
+    worker.complete(task.task_id, "another result")
+    worker.fail(task.task_id, ErrorCode.TIMEOUT, "another error")
+    assert not worker.progress(task.task_id, 77)
+    assert not worker.start(task.task_id, 3)
+    if first == "cancel":
+        await store.cancel(task.task_id)
+    else:
+        with pytest.raises(AlreadyFinished):
+            await store.cancel(task.task_id)
+
+    assert await known(store, task.task_id) == finished
+    assert keys.expire_in(f"task:{task.task_id}") is not None
+
+
+async def test_only_finished_records_expire_and_their_keys_with_them(
+    store: RedisStore, worker: WorkerRecords, keys: Keys
+) -> None:
+    task = await create(store, "body", "key")
+    await store.handed_over("key")
+    worker.start(task.task_id, 3)
+    assert [keys.expire_in(key) for key in keys.all()] == [None, None, None]
+
+    worker.complete(task.task_id, "result")
+
+    left = [keys.expire_in(key) for key in keys.all()]
+    assert len(left) == 2  # the record and its key; the list of unfinished tasks is empty, and gone
+    assert all(seconds is not None and 0 < seconds <= 60 for seconds in left)
+
+
+async def test_a_wait_ends_as_soon_as_a_worker_finishes_the_task(store: RedisStore, worker: WorkerRecords) -> None:
+    task = await create(store)
+    waits = [asyncio.create_task(store.wait(task.task_id, 3600)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    worker.start(task.task_id, 3)
+
+    worker.complete(task.task_id, "result")
+
+    async with asyncio.timeout(30):
+        seen = await asyncio.gather(*waits)
+    assert [task.status for task in seen if task] == [TaskStatus.COMPLETED] * 3
+
+
+async def test_a_wait_ends_with_its_time(store: RedisStore) -> None:
+    task = await create(store)
+
+    assert await store.wait(task.task_id, 0.05) == task
+
+
+async def test_a_stop_answers_every_wait_and_takes_no_more(store: RedisStore) -> None:
+    task = await create(store)
+    wait = asyncio.create_task(store.wait(task.task_id, 3600))
+    await asyncio.sleep(0.05)
+
+    await store.drain()
+
+    async with asyncio.timeout(30):
+        assert await wait == task
+    with pytest.raises(Unavailable):
+        await create(store)
+    with pytest.raises(Unavailable):
+        await store.check()
+
+
+async def test_health_needs_a_worker_that_was_heard_of(store: RedisStore, worker: WorkerRecords) -> None:
+    with pytest.raises(Unavailable, match="worker"):
+        await store.check()
+
+    worker.heartbeat("worker@here")
+    await store.check()
+    worker.farewell("worker@here")
+
+    with pytest.raises(Unavailable, match="worker"):
+        await store.check()
+
+
+async def test_a_worker_that_is_silent_for_long_is_not_counted(
+    store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.heartbeat("worker@here")
+    later = time.time() + 60
+
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    with pytest.raises(Unavailable, match="worker"):
+        await store.check()
+
+
+async def test_without_redis_everything_says_so_in_time(settings: Settings) -> None:
+    store = RedisStore(settings, "redis://127.0.0.1:1/0")
+
+    async with asyncio.timeout(30):
+        for call in (create(store), store.get("x"), store.wait("x", 1), store.cancel("x"), store.check()):
+            with pytest.raises(Unavailable):
+                await call

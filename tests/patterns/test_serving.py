@@ -1,0 +1,91 @@
+"""`running(pattern)`: everything a pattern needs, up and healthy, or one line that says why not."""
+
+import socket
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from patterns import BACKGROUND_TASKS, CELERY_QUEUE, IN_MEMORY_QUEUE, PATTERNS
+from patterns.contract import Fault
+from patterns.processes import ProcessFailed
+from patterns.serving import CannotServe, running
+from tests.waiting import eventually
+
+
+def test_the_patterns_are_five_and_have_their_names() -> None:
+    assert list(PATTERNS) == ["background_tasks", "celery_queue", "in_memory_queue", "polling", "webhook"]
+    assert all(pattern.name == name for name, pattern in PATTERNS.items())
+
+
+def test_a_pattern_claims_to_lose_tasks_only_with_what_it_has() -> None:
+    for pattern in PATTERNS.values():
+        if not pattern.processes:
+            assert Fault.WORKER_KILL not in pattern.loses_on
+        if "redis" not in pattern.needs:
+            assert Fault.BROKER_LOSS not in pattern.loses_on
+
+
+def test_it_is_healthy_inside_the_block_and_gone_after_it(tmp_path: Path) -> None:
+    with running(IN_MEMORY_QUEUE, log=tmp_path / "log") as up:
+        assert httpx.get(f"{up.url}/health", trust_env=False).status_code == 200
+        assert up.url.startswith("http://127.0.0.1:")
+        pids = [child.pid for child in up.children]
+
+    eventually(lambda: [pid for pid in pids if psutil.pid_exists(pid)], lambda left: left == [])
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{up.url}/health", trust_env=False)
+
+
+def test_an_error_inside_the_block_stops_everything_too(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="mine"), running(BACKGROUND_TASKS, log=tmp_path / "log") as up:
+        raise RuntimeError("mine")
+
+    assert not psutil.pid_exists(up.web[0].pid)
+
+
+@pytest.mark.parametrize("name", [name for name in PATTERNS if name != "celery_queue"])
+def test_several_web_processes_are_refused_where_each_would_have_records_of_its_own(name: str) -> None:
+    with pytest.raises(CannotServe, match="celery_queue"), running(PATTERNS[name], web_processes=2):
+        pass
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotServe, match="--port") as raised, running(IN_MEMORY_QUEUE, port=port):
+            pass
+    assert str(port) in str(raised.value)
+
+
+def test_an_address_that_is_not_ours_is_said() -> None:
+    with pytest.raises(CannotServe), running(IN_MEMORY_QUEUE, host="203.0.113.1"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("pattern", "env", "said"),
+    [
+        (IN_MEMORY_QUEUE, {"KIT_AGENT": "nothing:here"}, "KIT_AGENT=nothing:here"),
+        (IN_MEMORY_QUEUE, {"KIT_WORKERS": "many"}, "KIT_WORKERS=many"),
+        (CELERY_QUEUE, {"KIT_AGENT": "nothing:here"}, "KIT_AGENT=nothing:here"),
+        (CELERY_QUEUE, {"REDIS_URL": "redis://127.0.0.1:1/0"}, "REDIS_URL"),
+    ],
+    ids=["agent", "number", "agent of a worker", "redis"],
+)
+def test_a_setting_that_cannot_be_used_is_said_in_one_line(
+    pattern: object, env: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    chosen = next(known for known in PATTERNS.values() if known is pattern)
+    with pytest.raises(ProcessFailed) as raised, running(chosen, env=env, log=tmp_path / "log"):
+        pass
+
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_it_listens_on_ipv6_when_told_to(tmp_path: Path) -> None:
+    with running(IN_MEMORY_QUEUE, host="::1", log=tmp_path / "log") as up:
+        assert up.url.startswith("http://[::1]:")
+        assert httpx.get(f"{up.url}/health", trust_env=False).status_code == 200
