@@ -16,13 +16,25 @@ import pytest
 Told = Callable[[str], Any]
 
 
+def has_a_story(item: pytest.Item) -> bool:
+    """Whether the module of a test tells a story."""
+    return isinstance(item, pytest.Function) and hasattr(item.module, "live_through")
+
+
+def put_stories_last(items: list[pytest.Item], folder: Path) -> None:
+    """Let the other tests of a folder run first, while its stories are lived through."""
+    places = [place for place, item in enumerate(items) if folder in item.path.parents]
+    for place, item in zip(places, sorted((items[place] for place in places), key=has_a_story), strict=True):
+        items[place] = item
+
+
 @contextmanager
 def lived_through(session: pytest.Session, folder: Path, world: object, *, at_once: int) -> Iterator[Told]:
     """Begin the stories of all modules in `folder` that take part in this run of pytest."""
     modules = {
         item.module.__name__: item.module.live_through
         for item in session.items
-        if isinstance(item, pytest.Function) and folder in item.path.parents and hasattr(item.module, "live_through")
+        if isinstance(item, pytest.Function) and folder in item.path.parents and has_a_story(item)
     }
     with ThreadPoolExecutor(at_once, thread_name_prefix="story") as threads:
         stories: dict[str, Future[Any]] = {name: threads.submit(live, world) for name, live in modules.items()}

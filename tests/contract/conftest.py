@@ -1,7 +1,9 @@
 """The five patterns as real processes, in three settings. Each is started when a test first asks for it."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -9,8 +11,12 @@ import pytest
 from patterns import PATTERNS
 from tests.receiving import Callbacks
 from tests.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
+from tests.stories import Told, lived_through, put_stories_last
+
+_HERE = Path(__file__).parent
 
 Fleet = Mapping[str, Served]
+Fleets = Callable[[str], Fleet]
 T = TypeVar("T")
 
 _SETTINGS = {
@@ -35,18 +41,32 @@ _SETTINGS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The stories go on beside the tests that have none."""
+    put_stories_last(items, _HERE)
+
+
 @pytest.fixture(scope="package")
-def fleet(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Callable[[str], Fleet]]:
-    """Gives all five patterns in one of the settings, by pattern name."""
+def fleet(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Fleets]:
+    """Gives all five patterns in one of the settings, by pattern name. For any thread."""
     started: dict[str, Fleet] = {}
+    one_at_a_time = threading.Lock()
     with Servers(tmp_path_factory.mktemp("contract"), callbacks.url) as servers:
 
         def by_setting(name: str) -> Fleet:
-            if name not in started:
-                started[name] = servers.fleet(PATTERNS.values(), _SETTINGS[name])
+            with one_at_a_time:
+                if name not in started:
+                    started[name] = servers.fleet(PATTERNS.values(), _SETTINGS[name])
             return started[name]
 
         yield by_setting
+
+
+@pytest.fixture(scope="package", autouse=True)
+def told(request: pytest.FixtureRequest, fleet: Fleets) -> Iterator[Told]:
+    """The stories of this folder. They begin with the first test here, and go on beside it."""
+    with lived_through(request.session, _HERE, fleet, at_once=1) as tell:
+        yield tell
 
 
 def everywhere(fleet: Fleet, do: Callable[[Served], T]) -> dict[str, T]:
@@ -62,13 +82,13 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def quick(fleet: Callable[[str], Fleet], name: str) -> Served:
+def quick(fleet: Fleets, name: str) -> Served:
     """Tasks take a tenth of a second here."""
     return alive(fleet("quick")[name])
 
 
 @pytest.fixture
-def small(fleet: Callable[[str], Fleet], name: str) -> Iterator[Served]:
+def small(fleet: Fleets, name: str) -> Iterator[Served]:
     """One task runs here at a time, without an end; two more may wait. It is empty before and after the test."""
     served = alive(fleet("small")[name])
     yield served
@@ -76,7 +96,7 @@ def small(fleet: Callable[[str], Fleet], name: str) -> Iterator[Served]:
 
 
 @pytest.fixture
-def short(fleet: Callable[[str], Fleet], name: str) -> Served:
+def short(fleet: Fleets, name: str) -> Served:
     """Tasks may take one second here, and are forgotten after three."""
     return alive(fleet("short")[name])
 

@@ -3,14 +3,11 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import tempfile
 
-import pytest
-
-from patterns import PATTERNS
+from tests.contract.conftest import Fleets
 from tests.serving import Served
+from tests.stories import Told
 
 _CHECKS = (
     "not_a_server_error",
@@ -24,29 +21,27 @@ _CHECKS = (
 )
 
 
-@pytest.fixture(scope="module")
-def verdicts(
-    fleet: Callable[[str], Mapping[str, Served]], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, subprocess.CompletedProcess[str]]:
-    """What Schemathesis says of each pattern. Run two at a time, because most of it is one busy process."""
+Verdict = subprocess.CompletedProcess[str]
 
-    def run(served: Served) -> subprocess.CompletedProcess[str]:
-        command = [
-            *(sys.executable, "-m", "schemathesis.cli", "run", f"{served.url}/openapi.json", "--no-color"),
-            *("--max-examples", "10", "--generation-deterministic", "--phases", "examples,coverage,fuzzing"),
-            *("--checks", ",".join(_CHECKS), "--request-timeout", "20"),
-        ]
-        folder: Path = tmp_path_factory.mktemp("fuzz")  # it leaves files where it runs
+
+def live_through(fleet: Fleets) -> dict[str, Verdict]:
+    """What Schemathesis says of each pattern, one after the other: each run is one busy process."""
+    return {name: run(served) for name, served in fleet("quick").items()}
+
+
+def run(served: Served) -> Verdict:
+    """Let Schemathesis loose on one pattern."""
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{served.url}/openapi.json", "--no-color"),
+        *("--max-examples", "10", "--generation-deterministic", "--phases", "examples,coverage,fuzzing"),
+        *("--checks", ",".join(_CHECKS), "--request-timeout", "20"),
+    ]
+    with tempfile.TemporaryDirectory() as folder:  # it leaves files where it runs
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
 
-    with ThreadPoolExecutor(2) as threads:
-        return dict(zip(PATTERNS, threads.map(run, [fleet("quick")[name] for name in PATTERNS]), strict=True))
 
-
-def test_no_made_up_request_gets_an_undocumented_answer(
-    verdicts: Mapping[str, subprocess.CompletedProcess[str]], name: str
-) -> None:
-    verdict = verdicts[name]
+def test_no_made_up_request_gets_an_undocumented_answer(told: Told, name: str) -> None:
+    verdict: Verdict = told(__name__)[name]
 
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr
     generated = re.search(r"(\d+) generated", verdict.stdout)

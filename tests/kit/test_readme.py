@@ -15,6 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from patterns.processes import Family
+from patterns.redis_server import free_port, start_redis
+from patterns.serving import wait_until_healthy
+
 README = Path(__file__).parents[2] / "README.md"
 DEADLINE_SECONDS = 40
 FAST = {"KIT_AGENT_STEPS": "2", "KIT_AGENT_STEP_SECONDS": "0.05", "COLUMNS": "200"}
@@ -104,6 +108,19 @@ def test_your_own_agent_is_run_where_it_says(tmp_path: Path) -> None:
     for url in serve(command, tmp_path, {name: value}):
         ended = run([sys.executable, "-m", "kit", "submit", "loud", "--url", url])
         assert ended.stdout.strip() == "LOUD", ended.stderr
+
+
+def test_without_the_kit_a_worker_and_uvicorn_serve_the_pattern(tmp_path: Path) -> None:
+    _, worker, web = block("sh", "celery -A").strip().splitlines()
+    with Family(tmp_path / "log") as family:
+        port = free_port()
+        env = {**os.environ, **FAST, "REDIS_URL": start_redis(family).url, "PYTHONPATH": str(README.parent)}
+        for command in (worker, f"{web} --port {port}"):
+            family.start(command, [sys.executable, "-m", *shlex.split(command)], env)
+        wait_until_healthy(f"http://127.0.0.1:{port}", family)
+        ended = run([sys.executable, "-m", "kit", "submit", "hello", "--url", f"http://127.0.0.1:{port}"])
+    assert ended.returncode == 0, ended.stderr
+    assert "(2 steps" in ended.stdout
 
 
 def test_every_file_it_names_is_there() -> None:

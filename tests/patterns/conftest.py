@@ -9,7 +9,14 @@ from patterns.processes import Family
 from patterns.redis_server import RedisServer, start_redis
 from tests.receiving import Callbacks
 from tests.serving import Servers
-from tests.stories import Told, lived_through
+from tests.stories import Told, lived_through, put_stories_last
+
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The stories go on beside the tests that have none."""
+    put_stories_last(items, _HERE)
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -18,7 +25,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     callbacks: Callbacks = request.getfixturevalue("callbacks")
     with (
         Servers(tmp_path_factory.mktemp("servers"), callbacks.url) as servers,
-        lived_through(request.session, Path(__file__).parent, servers, at_once=3) as tell,
+        lived_through(request.session, _HERE, servers, at_once=3) as tell,
     ):
         yield tell
 
