@@ -22,7 +22,7 @@ def has_a_story(item: pytest.Item) -> bool:
 
 
 def put_stories_last(items: list[pytest.Item], folder: Path) -> None:
-    """Let the other tests of a folder run first, while its stories are lived through."""
+    """Let the other tests of a folder run before those that look at a story."""
     places = [place for place, item in enumerate(items) if folder in item.path.parents]
     for place, item in zip(places, sorted((items[place] for place in places), key=has_a_story), strict=True):
         items[place] = item

@@ -42,7 +42,7 @@ _SETTINGS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories go on beside the tests that have none."""
+    """The stories go on beside the tests that have none, and are told last."""
     put_stories_last(items, _HERE)
 
 

@@ -15,13 +15,13 @@ _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories go on beside the tests that have none."""
+    """The other tests come first: some change what is true for the whole process (its PATH, its clock)."""
     put_stories_last(items, _HERE)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="package")
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """The stories of this folder. They begin with the first test here, and go on beside it."""
+    """The stories of this folder. They begin when the first of them is asked for."""
     callbacks: Callbacks = request.getfixturevalue("callbacks")
     with (
         Servers(tmp_path_factory.mktemp("servers"), callbacks.url) as servers,

@@ -5,9 +5,11 @@ The stories are lived through once, with all these patterns side by side; the te
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -19,8 +21,10 @@ from tests.serving import QUICK_AGENT, Json, Served, Servers
 from tests.stories import Told
 from tests.waiting import eventually
 
+T = TypeVar("T")
+
 _IN_PROCESS = [pattern for pattern in PATTERNS.values() if not pattern.processes]
-_GRACE_SECONDS = 4.0
+_GRACE_SECONDS = 5.0
 _SETTINGS = {
     **QUICK_AGENT,
     "KIT_AGENT_STEPS": "20",
@@ -42,12 +46,18 @@ class Kill:
 class Stop:
     """A web process got SIGTERM while a client held on to its tasks."""
 
-    health: int | None
-    submit: httpx.Response
-    status: httpx.Response
     outcomes: list[Json]
     seconds: float
     exit_code: int | None
+
+
+@dataclass(frozen=True)
+class Draining:
+    """What others saw while it waited for work that does not end."""
+
+    health: int | None
+    submit: httpx.Response
+    status: httpx.Response
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Stories:
 
     kill: Kill
     long_stop: Stop
+    meanwhile: Draining
     short_stop: Stop
 
 
@@ -75,22 +86,25 @@ def kill(served: Served) -> Kill:
     return Kill(after, served.outcome(served.accept("new")))
 
 
-def stop(served: Served, prompts: list[str]) -> Stop:
-    """Ask the web process to end while the first of these tasks runs and a client waits for each."""
+def stop(served: Served, prompts: list[str], look: Callable[[list[str]], T]) -> tuple[Stop, T]:
+    """Ask the web process to end while the first of these tasks runs and a client waits for each; look around."""
     task_ids = [served.accept(prompt) for prompt in prompts]
     served.until(task_ids[0], "running")
     (web,) = served.running.web
     with ThreadPoolExecutor(len(task_ids)) as threads:
         held = [threads.submit(served.status, task_id, prefer="wait=25") for task_id in task_ids]
-
         began = time.monotonic()
         web.ask_to_end()
-        health = eventually(served.health, lambda status: status != 200)
-        submit, status = served.submit("too late"), served.status(task_ids[0])
+        seen = look(task_ids)
         exit_code = eventually(lambda: web.exit_code, lambda code: code is not None)
-
         seconds = time.monotonic() - began
-        return Stop(health, submit, status, [answer.result().json() for answer in held], seconds, exit_code)
+        return Stop([answer.result().json() for answer in held], seconds, exit_code), seen
+
+
+def look_around(served: Served, task_ids: list[str]) -> Draining:
+    """Ask a server that stops, as soon as it says so."""
+    health = eventually(served.health, lambda status: status != 200)
+    return Draining(health, served.submit("too late"), served.status(task_ids[0]))
 
 
 def live_through(servers: Servers) -> dict[str, Stories]:
@@ -98,11 +112,12 @@ def live_through(servers: Servers) -> dict[str, Stories]:
 
     def with_one(served: Served) -> Stories:
         killed = kill(served)
-        long_stop = stop(served, ["hang: for ever", "waits"])
+        long_stop, meanwhile = stop(served, ["hang: for ever", "waits"], partial(look_around, served))
         (web,) = served.running.web
         web.start()
         served.until_healthy()
-        return Stories(killed, long_stop, stop(served, ["work for a second"]))
+        short_stop, _ = stop(served, ["work for a second"], len)
+        return Stories(killed, long_stop, meanwhile, short_stop)
 
     fleet = servers.fleet(_IN_PROCESS, _SETTINGS)
     with ThreadPoolExecutor(len(fleet)) as threads:
@@ -136,16 +151,14 @@ def test_after_a_kill_and_a_start_the_server_works_as_before(stories: Stories) -
 
 
 def test_a_server_that_stops_takes_no_more_tasks_and_says_so(stories: Stories) -> None:
-    for told in (stories.long_stop, stories.short_stop):
-        assert told.health == 503
-        assert told.submit.status_code == 503
-        assert told.submit.headers["retry-after"].isdigit()
+    assert stories.meanwhile.health == 503
+    assert stories.meanwhile.submit.status_code == 503
+    assert stories.meanwhile.submit.headers["retry-after"].isdigit()
 
 
 def test_a_server_that_stops_still_answers_who_asks(stories: Stories) -> None:
-    assert stories.long_stop.status.status_code == 200
-    assert stories.long_stop.status.json()["status"] == "running"
-    assert stories.short_stop.status.status_code == 200
+    assert stories.meanwhile.status.status_code == 200
+    assert stories.meanwhile.status.json()["status"] == "running"
 
 
 def test_work_that_outlasts_the_grace_period_ends_as_failed_and_its_client_hears_of_it(stories: Stories) -> None:

@@ -68,11 +68,10 @@ def test_an_address_that_is_not_ours_is_said() -> None:
     ("pattern", "env", "said"),
     [
         (IN_MEMORY_QUEUE, {"KIT_AGENT": "nothing:here"}, "KIT_AGENT=nothing:here"),
-        (IN_MEMORY_QUEUE, {"KIT_WORKERS": "many"}, "KIT_WORKERS=many"),
         (CELERY_QUEUE, {"KIT_AGENT": "nothing:here"}, "KIT_AGENT=nothing:here"),
         (CELERY_QUEUE, {"REDIS_URL": "redis://127.0.0.1:1/0"}, "REDIS_URL"),
     ],
-    ids=["agent", "number", "agent of a worker", "redis"],
+    ids=["agent", "agent of a worker", "redis"],
 )
 def test_a_setting_that_cannot_be_used_is_said_in_one_line(
     pattern: object, env: dict[str, str], said: str, tmp_path: Path
