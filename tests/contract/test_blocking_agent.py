@@ -29,11 +29,11 @@ def test_the_server_answers_while_an_agent_blocks_in_a_thread_or_a_process_of_it
 
 
 @pytest.mark.parametrize("name", _ON_THE_LOOP)
-def test_nobody_is_answered_while_an_agent_blocks_the_event_loop(quick: Served) -> None:
-    task_id, seen = quick.accept("block: for a tenth of a second"), list[str]()
+def test_nobody_is_answered_while_an_agent_blocks_the_event_loop(short: Served) -> None:
+    task_id, seen = short.accept("block: for a tenth of a second"), list[str]()
 
     def look() -> str:
-        seen.append(quick.task(task_id)["status"])
+        seen.append(short.task(task_id)["status"])
         return seen[-1]
 
     eventually(look, lambda status: status == "completed")

@@ -67,7 +67,7 @@ def live_through(servers: Servers) -> Stories:
 
 def running(served: Served) -> str:
     """A task that runs, and takes longer than the grace period."""
-    task_id = served.accept("sleeps:4")
+    task_id = served.accept("sleeps:3")
     served.until(task_id, "running")
     return task_id
 
