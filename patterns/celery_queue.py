@@ -65,7 +65,7 @@ def _agent() -> Agent:
     return load_agent(_settings())
 
 
-class RecordedRequest(CeleryRequest):  # type: ignore[misc]  # Celery ships no types
+class RecordedRequest(CeleryRequest):
     """Celery's view of a message, in the worker's main process. It outlives the process that runs the task."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
@@ -75,7 +75,7 @@ class RecordedRequest(CeleryRequest):  # type: ignore[misc]  # Celery ships no t
         super().on_timeout(soft, timeout)
 
 
-class RecordedTask(CeleryTask):  # type: ignore[misc]  # Celery ships no types
+class RecordedTask(CeleryTask):
     """A task whose outcome is in its record."""
 
     Request = RecordedRequest
@@ -89,7 +89,7 @@ if __name__ == "__main__":  # here, because what follows needs a broker, and ser
 celery = celery_app(_settings())
 
 
-@celery.task(name="kit.run_agent", base=RecordedTask, bind=True)  # type: ignore[untyped-decorator]
+@celery.task(name="kit.run_agent", base=RecordedTask, bind=True)
 def run_agent(self: Any, prompt: str) -> None:
     """Run the agent in a worker, and write the record as it goes."""
     task_id, records = self.request.id, _records()
@@ -128,7 +128,7 @@ def _too_long() -> str:
     return f"The task ran longer than {_settings().task_timeout_seconds:g} s."
 
 
-@signals.celeryd_init.connect  # type: ignore[untyped-decorator]
+@signals.celeryd_init.connect
 def check_agent(**_: object) -> None:
     """Stop a worker whose agent cannot be loaded, before it takes a task."""
     try:
@@ -138,15 +138,15 @@ def check_agent(**_: object) -> None:
         sys.exit(os.EX_CONFIG)
 
 
-@signals.worker_ready.connect  # type: ignore[untyped-decorator]
-@signals.heartbeat_sent.connect  # type: ignore[untyped-decorator]
+@signals.worker_ready.connect
+@signals.heartbeat_sent.connect
 def tell_that_it_lives(sender: Any, **_: object) -> None:
     """Let `/health` know that a worker is there."""
     with suppress(RedisError):  # the next heartbeat may get through
         _records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
 
 
-@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
+@signals.worker_shutdown.connect
 def tell_that_it_stops(sender: Any, **_: object) -> None:
     """Let `/health` know that a worker has gone."""
     with suppress(RedisError):  # it is forgotten after WORKER_SILENCE_SECONDS
