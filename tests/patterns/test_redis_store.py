@@ -13,6 +13,7 @@ from patterns.redis_server import RedisServer
 from patterns.redis_store import RedisStore, WorkerRecords
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, new_task_id
+from tests.patterns.redis_keys import Keys
 
 
 @pytest.fixture
@@ -36,31 +37,9 @@ def worker(settings: Settings, redis_server: RedisServer) -> WorkerRecords:
 
 
 @pytest.fixture
-def keys(settings: Settings, redis_server: RedisServer) -> "Keys":
+def keys(settings: Settings, redis_server: RedisServer) -> Keys:
     """What is really in Redis."""
     return Keys(redis.Redis.from_url(redis_server.url, decode_responses=True), settings.key_prefix)
-
-
-class Keys:
-    """The keys of one test, and how long they live."""
-
-    def __init__(self, client: "redis.Redis", prefix: str) -> None:
-        self.client = client
-        self._prefix = prefix
-
-    def all(self) -> set[str]:
-        """The names of all of them, without the prefix."""
-        return {str(key).removeprefix(self._prefix) for key in self.client.scan_iter(f"{self._prefix}*")}
-
-    def expire_in(self, key: str) -> float | None:
-        """The seconds left to a key, or None if it does not expire."""
-        left = self.client.pttl(f"{self._prefix}{key}")
-        assert isinstance(left, int)
-        return left / 1000 if left >= 0 else None
-
-    def expire(self, key: str) -> None:
-        """Let a key expire now."""
-        self.client.delete(f"{self._prefix}{key}")
 
 
 async def create(store: RedisStore, body: str = "body", key: str | None = None) -> Task:
