@@ -13,6 +13,7 @@ from typing import IO, Self
 import httpx
 import psutil
 
+from patterns.processes import Family
 from tests.kit.command import environment
 from tests.waiting import PATIENCE_SECONDS, eventually
 
@@ -24,8 +25,10 @@ class ServeProcess:
         self.folder = folder
         self.out: list[str] = []
         self.err: list[str] = []
+        self._reaper = Family()  # it ends `kit serve` if the tests themselves are killed
         self._popen = subprocess.Popen(
             argv,
+            start_new_session=True,
             cwd=folder,
             # Its private folder is below ours, so that a test sees whether it is gone at the end.
             env=environment({"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **settings}),
@@ -34,6 +37,7 @@ class ServeProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._reaper.tell_reaper(f"+{self._popen.pid}")
         self.process = psutil.Process(self._popen.pid)
         self._readers = [self._read(self._popen.stdout, self.out), self._read(self._popen.stderr, self.err)]
         self.family: list[psutil.Process] = []
@@ -62,6 +66,8 @@ class ServeProcess:
         for stream in (self._popen.stdout, self._popen.stderr):
             if stream:
                 stream.close()
+        self._reaper.tell_reaper(f"-{self._popen.pid}")
+        self._reaper.stop()
         return left
 
     @property
