@@ -1,0 +1,1 @@
+"""The checkpoints: one file per exercise, and what they stand on."""

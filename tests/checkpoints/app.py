@@ -1,0 +1,282 @@
+"""A learner's app, or anybody's server, as its client sees it: asked over HTTP, and every surprise diagnosed.
+
+What a surprise means follows from three things together: what the answer was, what the agent was doing just
+then, and what had been seen of the task before.
+"""
+
+import secrets
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass
+from typing import Any
+
+from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.desk import Desk, Run
+from tests.checkpoints.processes import LearnerProcess
+from tests.checkpoints.timeline import Timeline
+from tests.checkpoints.verdict import NotFromOutside, Wrong
+
+#: What works takes milliseconds. Whoever is not done by then is diagnosed.
+PATIENCE_SECONDS = 1.5
+START_SECONDS = 5.0
+
+WORDS = {"pending": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
+FINISHED = {"completed", "failed", "cancelled"}
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Task:
+    """A task that was accepted, and what was seen of it last."""
+
+    task_id: str
+    prompt: str
+    accepted: Json
+    seen: str = "pending"
+    progress: float = 0
+
+
+class App:
+    """A server under test."""
+
+    def __init__(
+        self, url: str, timeline: Timeline, desk: Desk | None = None, process: LearnerProcess | None = None
+    ) -> None:
+        self.url = url
+        self.timeline = timeline
+        self.process = process
+        self.patience = PATIENCE_SECONDS if desk else 4 * PATIENCE_SECONDS
+        self._desk = desk
+        self._tasks = 0
+
+    @property
+    def desk(self) -> Desk:
+        """The agent's desk. Somebody else's server has an agent of its own."""
+        if self._desk is None:
+            raise NotFromOutside("it needs the kit's own agent")
+        return self._desk
+
+    # Requests
+
+    def ask(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None, note: bool = True
+    ) -> Answer:
+        """Send one request. 501, 5xx and no answer are diagnosed; every other answer is the caller's to judge."""
+        if note:
+            self.timeline.note(f"{method} {path}")
+        try:
+            answer = ask(self.url, method, path, body, headers, within=self.patience)
+        except NoAnswer as error:
+            if note:
+                self.timeline.amend(f" → {error}")
+            raise self._silent(error, f"{method} {path}: {error}" if not note else "") from None
+        if note:
+            self.timeline.amend(f" → {told(answer)}")
+        self.refuse_5xx(answer, "" if note else f"{method} {path} → {told(answer)}")
+        return answer
+
+    def refuse_5xx(self, answer: Answer, seen: str = "") -> None:
+        """Diagnose an answer that says that something is missing or broken. 503 may be meant."""
+        if answer.status == 501:
+            detail = answer.json.get("detail") if isinstance(answer.json, dict) else None
+            raise Wrong("NOT_IMPLEMENTED", seen, next_step=f"Fill this gap: {detail}" if detail else "")
+        if answer.status >= 500 and answer.status != 503:
+            raise Wrong("SERVER_ERROR", seen)
+
+    def ended(self) -> str:
+        """How the learner's process ended; empty while it runs, and for somebody else's server."""
+        code = self.process.exit_code if self.process else None
+        if code is None:
+            return ""
+        return f"the process was ended by signal {-code}" if code < 0 else f"the process ended with exit code {code}"
+
+    def _silent(self, error: NoAnswer, seen: str) -> Wrong:
+        if ended := self.ended():
+            return Wrong("CRASHED", ended)
+        if error.late and self._desk and self._desk.at_work:
+            return Wrong("LOOP_BLOCKED", seen or "the agent is at work meanwhile")
+        return Wrong("NO_ANSWER", seen)
+
+    # Submit
+
+    def new_prompt(self) -> str:
+        """A prompt that no other task has."""
+        self._tasks += 1
+        return f"Compare vendor {secrets.token_hex(2)}"
+
+    def submit(self, prompt: str | None = None, **more: object) -> Task:
+        """Submit a prompt, which must be accepted at once, and give the task."""
+        prompt = self.new_prompt() if prompt is None else prompt
+        name = f"task {chr(64 + self._tasks)}" if 0 < self._tasks <= 26 else "a task"
+        self.timeline.note(f"POST /agent/submit ({name})")
+        answer = self._submitted(prompt, {"prompt": prompt, **more})
+        return self.accepted(answer, prompt, name)
+
+    def accepted(self, answer: Answer, prompt: str, name: str = "the task") -> Task:
+        """The task in the answer to a submit, which must be a 202."""
+        self.refuse_5xx(answer)
+        body = answer.json
+        if answer.status != 202:
+            raise Wrong("WRONG_STATUS_CODE", f"the answer is {answer.status}, where 202 Accepted is due")
+        if not isinstance(body, dict):
+            raise Wrong("NOT_JSON", f"the body is {answer.text or 'empty'}, where a JSON object is due")
+        task_id = body.get("task_id")
+        if not isinstance(task_id, str) or not task_id:
+            raise Wrong("NO_TASK_ID", f'the body has {sorted(body)}, and no "task_id" that is a string')
+        self.timeline.call(task_id, f"{{{name}}}")
+        return Task(task_id, prompt, body)
+
+    def _submitted(self, prompt: str, body: Json) -> Answer:
+        asked = in_background(lambda: ask(self.url, "POST", "/agent/submit", body, within=4 * self.patience))
+        try:
+            answer = asked.result(self.patience)
+        except NotYet:
+            self.timeline.amend(f" → no answer within {self.patience:g} s")
+            raise self._submit_is_late(prompt, asked) from None
+        except NoAnswer as error:
+            self.timeline.amend(f" → {error}")
+            raise self._silent(error, "") from None
+        self.timeline.amend(f" → {told(answer)}")
+        return answer
+
+    def _submit_is_late(self, prompt: str, asked: "Future[Answer]") -> Wrong:
+        if ended := self.ended():
+            return Wrong("CRASHED", ended)
+        runs = self._desk.of(prompt) if self._desk else []
+        if not runs:
+            return Wrong("NO_ANSWER")
+        self.timeline.note("the agent is at work, and is now let finish")
+        runs[0].finish()
+        try:
+            self.timeline.note(f"the submit is answered → {told(asked.result(self.patience))}")
+        except (NoAnswer, NotYet):
+            return Wrong("NO_ANSWER")
+        return Wrong("SUBMIT_BLOCKS")
+
+    # The agent
+
+    def started(self, task: Task, number: int = 1, within: float | None = None) -> Run:
+        """The agent's run for a task, which must begin in time."""
+        run = self.desk.wait_for(task.prompt, within or self.patience, number)
+        if run is None:
+            if ended := self.ended():
+                raise Wrong("CRASHED", ended)
+            others = [other for other in self.desk.runs if not isinstance(other.prompt, str)]
+            if task.task_id in [other.prompt for other in self.desk.runs] or others:
+                given = (others or [run for run in self.desk.runs if run.prompt == task.task_id])[0].prompt
+                raise Wrong("WRONG_PROMPT", f"the agent was called with {given!r}, not with the prompt")
+            self.timeline.note("the agent was not called")
+            raise Wrong("PENDING_FOREVER", self._look_again(task))
+        self.timeline.note(f"the agent starts on {self._name(task)}")
+        return run
+
+    def finish(self, task: Task, run: Run) -> str:
+        """Let the agent finish a task, and give its answer."""
+        answer = run.finish()
+        self.timeline.note(f"the agent finishes {self._name(task)}")
+        return answer
+
+    def fail(self, task: Task, run: Run, message: str = "the model refused") -> None:
+        """Let the agent fail at a task."""
+        run.fail(message)
+        self.timeline.note(f"the agent raises RuntimeError on {self._name(task)}")
+
+    def _name(self, task: Task) -> str:
+        return f"{task.task_id}"
+
+    # Status
+
+    def status(self, task: Task, note: bool = True) -> Json:
+        """The task as the status route tells it now."""
+        answer = self.ask("GET", f"/agent/status/{task.task_id}", note=note)
+        body = answer.json
+        seen = "" if note else f"GET /agent/status/{task.task_id} → {told(answer)}"
+        if answer.status == 404:
+            raise Wrong("RECORD_TOO_LATE" if task.seen in {"pending", "running"} else "FORGOTTEN_TOO_SOON", seen)
+        if answer.status != 200:
+            raise Wrong("WRONG_STATUS_CODE", seen or f"the answer is {answer.status}, where 200 is due")
+        if not isinstance(body, dict):
+            raise Wrong("NOT_JSON", seen)
+        word = body.get("status")
+        if word not in WORDS:
+            raise Wrong("WRONG_WORDS", seen or f"the status is {word!r}")
+        back = WORDS[word] < WORDS[task.seen] or (task.seen in FINISHED and word != task.seen)
+        before, task.seen = task.seen, word
+        if back:
+            raise Wrong("STATUS_WENT_BACK", f"GET /agent/status/{task.task_id} → {word}, after it had been {before}")
+        return body
+
+    def until(self, task: Task, wanted: str, within: float | None = None) -> Json:
+        """The task, once it has this status; what it means that it does not get there is diagnosed."""
+        began = time.monotonic()
+        within = within or self.patience
+        while True:
+            body = self.status(task, note=False)
+            if body["status"] == wanted:
+                self.timeline.note(f"GET /agent/status/{task.task_id} → 200 {wanted}")
+                return body
+            over = time.monotonic() - began > within
+            if over or body["status"] in FINISHED:
+                still = "" if body["status"] in FINISHED else f"still, after {within:g} s of asking: "
+                error = f", error: {body['error']}" if body.get("error") else ""
+                self.timeline.note(f"GET /agent/status/{task.task_id} → {still}200 {body['status']}{error}")
+                raise Wrong(self._why_not(task, wanted, body["status"]))
+            time.sleep(0.01)
+
+    def _why_not(self, task: Task, wanted: str, seen: str) -> str:
+        """The code for a task that should have been `wanted`, and is `seen`."""
+        run = next(reversed(self._desk.of(task.prompt)), None) if self._desk else None
+        if wanted == "running":
+            return "NOT_MARKED_RUNNING" if run else "PENDING_FOREVER"
+        if wanted == "failed":
+            return "FAILURE_NOT_TOLD"
+        if wanted == "completed" and seen == "failed":
+            return "FAILED_THOUGH_DONE"
+        if seen == "running":
+            return "STUCK_RUNNING"
+        return "SPLIT_STORE" if run and not run.working else "PENDING_FOREVER"
+
+    def completed(self, task: Task, answer: str | None = None, within: float | None = None) -> Json:
+        """The task, once it is completed, with the agent's answer as its result."""
+        body = self.until(task, "completed", within)
+        result = body.get("result")
+        if not isinstance(result, str):
+            raise Wrong("RESULT_MISSING", f'"result" is {result!r}, where a string is due')
+        if answer is not None and result != answer:
+            raise Wrong("RESULT_WRONG", f'"result" is {result!r}, and the agent had answered {answer!r}')
+        return body
+
+    def _look_again(self, task: Task) -> str:
+        """A last look at a task, for the timeline. Whatever goes wrong here is not the point."""
+        try:
+            answer = ask(self.url, "GET", f"/agent/status/{task.task_id}", within=self.patience)
+        except NoAnswer as error:
+            return f"GET /agent/status/{task.task_id} → {error}"
+        return f"GET /agent/status/{task.task_id} → {told(answer)}"
+
+
+def told(answer: Answer) -> str:
+    """An answer in a few words: `202 pending`, `404 Not Found`."""
+    body = answer.json
+    if isinstance(body, dict):
+        for name in ("status", "detail", "title"):
+            if isinstance(body.get(name), str):
+                return f"{answer.status} {body[name]}"
+    return f"{answer.status} {answer.text}".strip()
+
+
+def in_background(do: Any) -> "Future[Any]":
+    """Do something in a thread that nothing waits for at the end."""
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(do())
+        except BaseException as error:  # told to whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future

@@ -1,0 +1,177 @@
+"""How a checkpoint finds the learner's code, runs it, and turns what it saw into a verdict."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.checkpoints import report
+from tests.checkpoints.app import App
+from tests.checkpoints.outcome import Outcome, Verdict
+from tests.checkpoints.processes import ForkServer
+from tests.checkpoints.stage import Stage
+from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotPassed, NotReached, Wrong
+
+_ROOT = Path(__file__).parents[2]
+_FORKS = pytest.StashKey[ForkServer]()
+_STAGE = pytest.StashKey[Stage]()
+_FOUND = pytest.StashKey[dict[tuple[str, str], "Found"]]()
+
+#: Once a check has failed and this much time has gone, the checks that are left are not made.
+_ENOUGH_SECONDS = 6.0
+
+
+@dataclass
+class Found:
+    """What the checks of one checkpoint have found of one target so far."""
+
+    began: float = field(default_factory=time.monotonic)
+    failed: bool = False
+    hopeless: str = ""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Whose code is checked."""
+    group = parser.getgroup("checkpoints")
+    group.addoption(
+        "--target",
+        action="append",
+        metavar="FOLDER",
+        help="a folder with exercises in it: exercises, solutions (the default), or a learner's; may be repeated",
+    )
+    group.addoption("--url", help="check a server that runs already, from outside")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the imports of the learner's processes begin while pytest collects."""
+    config.addinivalue_line("markers", "points(n): what a check is worth; 1 unless it says so")
+    config.stash[_FOUND] = {}
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, ForkServer):  # whoever runs pytest may have started one before
+            config.stash[_FORKS] = plugin
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each check against each target."""
+    if "target" not in metafunc.fixturenames:
+        return
+    if url := metafunc.config.getoption("--url"):
+        metafunc.parametrize("target", [url], scope="module", ids=["url"])
+        return
+    given = metafunc.config.getoption("--target") or [str(_ROOT / "solutions")]
+    metafunc.parametrize("target", given, scope="module", ids=[Path(one).name for one in given])
+
+
+@pytest.fixture(scope="session")
+def forks(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
+    """Starts the learner's processes."""
+    if given := request.config.stash.get(_FORKS, None):
+        yield given
+        return
+    with ForkServer() as started:
+        yield started
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest, target: str, forks: ForkServer) -> Iterator[Stage]:
+    """Where this check takes place."""
+    url = request.config.getoption("--url")
+    folder = None if url else (Path(target) / _exercise(request.node)).resolve()
+    with Stage(folder, url, forks) as ready:
+        request.node.stash[_STAGE] = ready
+        found = _found(request.node)
+        if found.hopeless:
+            raise NotReached(found.hopeless)
+        if found.failed and time.monotonic() - found.began > _ENOUGH_SECONDS:
+            raise NotReached("the checks before took too long")
+        yield ready
+
+
+@pytest.fixture
+def app(stage: Stage) -> App:
+    """The learner's app, up and answering."""
+    return stage.serve()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give each check one outcome, and a text that a learner can use."""
+    told = yield
+    if "target" not in getattr(item, "fixturenames", ()) or call.when == "teardown":
+        return told
+    error = call.excinfo.value if call.excinfo else None
+    if call.when == "setup" and error is None:
+        return told
+    outcome = _outcome(item, error, call.duration)
+    found = _found(item)
+    found.failed = found.failed or outcome.verdict is Verdict.FAILED
+    if outcome.code == "DOES_NOT_START":
+        found.hopeless = "the app does not start"
+    if error is not None:
+        told.outcome = "skipped" if outcome.verdict is Verdict.NOT_FROM_OUTSIDE else "failed"
+        told.longrepr = outcome.text if told.failed else (str(item.path), 0, outcome.text)
+    told.user_properties += [
+        ("verdict", outcome.verdict.value),
+        ("code", outcome.code or ""),
+        ("points", f"{outcome.points}/{outcome.of}"),
+    ]
+    item.config.hook.pytest_check_is_made(outcome=outcome)
+    return told
+
+
+class Hooks:
+    """What a plugin can listen to."""
+
+    @pytest.hookspec
+    def pytest_check_is_made(self, outcome: Outcome) -> None:
+        """A check has come to an outcome."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let `kit check` listen."""
+    pluginmanager.add_hookspecs(Hooks)
+
+
+def _outcome(item: pytest.Item, error: BaseException | None, seconds: float) -> Outcome:
+    stage = item.stash.get(_STAGE, None)
+    title = (getattr(item, "obj", None).__doc__ or item.name).strip().splitlines()[0].rstrip(".")
+    marker = item.get_closest_marker("points")
+    of = marker.args[0] if marker else 1
+    raised = None
+    if isinstance(error, Wrong) and stage:
+        raised = next(filter(None, map(report.raised_in, reversed(stage.processes))), None)
+        if raised and raised.error.startswith("NotImplementedError"):
+            error.code, error.likely, error.next_step = "NOT_IMPLEMENTED", "", ""
+    verdict, code, text = Verdict.PASSED, None, ""
+    if isinstance(error, Wrong) and stage:
+        verdict, code = Verdict.FAILED, error.code
+        exercise = _exercise(item)
+        number = int(exercise[2:4]) if exercise.startswith("ex") else None
+        points = f"0 of {of} point" + ("s" if of > 1 else "")
+        text = "\n".join(report.failed(title, error, stage.timeline, raised, number, points))
+    elif isinstance(error, NotReached):
+        verdict, text = Verdict.NOT_REACHED, f"- {title}: not reached, {error.why}"
+    elif isinstance(error, NotFromOutside):
+        verdict, text = Verdict.NOT_FROM_OUTSIDE, f"- {title}: not from outside, {error.why}"
+    elif isinstance(error, Inconclusive):
+        verdict, text = Verdict.INCONCLUSIVE, f"? {title}: inconclusive. {error.why}"
+    elif error is not None:
+        verdict = Verdict.INCONCLUSIVE
+        text = f"? {title}: inconclusive. The kit itself broke: {type(error).__name__}: {error}"
+    name = item.originalname if isinstance(item, pytest.Function) else item.name
+    points_got = of if verdict is Verdict.PASSED else 0
+    return Outcome(_exercise(item), name, title, verdict, code, seconds, points_got, of, text)
+
+
+def _exercise(item: pytest.Item) -> str:
+    return item.path.stem.removeprefix("test_")
+
+
+def _found(item: pytest.Item) -> Found:
+    assert isinstance(item, pytest.Function)
+    key = (_exercise(item), str(item.callspec.params["target"]))
+    return item.config.stash[_FOUND].setdefault(key, Found())

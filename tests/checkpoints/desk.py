@@ -1,0 +1,122 @@
+"""Where the practice agent asks what to do: a check holds it, moves it on, and lets it finish or fail.
+
+So the order of events is decided here, and no check has to guess how long something takes.
+"""
+
+import json
+import secrets
+import socket
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+class Run:
+    """One call of the agent, from its start until it has returned, raised, or was ended."""
+
+    def __init__(self, connection: socket.socket, prompt: Any, pid: int) -> None:
+        self.prompt = prompt
+        self.pid = pid
+        self.started = time.monotonic()
+        self.told = ""  # how it was told to end: "finish", "fail", or not yet
+        self.gone = threading.Event()  # it works no more
+        self._connection = connection
+
+    @property
+    def working(self) -> bool:
+        """Whether it still works, or was ended without our doing."""
+        return not self.told and not self.gone.is_set()
+
+    def progress(self, percent: float) -> None:
+        """Let it report how far it is."""
+        self._tell(progress=percent)
+
+    def finish(self) -> str:
+        """Let it return, and give what it returns."""
+        answer = f"answer {secrets.token_hex(3)}"
+        self.told = "finish"
+        self._tell(finish=answer)
+        self.gone.wait(1)
+        return answer
+
+    def fail(self, message: str = "the model refused") -> None:
+        """Let it raise a `RuntimeError`."""
+        self.told = "fail"
+        self._tell(fail=message)
+        self.gone.wait(1)
+
+    def _tell(self, **order: object) -> None:
+        try:
+            self._connection.sendall(json.dumps(order).encode() + b"\n")
+        except OSError:
+            self.gone.set()
+
+
+class Desk:
+    """Takes the agents' calls. Leaving the block hangs up on all of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.runs: list[Run] = []
+        self._changed = threading.Condition()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen(128)
+        self._connections: list[socket.socket] = []
+        threading.Thread(target=self._take, name="desk", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for one in (self._listener, *self._connections):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            one.close()
+        self.path.unlink(missing_ok=True)
+
+    def of(self, prompt: str) -> list[Run]:
+        """The runs for a prompt so far, oldest first."""
+        return [run for run in list(self.runs) if run.prompt == prompt]
+
+    @property
+    def at_work(self) -> list[Run]:
+        """The runs that still work."""
+        return [run for run in list(self.runs) if run.working]
+
+    def wait_for(self, prompt: str, within: float, number: int = 1) -> Run | None:
+        """The first run for a prompt (or a later one, by its number); None when it does not start in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self.of(prompt)) >= number, within)
+        runs = self.of(prompt)
+        return runs[number - 1] if len(runs) >= number else None
+
+    def _take(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            threading.Thread(target=self._listen, args=[connection], name="run", daemon=True).start()
+
+    def _listen(self, connection: socket.socket) -> None:
+        run: Run | None = None
+        try:
+            with connection.makefile("rb") as lines:
+                hello = json.loads(lines.readline())
+                run = Run(connection, hello["prompt"], hello["pid"])
+                with self._changed:
+                    self.runs.append(run)
+                    self._changed.notify_all()
+                lines.read()
+        except (OSError, ValueError):
+            pass
+        if run:
+            run.gone.set()

@@ -1,0 +1,153 @@
+"""A process that has imported the web framework, and forks itself into the learner's processes.
+
+Importing FastAPI takes a second, forking takes milliseconds: so every check can have a server of its own. It
+takes orders from the socket whose number is its argument. When the other end is gone, however it went, it
+ends all that came from it, whatever group or session they moved to, and then itself.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Never
+
+import psutil
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux
+_MOST_OUTPUT_BYTES = 50_000_000
+
+
+def main() -> None:
+    """Take orders until there are no more."""
+    with suppress(AttributeError, OSError):  # Linux alone has it: orphans of the learner's processes come to us
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)  # whoever gave the orders decides when to end
+    control = socket.socket(fileno=int(sys.argv[1]))
+    exits: dict[int, int] = {}
+    for module in ("fastapi", "uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.loops.auto"):
+        importlib.import_module(module)
+    try:
+        while received := receive(control):
+            order, descriptors = received
+            answer = _carry_out(control, order, descriptors, exits)
+            send(control, answer)
+    finally:
+        _end([child.pid for child in psutil.Process().children(recursive=True)])
+
+
+def _carry_out(
+    control: socket.socket, order: dict[str, Any], descriptors: Sequence[int], exits: dict[int, int]
+) -> dict[str, Any]:
+    if modules := order.get("load"):
+        for module in modules:
+            importlib.import_module(module)
+    if job := order.get("job"):
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _become(job, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return {"pid": pid}
+    if pid := order.get("end"):
+        with suppress(psutil.NoSuchProcess):
+            _end([child.pid for child in psutil.Process(pid).children(recursive=True)])
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        _reap(exits, pid)
+        _end_orphans()
+    if pid := order.get("look"):
+        _reap(exits)
+        return {"exit": exits.get(pid)}
+    return {}
+
+
+def _reap(exits: dict[int, int], wait_for: int | None = None) -> None:
+    with suppress(ChildProcessError):
+        while wait_for not in exits:
+            pid, status = os.waitpid(wait_for or -1, 0 if wait_for else os.WNOHANG)
+            if pid == 0:
+                return
+            exits[pid] = os.waitstatus_to_exitcode(status)
+
+
+def _end_orphans() -> None:
+    """End what a learner's process had started in a session of its own, and left behind."""
+    jobs = {child.pid for child in psutil.Process().children() if os.getsid(child.pid) == child.pid}
+    _end([child.pid for child in psutil.Process().children() if child.pid not in jobs])
+
+
+def _end(pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
+    """Turn this fork into a learner's process."""
+    code: object = 1
+    try:
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_OUTPUT_BYTES, _MOST_OUTPUT_BYTES))  # a print in a loop
+        output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for target, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
+            os.dup2(descriptor, target)
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True)
+        os.environ.clear()
+        os.environ.update(job["env"])
+        os.chdir(job["folder"])
+        sys.path.insert(0, job["folder"])
+        sys.dont_write_bytecode = True  # a stale .pyc of an edit within the same second would run the old code
+        module, _, function = job["run"].partition(":")
+        getattr(importlib.import_module(module), function)(*job["arguments"], *descriptors)
+        code = 0
+    except SystemExit as end:
+        code = end.code if end.code is not None else 0
+        if isinstance(code, str):
+            print(code, file=sys.stderr)  # noqa: T201 as the interpreter does
+    except BaseException:  # as the interpreter does
+        traceback.print_exc()
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code & 0xFF if isinstance(code, int) else 1)
+
+
+def send(control: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """One message: its length, then JSON, with open files beside it."""
+    body = json.dumps(message).encode()
+    socket.send_fds(control, [struct.pack("!I", len(body))], list(descriptors))
+    control.sendall(body)
+
+
+def receive(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next message, and the files that came with it; None when the other end is gone."""
+    head, descriptors, _, _ = socket.recv_fds(control, 4, 4)
+    if len(head) < 4:
+        return None
+    (length,) = struct.unpack("!I", head)
+    body = bytearray()
+    while len(body) < length:
+        if not (more := control.recv(length - len(body))):
+            return None
+        body += more
+    return json.loads(body), descriptors
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""What a forked process becomes: a web server with the learner's app, a Celery worker, or a caller of a function."""
+
+import asyncio
+import importlib
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+
+def web(app: str, listener: int) -> None:
+    """Serve `module:app` on a socket that listens already."""
+    import uvicorn
+
+    module, _, attribute = app.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    config = uvicorn.Config(found, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener)])
+
+
+def celery(arguments: list[str]) -> None:
+    """Run `celery …`, as on a command line."""
+    from celery.bin.celery import celery as command
+
+    sys.argv = ["celery", *arguments]
+    command.main(args=arguments, prog_name="celery", auto_envvar_prefix="CELERY")
+
+
+def call(function: str, keywords: dict[str, Any], answer: int) -> None:
+    """Call a coroutine function `module:function`, and write what came of it as JSON."""
+    module, _, name = function.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    outcome: dict[str, Any]
+    try:
+        outcome = {"returned": asyncio.run(found(**keywords))}
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        kinds = [kind.__name__ for kind in type(error).__mro__]
+        outcome = {"raised": kinds, "message": str(error)}
+    with os.fdopen(answer, "w") as file:
+        json.dump(outcome, file, default=repr)

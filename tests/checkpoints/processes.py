@@ -1,0 +1,113 @@
+"""The learner's processes: forked in milliseconds, watched, and ended without exception."""
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.checkpoints.fork_main import receive, send
+from tests.checkpoints.verdict import Inconclusive
+
+_MAIN = Path(__file__).with_name("fork_main.py")
+_CELERY = ["celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis"]
+_CELERY += ["celery.backends.redis", "celery.app.trace", "celery.loaders.app", "celery.worker.components"]
+
+
+class LearnerProcess:
+    """One process of the learner's code."""
+
+    def __init__(self, server: "ForkServer", pid: int, folder: Path, output: Path) -> None:
+        self._server = server
+        self.pid = pid
+        self.folder = folder
+        self._output = output
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for a signal."""
+        code: int | None = self._server.order({"look": self.pid})["exit"]
+        return code
+
+    @property
+    def printed(self) -> str:
+        """The end of what it wrote, standard output and standard error together."""
+        with self._output.open("rb") as file:
+            file.seek(max(0, self._output.stat().st_size - 100_000))
+            return file.read().decode(errors="replace")
+
+    def end(self) -> None:
+        """End it, and all that it started."""
+        self._server.order({"end": self.pid})
+
+
+class ForkServer:
+    """Starts the learner's processes. Leaving the block ends them all. For any thread."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="kit-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
+        self._one_at_a_time = threading.Lock()
+        self._control, far_end = socket.socketpair()
+        root = str(Path(__file__).parents[2])
+        with far_end:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "tests.checkpoints.fork_main", str(far_end.fileno())],
+                pass_fds=[far_end.fileno()],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._control.close()
+        self._popen.wait()
+        self._folder.cleanup()
+
+    def new_path(self, kind: str) -> Path:
+        """A path in the private folder that nothing has yet."""
+        return self.folder / f"{next(self._numbers)}.{kind}"
+
+    def load_celery(self) -> None:
+        """Let it import Celery too, before a worker is asked for."""
+        self.order({"load": _CELERY})
+
+    def start(
+        self, folder: Path, run: str, arguments: Sequence[object], env: Mapping[str, str], fds: Sequence[int] = ()
+    ) -> LearnerProcess:
+        """Run a function of `jobs` in a process whose current folder is the learner's."""
+        output = self.new_path("log")
+        output.touch()
+        job = {
+            "run": f"tests.checkpoints.jobs:{run}",
+            "arguments": arguments,
+            "folder": str(folder),
+            "env": dict(env),
+            "output": str(output),
+        }
+        return LearnerProcess(self, self.order({"job": job}, fds)["pid"], folder, output)
+
+    def order(self, order: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
+        """Send an order, and give the answer."""
+        try:
+            with self._one_at_a_time:
+                send(self._control, order, fds)
+                received = receive(self._control)
+        except OSError:
+            received = None
+        if received is None:
+            raise Inconclusive("The process that starts the learner's code is gone. Run the check again.")
+        return received[0]

@@ -1,0 +1,96 @@
+"""Where a check takes place: the learner's folder or somebody's URL, the agent's desk, and the processes."""
+
+import os
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from patterns.settings import Settings, environment_variable
+from tests.checkpoints.app import START_SECONDS, App, in_background
+from tests.checkpoints.asking import NoAnswer, ask
+from tests.checkpoints.desk import Desk
+from tests.checkpoints.processes import ForkServer, LearnerProcess
+from tests.checkpoints.timeline import Timeline
+from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
+
+#: What a learner has set must not change a verdict.
+_UNSET = {environment_variable(name) for name in Settings.model_fields} | {"CELERY_BROKER_URL", "PYTHONSTARTUP"}
+
+
+class Stage:
+    """One check's surroundings. Leaving the block ends everything that was started on it."""
+
+    def __init__(self, folder: Path | None, url: str | None, forks: ForkServer) -> None:
+        self._folder = folder
+        self.url = url
+        self._forks = forks
+        self._desk: Desk | None = None
+        self._ends = ExitStack()
+        self.timeline = Timeline()
+        self.processes: list[LearnerProcess] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ends.close()
+
+    @property
+    def folder(self) -> Path:
+        """The learner's folder of this exercise."""
+        if self._folder is None:
+            raise NotFromOutside("it needs the process, and the server is somebody else's")
+        return self._folder
+
+    @property
+    def desk(self) -> Desk:
+        """Where the agents of this check ask what to do."""
+        if self.url:
+            raise NotFromOutside("it needs the kit's own agent")
+        if self._desk is None:
+            self._desk = self._ends.enter_context(Desk(self._forks.new_path("desk")))
+        return self._desk
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What a learner's process finds in its environment."""
+        kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
+        return {**kept, "PYTHONUNBUFFERED": "1", "KIT_PRACTICE_DESK": str(self.desk.path), **more}
+
+    def run(self, job: str, *arguments: object, fds: tuple[int, ...] = (), **env: str) -> LearnerProcess:
+        """Start a process of the learner's code; `job` is a function of `jobs`."""
+        process = self._forks.start(self.folder, job, arguments, self.environment(**env), fds)
+        self.processes.append(process)
+        self._ends.callback(process.end)
+        return process
+
+    def serve(self, module: str = "app", *, port: int = 0, **env: str) -> App:
+        """Start `module:app`, and return once it answers. A port makes it the successor of one that is gone."""
+        if self.url:
+            return App(self.url, self.timeline)
+        self.must_have(f"{module}.py")
+        with socket.create_server(("127.0.0.1", port), backlog=256) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            process = self.run("web", f"{module}:app", fds=(listener.fileno(),), **env)
+        app = App(url, self.timeline, self.desk, process)
+        # The socket listens already: the first request waits in it until the app takes it.
+        answered = in_background(lambda: ask(url, "GET", "/", within=START_SECONDS))
+        deadline = time.monotonic() + START_SECONDS + 1
+        while not answered.done() and not app.ended() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if ended := app.ended():
+            raise Wrong("DOES_NOT_START", f"{ended}, before it had answered any request")
+        try:
+            answered.result(0)
+        except (NoAnswer, TimeoutError) as error:
+            raise Wrong("DOES_NOT_START", f"the process runs, and there is {error}") from None
+        return app
+
+    def must_have(self, name: str) -> None:
+        """Say so when a file of the exercise is not there."""
+        if not (self.folder / name).is_file():
+            raise Inconclusive(f"There is no {self.folder.name}/{name} in {self.folder.parent}.")

@@ -1,0 +1,41 @@
+"""What was observed, in the order in which it was noticed."""
+
+import time
+
+
+class Timeline:
+    """Notes of what was seen, each with the seconds since the first."""
+
+    def __init__(self) -> None:
+        self._notes: list[tuple[float, str]] = []
+        self._names: dict[str, str] = {}
+
+    def note(self, text: str, at: float | None = None) -> None:
+        """Add what was just seen. `at` is a moment of `time.monotonic()`."""
+        self._notes.append((time.monotonic() if at is None else at, text))
+
+    def amend(self, text: str) -> None:
+        """Say more in the last note."""
+        at, before = self._notes[-1]
+        self._notes[-1] = (at, f"{before}{text}")
+
+    def call(self, task_id: str, name: str) -> None:
+        """Give a long id a short name."""
+        self._names[task_id] = name
+
+    def lines(self, most: int) -> list[str]:
+        """The notes as lines; when there are too many, the first and the last."""
+        if not self._notes:
+            return []
+        first = self._notes[0][0]
+        lines = [f"{at - first:6.2f} s  {self._short(text)}" for at, text in self._notes]
+        if len(lines) > most:
+            head = most // 2
+            left_out = len(lines) - most + 1
+            lines[head : head + left_out] = [f"     …    ({left_out} more)"]
+        return lines
+
+    def _short(self, text: str) -> str:
+        for task_id, name in self._names.items():
+            text = text.replace(task_id, name)
+        return text if len(text) <= 96 else text[:95] + "…"
