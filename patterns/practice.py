@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from patterns.settings import load_settings
-
 _DESK = "KIT_PRACTICE_DESK"
 
 
@@ -74,6 +72,8 @@ def _obey(line: bytes, report_progress: Callable[[float], None]) -> str | None:
 
 
 def _steps(prompt: str) -> Iterator[tuple[float, float]]:
+    from patterns.settings import load_settings  # noqa: PLC0415 a checkpoint never gets here, and starts sooner
+
     settings = load_settings()
     for step in range(1, settings.agent_steps + 1):
         if prompt.startswith("fail:") and step > settings.agent_steps // 2:

@@ -147,7 +147,7 @@ class App:
             return Wrong("CRASHED", ended)
         runs = self._desk.of(prompt) if self._desk else []
         if not runs:
-            return Wrong("NO_ANSWER")
+            return Wrong("LOOP_BLOCKED" if self._desk and self._desk.at_work else "NO_ANSWER")
         self.timeline.note("the agent is at work, and is now let finish")
         runs[0].finish()
         try:
@@ -224,13 +224,25 @@ class App:
                 error = f", error: {body['error']}" if body.get("error") else ""
                 self.timeline.note(f"GET /agent/status/{task.task_id} → {still}200 {body['status']}{error}")
                 raise Wrong(self._why_not(task, wanted, body["status"]))
-            time.sleep(0.01)
+            time.sleep(0.02)
+
+    def _told_in_the_end(self, task: Task, run: Run) -> bool:
+        """Whether a task that was not marked as running is told at least when the agent has finished."""
+        if run.working:
+            self.finish(task, run)
+        try:
+            self.until(task, "completed")
+        except Wrong:
+            return False
+        return True
 
     def _why_not(self, task: Task, wanted: str, seen: str) -> str:
         """The code for a task that should have been `wanted`, and is `seen`."""
         run = next(reversed(self._desk.of(task.prompt)), None) if self._desk else None
-        if wanted == "running":
-            return "NOT_MARKED_RUNNING" if run else "PENDING_FOREVER"
+        if seen == "completed" and run and run.working:
+            return "FINISHED_TOO_SOON"
+        if wanted == "running" and run:
+            return "NOT_MARKED_RUNNING" if self._told_in_the_end(task, run) else "SPLIT_STORE"
         if wanted == "failed":
             return "FAILURE_NOT_TOLD"
         if wanted == "completed" and seen == "failed":

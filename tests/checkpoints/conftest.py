@@ -1,8 +1,7 @@
 """How a checkpoint finds the learner's code, runs it, and turns what it saw into a verdict."""
 
-import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from tests.checkpoints import report
 from tests.checkpoints.app import App
 from tests.checkpoints.outcome import Outcome, Verdict
 from tests.checkpoints.processes import ForkServer
+from tests.checkpoints.services import Services
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotPassed, NotReached, Wrong
 
@@ -19,16 +19,17 @@ _FORKS = pytest.StashKey[ForkServer]()
 _STAGE = pytest.StashKey[Stage]()
 _FOUND = pytest.StashKey[dict[tuple[str, str], "Found"]]()
 
-#: Once a check has failed and this much time has gone, the checks that are left are not made.
-_ENOUGH_SECONDS = 6.0
+#: A check that failed after waiting took longer than this; one that saw at once what was wrong, milliseconds.
+_WAITED_SECONDS = 1.0
+#: After this many that waited in vain, the checks that are left are not made: the learner has enough to read.
+_ENOUGH_IN_VAIN = 2
 
 
 @dataclass
 class Found:
     """What the checks of one checkpoint have found of one target so far."""
 
-    began: float = field(default_factory=time.monotonic)
-    failed: bool = False
+    in_vain: int = 0
     hopeless: str = ""
 
 
@@ -74,18 +75,25 @@ def forks(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def services() -> Iterator[Services]:
+    """The Redis of this run, started when a check first asks for it."""
+    with Services() as started:
+        yield started
+
+
 @pytest.fixture
-def stage(request: pytest.FixtureRequest, target: str, forks: ForkServer) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, target: str, forks: ForkServer, services: Services) -> Iterator[Stage]:
     """Where this check takes place."""
     url = request.config.getoption("--url")
     folder = None if url else (Path(target) / _exercise(request.node)).resolve()
-    with Stage(folder, url, forks) as ready:
+    with Stage(folder, url, forks, services) as ready:
         request.node.stash[_STAGE] = ready
         found = _found(request.node)
         if found.hopeless:
             raise NotReached(found.hopeless)
-        if found.failed and time.monotonic() - found.began > _ENOUGH_SECONDS:
-            raise NotReached("the checks before took too long")
+        if found.in_vain >= _ENOUGH_IN_VAIN:
+            raise NotReached("the checks before waited in vain")
         yield ready
 
 
@@ -108,7 +116,8 @@ def pytest_runtest_makereport(
         return told
     outcome = _outcome(item, error, call.duration)
     found = _found(item)
-    found.failed = found.failed or outcome.verdict is Verdict.FAILED
+    if outcome.verdict is Verdict.FAILED and outcome.seconds > _WAITED_SECONDS:
+        found.in_vain += 1
     if outcome.code == "DOES_NOT_START":
         found.hopeless = "the app does not start"
     if error is not None:
@@ -164,7 +173,7 @@ def _outcome(item: pytest.Item, error: BaseException | None, seconds: float) -> 
         text = f"? {title}: inconclusive. The kit itself broke: {type(error).__name__}: {error}"
     name = item.originalname if isinstance(item, pytest.Function) else item.name
     points_got = of if verdict is Verdict.PASSED else 0
-    return Outcome(_exercise(item), name, title, verdict, code, seconds, points_got, of, text)
+    return Outcome(_exercise(item), _target(item), name, title, verdict, code, seconds, points_got, of, text)
 
 
 def _exercise(item: pytest.Item) -> str:
@@ -172,6 +181,9 @@ def _exercise(item: pytest.Item) -> str:
 
 
 def _found(item: pytest.Item) -> Found:
+    return item.config.stash[_FOUND].setdefault((_exercise(item), _target(item)), Found())
+
+
+def _target(item: pytest.Item) -> str:
     assert isinstance(item, pytest.Function)
-    key = (_exercise(item), str(item.callspec.params["target"]))
-    return item.config.stash[_FOUND].setdefault(key, Found())
+    return str(item.callspec.params["target"])

@@ -6,6 +6,7 @@ ends all that came from it, whatever group or session they moved to, and then it
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,16 @@ from typing import Any, Never
 import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux
+_NEEDED = [
+    "fastapi",
+    "uvicorn",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+    "patterns.practice",
+    "tests.checkpoints.jobs",
+]
 _MOST_OUTPUT_BYTES = 50_000_000
 
 
@@ -33,8 +44,11 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)  # whoever gave the orders decides when to end
     control = socket.socket(fileno=int(sys.argv[1]))
     exits: dict[int, int] = {}
-    for module in ("fastapi", "uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.loops.auto"):
+    for module in _NEEDED:
         importlib.import_module(module)
+    _rehearse()
+    gc.collect()
+    gc.freeze()  # the forks' collectors need not touch, and so copy, what they share
     try:
         while received := receive(control):
             order, descriptors = received
@@ -42,6 +56,21 @@ def main() -> None:
             send(control, answer)
     finally:
         _end([child.pid for child in psutil.Process().children(recursive=True)])
+
+
+def _rehearse() -> None:
+    """Make an app like a learner's: FastAPI and pydantic import the rest of themselves when one is first made."""
+    from fastapi import BackgroundTasks, FastAPI
+    from pydantic import BaseModel
+
+    class Body(BaseModel):
+        prompt: str
+
+    app = FastAPI()
+
+    @app.post("/", status_code=202)
+    async def submit(body: Body, background_tasks: BackgroundTasks) -> dict[str, str]:
+        return {}
 
 
 def _carry_out(

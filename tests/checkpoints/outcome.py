@@ -19,6 +19,7 @@ class Outcome:
     """One check."""
 
     exercise: str
+    target: str
     check: str
     title: str
     verdict: Verdict

@@ -1,5 +1,6 @@
 """Where a check takes place: the learner's folder or somebody's URL, the agent's desk, and the processes."""
 
+import json
 import os
 import socket
 import time
@@ -13,6 +14,7 @@ from tests.checkpoints.app import START_SECONDS, App, in_background
 from tests.checkpoints.asking import NoAnswer, ask
 from tests.checkpoints.desk import Desk
 from tests.checkpoints.processes import ForkServer, LearnerProcess
+from tests.checkpoints.services import Services
 from tests.checkpoints.timeline import Timeline
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
 
@@ -20,13 +22,41 @@ from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
 _UNSET = {environment_variable(name) for name in Settings.model_fields} | {"CELERY_BROKER_URL", "PYTHONSTARTUP"}
 
 
+class Call:
+    """A call of a learner's function, under way in a process of its own."""
+
+    def __init__(self, process: LearnerProcess, answer: int) -> None:
+        self.process = process
+        self._answer = in_background(lambda: _read(answer))
+
+    def outcome(self, within: float) -> dict[str, Any] | None:
+        """`{"returned": …}` or `{"raised": [class names, nearest first], "message": …}`; None when it takes longer.
+
+        Raises `Wrong` when the process ends without either.
+        """
+        try:
+            said = self._answer.result(within)
+        except TimeoutError:
+            return None
+        if not said:
+            raise Wrong("CRASHED", f"the process ended with exit code {self.process.exit_code}")
+        outcome: dict[str, Any] = json.loads(said)
+        return outcome
+
+
+def _read(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
 class Stage:
     """One check's surroundings. Leaving the block ends everything that was started on it."""
 
-    def __init__(self, folder: Path | None, url: str | None, forks: ForkServer) -> None:
+    def __init__(self, folder: Path | None, url: str | None, forks: ForkServer, services: Services) -> None:
         self._folder = folder
         self.url = url
         self._forks = forks
+        self._services = services
         self._desk: Desk | None = None
         self._ends = ExitStack()
         self.timeline = Timeline()
@@ -89,6 +119,26 @@ class Stage:
         except (NoAnswer, TimeoutError) as error:
             raise Wrong("DOES_NOT_START", f"the process runs, and there is {error}") from None
         return app
+
+    def redis(self) -> str:
+        """The URL of a real Redis, with nothing in it."""
+        return self._services.empty_redis()
+
+    def work(self, *arguments: str, module: str = "worker", **env: str) -> LearnerProcess:
+        """Start a Celery worker on `module`, with two pool processes unless told otherwise."""
+        self.must_have(f"{module}.py")
+        self._forks.load_celery()
+        options = ["--loglevel=warning", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        concurrency = [] if any(one.startswith("--concurrency") for one in arguments) else ["--concurrency=2"]
+        return self.run("celery", ["-A", module, "worker", *options, *concurrency, *arguments], **env)
+
+    def call(self, function: str, keywords: dict[str, Any], **env: str) -> Call:
+        """Call a coroutine function `module:function` of the learner's, in a process of its own."""
+        self.must_have(f"{function.partition(':')[0]}.py")
+        answer, far_end = os.pipe()
+        process = self.run("call", function, keywords, fds=(far_end,), **env)
+        os.close(far_end)
+        return Call(process, answer)
 
     def must_have(self, name: str) -> None:
         """Say so when a file of the exercise is not there."""

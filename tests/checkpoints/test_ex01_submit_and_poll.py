@@ -46,8 +46,9 @@ def test_two_tasks_do_not_mix(app: App) -> None:
     answer = app.finish(second, other)
     app.completed(second, answer)
     app.until(first, "running")
-    answer = app.finish(first, run)
-    app.completed(first, answer)
+    app.completed(first, app.finish(first, run))
+    if app.status(second).get("result") != answer:
+        raise Wrong("TASKS_MIXED_UP", "the second task has another result than before")
 
 
 def test_an_id_that_was_never_given_out_is_404(app: App) -> None:

@@ -1,0 +1,105 @@
+"""A scripted HTTP server: the other side of a learner's client, or the receiver of a learner's callbacks."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked, and when (`time.monotonic()`)."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def json(self) -> Any:
+        """The body; None when it is no JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What to answer. A status of 0 cuts the connection without a word."""
+
+    status: int = 200
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Peer:
+    """Answers each request with what `script` says, and keeps them all. The script runs in a thread per request:
+    it may wait on an event to hold an answer back."""
+
+    def __init__(self, script: Callable[[Request], Reply], port: int = 0) -> None:
+        self.requests: list[Request] = []
+        self._changed = threading.Condition()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(handler) -> None:  # noqa: N805 `self` is the peer
+                length = int(handler.headers.get("content-length") or 0)
+                names = {name.lower(): value for name, value in handler.headers.items()}
+                request = Request(handler.command, handler.path, names, handler.rfile.read(length))
+                with self._changed:
+                    self.requests.append(request)
+                    self._changed.notify_all()
+                reply = script(request)
+                if reply.status == 0:
+                    handler.close_connection = True
+                    return
+                body = b"" if reply.body is None else json.dumps(reply.body).encode()
+                handler.send_response(reply.status)
+                for name, value in {"content-type": "application/json", **reply.headers}.items():
+                    handler.send_header(name, value)
+                handler.send_header("content-length", str(len(body)))
+                handler.end_headers()
+                handler.wfile.write(body)
+
+            do_POST = do_GET  # noqa: N815 the name in the base class
+
+            def log_message(handler, format: str, *args: object) -> None:  # noqa: A002, N805 the base class's names
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False  # an answer that is held back must not hold up the end
+            allow_reuse_address = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A client that hangs up is part of many stories."""
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def wait_for(self, number: int, within: float, matching: Callable[[Request], bool] = lambda _: True) -> bool:
+        """Whether at least `number` matching requests have come, waiting for them if need be."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.matching(matching)) >= number, within)
+
+    def matching(self, matching: Callable[[Request], bool]) -> list[Request]:
+        """The requests so far that match, oldest first."""
+        return [request for request in list(self.requests) if matching(request)]

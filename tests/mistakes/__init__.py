@@ -1,0 +1,1 @@
+"""Wrong solutions, each with the diagnosis that its checkpoint must give."""

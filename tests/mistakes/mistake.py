@@ -1,0 +1,63 @@
+"""A wrong solution: what differs from the right one, and the diagnosis that it must get.
+
+Each is a TOML file in the folder of its exercise, and so cannot drift from the solution: an edit whose `old`
+text is no longer there exactly once is an error. The text that a learner sees stands beside it.
+"""
+
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One file."""
+
+    path: Path
+    why: str
+    check: str
+    code: str
+    edits: tuple[dict[str, Any], ...]
+
+    @property
+    def exercise(self) -> str:
+        """The exercise it belongs to."""
+        return self.path.parent.name
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in its exercise."""
+        return self.path.stem
+
+    @property
+    def learner_text(self) -> Path:
+        """What a learner sees of it."""
+        return self.path.with_suffix(".txt")
+
+    def make(self, folder: Path) -> Path:
+        """Write it as a folder of exercises. Raises `ValueError` when it no longer fits the solution."""
+        target = folder / self.exercise / self.name
+        shutil.copytree(ROOT / "solutions" / self.exercise, target / self.exercise)
+        for edit in self.edits:
+            file = target / self.exercise / edit["file"]
+            text = file.read_text()
+            if text.count(edit["old"]) != 1:
+                raise ValueError(f"{self.path.name}: {edit['old']!r} is {text.count(edit['old'])} times in {file.name}")
+            file.write_text(text.replace(edit["old"], edit["new"]))
+        return target
+
+
+def mistakes() -> list[Mistake]:
+    """All of them, by exercise and name."""
+    return [_read(path) for path in sorted(HERE.glob("ex*/*.toml"))]
+
+
+def _read(path: Path) -> Mistake:
+    found = tomllib.loads(path.read_text())
+    edits = tuple(found.pop("edit"))
+    return Mistake(path=path, edits=edits, **found)

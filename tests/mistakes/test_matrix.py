@@ -1,0 +1,68 @@
+"""Every stub, every solution and every mistake gets exactly the verdict that it must get."""
+
+import re
+
+import pytest
+
+from exercises import screen
+from tests.checkpoints.outcome import Outcome, Verdict
+from tests.mistakes.conftest import Runs, exercises
+from tests.mistakes.mistake import Mistake, mistakes
+
+ALL = [pytest.param(one.exercise, one, id=f"{one.exercise}-{one.name}") for one in mistakes()]
+
+
+def first_failure(outcomes: list[Outcome]) -> tuple[str, str | None]:
+    """The check that fails first, and the code it gives."""
+    failed = [outcome for outcome in outcomes if outcome.verdict is not Verdict.PASSED]
+    assert failed, "every check passed"
+    return failed[0].check, failed[0].code
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("exercise", exercises())
+def test_the_stub_is_not_implemented(exercise: str, runs: Runs) -> None:
+    outcomes = runs.of(exercise, "stub")
+    assert outcomes
+    assert {(outcome.verdict, outcome.code) for outcome in outcomes} == {(Verdict.FAILED, "NOT_IMPLEMENTED")}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("exercise", exercises())
+def test_the_solution_passes(exercise: str, runs: Runs) -> None:
+    outcomes = runs.of(exercise, "solution")
+    assert outcomes
+    assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("exercise", "mistake"), ALL)
+def test_a_mistake_gets_its_code(exercise: str, mistake: Mistake, runs: Runs) -> None:
+    outcomes = runs.of(exercise, mistake.name)
+    assert first_failure(outcomes) == (mistake.check, mistake.code), "\n".join(screen.lines(outcomes))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("exercise", exercises())
+def test_every_check_catches_a_mistake_that_no_other_catches_first(exercise: str, runs: Runs) -> None:
+    checks = {outcome.check for outcome in runs.of(exercise, "solution")}
+    caught = {first_failure(runs.of(exercise, one.name))[0] for one in mistakes() if one.exercise == exercise}
+    assert checks - caught == set()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("exercise", "mistake"), ALL)
+def test_what_a_learner_sees_is_what_was_agreed(
+    exercise: str, mistake: Mistake, runs: Runs, request: pytest.FixtureRequest
+) -> None:
+    seen = steady("\n".join(screen.lines(runs.of(exercise, mistake.name))) + "\n")
+    if request.config.getoption("--record"):
+        mistake.learner_text.write_text(seen)
+    assert mistake.learner_text.is_file(), "record it: pytest tests/mistakes --record"
+    assert seen == mistake.learner_text.read_text(), "if it is meant: pytest tests/mistakes --record"
+
+
+def steady(text: str) -> str:
+    """The text without what differs from run to run: moments, and what is made up for one run."""
+    text = re.sub(r"^ +\d+\.\d\d s  ", "  -.-- s  ", text, flags=re.MULTILINE)
+    return re.sub(r"answer [0-9a-f]{6}", "answer ……", text)
