@@ -1,7 +1,6 @@
 """`kit bench`: run the patterns under the same load, and see which to pick."""
 
 import json
-import signal
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,16 +18,20 @@ from benchmarks.progress import watching
 from benchmarks.report import groups, print_report, warnings
 from benchmarks.samples import SamplesError, read_samples
 from patterns import PATTERNS
-from patterns.commands import give_up
-from patterns.contract import Pattern
+from patterns.descriptor import Pattern
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe
 from patterns.settings import SettingsError
+from patterns.terminal import give_up, interrupts_end_it
 
 #: A table that is written to a file need not fit a terminal.
 _FILE_WIDTH = 100
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="All five within a minute.")] = False,
     patterns: Annotated[str, typer.Option(help="Only these, with commas between.")] = ",".join(PATTERNS),
@@ -97,8 +100,7 @@ class _Run:
 
 def _run(chosen: list[Pattern], wanted: Plan, files: Files) -> _Run:
     interrupted = False
-    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
-        signal.signal(number, _interrupt)
+    interrupts_end_it()
     with watching(Console(stderr=True, highlight=False), wanted.rounds * len(chosen), wanted) as watch:
         comparison = Comparison(chosen, wanted, files, watch)
         try:
@@ -106,10 +108,6 @@ def _run(chosen: list[Pattern], wanted: Plan, files: Files) -> _Run:
         except KeyboardInterrupt:
             interrupted = True
     return _Run(interrupted, comparison.redis)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _found(chosen: list[Pattern], files: Files) -> list[Figures]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.machine import redis_version
 from benchmarks.plan import Plan
-from patterns.contract import Pattern
+from patterns.descriptor import Pattern
 from patterns.processes import Child, Family, ProcessFailed
 from patterns.serving import running
 from patterns.settings import new_webhook_secret

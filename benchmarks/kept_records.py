@@ -24,10 +24,10 @@ from benchmarks.hammer import HammerFailed, run_hammer
 from benchmarks.http1 import Answer, BadAnswer, Connection, get, post
 from benchmarks.machine import machine
 from patterns import IN_MEMORY_QUEUE
-from patterns.commands import give_up
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe, running
 from patterns.settings import SettingsError
+from patterns.terminal import give_up
 
 #: Status may be this much slower with many records than with few.
 MOST_RATIO = 1.10

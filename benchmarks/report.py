@@ -19,7 +19,7 @@ from benchmarks.comparison import Files
 from benchmarks.figures import Distribution, Figures
 from benchmarks.plan import Plan
 from patterns import IN_MEMORY_QUEUE, PATTERNS
-from patterns.contract import Question
+from patterns.descriptor import Question
 
 #: Above this p99 the load process was late itself, and what it measured is partly its own.
 LATE_SECONDS = 0.05

@@ -21,10 +21,10 @@ from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.hammer import HammerFailed, run_hammer
 from benchmarks.machine import machine
 from benchmarks.web_only import web_server
-from patterns.commands import give_up
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe
 from patterns.settings import SettingsError, new_webhook_secret
+from patterns.terminal import give_up
 
 #: A hammer busier than this may be what is measured.
 MOST_HAMMER_SHARE = 0.7

@@ -17,15 +17,8 @@ from fastapi_swagger import patch_fastapi
 
 from patterns import problems
 from patterns.body_limit import BodyLimit
-from patterns.contract import (
-    EXAMPLE_DELIVERY,
-    EXAMPLE_NEW_TASK,
-    Health,
-    Pattern,
-    Problem,
-    Task,
-    WebhookTask,
-)
+from patterns.contract import EXAMPLE_DELIVERY, EXAMPLE_NEW_TASK, Health, Problem, Task, WebhookTask
+from patterns.descriptor import Pattern
 from patterns.settings import Settings
 from patterns.store import TaskStore
 

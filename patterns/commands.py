@@ -14,11 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from patterns import PATTERNS
-from patterns.contract import LearnsBy, Pattern
+from patterns.descriptor import LearnsBy, Pattern
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe, NotConfigured, Running, running
 from patterns.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
 from patterns.submitting import SubmitFailed, submit_and_wait
+from patterns.terminal import give_up, interrupts_end_it
 
 # Without emoji: rich would turn the `:-1:` in an address into a picture.
 out = Console(highlight=False, emoji=False)
@@ -34,12 +35,6 @@ web_kill     the web process is killed (SIGKILL)
 web_stop     it is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS
 worker_kill  a worker is killed; no pattern here loses a task on that
 broker_loss  the broker comes back without its data"""
-
-
-def give_up(message: object, code: int = 1) -> typer.Exit:
-    """Say in one line why nothing more can be done, and give the exit to raise."""
-    err.print(f"kit: {escape(' '.join(str(message).split()))}", style="red", soft_wrap=True)
-    return typer.Exit(code)
 
 
 def patterns(
@@ -80,8 +75,7 @@ def serve(
     try:
         settings = load_settings()
         env = _webhook_secret(pattern, settings)
-        for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
-            signal.signal(number, _interrupt)
+        interrupts_end_it()
         with running(pattern, host=host, port=port, web_processes=workers, env=env) as served:
             _tell_what_runs(served, settings, env)
             served.supervise(lambda line: err.print(escape(line), style="yellow", soft_wrap=True))
@@ -152,10 +146,6 @@ def _tell_what_runs(served: Running, settings: Settings, env: dict[str, str]) ->
     out.print(f"Try it in another terminal:\n  {escape(command)}", soft_wrap=True)
     out.print("Ctrl-C stops everything.")
     sys.stdout.flush()
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 app = typer.Typer(

@@ -21,7 +21,8 @@ from fastapi import FastAPI, Request, Response
 from patterns import IN_MEMORY_QUEUE
 from patterns.agent import load_agent, run_on_the_loop
 from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
-from patterns.contract import ErrorCode, Pattern, SubmitRequest, Task
+from patterns.contract import ErrorCode, SubmitRequest, Task
+from patterns.descriptor import Pattern
 from patterns.execution import execute
 from patterns.settings import Settings, load_settings
 from patterns.store import MemoryStore

@@ -1,7 +1,8 @@
 """The agent of the exercises: it works for seconds, here in steps of a second, and says how far it is.
 
 `run_agent` blocks the thread that calls it, as a library without `async` does. `run_agent_async` waits without
-blocking. Both raise `RuntimeError` when the agent fails; a prompt that starts with "fail:" makes it fail.
+blocking. Both raise `RuntimeError` when the agent fails, or `TimeoutError` when the model was too slow for its own client; a
+prompt that starts with "fail:" makes it fail.
 
 A checkpoint puts itself in the agent's place: with `KIT_PRACTICE_DESK` set to a Unix socket, the agent asks
 there what to do, so that a test can hold it, move it on, and let it finish or fail, without any clock.
@@ -64,7 +65,7 @@ def _hello(prompt: object) -> bytes:
 def _obey(line: bytes, report_progress: Callable[[float], None]) -> str | None:
     order: dict[str, Any] = json.loads(line)
     if "fail" in order:
-        raise RuntimeError(order["fail"])
+        raise (TimeoutError if order.get("kind") == "TimeoutError" else RuntimeError)(order["fail"])
     if "progress" in order:
         report_progress(order["progress"])
     answer: str | None = order.get("finish")

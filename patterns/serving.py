@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from patterns.contract import Pattern
+from patterns.descriptor import Pattern
 from patterns.processes import Child, Family, ProcessFailed
 from patterns.redis_server import check_redis, start_redis
 from patterns.settings import Settings, load_settings

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import httpx
 
-from patterns.contract import FINISHED, Pattern
+from patterns.contract import FINISHED
+from patterns.descriptor import Pattern
 from patterns.processes import Family
 from patterns.redis_server import RedisServer, start_redis
 from patterns.serving import Running, running

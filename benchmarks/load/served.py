@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from patterns import PATTERNS
-from patterns.contract import LearnsBy
+from patterns.descriptor import LearnsBy
 
 
 class CannotLoad(Exception):

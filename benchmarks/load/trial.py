@@ -17,7 +17,7 @@ from benchmarks.load.receiver import CallbackReceiver
 from benchmarks.load.served import CannotLoad, Served
 from benchmarks.load.tasks import TaskClient
 from benchmarks.samples import Outcome, Phase, Sample, SampleWriter
-from patterns.contract import LearnsBy
+from patterns.descriptor import LearnsBy
 
 #: How Locust hears of a measure: its name, milliseconds, and what went wrong.
 Fire = Callable[[str, float, Exception | None], None]

@@ -11,7 +11,7 @@ from benchmarks.load.arrivals import Shape, schedule
 from benchmarks.load.served import CannotLoad, served_pattern
 from benchmarks.samples import Phase
 from patterns import PATTERNS
-from patterns.contract import LearnsBy
+from patterns.descriptor import LearnsBy
 
 
 @pytest.mark.parametrize("shape", Shape)

@@ -13,7 +13,7 @@ from benchmarks.figures import Distribution, Figures, Tally
 from benchmarks.plan import QUICK
 from benchmarks.report import groups, how_to_read, milliseconds, print_report, ties, warnings
 from patterns import PATTERNS
-from patterns.contract import Question
+from patterns.descriptor import Question
 
 WELL = Tally(
     offered=96, accepted=96, completed=96, failed=0, lost=0, refused=0, errors=0, dropped=0, interrupted=0, twice=0

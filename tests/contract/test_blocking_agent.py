@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from patterns import PATTERNS
-from patterns.contract import RunsIn
+from patterns.descriptor import RunsIn
 from tests.serving import Served
 from tests.waiting import eventually
 

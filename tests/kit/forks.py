@@ -9,8 +9,8 @@ import sys
 import traceback
 from typing import Any, Never
 
-import kit  # noqa: F401 puts the commands together
-from patterns.commands import app
+import patterns.commands  # noqa: F401 these two are what `kit` would otherwise import each time
+from kit import app
 
 
 def main() -> None:

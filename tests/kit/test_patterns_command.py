@@ -3,7 +3,7 @@
 import json
 
 from patterns import PATTERNS
-from patterns.contract import LearnsBy, RunsIn
+from patterns.descriptor import LearnsBy, RunsIn
 from tests.kit.command import Kit
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from patterns import CELERY_QUEUE
-from patterns.contract import Fault
+from patterns.descriptor import Fault
 from tests.serving import Json, Served, Servers
 from tests.stories import Told
 from tests.waiting import at_once

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from patterns import CELERY_QUEUE
-from patterns.contract import Fault
+from patterns.descriptor import Fault
 from tests.serving import Json, Served, Servers
 from tests.stories import Told
 from tests.waiting import eventually

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from patterns import PATTERNS
-from patterns.contract import Fault, Pattern
+from patterns.descriptor import Fault, Pattern
 from tests.receiving import Callbacks
 from tests.serving import QUICK_AGENT, Json, Served, Servers
 from tests.stories import Told

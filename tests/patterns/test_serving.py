@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, IN_MEMORY_QUEUE, PATTERNS
-from patterns.contract import Fault
+from patterns.descriptor import Fault
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe, running
 from tests.waiting import eventually
