@@ -1,23 +1,54 @@
 """What a learner sees of a checkpoint: what passed, the first failure in full, and the rest in a line each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tests.checkpoints.outcome import Outcome, Verdict
 
 _SIGNS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.INCONCLUSIVE: "?"}
+_COLOURS = {"✓": "green", "✗": "red", "?": "yellow", "-": "bright_black"}
 
 
-def lines(outcomes: Sequence[Outcome]) -> list[str]:
-    """The checks of one exercise, in their order, as plain text."""
-    told: list[str] = []
-    first = True
-    for outcome in outcomes:
-        if outcome.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE} and first:
-            told += outcome.text.splitlines()
-            first = False
-        elif outcome.verdict is Verdict.FAILED:
-            told.append(f"✗ {outcome.title}  ({outcome.code})")
+class Screen:
+    """Tells the checks of one exercise as they come."""
+
+    def __init__(self) -> None:
+        self._told_in_full = False
+
+    def lines(self, outcome: Outcome) -> list[str]:
+        """One check, as plain text."""
+        if outcome.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE} and not self._told_in_full:
+            self._told_in_full = True
+            return outcome.text.splitlines()
+        if outcome.verdict is Verdict.PASSED:
+            more = ""
+        elif outcome.verdict is Verdict.NOT_FROM_OUTSIDE:
+            return [outcome.text]
         else:
-            more = "" if outcome.verdict is Verdict.PASSED else f"  ({outcome.verdict})"
-            told.append(f"{_SIGNS.get(outcome.verdict, '-')} {outcome.title}{more}")
-    return told
+            more = f"  ({outcome.code or outcome.verdict})"
+        return [f"{_SIGNS.get(outcome.verdict, '-')} {outcome.title}{more}"]
+
+
+def lines(outcomes: Iterable[Outcome]) -> list[str]:
+    """The checks of one exercise, in their order, as plain text."""
+    screen = Screen()
+    return [line for outcome in outcomes for line in screen.lines(outcome)]
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """How many passed, how many points, how long."""
+    made = [outcome for outcome in outcomes if outcome.verdict is not Verdict.NOT_FROM_OUTSIDE]
+    passed = sum(outcome.verdict is Verdict.PASSED for outcome in made)
+    points, of = sum(outcome.points for outcome in made), sum(outcome.of for outcome in made)
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    return f"{passed} of {len(made)} checks, {points} of {of} points, {seconds:.1f} s"
+
+
+def colour(line: str) -> dict[str, Any]:
+    """How to print a line: the arguments of `typer.secho`."""
+    if line[:1] in _COLOURS:
+        return {"fg": _COLOURS[line[:1]]}
+    words = line.split()
+    if line.startswith("  ") and words and words[0].endswith(":") and words[0].isupper():
+        return {"bold": True}
+    return {"fg": "bright_black"} if " s  " in line[:12] else {}

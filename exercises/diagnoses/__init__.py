@@ -40,9 +40,7 @@ def diagnosis(code: str) -> Diagnosis:
     head, likely, next_step, *story = text.strip().split("\n\n")
     if not (head.startswith("# ") and likely.startswith("Likely: ") and next_step.startswith("Next: ") and story):
         raise ValueError(f"{code}.md must have a heading, Likely:, Next:, and a story")
-    return Diagnosis(
-        code, head[2:], _one_line(likely[8:]), _one_line(next_step[6:]), "\n\n".join(story)
-    )
+    return Diagnosis(code, head[2:], _one_line(likely[8:]), _one_line(next_step[6:]), "\n\n".join(story))
 
 
 def _one_line(text: str) -> str:

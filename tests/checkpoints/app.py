@@ -7,10 +7,11 @@ then, and what had been seen of the task before.
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.checkpoints.asking import Answer, NoAnswer, ask
 from tests.checkpoints.desk import Desk, Run
@@ -26,6 +27,7 @@ WORDS = {"pending": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2
 FINISHED = {"completed", "failed", "cancelled"}
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass
@@ -179,10 +181,10 @@ class App:
         self.timeline.note(f"the agent finishes {self._name(task)}")
         return answer
 
-    def fail(self, task: Task, run: Run, message: str = "the model refused") -> None:
-        """Let the agent fail at a task."""
-        run.fail(message)
-        self.timeline.note(f"the agent raises RuntimeError on {self._name(task)}")
+    def fail(self, task: Task, run: Run, message: str = "the model refused", kind: str = "RuntimeError") -> None:
+        """Let the agent fail at a task: it raises a `RuntimeError`, or a `TimeoutError`."""
+        run.fail(message, kind)
+        self.timeline.note(f"the agent raises {kind} on {self._name(task)}")
 
     def _name(self, task: Task) -> str:
         return f"{task.task_id}"
@@ -280,9 +282,9 @@ def told(answer: Answer) -> str:
     return f"{answer.status} {answer.text}".strip()
 
 
-def in_background(do: Any) -> "Future[Any]":
+def in_background(do: Callable[[], T]) -> "Future[T]":
     """Do something in a thread that nothing waits for at the end."""
-    future: Future[Any] = Future()
+    future: Future[T] = Future()
 
     def run() -> None:
         try:

@@ -12,7 +12,7 @@ from tests.checkpoints.outcome import Outcome, Verdict
 from tests.checkpoints.processes import ForkServer
 from tests.checkpoints.services import Services
 from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotPassed, NotReached, Wrong
+from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotReached, Wrong
 
 _ROOT = Path(__file__).parents[2]
 _FORKS = pytest.StashKey[ForkServer]()

@@ -8,6 +8,7 @@ import secrets
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,10 +42,10 @@ class Run:
         self.gone.wait(1)
         return answer
 
-    def fail(self, message: str = "the model refused") -> None:
-        """Let it raise a `RuntimeError`."""
+    def fail(self, message: str = "the model refused", kind: str = "RuntimeError") -> None:
+        """Let it raise a `RuntimeError`, or a `TimeoutError`."""
         self.told = "fail"
-        self._tell(fail=message)
+        self._tell(fail=message, kind=kind)
         self.gone.wait(1)
 
     def _tell(self, **order: object) -> None:
@@ -74,10 +75,8 @@ class Desk:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for one in (self._listener, *self._connections):
-            try:
+            with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             one.close()
         self.path.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ ends all that came from it, whatever group or session they moved to, and then it
 import ctypes
 import gc
 import importlib
+import io
 import json
 import os
 import resource
@@ -87,18 +88,18 @@ def _carry_out(
         for descriptor in descriptors:
             os.close(descriptor)
         return {"pid": pid}
-    if pid := order.get("end"):
+    if (ended := order.get("end")) is not None:
         with suppress(psutil.NoSuchProcess):
-            _end([child.pid for child in psutil.Process(pid).children(recursive=True)])
+            _end([child.pid for child in psutil.Process(ended).children(recursive=True)])
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+            os.killpg(ended, signal.SIGKILL)
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        _reap(exits, pid)
+            os.kill(ended, signal.SIGKILL)
+        _reap(exits, ended)
         _end_orphans()
-    if pid := order.get("look"):
+    if (looked_at := order.get("look")) is not None:
         _reap(exits)
-        return {"exit": exits.get(pid)}
+        return {"exit": exits.get(looked_at)}
     return {}
 
 
@@ -135,7 +136,8 @@ def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
         for target, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
             os.dup2(descriptor, target)
         for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(line_buffering=True)
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True)
         os.environ.clear()
         os.environ.update(job["env"])
         os.chdir(job["folder"])

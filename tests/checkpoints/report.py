@@ -13,6 +13,7 @@ from tests.checkpoints.verdict import Wrong
 _WIDTH = 112
 _MOST_LINES = 20
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?')
+_BLOCK = re.compile(r"^(?=Traceback \(most recent call last\)|  \+ Exception Group Traceback)", re.MULTILINE)
 _RAISED = re.compile(r"^(\w+\.)*\w*(Error|Exception|Exit|Interrupt|Warning|NotImplemented\w*|\w+)(: .*)?$")
 
 
@@ -40,7 +41,7 @@ def raised_in(process: LearnerProcess) -> Raised | None:
 def last_raised(printed: str, folder: Path) -> Raised | None:
     """The last traceback in `printed` with a frame in `folder`, cut at the learner's last line."""
     found = None
-    for block in re.split(r"^(?=Traceback \(most recent call last\)|  \+ Exception Group Traceback)", printed, flags=re.M):
+    for block in _BLOCK.split(printed):
         lines = [line.lstrip("| ") if line.lstrip().startswith("|") else line for line in block.splitlines()]
         own = None
         for number, line in enumerate(lines):

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -91,7 +92,7 @@ class Stage:
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
         return {**kept, "PYTHONUNBUFFERED": "1", "KIT_PRACTICE_DESK": str(self.desk.path), **more}
 
-    def run(self, job: str, *arguments: object, fds: tuple[int, ...] = (), **env: str) -> LearnerProcess:
+    def run(self, job: str, *arguments: object, env: Mapping[str, str], fds: tuple[int, ...] = ()) -> LearnerProcess:
         """Start a process of the learner's code; `job` is a function of `jobs`."""
         process = self._forks.start(self.folder, job, arguments, self.environment(**env), fds)
         self.processes.append(process)
@@ -105,7 +106,7 @@ class Stage:
         self.must_have(f"{module}.py")
         with socket.create_server(("127.0.0.1", port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            process = self.run("web", f"{module}:app", fds=(listener.fileno(),), **env)
+            process = self.run("web", f"{module}:app", fds=(listener.fileno(),), env=env)
         app = App(url, self.timeline, self.desk, process)
         # The socket listens already: the first request waits in it until the app takes it.
         answered = in_background(lambda: ask(url, "GET", "/", within=START_SECONDS))
@@ -130,13 +131,13 @@ class Stage:
         self._forks.load_celery()
         options = ["--loglevel=warning", "--without-gossip", "--without-mingle", "--without-heartbeat"]
         concurrency = [] if any(one.startswith("--concurrency") for one in arguments) else ["--concurrency=2"]
-        return self.run("celery", ["-A", module, "worker", *options, *concurrency, *arguments], **env)
+        return self.run("celery", ["-A", module, "worker", *options, *concurrency, *arguments], env=env)
 
     def call(self, function: str, keywords: dict[str, Any], **env: str) -> Call:
         """Call a coroutine function `module:function` of the learner's, in a process of its own."""
         self.must_have(f"{function.partition(':')[0]}.py")
         answer, far_end = os.pipe()
-        process = self.run("call", function, keywords, fds=(far_end,), **env)
+        process = self.run("call", function, keywords, fds=(far_end,), env=env)
         os.close(far_end)
         return Call(process, answer)
 

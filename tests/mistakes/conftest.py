@@ -43,7 +43,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Every exercise that a test of this run asks about, each in a process of its own."""
     folder = tmp_path_factory.mktemp("mistakes")
     asked = {
-        item.callspec.params["exercise"]
+        str(item.callspec.params["exercise"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "exercise" in item.callspec.params
     }

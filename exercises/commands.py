@@ -1,0 +1,202 @@
+"""The commands that lead through the course: `kit init`, `kit list`, `kit check`, `kit watch` and the rest.
+
+What takes long to import is imported by the command that needs it: a check must tell its verdict within moments,
+so the process that the learner's code is forked from starts before pytest is imported.
+"""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exercises.course import Exercise, NoSuchExercise, course, exercise
+from exercises.diagnoses import codes, diagnosis
+from exercises.home import how_to_begin, next_hint, path_lines
+from exercises.workspace import Workspace, WorkspaceError
+from patterns.terminal import give_up, interrupts_end_it
+from tests.checkpoints.processes import ForkServer
+
+app = typer.Typer(add_completion=False)
+
+Which = Annotated[str | None, typer.Argument(metavar="[N]", help="A number or a name. Otherwise the next one.")]
+Folder = Annotated[Path | None, typer.Option("--dir", help="Where your exercises are. Otherwise: around here.")]
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")]) -> None:
+    """Give the exercises out into a folder of your own."""
+
+    try:
+        Workspace.make(folder)
+    except WorkspaceError as error:
+        raise give_up(error, 2) from None
+    typer.echo(f"{len(course())} exercises are in {folder}.\n")
+    typer.echo("\n".join(how_to_begin(folder)))
+
+
+@app.command()
+def update(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Otherwise: around here.")] = None,
+) -> None:
+    """Bring new and changed exercises. No file that you changed is touched."""
+    workspace = _workspace(folder)
+
+    try:
+        done = workspace.update()
+    except WorkspaceError as error:
+        raise give_up(error, 2) from None
+    except OSError as error:
+        raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.", 2) from None
+    for what, names in (("moved", done.moved), ("new", done.new), ("renewed", done.renewed)):
+        for name in names:
+            typer.secho(f"{what:<8} {name}", fg="green")
+    for name in done.kept:
+        typer.secho(f"kept     {name}    yours differs, and the kit has a newer one: kit reset shows how", fg="yellow")
+    if not (done.moved or done.new or done.renewed or done.kept):
+        typer.echo("Everything is up to date.")
+
+
+@app.command("list")
+def show_path(folder: Folder = None) -> None:
+    """The path: what is passed, and what is next."""
+    for line, style in path_lines(_workspace(folder)):
+        typer.secho(line, **style)
+
+
+@app.command()
+def check(
+    which: Annotated[
+        list[str] | None, typer.Argument(metavar="[N]…", help="Numbers or names. Otherwise the next one.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All exercises.")] = False,
+    solutions: Annotated[bool, typer.Option("--solutions", help="The kit's own solutions instead of yours.")] = False,
+    folder: Folder = None,
+    url: Annotated[
+        str | None, typer.Option(help="A server that runs already, in any language, against the whole contract.")
+    ] = None,
+    one: Annotated[
+        str | None, typer.Option("--exercise", help="With --url: only what this exercise asks for.", metavar="N")
+    ] = None,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write every check with its verdict and points.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, for a CI server.")] = None,
+) -> None:
+    """Run checkpoints. Exits 0 when passed, 1 when failed, 2 when it could not be run."""
+    interrupts_end_it()
+    with ForkServer() as forks:
+        from exercises.run import Wish, run
+
+        wish = Wish(which or [], every, solutions, folder, url, one, as_json, junit)
+        try:
+            code = run(wish, forks)
+        except KeyboardInterrupt:
+            raise give_up("Interrupted. Nothing was written down.", 130) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def watch(folder: Folder = None) -> None:
+    """Run the next exercise's checkpoint whenever you save, and move on when it passes."""
+    interrupts_end_it()
+    with ForkServer() as forks:
+        from exercises.watching import watch_workspace
+
+        try:
+            watch_workspace(_workspace(folder), forks)
+        except KeyboardInterrupt:
+            raise give_up("Stopped watching.", 130) from None
+
+
+@app.command()
+def hint(which: Which = None, folder: Folder = None) -> None:
+    """One more hint. Never the solution."""
+    from exercises.printing import print_markdown
+
+    workspace = _workspace(folder)
+    print_markdown(next_hint(workspace, _exercise(which, workspace)))
+
+
+@app.command()
+def solution(
+    which: Which = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Before you have passed.")] = False,
+    folder: Folder = None,
+) -> None:
+    """The reference solution, once you have passed."""
+    from exercises.printing import print_code
+
+    workspace = None if anyway and folder is None and which else _workspace(folder)
+    chosen = _exercise(which, workspace)
+    if workspace and not anyway and not workspace.passed(chosen):
+        raise give_up(
+            f"Exercise {chosen.number} has not passed yet. A hint: kit hint {chosen.number}   "
+            f"To see it all the same: kit solution {chosen.number} --anyway"
+        )
+    for name in chosen.files:
+        print_code(chosen.solution / name, f"solutions/{chosen.folder}/{name}")
+
+
+@app.command()
+def reset(
+    which: Annotated[str, typer.Argument(metavar="N", help="A number or a name.")], folder: Folder = None
+) -> None:
+    """Give an exercise's stub again. What you had is kept beside it."""
+
+    workspace = _workspace(folder)
+    chosen = _exercise(which, workspace)
+    try:
+        kept = workspace.reset(chosen)
+    except OSError as error:
+        raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.", 2) from None
+    for file, aside in kept:
+        typer.echo(f"{file} is the stub again. Yours is kept as {aside}.")
+    if not kept:
+        typer.echo(f"Exercise {chosen.number} is as it was given.")
+
+
+@app.command()
+def explain(code: Annotated[str | None, typer.Argument(help="As a failed check names it.")] = None) -> None:
+    """The whole story of a diagnosis; without a code, all of them in a line each."""
+    from exercises.printing import print_markdown
+
+    if code is None:
+        for one in codes():
+            typer.echo(f"{one:<24} {diagnosis(one).title}")
+        return
+    wanted = code.strip().upper().replace("-", "_")
+    if wanted not in codes():
+        near = get_close_matches(wanted, codes(), n=1)
+        raise give_up(f"There is no code {code}. " + (f"Is it {near[0]}? " if near else "") + "All: kit explain", 2)
+    found = diagnosis(wanted)
+    print_markdown(
+        f"# {found.code}: {found.title}\n\n**Likely:** {found.likely}\n\n**Next:** {found.next_step}\n\n{found.story}"
+    )
+
+
+@app.command()
+def doctor(folder: Folder = None) -> None:
+    """Whether this machine has what the kit needs: one line each, and what to do."""
+    from exercises.doctor import examine
+
+    if not examine(folder):
+        raise typer.Exit(1)
+
+
+def _workspace(folder: Path | None) -> Workspace:
+
+    try:
+        return Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
+    except WorkspaceError as error:
+        raise give_up(error, 2) from None
+
+
+def _exercise(which: str | None, workspace: Workspace | None) -> Exercise:
+
+    if which is None:
+        return (workspace and workspace.next()) or course()[-1]
+    try:
+        return exercise(which)
+    except NoSuchExercise as error:
+        raise give_up(error, 2) from None

@@ -1,0 +1,75 @@
+"""What the kit says to a learner between the checks: where to begin, how far it is, what comes next."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from exercises.course import Exercise, course
+from exercises.workspace import Workspace
+
+Line = tuple[str, dict[str, Any]]
+
+
+def how_to_begin(folder: Path) -> list[str]:
+    """The first commands, so that they can be typed as they stand."""
+    first = course()[0]
+    lines = [
+        f"  cd {shlex.quote(str(folder))}",
+        "  kit list     the path, and what is next",
+        f"  kit check    runs the checkpoint of {first.folder}; read its README.md first",
+        "  kit watch    the same whenever you save",
+    ]
+    if os.environ.get("UV"):  # `uv run` sets it; the command is then on nobody's PATH but its own
+        root = Path(__file__).parents[1]
+        inside = folder.resolve().is_relative_to(root)
+        uv_run = "uv run kit" if inside else f"uv run --project {shlex.quote(os.path.relpath(root, folder))} kit"
+        lines += ["", f"Here `kit` is short for `{uv_run}`. To have it so: alias kit={shlex.quote(uv_run)}"]
+    return lines
+
+
+def path_lines(workspace: Workspace) -> list[Line]:
+    """The path, a line an exercise."""
+    coming = workspace.next()
+    lines: list[Line] = []
+    for one in course():
+        style: dict[str, Any] = {"fg": "bright_black"}
+        sign, more = " ", ""
+        if workspace.passed(one):
+            sign, style, more = "✓", {"fg": "green"}, "passed"
+        elif one == coming:
+            sign, style, more = "→", {"bold": True}, f"next: kit check {one.number}"
+        lines.append((f"{sign} {one.number:>2}  {one.title:<22} {one.minutes:>3} min  {one.pattern:<18} {more}", style))
+    return [*lines, ("", {}), *what_next(workspace)]
+
+
+def what_next(workspace: Workspace) -> list[Line]:
+    """What to do now."""
+    done, coming = sum(map(workspace.passed, course())), workspace.next()
+    if coming is None:
+        return [
+            (f"All {len(course())} have passed. You have built every one of the five patterns.", {"fg": "green"}),
+            ("Compare them under load: kit bench --quick    Read how they ship: the files in patterns/", {}),
+        ]
+    return [
+        (
+            f"{done} of {len(course())} passed. Next: exercise {coming.number}, {coming.title}, {coming.minutes} min.",
+            {},
+        ),
+        (f"Read {coming.folder}/README.md, edit {' and '.join(coming.files)}, then: kit check", {}),
+    ]
+
+
+def next_hint(workspace: Workspace, exercise: Exercise) -> str:
+    """One more hint as Markdown, and what comes after it."""
+    hints = exercise.hints()
+    seen = workspace.hints_seen(exercise)
+    number = min(seen + 1, len(hints))
+    workspace.saw_hint(exercise, number)
+    if seen >= len(hints):
+        after = f"There are no more. To see the solution all the same: `kit solution {exercise.number} --anyway`"
+    elif number == len(hints):
+        after = f"This is the last of {len(hints)} hints."
+    else:
+        after = f"{len(hints) - number} more: `kit hint {exercise.number}`"
+    return f"**Exercise {exercise.number}, hint {number} of {len(hints)}**\n\n{hints[number - 1]}\n\n{after}"

@@ -1,0 +1,161 @@
+"""What `kit check` does: choose the checkpoints, run them, tell what they found, and write it down."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import typer
+
+from exercises import course, grading, screen
+from exercises.checking import Checked, run_checkpoints
+from exercises.course import Exercise, NoSuchExercise
+from exercises.grading import EXIT_CODES, Result
+from exercises.home import what_next
+from exercises.workspace import Workspace, WorkspaceError
+from patterns.terminal import give_up
+from tests.checkpoints.outcome import Outcome
+from tests.checkpoints.processes import ForkServer
+
+#: The checkpoint of the whole wire contract, for a server by its URL.
+_CONTRACT = "contract"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    which: list[str]
+    every: bool = False
+    solutions: bool = False
+    folder: Path | None = None
+    url: str | None = None
+    exercise: str | None = None
+    as_json: Path | None = None
+    junit: Path | None = None
+
+
+class _CannotRun(Exception):
+    """What was asked for does not go together. The message says what would."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    names: list[str]
+    target: Path | None
+    url: str | None
+    workspace: Workspace | None
+
+    @property
+    def told_as(self) -> str:
+        return self.url or str(self.target)
+
+
+class Teller:
+    """Tells each check as it is made."""
+
+    def __init__(self) -> None:
+        self._exercise = ""
+        self._screen = screen.Screen()
+        self._outcomes: list[Outcome] = []
+
+    def pytest_check_is_made(self, outcome: Outcome) -> None:
+        """Called for each check, by the checkpoints' own conftest."""
+        if outcome.exercise != self._exercise:
+            self.end_exercise()
+            self._exercise, self._screen = outcome.exercise, screen.Screen()
+            typer.secho(_title(outcome.exercise), bold=True)
+        self._outcomes.append(outcome)
+        for line in self._screen.lines(outcome):
+            typer.secho(line, **screen.colour(line))
+
+    def end_exercise(self) -> None:
+        """Sum up what was told last."""
+        if self._outcomes:
+            typer.secho(f"  {screen.summary(self._outcomes)}\n", fg="bright_black")
+        self._outcomes = []
+
+
+def run(wish: Wish, forks: ForkServer) -> int:
+    """Run what was asked for, and give the exit code."""
+    try:
+        plan = _plan(wish)
+    except (_CannotRun, NoSuchExercise, WorkspaceError) as error:
+        raise give_up(error, EXIT_CODES[Result.COULD_NOT_RUN]) from None
+    teller = Teller()
+    targets = [plan.target] if plan.target else []
+    checked = run_checkpoints(plan.names, targets, url=plan.url, forks=forks, junit=wish.junit, listener=teller)
+    teller.end_exercise()
+    for problem in checked.problems:
+        give_up(problem)
+    result = grading.result_of(checked)
+    if wish.as_json:
+        _write_json(wish.as_json, checked, plan)
+    try:
+        _tell_what_next(plan, checked, result)
+    except OSError as error:
+        raise give_up(f"Cannot write down your progress: {error.strerror}.") from None
+    return EXIT_CODES[result]
+
+
+def _plan(wish: Wish) -> _Plan:
+    if wish.url is not None:
+        parts = urlsplit(wish.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise _CannotRun(f"--url {wish.url}: write it as http://HOST:PORT")
+        if wish.which or wish.every or wish.solutions:
+            raise _CannotRun("With --url, name one exercise by --exercise N, or none for the whole contract.")
+        names = [course.exercise(wish.exercise).folder] if wish.exercise else [_CONTRACT]
+        return _Plan(names, None, wish.url, None)
+    if wish.exercise:
+        raise _CannotRun("--exercise goes with --url. Without one: kit check N")
+    if wish.solutions:
+        chosen = [course.exercise(one) for one in wish.which] or list(course.course())
+        return _Plan([one.folder for one in chosen], course.SOLUTIONS, None, None)
+    target, workspace = _target(wish)
+    return _Plan([one.folder for one in _chosen(wish, workspace)], target, None, workspace)
+
+
+def _target(wish: Wish) -> tuple[Path, Workspace | None]:
+    if wish.folder is None:
+        workspace = Workspace.around(Path.cwd())
+        return workspace.path, workspace
+    folder = wish.folder.resolve()
+    try:
+        return folder, Workspace(folder)
+    except WorkspaceError:
+        # A teacher's copy, or the kit's own: any folder with an exercise in it will do, and nothing is written there.
+        if any((folder / one.folder).is_dir() for one in course.course()):
+            return folder, None
+        raise
+
+
+def _chosen(wish: Wish, workspace: Workspace | None) -> list[Exercise]:
+    if wish.which:
+        return [course.exercise(one) for one in wish.which]
+    coming = workspace.next() if workspace else None
+    return list(course.course()) if wish.every or coming is None else [coming]
+
+
+def _tell_what_next(plan: _Plan, checked: Checked, result: Result) -> None:
+    if plan.workspace:
+        for folder, outcomes in grading.by_exercise(checked.outcomes):
+            if grading.result(outcomes) is Result.PASSED:
+                plan.workspace.mark_passed(course.exercise(folder))
+    if result is Result.COULD_NOT_RUN:
+        typer.secho("This could not be checked here. Is something missing on this machine? kit doctor", fg="yellow")
+    elif result is Result.PASSED and plan.workspace:
+        for line, style in what_next(plan.workspace):
+            typer.secho(line, **style)
+
+
+def _title(folder: str) -> str:
+    known = next((one for one in course.course() if one.folder == folder), None)
+    return f"{known.number}. {known.title}  ({known.folder})" if known else f"The {folder}"
+
+
+def _write_json(file: Path, checked: Checked, plan: _Plan) -> None:
+    try:
+        file.write_text(json.dumps(grading.as_json(checked, plan.told_as), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise give_up(f"--json {file}: {error.strerror}.", EXIT_CODES[Result.COULD_NOT_RUN]) from None
