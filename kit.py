@@ -12,16 +12,8 @@ from typer.core import TyperGroup
 #: Where each command lives, in the order in which `kit --help` shows them.
 _HOMES = {
     "exercises.commands": [
-        "init",
-        "list",
-        "check",
-        "watch",
-        "hint",
-        "explain",
-        "solution",
-        "reset",
-        "update",
-        "doctor",
+        *("init", "list", "check", "watch", "hint", "explain"),
+        *("solution", "reset", "update", "doctor"),
     ],
     "benchmarks.commands": ["bench"],
     "patterns.commands": ["patterns", "serve", "submit"],
