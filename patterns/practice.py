@@ -1,8 +1,8 @@
 """The agent of the exercises: it works for seconds, here in steps of a second, and says how far it is.
 
 `run_agent` blocks the thread that calls it, as a library without `async` does. `run_agent_async` waits without
-blocking. Both raise `RuntimeError` when the agent fails, or `TimeoutError` when the model was too slow for its own client; a
-prompt that starts with "fail:" makes it fail.
+blocking. Both raise `RuntimeError` when the agent fails, or `TimeoutError` when its model took too long; a prompt
+that starts with "fail:" makes it fail.
 
 A checkpoint puts itself in the agent's place: with `KIT_PRACTICE_DESK` set to a Unix socket, the agent asks
 there what to do, so that a test can hold it, move it on, and let it finish or fail, without any clock.
