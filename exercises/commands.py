@@ -12,7 +12,7 @@ import typer
 
 from exercises.course import Exercise, NoSuchExercise, course, exercise
 from exercises.diagnoses import codes, diagnosis
-from exercises.home import how_to_begin, next_hint, path_lines
+from exercises.home import how_to_begin, next_hint, path_lines, tell
 from exercises.workspace import Workspace, WorkspaceError
 from patterns.terminal import give_up, interrupts_end_it
 from tests.checkpoints.processes import ForkServer
@@ -60,8 +60,7 @@ def update(
 @app.command("list")
 def show_path(folder: Folder = None) -> None:
     """The path: what is passed, and what is next."""
-    for line, style in path_lines(_workspace(folder)):
-        typer.secho(line, **style)
+    tell(path_lines(_workspace(folder)))
 
 
 @app.command()

@@ -5,10 +5,18 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from exercises.course import Exercise, course
 from exercises.workspace import Workspace
 
 Line = tuple[str, dict[str, Any]]
+
+
+def tell(lines: list[Line]) -> None:
+    """Print lines, each in its style."""
+    for line, style in lines:
+        typer.secho(line, **style)
 
 
 def how_to_begin(folder: Path) -> list[str]:

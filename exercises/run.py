@@ -11,7 +11,7 @@ from exercises import course, grading, screen
 from exercises.checking import Checked, run_checkpoints
 from exercises.course import Exercise, NoSuchExercise
 from exercises.grading import EXIT_CODES, Result
-from exercises.home import what_next
+from exercises.home import tell, what_next
 from exercises.workspace import Workspace, WorkspaceError
 from patterns.terminal import give_up
 from tests.checkpoints.outcome import Outcome
@@ -145,8 +145,7 @@ def _tell_what_next(plan: _Plan, checked: Checked, result: Result) -> None:
     if result is Result.COULD_NOT_RUN:
         typer.secho("This could not be checked here. Is something missing on this machine? kit doctor", fg="yellow")
     elif result is Result.PASSED and plan.workspace:
-        for line, style in what_next(plan.workspace):
-            typer.secho(line, **style)
+        tell(what_next(plan.workspace))
 
 
 def _title(folder: str) -> str:

@@ -18,12 +18,14 @@ from exercises import grading
 from exercises.checking import run_checkpoints
 from exercises.course import Exercise
 from exercises.grading import Result
-from exercises.home import next_hint, path_lines, what_next
+from exercises.home import next_hint, path_lines, tell, what_next
+from exercises.printing import print_markdown
 from exercises.run import Teller
 from exercises.workspace import Workspace
 from tests.checkpoints.processes import ForkServer
 
 _KEYS = "h hint   l list   r run again   q quit"
+_RUN = {"save", "r", "\r", "\n"}
 
 
 def watch_workspace(workspace: Workspace, forks: ForkServer) -> None:
@@ -34,21 +36,17 @@ def watch_workspace(workspace: Workspace, forks: ForkServer) -> None:
     with _keys(events, stop) as keys:
         event = "save"
         while event != "q" and (exercise := workspace.next()):
-            if event in {"save", "r", "\r", "\n"}:
+            if event in _RUN:
                 _check(workspace, exercise, forks)
-                if workspace.next() != exercise:
-                    continue  # it has passed: the next one's checkpoint says where to begin
-                where = workspace.folder(exercise).relative_to(workspace.path)
-                typer.secho(f"Watching {where}. {_KEYS if keys else 'Ctrl-C quits'}", fg="bright_black")
+                told = _KEYS if keys else "Ctrl-C quits"
+                if (coming := workspace.next()) is not None:
+                    typer.secho(f"Watching {coming.folder}.   {told}", fg="bright_black")
             elif event == "h":
-                typer.echo(next_hint(workspace, exercise))
+                print_markdown(next_hint(workspace, exercise))
             elif event == "l":
-                for line, style in path_lines(workspace):
-                    typer.secho(line, **style)
-            event = events.get()
-    if workspace.next() is None:
-        for line, style in what_next(workspace):
-            typer.secho(line, **style)
+                tell(path_lines(workspace))
+            if workspace.next() is not None:
+                event = events.get()
 
 
 def _check(workspace: Workspace, exercise: Exercise, forks: ForkServer) -> None:
@@ -61,6 +59,7 @@ def _check(workspace: Workspace, exercise: Exercise, forks: ForkServer) -> None:
         typer.secho(problem, fg="red")
     if grading.result_of(checked) is Result.PASSED:
         workspace.mark_passed(exercise)
+        tell(what_next(workspace))
 
 
 def _tell_saves(folder: Path, events: "queue.SimpleQueue[str]", stop: threading.Event) -> None:
