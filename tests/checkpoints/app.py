@@ -203,7 +203,7 @@ class App:
         if not isinstance(body, dict):
             raise Wrong("NOT_JSON", seen)
         word = body.get("status")
-        if word not in WORDS:
+        if not isinstance(word, str) or word not in WORDS:
             raise Wrong("WRONG_WORDS", seen or f"the status is {word!r}")
         back = WORDS[word] < WORDS[task.seen] or (task.seen in FINISHED and word != task.seen)
         before, task.seen = task.seen, word
