@@ -4,6 +4,7 @@ A group is imported when one of its commands is called, so that none of them wai
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -45,9 +46,16 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def kit(ctx: typer.Context) -> None:
     """Learn: init, list, check, watch, hint, explain. Compare: bench. Use: patterns, serve, submit."""
-    if ctx.invoked_subcommand is None:
-        from exercises.commands import show_path  # noqa: PLC0415 as above
+    if ctx.invoked_subcommand is not None:
+        return
+    from exercises.commands import show_path  # noqa: PLC0415 as above
+    from exercises.workspace import Workspace, WorkspaceError  # noqa: PLC0415 as above
 
+    try:
+        Workspace.around(Path.cwd())
+    except WorkspaceError:
+        typer.echo(ctx.get_help())
+    else:
         show_path()
 
 

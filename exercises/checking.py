@@ -55,6 +55,8 @@ def run_checkpoints(
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugins = [plugin for plugin in (checked, forks, listener) if plugin is not None]
     code = pytest.main(arguments, plugins=plugins)
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt  # pytest has cleaned up, and kept it to itself
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and not checked.problems:
         checked.problems.append(f"pytest ended with exit code {int(code)}")
     if not checked.outcomes and not checked.problems:

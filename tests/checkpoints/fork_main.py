@@ -55,6 +55,8 @@ def main() -> None:
             order, descriptors = received
             answer = _carry_out(control, order, descriptors, exits)
             send(control, answer)
+    except ConnectionError:
+        pass  # whoever gave the orders was killed in the middle of one
     finally:
         _end([child.pid for child in psutil.Process().children(recursive=True)])
 

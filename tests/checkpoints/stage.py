@@ -144,4 +144,5 @@ class Stage:
     def must_have(self, name: str) -> None:
         """Say so when a file of the exercise is not there."""
         if not (self.folder / name).is_file():
-            raise Inconclusive(f"There is no {self.folder.name}/{name} in {self.folder.parent}.")
+            back = f"kit reset {int(self.folder.name[2:4])}" if self.folder.name[2:4].isdigit() else "kit update"
+            raise Inconclusive(f"There is no {self.folder.name}/{name} in {self.folder.parent}. To get it back: {back}")

@@ -81,11 +81,18 @@ class Kit:
 
     def __call__(self, *arguments: str, **settings: str) -> Outcome:
         """Run `kit` with these arguments and settings to its end."""
+        return self._run(arguments, self._folder, settings)
+
+    def at(self, folder: Path, *arguments: str) -> Outcome:
+        """Run `kit` in a folder to its end."""
+        return self._run(arguments, folder, {})
+
+    def _run(self, arguments: tuple[str, ...], folder: Path, settings: Mapping[str, str]) -> Outcome:
         out, err = self._folder / "out", self._folder / "err"
         order = {
             "arguments": arguments,
             "env": environment(settings),
-            "folder": str(self._folder),
+            "folder": str(folder),
             "out": str(out),
             "err": str(err),
         }

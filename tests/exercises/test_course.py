@@ -1,0 +1,131 @@
+"""The kit checks itself: nothing is missing, nothing is unlisted, nothing is explained twice or never."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from exercises.course import HERE, SOLUTIONS, Exercise, NoSuchExercise, course, exercise
+from exercises.diagnoses import codes, diagnosis
+
+ROOT = HERE.parent
+CHECKPOINTS = ROOT / "tests" / "checkpoints"
+MISTAKES = ROOT / "tests" / "mistakes"
+
+each = pytest.mark.parametrize("one", course(), ids=lambda one: one.folder)
+
+
+def lines_of(where: Path, one: Exercise) -> set[str]:
+    return {line.strip() for file in one.files for line in (where / file).read_text().splitlines()}
+
+
+def folders(where: Path) -> list[str]:
+    return sorted(path.name for path in where.glob("ex[0-9]*") if path.is_dir())
+
+
+def test_every_folder_is_on_the_path_and_nothing_else_is() -> None:
+    listed = [one.folder for one in course()]
+    assert listed == sorted(listed)
+    assert folders(HERE) == folders(SOLUTIONS) == folders(MISTAKES) == listed
+    assert sorted(path.stem for path in CHECKPOINTS.glob("test_ex*.py")) == [f"test_{name}" for name in listed]
+
+
+def test_numbers_count_up_and_names_are_unique() -> None:
+    assert [one.number for one in course()] == list(range(1, len(course()) + 1))
+    assert len({one.name for one in course()}) == len(course())
+
+
+@each
+def test_an_exercise_has_its_files_and_no_others(one: Exercise) -> None:
+    assert {path.name for path in one.given.iterdir() if path.is_file()} == {*one.files, "README.md", "hints.md"}
+    assert {path.name for path in one.solution.iterdir() if path.is_file()} == set(one.files)
+
+
+@each
+def test_a_stub_has_a_marked_gap_and_a_solution_has_none(one: Exercise) -> None:
+    assert any("# TODO 1" in (one.given / file).read_text() for file in one.files)
+    assert not any("TODO" in (one.solution / file).read_text() for file in one.files)
+
+
+@each
+def test_the_gaps_of_a_stub_are_numbered_from_one(one: Exercise) -> None:
+    numbers = {int(n) for file in one.files for n in re.findall(r"# TODO (\d+)", (one.given / file).read_text())}
+    assert numbers == set(range(1, len(numbers) + 1))
+
+
+@each
+def test_there_are_at_least_three_hints_and_none_is_empty(one: Exercise) -> None:
+    hints = one.hints()
+    assert len(hints) >= 3
+    assert all(len(hint) > 30 for hint in hints)
+
+
+@each
+def test_no_hint_gives_the_solution_away(one: Exercise) -> None:
+    telling = {line for line in lines_of(one.solution, one) - lines_of(one.given, one) if len(line) > 40}
+    text = "\n".join(one.hints())
+    assert [line for line in telling if line in text] == []
+
+
+@each
+def test_the_readme_tells_number_title_minutes_and_the_command(one: Exercise) -> None:
+    text = (one.given / "README.md").read_text()
+    assert text.startswith(f"# {one.number}. {one.title}\n")
+    assert f"**{one.minutes} minutes.**" in text
+    assert f"kit check {one.number}" in text
+    for part in ("## Why", "## What to build", "## What the checkpoint looks at", "## Read"):
+        assert part in text
+
+
+@each
+def test_there_are_at_least_six_mistakes(one: Exercise) -> None:
+    assert len(list((MISTAKES / one.folder).glob("*.toml"))) >= 6
+
+
+@each
+def test_every_mistake_has_its_text_and_no_text_is_left_over(one: Exercise) -> None:
+    folder = MISTAKES / one.folder
+    assert {path.stem for path in folder.glob("*.toml")} == {path.stem for path in folder.glob("*.txt")}
+
+
+def test_the_course_page_shows_the_path() -> None:
+    page = (HERE / "README.md").read_text()
+    for one in course():
+        row = f"| {one.number} | [{one.title}]({one.folder}/README.md) | `{one.pattern}` | {one.minutes} | {one.able} |"
+        assert row in page
+
+
+def test_an_exercise_is_found_by_number_name_and_folder() -> None:
+    third = course()[2]
+    for wanted in ("3", "03", "ex03", third.name, third.folder, f"{third.folder}/"):
+        assert exercise(wanted) == third
+
+
+@pytest.mark.parametrize("wanted", ["0", "10", "three", "", "ex"])
+def test_what_is_no_exercise_is_said_to_be_none(wanted: str) -> None:
+    with pytest.raises(NoSuchExercise, match="There are 1 to 9"):
+        exercise(wanted)
+
+
+def test_every_code_that_a_check_gives_is_explained_and_every_explanation_is_given() -> None:
+    given = set()
+    for path in CHECKPOINTS.glob("*.py"):
+        given |= set(re.findall(r'"([A-Z0-9]+(?:_[A-Z0-9]+)+|CRASHED)"', path.read_text()))
+    assert set(codes()) - given == set()
+    assert {code for code in given if code not in codes()} - _NOT_CODES == set()
+
+
+#: Names of environment variables that stand in quotes in the checkpoints.
+_NOT_CODES = {
+    *("KIT_PRACTICE_DESK", "KIT_WEBHOOK_SECRET", "REDIS_URL", "WEBHOOK_SECRET"),
+    *("CELERY_BROKER_URL", "PYTHONUNBUFFERED"),
+}
+
+
+@pytest.mark.parametrize("code", codes())
+def test_a_diagnosis_has_its_parts_and_a_drawing(code: str) -> None:
+    found = diagnosis(code)
+    assert found.title[-1] not in ".!"
+    assert found.likely
+    assert found.next_step
+    assert "```text" in found.story

@@ -1,0 +1,192 @@
+"""A learner's folder: nothing of the learner's is ever lost."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from exercises import course as course_module
+from exercises import workspace as workspace_module
+from exercises.course import Exercise
+from exercises.workspace import Workspace, WorkspaceError
+
+
+class Kit:
+    """A small kit with two exercises, which can change."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        folder.mkdir()
+        (folder / "README.md").write_text("the course\n")
+        monkeypatch.setattr(course_module, "HERE", folder)
+        monkeypatch.setattr(workspace_module, "HERE", folder)
+        self.offer("ex01_first", "ex02_second")
+
+    def offer(self, *names: str) -> None:
+        """These are the exercises now."""
+        listed = tuple(Exercise(name, name, "polling", 5, ("app.py",), "do it") for name in names)
+        for name in names:
+            (self.folder / name).mkdir(exist_ok=True)
+            for file in ("app.py", "README.md", "hints.md"):
+                if not (self.folder / name / file).exists():
+                    (self.folder / name / file).write_text(f"{file} of {name[5:]}\n")
+        self._monkeypatch.setattr(workspace_module, "course", lambda: listed)
+        self.exercises = listed
+
+
+@pytest.fixture
+def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kit:
+    return Kit(tmp_path / "kit", monkeypatch)
+
+
+@pytest.fixture
+def mine(kit: Kit, tmp_path: Path) -> Workspace:
+    return Workspace.make(tmp_path / "mine")
+
+
+def test_everything_is_given_but_the_hints(mine: Workspace) -> None:
+    given = {str(path.relative_to(mine.path)) for path in mine.path.rglob("*") if path.is_file()}
+    assert {name for name in given if not name.startswith(".")} == {
+        "README.md",
+        "progress.json",
+        *(f"{folder}/{file}" for folder in ("ex01_first", "ex02_second") for file in ("app.py", "README.md")),
+    }
+
+
+def test_a_folder_with_something_in_it_is_left_alone(kit: Kit, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(WorkspaceError, match="not empty"):
+        Workspace.make(tmp_path / "there")
+
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_with_exercises_is_not_made_twice(mine: Workspace) -> None:
+    with pytest.raises(WorkspaceError, match="kit update"):
+        Workspace.make(mine.path)
+
+
+def test_a_file_in_the_way_is_said_to_be_there(kit: Kit, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkspaceError, match="Name another"):
+        Workspace.make(tmp_path / "file")
+
+
+def test_an_update_without_news_changes_nothing(mine: Workspace) -> None:
+    done = mine.update()
+    assert (done.new, done.renewed, done.kept, done.moved) == ([], [], [], [])
+
+
+def test_an_update_brings_new_exercises(kit: Kit, mine: Workspace) -> None:
+    kit.offer("ex01_first", "ex02_second", "ex03_third")
+    assert sorted(mine.update().new) == ["ex03_third/README.md", "ex03_third/app.py"]
+
+
+def test_an_update_renews_a_file_that_was_not_changed(kit: Kit, mine: Workspace) -> None:
+    (kit.folder / "ex01_first" / "app.py").write_text("better\n")
+    assert mine.update().renewed == ["ex01_first/app.py"]
+    assert (mine.path / "ex01_first" / "app.py").read_text() == "better\n"
+
+
+def test_an_update_never_touches_a_file_that_was_changed(kit: Kit, mine: Workspace) -> None:
+    own = mine.path / "ex01_first" / "app.py"
+    own.write_text("my work\n")
+    (kit.folder / "ex01_first" / "app.py").write_text("better\n")
+
+    for _ in range(2):  # and says so each time
+        assert mine.update().kept == ["ex01_first/app.py"]
+        assert own.read_text() == "my work\n"
+
+
+def test_a_changed_file_whose_stub_did_not_change_is_not_mentioned(mine: Workspace) -> None:
+    (mine.path / "ex01_first" / "app.py").write_text("my work\n")
+    assert mine.update().kept == []
+
+
+def test_a_file_that_was_removed_stays_away(mine: Workspace) -> None:
+    (mine.path / "ex01_first" / "README.md").unlink()
+    mine.update()
+    mine.update()
+    assert not (mine.path / "ex01_first" / "README.md").exists()
+
+
+def test_other_line_ends_are_no_change(kit: Kit, mine: Workspace) -> None:
+    (mine.path / "ex01_first" / "app.py").write_bytes(b"app.py of first\r\n")
+    (kit.folder / "ex01_first" / "app.py").write_text("better\n")
+    assert mine.update().renewed == ["ex01_first/app.py"]
+
+
+def test_a_renumbering_moves_the_folder_and_loses_nothing(kit: Kit, mine: Workspace) -> None:
+    mine.mark_passed(kit.exercises[1])
+    (mine.path / "ex02_second" / "app.py").write_text("my work\n")
+
+    kit.offer("ex01_first", "ex02_between", "ex03_second")
+    done = mine.update()
+
+    assert done.moved == ["ex02_second → ex03_second"]
+    assert (mine.path / "ex03_second" / "app.py").read_text() == "my work\n"
+    assert Workspace(mine.path).passed(kit.exercises[2])
+    assert not Workspace(mine.path).passed(kit.exercises[1])
+
+
+def test_progress_is_kept_by_name_and_can_be_read(kit: Kit, mine: Workspace) -> None:
+    mine.mark_passed(kit.exercises[0])
+    mine.saw_hint(kit.exercises[1], 2)
+
+    said = json.loads((mine.path / "progress.json").read_text())
+    assert set(said["exercises"]) == {"first", "second"}
+    assert said["exercises"]["second"] == {"hints": 2}
+    assert Workspace(mine.path).next() == kit.exercises[1]
+
+
+def test_the_first_pass_counts(kit: Kit, mine: Workspace) -> None:
+    mine.mark_passed(kit.exercises[0])
+    first = (mine.path / "progress.json").read_text()
+    mine.mark_passed(kit.exercises[0])
+    assert (mine.path / "progress.json").read_text() == first
+
+
+def test_what_is_unknown_in_the_progress_is_kept(kit: Kit, mine: Workspace) -> None:
+    file = mine.path / "progress.json"
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps({**said, "note": "mine", "exercises": {"of_another_kit": {"passed": "once"}}}))
+
+    Workspace(mine.path).mark_passed(kit.exercises[0])
+
+    after = json.loads(file.read_text())
+    assert after["note"] == "mine"
+    assert after["exercises"]["of_another_kit"] == {"passed": "once"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"version": 2, "exercises": {}}', '{"version": 1}', "\ufffd"])
+def test_a_broken_progress_is_told_and_not_overwritten(mine: Workspace, text: str) -> None:
+    file = mine.path / "progress.json"
+    file.write_text(text)
+    with pytest.raises(WorkspaceError, match=r"progress\.json"):
+        Workspace(mine.path)
+    assert file.read_text() == text
+
+
+def test_a_reset_keeps_what_was_there_every_time(kit: Kit, mine: Workspace) -> None:
+    own = mine.path / "ex01_first" / "app.py"
+    for number, text in enumerate(("one\n", "two\n"), start=1):
+        own.write_text(text)
+        assert mine.reset(kit.exercises[0]) == [("ex01_first/app.py", f"ex01_first/app.before-reset-{number}.py")]
+        assert own.read_text() == "app.py of first\n"
+        assert own.with_name(f"app.before-reset-{number}.py").read_text() == text
+
+
+def test_a_reset_of_a_stub_keeps_nothing(kit: Kit, mine: Workspace) -> None:
+    assert mine.reset(kit.exercises[0]) == []
+
+
+def test_a_folder_inside_is_enough(mine: Workspace) -> None:
+    assert Workspace.around(mine.path / "ex01_first").path == mine.path
+
+
+def test_without_exercises_it_says_how_to_make_some(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="kit init DIR"):
+        Workspace.around(tmp_path)

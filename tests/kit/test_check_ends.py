@@ -1,0 +1,150 @@
+"""Whatever a learner's code does, `kit check` comes to an end with a verdict, and leaves nothing running."""
+
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from exercises.course import SOLUTIONS, course
+from tests.kit.command import KIT, environment
+from tests.waiting import eventually
+
+FIRST = course()[0]
+DEADLINE_SECONDS = 60  # a verdict is due within ten; a busy machine gets more
+
+HANGS = "import time\ntime.sleep(600)\n"
+READS = "input('your name? ')\n"
+EXITS = "import sys\nsys.exit('enough')\n"
+NO_APP = "x = 1\n"
+SYNTAX = "def submit(:\n"
+PRINTS = "while True:\n    print('x' * 10_000)\n"
+DEADLOCKS = """\
+import threading
+from fastapi import FastAPI
+app = FastAPI()
+lock = threading.Lock()
+@app.post("/agent/submit", status_code=202)
+async def submit():
+    lock.acquire()
+    lock.acquire()
+"""
+DAEMON = """\
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+import time
+time.sleep(600)
+"""
+IGNORES_SIGNALS = "import signal\nfor n in (2, 15):\n    signal.signal(n, signal.SIG_IGN)\nwhile True:\n    signal.pause()\n"
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """An environment variable that every process of this test has; what still has it at the end is ended."""
+    name = f"KIT_TEST_{uuid.uuid4().hex}"
+    yield name
+    for process in running(name):
+        process.kill()
+
+
+def running(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if mark in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            pass
+    return found
+
+
+def start(mark: str, folder: Path, code: str) -> "subprocess.Popen[str]":
+    (folder / FIRST.folder).mkdir()
+    (folder / FIRST.folder / "app.py").write_text(code)
+    return subprocess.Popen(
+        [*KIT, "check", "1", "--dir", str(folder)],
+        env={**environment({}), mark: "1", "PYTHONPATH": os.pathsep.join(["."]), "TMPDIR": str(folder)},
+        cwd=SOLUTIONS.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+#: What each does, and what a learner reads of it.
+MISBEHAVIOUR = {
+    "hangs": (HANGS, "DOES_NOT_START"),
+    "reads": (READS, "EOFError"),
+    "exits": (EXITS, "exit code 1"),
+    "has-no-app": (NO_APP, "DOES_NOT_START"),
+    "syntax-error": (SYNTAX, "raised SyntaxError"),
+    "prints": (PRINTS, "DOES_NOT_START"),
+    "deadlocks": (DEADLOCKS, "NO_ANSWER"),
+    "leaves-a-daemon": (DAEMON, "DOES_NOT_START"),
+    "ignores-signals": (IGNORES_SIGNALS, "DOES_NOT_START"),
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a check."""
+
+    code: int
+    out: str
+    left_running: list[psutil.Process]
+    left_there: list[str]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Ended]]:
+    """A check of each, three at a time: most of it is waiting for deadlines."""
+
+    def check(name: str) -> Ended:
+        mark, folder = f"KIT_TEST_{uuid.uuid4().hex}", tmp_path_factory.mktemp(name)
+        process = start(mark, folder, MISBEHAVIOUR[name][0])
+        try:
+            out, _ = process.communicate(timeout=DEADLINE_SECONDS)
+            return Ended(process.returncode, out, running(mark), [path.name for path in folder.iterdir()])
+        finally:
+            for left in running(mark):
+                left.kill()
+
+    with ThreadPoolExecutor(3) as threads:
+        futures = {name: threads.submit(check, name) for name in MISBEHAVIOUR}
+        yield lambda name: futures[name].result()
+
+
+@pytest.mark.parametrize("name", MISBEHAVIOUR)
+def test_code_that_does_not_behave_gets_a_verdict_and_is_gone(ended: Callable[[str], Ended], name: str) -> None:
+    end = ended(name)
+    assert end.code == 1, end.out
+    assert MISBEHAVIOUR[name][1] in end.out
+    assert "Traceback" not in end.out
+    assert end.left_running == []
+    assert end.left_there == [FIRST.folder]  # no temporary files either
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interrupt_ends_everything_in_one_line(mark: str, tmp_path: Path, number: int) -> None:
+    check = start(mark, tmp_path, HANGS)
+    eventually(lambda: len(running(mark)), lambda count: count >= 3)  # kit, the fork server, the learner's process
+    check.send_signal(number)
+    out, _ = check.communicate(timeout=DEADLINE_SECONDS)
+    assert check.returncode == 130
+    assert out.splitlines()[-1].startswith("kit: Interrupted.")
+    assert "Traceback" not in out
+    assert running(mark) == []
+
+
+def test_a_killed_check_leaves_nothing_either(mark: str, tmp_path: Path) -> None:
+    check = start(mark, tmp_path, DAEMON)
+    eventually(lambda: len(running(mark)), lambda count: count >= 4)
+    check.kill()
+    check.communicate(timeout=DEADLINE_SECONDS)
+    eventually(lambda: running(mark), lambda left: left == [])
