@@ -41,7 +41,13 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_n
 import time
 time.sleep(600)
 """
-IGNORES_SIGNALS = "import signal\nfor n in (2, 15):\n    signal.signal(n, signal.SIG_IGN)\nwhile True:\n    signal.pause()\n"
+IGNORES_SIGNALS = """\
+import signal
+for number in (2, 15):
+    signal.signal(number, signal.SIG_IGN)
+while True:
+    signal.pause()
+"""
 
 
 @pytest.fixture

@@ -2,18 +2,15 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from exercises.checking import Checked, run_checkpoints
-from tests.checkpoints.outcome import Outcome
+from tests.checkpoints.outcome import Outcome, Verdict
 from tests.mistakes.mistake import ROOT, mistakes
-
-#: By exercise, then by target: `stub`, `solution`, or the name of a mistake.
-Matrix = Mapping[str, Mapping[str, Sequence[Outcome]]]
 
 
 class Runs:
@@ -22,11 +19,18 @@ class Runs:
     def __init__(self, runs: dict[str, "Future[Checked]"]) -> None:
         self._runs = runs
 
+    def done(self) -> list[str]:
+        """The exercises that have been run to their end."""
+        return sorted(name for name, run in self._runs.items() if run.done() and not run.exception())
+
     def of(self, exercise: str, target: str) -> list[Outcome]:
         """The checks of one exercise against one target, in order."""
         checked = self._runs[exercise].result()
         assert not checked.problems, "\n".join(checked.problems)
         return [outcome for outcome in checked.outcomes if _name(outcome.target) == target]
+
+
+_RUNS = pytest.StashKey[Runs]()
 
 
 def _name(target: str) -> str:
@@ -55,7 +59,23 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         # The longest first, so that none of them begins last.
         order = sorted(targets, key=lambda name: len(targets[name]), reverse=True)
-        yield Runs({name: pool.submit(run_checkpoints, [name], targets[name]) for name in order})
+        runs = {name: pool.submit(run_checkpoints, [name], targets[name]) for name in order}
+        request.config.stash[_RUNS] = Runs(runs)
+        yield request.config.stash[_RUNS]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show the whole matrix: who may break what is a question that one looks up."""
+    known = config.stash.get(_RUNS, None)
+    if known is None:
+        return
+    for exercise in known.done():
+        terminalreporter.section(exercise, sep="-")
+        for target in ("stub", "solution", *(one.name for one in mistakes() if one.exercise == exercise)):
+            outcomes = known.of(exercise, target)
+            first = next((outcome for outcome in outcomes if outcome.verdict is not Verdict.PASSED), None)
+            said = f"{first.code or first.verdict:<24} {first.title}" if first else f"passed ({len(outcomes)} checks)"
+            terminalreporter.line(f"  {target:<40} {said}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
