@@ -3,10 +3,7 @@
 from types import TracebackType
 from typing import Self
 
-import redis
-
 from patterns.processes import Family, ProcessFailed
-from patterns.redis_server import start_redis
 from tests.checkpoints.verdict import Inconclusive
 
 
@@ -31,6 +28,10 @@ class Services:
 
         Raises `Inconclusive` when none can be started.
         """
+        import redis  # most exercises need none, and should not wait for it
+
+        from patterns.redis_server import start_redis
+
         if self._family is None:
             try:
                 self._family = Family()

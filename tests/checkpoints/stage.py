@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from patterns.settings import Settings, environment_variable
 from tests.checkpoints.app import START_SECONDS, App, in_background
 from tests.checkpoints.asking import NoAnswer, ask
 from tests.checkpoints.desk import Desk
@@ -19,8 +18,8 @@ from tests.checkpoints.services import Services
 from tests.checkpoints.timeline import Timeline
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
 
-#: What a learner has set must not change a verdict.
-_UNSET = {environment_variable(name) for name in Settings.model_fields} | {"CELERY_BROKER_URL", "PYTHONSTARTUP"}
+#: What a learner has set for the kit or for Celery must not change a verdict.
+_UNSET = ("KIT_", "REDIS_", "CELERY_", "PYTHONSTARTUP")
 
 
 class Call:
@@ -89,7 +88,7 @@ class Stage:
 
     def environment(self, **more: str) -> dict[str, str]:
         """What a learner's process finds in its environment."""
-        kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_UNSET)}
         return {**kept, "PYTHONUNBUFFERED": "1", "KIT_PRACTICE_DESK": str(self.desk.path), **more}
 
     def run(self, job: str, *arguments: object, env: Mapping[str, str], fds: tuple[int, ...] = ()) -> LearnerProcess:
@@ -136,6 +135,7 @@ class Stage:
     def call(self, function: str, keywords: dict[str, Any], **env: str) -> Call:
         """Call a coroutine function `module:function` of the learner's, in a process of its own."""
         self.must_have(f"{function.partition(':')[0]}.py")
+        self._forks.load_httpx()
         answer, far_end = os.pipe()
         process = self.run("call", function, keywords, fds=(far_end,), env=env)
         os.close(far_end)

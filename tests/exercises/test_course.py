@@ -1,6 +1,8 @@
 """The kit checks itself: nothing is missing, nothing is unlisted, nothing is explained twice or never."""
 
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,24 @@ def test_numbers_count_up_and_names_are_unique() -> None:
 def test_an_exercise_has_its_files_and_no_others(one: Exercise) -> None:
     assert {path.name for path in one.given.iterdir() if path.is_file()} == {*one.files, "README.md", "hints.md"}
     assert {path.name for path in one.solution.iterdir() if path.is_file()} == set(one.files)
+
+
+#: What a stub or a solution may import beside the standard library: what production code would import, and the agent.
+_ALLOWED = {"fastapi", "pydantic", "starlette", "httpx", "celery", "redis", "standardwebhooks", "patterns"}
+
+
+@each
+@pytest.mark.parametrize("where", [HERE, SOLUTIONS], ids=["stub", "solution"])
+def test_learner_code_imports_libraries_and_the_agent_and_nothing_else(one: Exercise, where: Path) -> None:
+    for file in one.files:
+        for node in ast.walk(ast.parse((where / one.folder / file).read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                top = name.partition(".")[0]
+                beside = f"{top}.py" in one.files
+                assert beside or top in _ALLOWED or top in sys.stdlib_module_names, f"{file} imports {name}"
+                assert top != "patterns" or name == "patterns.practice"
 
 
 @each
