@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _DESK = "KIT_PRACTICE_DESK"
+_REPORTED = b"{}\n"
 
 
 def _nobody_asked(percent: float) -> None:
@@ -33,6 +34,7 @@ def run_agent(prompt: str, report_progress: Callable[[float], None] = _nobody_as
                 for line in orders:
                     if (answer := _obey(line, report_progress)) is not None:
                         return answer
+                    connection.sendall(_REPORTED)
         raise RuntimeError("the agent lost its connection")
     for percent, pause in _steps(prompt):
         time.sleep(pause)
@@ -49,6 +51,7 @@ async def run_agent_async(prompt: str, report_progress: Callable[[float], None] 
             async for line in orders:
                 if (answer := _obey(line, report_progress)) is not None:
                     return answer
+                writer.write(_REPORTED)
         finally:
             writer.close()
         raise RuntimeError("the agent lost its connection")

@@ -24,6 +24,7 @@ class Run:
         self.told = ""  # how it was told to end: "finish", "fail", or not yet
         self.gone = threading.Event()  # it works no more
         self._connection = connection
+        self._reported = threading.Event()
 
     @property
     def working(self) -> bool:
@@ -31,8 +32,20 @@ class Run:
         return not self.told and not self.gone.is_set()
 
     def progress(self, percent: float) -> None:
-        """Let it report how far it is."""
+        """Let it report how far it is. Returns when what takes the report has returned, or has ended the agent."""
+        self._reported.clear()
         self._tell(progress=percent)
+        if not self.gone.is_set():
+            self._reported.wait(1)
+
+    def heard(self) -> None:
+        """It has reported."""
+        self._reported.set()
+
+    def left(self) -> None:
+        """It works no more."""
+        self.gone.set()
+        self._reported.set()
 
     def finish(self) -> str:
         """Let it return, and give what it returns."""
@@ -114,8 +127,9 @@ class Desk:
                 with self._changed:
                     self.runs.append(run)
                     self._changed.notify_all()
-                lines.read()
+                for _ in lines:
+                    run.heard()
         except (OSError, ValueError):
             pass
         if run:
-            run.gone.set()
+            run.left()
