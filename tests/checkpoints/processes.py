@@ -19,6 +19,8 @@ _MAIN = Path(__file__).with_name("fork_main.py")
 _CELERY = ["celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis"]
 _CELERY += ["celery.backends.redis", "celery.app.trace", "celery.loaders.app", "celery.worker.components"]
 
+_HTTPX = ["httpx", "httpcore", "anyio._backends._asyncio"]
+
 
 class LearnerProcess:
     """One process of the learner's code."""
@@ -84,6 +86,10 @@ class ForkServer:
     def load_celery(self) -> None:
         """Let it import Celery too, before a worker is asked for."""
         self.order({"load": _CELERY})
+
+    def load_httpx(self) -> None:
+        """Let it import the HTTP client too, before a client's function is called."""
+        self.order({"load": _HTTPX})
 
     def start(
         self, folder: Path, run: str, arguments: Sequence[object], env: Mapping[str, str], fds: Sequence[int] = ()
