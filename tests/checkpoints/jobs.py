@@ -15,7 +15,7 @@ def web(app: str, listener: int) -> None:
 
     module, _, attribute = app.partition(":")
     found = getattr(importlib.import_module(module), attribute)
-    config = uvicorn.Config(found, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(found, access_log=False, log_level="warning", ws="none")
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener)])
 
 
