@@ -12,17 +12,21 @@ from tests.checkpoints.outcome import Outcome, Verdict
 from tests.checkpoints.processes import ForkServer
 from tests.checkpoints.services import Services
 from tests.checkpoints.stage import Stage
+from tests.checkpoints.stillness import Stillness
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotReached, Wrong
 
 _ROOT = Path(__file__).parents[2]
 _FORKS = pytest.StashKey[ForkServer]()
 _STAGE = pytest.StashKey[Stage]()
+_STILLNESS = pytest.StashKey[Stillness]()
 _FOUND = pytest.StashKey[dict[tuple[str, str], "Found"]]()
 
 #: A check that failed after waiting took longer than this; one that saw at once what was wrong, milliseconds.
 _WAITED_SECONDS = 1.0
 #: After this many that waited in vain, the checks that are left are not made: the learner has enough to read.
 _ENOUGH_IN_VAIN = 2
+#: When the machine stood still for this long in a check, its deadlines mean nothing.
+_STILL_SECONDS = 0.75
 
 
 @dataclass
@@ -87,7 +91,8 @@ def stage(request: pytest.FixtureRequest, target: str, forks: ForkServer, servic
     """Where this check takes place."""
     url = request.config.getoption("--url")
     folder = None if url else (Path(target) / _exercise(request.node)).resolve()
-    with Stage(folder, url, forks, services) as ready:
+    with Stage(folder, url, forks, services) as ready, Stillness() as stillness:
+        request.node.stash[_STILLNESS] = stillness
         request.node.stash[_STAGE] = ready
         found = _found(request.node)
         if found.hopeless:
@@ -147,6 +152,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def _outcome(item: pytest.Item, error: BaseException | None, seconds: float) -> Outcome:
     stage = item.stash.get(_STAGE, None)
+    stillness = item.stash.get(_STILLNESS, None)
+    if isinstance(error, Wrong) and stillness and stillness.longest > _STILL_SECONDS:
+        error = Inconclusive(f"The machine stood still for {stillness.longest:.1f} s meanwhile. Run the check again.")
     title = (getattr(item, "obj", None).__doc__ or item.name).strip().splitlines()[0].rstrip(".")
     marker = item.get_closest_marker("points")
     of = marker.args[0] if marker else 1

@@ -6,6 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from exercises.course import SOLUTIONS, course
+from tests.checkpoints.app import PATIENCE_SECONDS
 from tests.kit.command import KIT, environment
 from tests.waiting import eventually
 
@@ -154,3 +156,20 @@ def test_a_killed_check_leaves_nothing_either(mark: str, tmp_path: Path) -> None
     check.kill()
     check.communicate(timeout=DEADLINE_SECONDS)
     eventually(lambda: running(mark), lambda left: left == [])
+
+
+def test_a_machine_that_stands_still_is_not_the_learners_fault(mark: str, tmp_path: Path) -> None:
+    check = start(mark, tmp_path, (SOLUTIONS / FIRST.folder / "app.py").read_text())
+    assert check.stdout is not None
+    while "✓" not in (line := check.stdout.readline()):  # the checks are being made
+        assert line, "it ended before it had made a check"
+    still = running(mark)
+    for process in still:
+        process.suspend()
+    with suppress(subprocess.TimeoutExpired):
+        check.wait(1.5 * PATIENCE_SECONDS)  # a deadline in a check passes meanwhile
+    for process in still:
+        process.resume()
+    out, _ = check.communicate(timeout=DEADLINE_SECONDS)
+    assert check.returncode in {0, 2}, out
+    assert "✗" not in out
