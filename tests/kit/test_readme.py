@@ -123,6 +123,27 @@ def test_without_the_kit_a_worker_and_uvicorn_serve_the_pattern(tmp_path: Path) 
     assert "(2 steps" in ended.stdout
 
 
+def test_the_course_begins_as_it_says(tmp_path: Path) -> None:
+    init, cd, watch = block("sh", "cd my-exercises").strip().splitlines()
+    env = {**os.environ, "PYTHONPATH": str(README.parent)}
+    made = subprocess.run(as_here(init, ""), cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / cd.removeprefix("cd ")
+    assert watch == "uv run kit watch"  # which tests/kit/test_watch_command.py runs in a terminal
+    ended = subprocess.run(
+        as_here("uv run kit check", ""), cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "NOT_IMPLEMENTED" in ended.stdout
+
+
+def test_the_mistake_that_it_shows_is_shown_so(tmp_path: Path) -> None:
+    shown = block("text", "LOOP_BLOCKED")
+    kept = (README.parent / "tests/mistakes/ex01_submit_and_poll/async_work_that_blocks.txt").read_text()
+    for line in shown.splitlines():
+        assert re.sub(r"^ +[0-9.]+ s", "  -.-- s", line) in kept
+
+
 def test_every_file_it_names_is_there() -> None:
     named = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
     assert named
