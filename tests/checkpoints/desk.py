@@ -31,12 +31,12 @@ class Run:
         """Whether it still works, or was ended without our doing."""
         return not self.told and not self.gone.is_set()
 
-    def progress(self, percent: float) -> None:
-        """Let it report how far it is. Returns when what takes the report has returned, or has ended the agent."""
+    def progress(self, percent: float) -> bool:
+        """Let it report how far it is. Returns when what takes the report has returned, or has ended the agent;
+        False when it did neither within a second."""
         self._reported.clear()
         self._tell(progress=percent)
-        if not self.gone.is_set():
-            self._reported.wait(1)
+        return self.gone.is_set() or self._reported.wait(1)
 
     def heard(self) -> None:
         """It has reported."""
