@@ -1,0 +1,191 @@
+"""Checkpoint 2: a percentage that a client can draw a bar from, while the agent works."""
+
+import json
+import math
+import time
+
+import pytest
+
+from tests.checkpoints.app import FINISHED, App, Task
+from tests.checkpoints.desk import Run
+from tests.checkpoints.report import raised_in
+from tests.checkpoints.verdict import Wrong
+
+
+def look(app: App, task: Task, note: bool = True) -> int:
+    """The progress as the status route tells it now: a whole percent that has not gone back."""
+    body = app.status(task, note=False)
+    percent = body.get("progress")
+    told = json.dumps(percent)[:30] if "progress" in body else "not there"
+    seen = f"GET /agent/status/{task.task_id} → 200 {body['status']}, progress {told}"
+    if percent is None:
+        raise Wrong("PROGRESS_MISSING", seen)
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not math.isfinite(percent) or percent % 1:
+        raise Wrong("PROGRESS_NOT_WHOLE", seen)
+    if not 0 <= percent <= 100:
+        raise Wrong("PROGRESS_OUT_OF_RANGE", seen)
+    if percent < task.progress:
+        raise Wrong("PROGRESS_WENT_BACK", f"{seen}, after it had been {task.progress}")
+    task.progress = int(percent)
+    if note:
+        app.timeline.note(seen)
+    return task.progress
+
+
+def at_work(app: App, task: Task) -> Run:
+    """The agent's run for a task that is told as running, with nothing reported yet."""
+    run = app.started(task)
+    app.until(task, "running")
+    return run
+
+
+def report(app: App, task: Task, run: Run, percent: float) -> None:
+    """Let the agent report how far it is, which must not end it."""
+    app.timeline.note(f"the agent reports {percent:g} on {task.task_id}")
+    if not run.progress(percent):
+        app.timeline.amend(", and what takes the report has not returned after 1 s")
+    if run.gone.is_set():
+        traceback_is_printed(app)
+        ended = app.ended()
+        raise Wrong("CRASHED" if ended else "REPORT_ENDS_THE_AGENT", ended)
+
+
+def traceback_is_printed(app: App) -> None:
+    """Give the learner's process a moment to print what ended the agent, so that the learner sees the line."""
+    deadline = time.monotonic() + 0.5
+    while app.process and not app.ended() and not raised_in(app.process) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def shows(app: App, task: Task, run: Run, least: int, most: int | None = None) -> None:
+    """A progress from `least` to `most` is told, while the agent is still at work."""
+    deadline = time.monotonic() + app.patience
+    while (percent := look(app, task, note=False)) < least and time.monotonic() < deadline:
+        if task.seen in FINISHED:
+            break
+        time.sleep(0.01)
+    told = f"200 {task.seen}, progress {percent}"
+    if percent < least:
+        told = f"still, after {app.patience:g} s of asking: {told}" if task.seen not in FINISHED else told
+    app.timeline.note(f"GET /agent/status/{task.task_id} → {told}")
+    if task.seen in FINISHED and run.working:
+        raise Wrong(
+            "FINISHED_TOO_SOON",
+            likely='"completed" is written when a report says 100. A report is a guess; the agent has yet to return.',
+            next_step='write "completed" in one place only: after run_agent has returned.',
+        )
+    if percent < least:
+        raise Wrong("PROGRESS_NOT_SHOWN")
+    if percent > (least if most is None else most):
+        raise Wrong("PROGRESS_MADE_UP")
+
+
+def test_progress_is_0_at_first(app: App) -> None:
+    """Progress is 0 at first, before the agent has reported anything."""
+    task = app.submit()
+    look(app, task, note=False)
+    run = at_work(app, task)
+    for _ in range(3):  # a progress that counts questions, or the time, has moved by then
+        shows(app, task, run, 0)
+
+
+@pytest.mark.points(2)
+def test_each_report_is_told_while_the_agent_works(app: App) -> None:
+    """Each report of the agent is told while it still works, and nothing that it did not report."""
+    task = app.submit()
+    run = at_work(app, task)
+    for percent in (7, 42, 75):
+        report(app, task, run, percent)
+        shows(app, task, run, percent)
+    shows(app, task, run, 75)
+
+
+@pytest.mark.points(2)
+def test_progress_never_goes_back(app: App) -> None:
+    """Progress never goes back, though the agent reports less when it tries a step again."""
+    task = app.submit()
+    run = at_work(app, task)
+    report(app, task, run, 60)
+    shows(app, task, run, 60)
+    for percent in (20, 59.4):
+        report(app, task, run, percent)
+        shows(app, task, run, 60)
+    report(app, task, run, 61)
+    shows(app, task, run, 61)
+
+
+def test_progress_is_a_whole_number(app: App) -> None:
+    """Progress is a whole number, also when the agent reports 33.3."""
+    task = app.submit()
+    run = at_work(app, task)
+    for percent in (33.3, 66.7):
+        report(app, task, run, percent)
+        shows(app, task, run, math.floor(percent), math.ceil(percent))
+
+
+def test_progress_stays_within_0_and_100(app: App) -> None:
+    """Progress stays from 0 to 100, whatever the agent reports, and at 100 the task still runs."""
+    task = app.submit()
+    run = at_work(app, task)
+    report(app, task, run, -5)
+    shows(app, task, run, 0)
+    for percent in (100, 120):
+        report(app, task, run, percent)
+        shows(app, task, run, 99, 100)  # some keep the last percent for the end
+    app.completed(task, app.finish(task, run))
+
+
+@pytest.mark.points(2)
+def test_progress_is_100_when_completed(app: App) -> None:
+    """When the task is completed progress is 100, though the agent never said so."""
+    for reports in ((), (40,)):
+        task = app.submit()
+        run = at_work(app, task)
+        for percent in reports:
+            report(app, task, run, percent)
+        app.completed(task, app.finish(task, run))
+        if look(app, task) != 100:
+            raise Wrong("PROGRESS_NOT_100")
+
+
+def test_progress_is_not_100_when_the_agent_failed(app: App) -> None:
+    """When the agent has failed, progress does not say 100."""
+    task = app.submit()
+    run = at_work(app, task)
+    report(app, task, run, 40)
+    shows(app, task, run, 40)
+    app.fail(task, run)
+    watched = time.monotonic() + 0.2  # whatever comes after the exception comes now
+    while look(app, task, note=False) < 100 and task.seen == "running" and time.monotonic() < watched:
+        time.sleep(0.01)
+    if look(app, task) == 100:
+        traceback_is_printed(app)
+        raise Wrong(
+            "PROGRESS_MADE_UP",
+            likely="100 is written in a `finally`, or after the `except`: it comes whether the agent fails or not.",
+            next_step="write it right after run_agent has returned, where an exception does not get to.",
+        )
+
+
+def test_two_tasks_have_their_own_progress(app: App) -> None:
+    """Two tasks at once have a progress of their own."""
+    first, second = app.submit(), app.submit()
+    run, other = at_work(app, first), at_work(app, second)
+    shows(app, first, run, 0)
+    shows(app, second, other, 0)
+    report(app, first, run, 70)
+    untouched(app, second, other, 0)
+    shows(app, first, run, 70)
+    report(app, second, other, 15)
+    untouched(app, first, run, 70)
+    shows(app, second, other, 15)
+    app.completed(second, app.finish(second, other))
+    untouched(app, first, run, 70)
+
+
+def untouched(app: App, task: Task, run: Run, percent: int) -> None:
+    """The task's progress is what it was before something happened to the other one."""
+    try:
+        shows(app, task, run, percent)
+    except Wrong as wrong:
+        raise Wrong("TASKS_MIXED_UP" if wrong.code.startswith("PROGRESS_") else wrong.code, wrong.seen) from None
