@@ -1,0 +1,34 @@
+"""Solution 8: receive a callback."""
+
+import os
+from typing import Any
+
+from fastapi import BackgroundTasks, FastAPI, HTTPException, Request
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from patterns.practice import run_agent
+
+SECRET = os.environ.get("WEBHOOK_SECRET", "whsec_dGhpcyBpcyBub3QgYSBzZWNyZXQsIG9ubHkgYW4gZXhhbXBsZQ==")
+
+app = FastAPI()
+webhook = Webhook(SECRET)
+
+taken: set[str] = set()
+
+
+def work(callback: dict[str, Any]) -> None:
+    run_agent(f"Follow up on {callback['task_id']}")
+
+
+@app.post("/hooks/agent", status_code=204)
+async def hook(request: Request, background_tasks: BackgroundTasks) -> None:
+    body = await request.body()
+    try:
+        callback = webhook.verify(body, dict(request.headers))
+    except (WebhookVerificationError, ValueError):  # ValueError: what is no base64, no number, no JSON
+        raise HTTPException(400, "The signature or the timestamp is missing, wrong or stale.") from None
+    # Only now: an id that a forger sent must not keep the genuine delivery out.
+    delivery = request.headers["webhook-id"]
+    if delivery not in taken:
+        taken.add(delivery)
+        background_tasks.add_task(work, callback)
