@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 from tests.checkpoints.asking import Answer, NoAnswer, ask
 from tests.checkpoints.desk import Desk, Run
+from tests.checkpoints.patience import crowding
 from tests.checkpoints.processes import LearnerProcess
+from tests.checkpoints.report import raised_in
 from tests.checkpoints.timeline import Timeline
 from tests.checkpoints.verdict import NotFromOutside, Wrong
 
@@ -50,7 +52,7 @@ class App:
         self.url = url
         self.timeline = timeline
         self.process = process
-        self.patience = PATIENCE_SECONDS if desk else 4 * PATIENCE_SECONDS
+        self.patience = round((PATIENCE_SECONDS if desk else 4 * PATIENCE_SECONDS) * crowding(), 1)
         self._desk = desk
         self._tasks = 0
 
@@ -94,6 +96,12 @@ class App:
         if code is None:
             return ""
         return f"the process was ended by signal {-code}" if code < 0 else f"the process ended with exit code {code}"
+
+    def wait_for_traceback(self, within: float = 0.5) -> None:
+        """Give the learner's process a moment to print what it raised, so that the learner is shown the line."""
+        deadline = time.monotonic() + within
+        while self.process and not self.ended() and not raised_in(self.process) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _silent(self, error: NoAnswer, seen: str) -> Wrong:
         if ended := self.ended():
