@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoints import report
-from tests.checkpoints.app import App
+from tests.checkpoints.app import PATIENCE_SECONDS, App
 from tests.checkpoints.outcome import Outcome, Verdict
+from tests.checkpoints.patience import crowding
 from tests.checkpoints.processes import ForkServer
 from tests.checkpoints.services import Services
 from tests.checkpoints.stage import Stage
@@ -25,8 +26,8 @@ _FOUND = pytest.StashKey[dict[tuple[str, str], "Found"]]()
 _WAITED_SECONDS = 1.0
 #: After this many that waited in vain, the checks that are left are not made: the learner has enough to read.
 _ENOUGH_IN_VAIN = 2
-#: When the machine stood still for this long in a check, its deadlines mean nothing.
-_STILL_SECONDS = 0.75
+#: When the machine stood still for this part of a deadline, that it passed means nothing.
+_STILL = 0.5
 
 
 @dataclass
@@ -153,7 +154,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def _outcome(item: pytest.Item, error: BaseException | None, seconds: float) -> Outcome:
     stage = item.stash.get(_STAGE, None)
     stillness = item.stash.get(_STILLNESS, None)
-    if isinstance(error, Wrong) and stillness and stillness.longest > _STILL_SECONDS:
+    if isinstance(error, Wrong) and stillness and stillness.longest > _STILL * PATIENCE_SECONDS * crowding():
         error = Inconclusive(f"The machine stood still for {stillness.longest:.1f} s meanwhile. Run the check again.")
     title = (getattr(item, "obj", None).__doc__ or item.name).strip().splitlines()[0].rstrip(".")
     marker = item.get_closest_marker("points")

@@ -109,6 +109,11 @@ class Desk:
         runs = self.of(prompt)
         return runs[number - 1] if len(runs) >= number else None
 
+    def wait_for_any(self, within: float) -> bool:
+        """Whether a run is at work, waiting for one if need be."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self.at_work), within)
+
     def _take(self) -> None:
         while True:
             try:

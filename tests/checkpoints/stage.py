@@ -13,6 +13,7 @@ from typing import Any, Self
 from tests.checkpoints.app import START_SECONDS, App, in_background
 from tests.checkpoints.asking import NoAnswer, ask
 from tests.checkpoints.desk import Desk
+from tests.checkpoints.patience import crowding
 from tests.checkpoints.processes import ForkServer, LearnerProcess
 from tests.checkpoints.services import Services
 from tests.checkpoints.timeline import Timeline
@@ -110,8 +111,9 @@ class Stage:
             process = self.run("web", f"{module}:app", fds=(listener.fileno(),), env=env)
         app = App(url, self.timeline, self.desk, process)
         # The socket listens already: the first request waits in it until the app takes it.
-        answered = in_background(lambda: ask(url, "GET", "/", within=START_SECONDS))
-        deadline = time.monotonic() + START_SECONDS + 1
+        within = round(START_SECONDS * crowding(), 1)
+        answered = in_background(lambda: ask(url, "GET", "/", within=within))
+        deadline = time.monotonic() + within + 1
         while not answered.done() and not app.ended() and time.monotonic() < deadline:
             time.sleep(0.005)
         if ended := app.ended():
