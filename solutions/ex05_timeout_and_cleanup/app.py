@@ -76,7 +76,13 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/agent/submit", status_code=202)
 async def submit(body: SubmitRequest) -> dict[str, Any]:
-    task = {"task_id": uuid4().hex, "prompt": body.prompt, "status": "pending", "result": None, "error": None}
+    task: dict[str, Any] = {
+        "task_id": uuid4().hex,
+        "prompt": body.prompt,
+        "status": "pending",
+        "result": None,
+        "error": None,
+    }
     try:
         queue.put_nowait(task)
     except asyncio.QueueFull:
