@@ -8,7 +8,6 @@ import pytest
 
 from tests.checkpoints.app import FINISHED, App, Task
 from tests.checkpoints.desk import Run
-from tests.checkpoints.report import raised_in
 from tests.checkpoints.verdict import Wrong
 
 
@@ -45,16 +44,9 @@ def report(app: App, task: Task, run: Run, percent: float) -> None:
     if not run.progress(percent):
         app.timeline.amend(", and what takes the report has not returned after 1 s")
     if run.gone.is_set():
-        traceback_is_printed(app)
+        app.wait_for_traceback()
         ended = app.ended()
         raise Wrong("CRASHED" if ended else "REPORT_ENDS_THE_AGENT", ended)
-
-
-def traceback_is_printed(app: App) -> None:
-    """Give the learner's process a moment to print what ended the agent, so that the learner sees the line."""
-    deadline = time.monotonic() + 0.5
-    while app.process and not app.ended() and not raised_in(app.process) and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def shows(app: App, task: Task, run: Run, least: int, most: int | None = None) -> None:
@@ -159,7 +151,7 @@ def test_progress_is_not_100_when_the_agent_failed(app: App) -> None:
     while look(app, task, note=False) < 100 and task.seen == "running" and time.monotonic() < watched:
         time.sleep(0.01)
     if look(app, task) == 100:
-        traceback_is_printed(app)
+        app.wait_for_traceback()
         raise Wrong(
             "PROGRESS_MADE_UP",
             likely="100 is written in a `finally`, or after the `except`: it comes whether the agent fails or not.",
