@@ -13,6 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+#: No check needs a tenth of them. A learner's loop that calls the agent for ever gets no more of this process.
+_MOST_CONNECTIONS = 300
+
 
 class Run:
     """One call of the agent, from its start until it has returned, raised, or was ended."""
@@ -120,6 +123,9 @@ class Desk:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            if len(self._connections) >= _MOST_CONNECTIONS:
+                connection.close()
+                continue
             self._connections.append(connection)
             threading.Thread(target=self._listen, args=[connection], name="run", daemon=True).start()
 
