@@ -1,0 +1,239 @@
+"""Checkpoint 3: a few workers over a bounded queue, and a polite no when it is full."""
+
+import time
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+
+import pytest
+
+from tests.checkpoints.app import App, Task, told
+from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.desk import Run
+from tests.checkpoints.stage import Stage
+from tests.checkpoints.verdict import Wrong
+
+WORKERS = 2
+PLACES = 3
+
+
+@pytest.fixture
+def app(stage: Stage) -> App:
+    """The learner's app, with two workers and three places to wait."""
+    return stage.serve(WORKERS=str(WORKERS), QUEUE_SIZE=str(PLACES))
+
+
+def submit(app: App) -> Task:
+    """Submit a task for which there is room."""
+    try:
+        return app.submit()
+    except Wrong as wrong:
+        if wrong.code == "WRONG_STATUS_CODE" and "503" in wrong.seen:
+            raise Wrong("REFUSED_TOO_SOON") from None
+        raise
+
+
+def begin(app: App, count: int = WORKERS) -> list[tuple[Task, Run]]:
+    """Submit as many tasks as there are workers, and see the agent at work on all of them."""
+    accepted = [submit(app) for _ in range(count)]
+    begun: list[tuple[Task, Run]] = []
+    for task in accepted:
+        try:
+            begun.append((task, app.started(task)))
+        except Wrong as wrong:
+            raise Wrong(
+                "SERIAL_WORKERS" if begun and wrong.code == "PENDING_FOREVER" else wrong.code, wrong.seen
+            ) from None
+    return begun
+
+
+def fill(app: App) -> list[Task]:
+    """Submit as many tasks as may wait."""
+    return [submit(app) for _ in range(PLACES)]
+
+
+def no_more_than_allowed(app: App) -> None:
+    """See that not more agents are at work than there are workers."""
+    if len(app.desk.at_work) > WORKERS:
+        raise Wrong("TOO_MANY_AT_ONCE", f"more than {WORKERS} agents are at work at once, and WORKERS is {WORKERS}")
+
+
+def move_on(app: App, task: Task, run: Run, due: Task) -> Run:
+    """Let the agent finish one task, and give its run for the task whose turn it is then."""
+    app.completed(task, app.finish(task, run))
+    return app.started(due)
+
+
+def another_begins(app: App, begun: int) -> bool:
+    """Whether the agent is called once more than `begun` times, waiting for it if need be."""
+    deadline = time.monotonic() + app.patience
+    while len(app.desk.runs) <= begun and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return len(app.desk.runs) > begun
+
+
+def comes_up_later(app: App, prompt: str) -> bool:
+    """Whether the agent is called with a prompt once every task before it is done."""
+    while not app.desk.of(prompt):
+        begun = len(app.desk.runs)
+        for run in app.desk.at_work:
+            run.finish()
+        if not another_begins(app, begun):
+            return False
+    return True
+
+
+def submit_when_full(app: App, prompt: str) -> Answer:
+    """The answer to a submit for which there is no room, whatever it is."""
+    app.timeline.note("POST /agent/submit (one too many)")
+    try:
+        answer = ask(app.url, "POST", "/agent/submit", {"prompt": prompt}, within=app.patience)
+    except NoAnswer as error:
+        app.timeline.amend(f" → {error}")
+        app.ask("GET", "/agent/status/never-given-out")  # when the whole server is silent, that is another story
+        raise Wrong(
+            "NO_ANSWER",
+            likely="submit waits until there is room in the queue: `await queue.put(…)`.",
+            next_step="use `queue.put_nowait(…)`, which raises `asyncio.QueueFull` at once; answer 503 there.",
+        ) from None
+    app.timeline.amend(f" → {told(answer)}")
+    if answer.status == 202:
+        raise Wrong("UNBOUNDED_QUEUE", f"{WORKERS} tasks run and {PLACES} wait, and one more was accepted")
+    if answer.status == 501:
+        app.refuse_5xx(answer)
+    if answer.status != 503:
+        if answer.status >= 500:
+            app.wait_for_traceback()
+        raise Wrong("QUEUE_FULL_NOT_503")
+    return answer
+
+
+def records(app: App) -> int:
+    """How many records the app says that it keeps."""
+    answer = app.ask("GET", "/health", note=False)
+    kept = answer.json.get("tasks") if isinstance(answer.json, dict) else None
+    if not isinstance(kept, int):
+        likely = "the health route is not the stub's any more."
+        raise Wrong("NOT_JSON", f"GET /health → {answer.status} {answer.text}", likely, 'give back its "tasks".')
+    app.timeline.note(f"GET /health → {answer.status}, tasks: {kept}")
+    return kept
+
+
+@pytest.mark.points(2)
+def test_a_task_is_completed(app: App) -> None:
+    """Submit is answered at once; a worker takes the task, and it is completed with the agent's answer."""
+    task = submit(app)
+    run = app.started(task)
+    app.until(task, "running")
+    app.completed(task, app.finish(task, run))
+
+
+@pytest.mark.points(2)
+def test_as_many_agents_at_once_as_workers(app: App) -> None:
+    """As many agents work at once as there are workers, and requests are answered meanwhile."""
+    for task, _ in begin(app):
+        app.until(task, "running")
+
+
+@pytest.mark.points(2)
+def test_never_more_agents_than_workers(app: App) -> None:
+    """Never do more agents work at once than there are workers: the other tasks wait."""
+    (first, run), (second, other) = begin(app)
+    waiting = fill(app)
+    app.desk.wait_for(waiting[-1].prompt, 0.1)  # whoever starts an agent for each submit has started this one by then
+    no_more_than_allowed(app)
+    for task in waiting:
+        if app.status(task, note=False)["status"] != "pending":
+            raise Wrong(
+                "RUNNING_TOO_SOON", f"GET /agent/status/{task.task_id} → {task.seen}, and its agent was not called"
+            )
+    for task, ends in ((first, run), (second, other)):
+        begun = len(app.desk.runs)
+        app.completed(task, app.finish(task, ends))
+        if not another_begins(app, begun):  # which one is another check's question
+            app.started(waiting[0])
+        no_more_than_allowed(app)
+
+
+def test_first_come_first_served(stage: Stage) -> None:
+    """Tasks begin in the order in which they were submitted."""
+    app = stage.serve(WORKERS="1", QUEUE_SIZE=str(PLACES))
+    [(task, run)] = begin(app, 1)
+    waiting = fill(app)
+    while waiting:
+        begun = len(app.desk.runs)
+        app.completed(task, app.finish(task, run))
+        another_begins(app, begun)
+        due = waiting.pop(0)
+        if not app.desk.of(due.prompt) and (early := [task for task in waiting if app.desk.of(task.prompt)]):
+            seen = f"the agent starts on {early[0].task_id}, and {due.task_id} had been submitted before it"
+            raise Wrong("OUT_OF_ORDER", seen)
+        task, run = due, app.started(due)
+
+
+@pytest.mark.points(2)
+def test_a_full_queue_is_503(app: App) -> None:
+    """When the queue is full, submit is answered with 503 and says when to come back."""
+    begin(app)
+    fill(app)
+    answer = submit_when_full(app, app.new_prompt())
+    later = answer.headers.get("retry-after", "").strip()
+    if not (later.isascii() and later.isdecimal()) and not is_a_date(later):
+        raise Wrong("RETRY_AFTER_MISSING", f"its Retry-After is {later!r}" if later else "it has no Retry-After")
+
+
+def is_a_date(text: str) -> bool:
+    """Whether it is the other form of a Retry-After."""
+    try:
+        parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+@pytest.mark.points(2)
+def test_a_refused_task_leaves_nothing_behind(app: App) -> None:
+    """A refused task leaves nothing behind, and a place that gets free is given to the next."""
+    (first, run), _ = begin(app)
+    waiting = fill(app)
+    kept = records(app)
+    refused = app.new_prompt()
+    submit_when_full(app, refused)
+    if records(app) > kept:
+        raise Wrong("REFUSED_BUT_KEPT")
+    try:
+        run = move_on(app, first, run, waiting[0])
+        later = submit(app)  # there is a place again; it comes after the refused one, which must not be there
+        for task, due in pairwise([*waiting, later]):
+            run = move_on(app, task, run, due)
+    except Wrong:
+        if not comes_up_later(app, refused):
+            raise
+    if app.desk.of(refused):
+        raise Wrong("REFUSED_BUT_KEPT", "the agent was called with the prompt of the refused task")
+
+
+@pytest.mark.points(2)
+def test_a_failure_is_told(app: App) -> None:
+    """When the agent fails, the task is failed, and its error says what the agent said."""
+    for kind, message in {"RuntimeError": "the model refused", "TimeoutError": "the model took too long"}.items():
+        task = submit(app)
+        app.fail(task, app.started(task), message, kind)
+        error = app.until(task, "failed").get("error")
+        if not isinstance(error, str) or message not in error:
+            raise Wrong("FAILURE_NOT_TOLD", f'"error" is {error!r}, and the agent had said {message!r}')
+
+
+@pytest.mark.points(2)
+def test_every_worker_goes_on_after_a_failure(app: App) -> None:
+    """Every worker goes on after a failure, and takes the next task."""
+    for task, run in begin(app):
+        app.fail(task, run)
+        app.until(task, "failed")
+    try:
+        following = begin(app)
+    except Wrong as wrong:
+        if wrong.code in {"PENDING_FOREVER", "SERIAL_WORKERS"}:
+            raise Wrong("WORKER_DIED", wrong.seen) from None
+        raise
+    for task, run in following:
+        app.completed(task, app.finish(task, run))
