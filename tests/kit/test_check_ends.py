@@ -55,7 +55,7 @@ while True:
 @pytest.fixture
 def mark() -> Iterator[str]:
     """An environment variable that every process of this test has; what still has it at the end is ended."""
-    name = f"KIT_TEST_{uuid.uuid4().hex}"
+    name = f"TEST_{uuid.uuid4().hex}"  # not KIT_…, which a learner's processes do not get
     yield name
     for process in running(name):
         process.kill()
@@ -114,7 +114,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
     """A check of each, three at a time: most of it is waiting for deadlines."""
 
     def check(name: str) -> Ended:
-        mark, folder = f"KIT_TEST_{uuid.uuid4().hex}", tmp_path_factory.mktemp(name)
+        mark, folder = f"TEST_{uuid.uuid4().hex}", folders[name]
         process = start(mark, folder, MISBEHAVIOUR[name][0])
         try:
             out, _ = process.communicate(timeout=DEADLINE_SECONDS)
@@ -123,6 +123,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
             for left in running(mark):
                 left.kill()
 
+    folders = {name: tmp_path_factory.mktemp(name) for name in MISBEHAVIOUR}  # here: mktemp is for one thread
     with ThreadPoolExecutor(3) as threads:
         futures = {name: threads.submit(check, name) for name in MISBEHAVIOUR}
         yield lambda name: futures[name].result()
