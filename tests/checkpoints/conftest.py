@@ -129,7 +129,7 @@ def pytest_runtest_makereport(
     if error is not None:
         told.outcome = "skipped" if outcome.verdict is Verdict.NOT_FROM_OUTSIDE else "failed"
         told.longrepr = outcome.text if told.failed else (str(item.path), 0, outcome.text)
-    told.user_properties += [
+    item.user_properties += [  # the item's, not this report's: JUnit XML takes those of the last report, the teardown's
         ("verdict", outcome.verdict.value),
         ("code", outcome.code or ""),
         ("points", f"{outcome.points}/{outcome.of}"),
