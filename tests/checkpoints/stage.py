@@ -22,6 +22,9 @@ from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
 #: What a learner has set for the kit or for Celery must not change a verdict.
 _UNSET = ("KIT_", "REDIS_", "CELERY_", "PYTHONSTARTUP")
 
+#: So many tasks a Celery worker of a check runs at once.
+POOL_PROCESSES = 2
+
 
 class Call:
     """A call of a learner's function, under way in a process of its own."""
@@ -126,15 +129,18 @@ class Stage:
 
     def redis(self) -> str:
         """The URL of a real Redis, with nothing in it."""
-        return self._services.empty_redis()
+        # Whoever needs a Redis here imports Celery in every process. Both take a moment, so side by side.
+        loading = in_background(self._forks.load_celery)
+        url = self._services.empty_redis()
+        loading.result()
+        return url
 
-    def work(self, *arguments: str, module: str = "worker", **env: str) -> LearnerProcess:
-        """Start a Celery worker on `module`, with two pool processes unless told otherwise."""
-        self.must_have(f"{module}.py")
-        self._forks.load_celery()
-        options = ["--loglevel=warning", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-        concurrency = [] if any(one.startswith("--concurrency") for one in arguments) else ["--concurrency=2"]
-        return self.run("celery", ["-A", module, "worker", *options, *concurrency, *arguments], env=env)
+    def work(self, **env: str) -> LearnerProcess:
+        """Start a Celery worker on `worker.py`. It may take a moment until it is ready."""
+        self.must_have("worker.py")
+        # "info" is what Celery says it is ready with.
+        options = ["--loglevel=info", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        return self.run("celery", ["-A", "worker", "worker", *options, f"--concurrency={POOL_PROCESSES}"], env=env)
 
     def call(self, function: str, keywords: dict[str, Any], **env: str) -> Call:
         """Call a coroutine function `module:function` of the learner's, in a process of its own."""

@@ -1,0 +1,119 @@
+"""Checkpoint 4: the work is done by a Celery worker, and what is known of a task outlives the web process."""
+
+import pytest
+
+from tests.checkpoints.app import App, Json, Task, told
+from tests.checkpoints.asking import NoAnswer, ask
+from tests.checkpoints.stage import Stage
+from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.worked import Worked
+
+_FAILURES = {"RuntimeError": "the model refused", "TimeoutError": "the model took too long"}
+
+
+def no_result_yet(body: Json) -> None:
+    """Whoever is not completed has no result."""
+    if body.get("result") is not None:
+        raise Wrong("RESULT_TOO_SOON", f'status is {body["status"]}, and "result" is {body["result"]!r}')
+
+
+def running(app: App, task: Task) -> None:
+    """The task must be told as running, by a status route that does not wait for its end."""
+    path = f"/agent/status/{task.task_id}"
+    try:
+        answer = ask(app.url, "GET", path, within=app.patience)
+    except NoAnswer as error:
+        app.timeline.note(f"GET {path} → {error}")
+        if app.ended():
+            raise Wrong("CRASHED", app.ended()) from None
+        app.ask("GET", "/agent/status/never-given-out")  # when the whole server is silent, that is another story
+        raise Wrong("STATUS_WAITS") from None
+    app.refuse_5xx(answer, f"GET {path} → {told(answer)}")
+    no_result_yet(app.until(task, "running"))
+
+
+@pytest.mark.points(3)
+def test_a_worker_completes_the_task(stage: Stage) -> None:
+    """Submit is answered at once; a worker does the work, and status tells how it stands."""
+    worked = Worked(stage)
+    app = worked.app
+    task = app.submit()
+    run = worked.started(task)
+    running(app, task)
+    second = app.submit()
+    if second.task_id == task.task_id:
+        raise Wrong("TASKS_MIXED_UP", "both submits were answered with the same id")
+    other = worked.started(second)
+    app.completed(second, app.finish(second, other))
+    still = app.status(task)
+    if still["status"] != "running":
+        raise Wrong("TASKS_MIXED_UP", "the first task is told as the second one is")
+    app.completed(task, app.finish(task, run))
+
+
+@pytest.mark.points(2)
+def test_a_task_waits_for_a_worker(stage: Stage) -> None:
+    """A task that no worker has taken yet is pending, and is completed by a worker that comes later."""
+    worked = Worked(stage, workers=0)
+    app = worked.app
+    stage.timeline.note("no worker runs")
+    task = app.submit()
+    no_result_yet(waits(app, task))
+    worked.add_worker()
+    run = worked.started(task)
+    app.completed(task, app.finish(task, run))
+
+
+def waits(app: App, task: Task) -> Json:
+    """The task, which must be told as pending."""
+    body = app.status(task)
+    if body["status"] != "pending":
+        raise Wrong("RUNNING_TOO_SOON" if body["status"] == "running" else "FINISHED_TOO_SOON")
+    return body
+
+
+@pytest.mark.points(2)
+def test_tasks_outlive_the_web_process(stage: Stage) -> None:
+    """When the web process is killed and started again, its tasks go on, and are known."""
+    worked = Worked(stage)
+    done, task = worked.app.submit(), worked.app.submit()
+    first, run = worked.started(done), worked.started(task)
+    result = worked.app.finish(done, first)
+    worked.app.completed(done, result)
+    worked.app.until(task, "running")
+    worked.restart_web()
+    try:
+        worked.app.until(task, "running")
+        worked.app.completed(done, result)
+    except Wrong as wrong:
+        if wrong.code in {"RECORD_TOO_LATE", "FORGOTTEN_TOO_SOON", "SERVER_ERROR", "STATUS_WENT_BACK"}:
+            worked.app.wait_for_traceback()
+            raise Wrong("LOST_AT_RESTART", wrong.seen) from None
+        raise
+    worked.app.completed(task, worked.app.finish(task, run))
+
+
+@pytest.mark.points(2)
+def test_a_failure_is_told(stage: Stage) -> None:
+    """When the agent fails, the task is failed, and its error says what the agent said."""
+    worked = Worked(stage)
+    app = worked.app
+    for kind, message in _FAILURES.items():
+        task = app.submit()
+        run = worked.started(task)
+        app.fail(task, run, message, kind)
+        worked.forget_what_was_raised()
+        body = app.until(task, "failed")
+        error = body.get("error")
+        if not isinstance(error, str) or message not in error:
+            raise Wrong("FAILURE_NOT_TOLD", f'"error" is {error!r}, and the agent had said {message!r}')
+        no_result_yet(body)
+
+
+def test_an_id_that_was_never_given_out_is_404(stage: Stage) -> None:
+    """An id that was never given out is answered with 404, though Celery calls it PENDING."""
+    app = Worked(stage, workers=0).app
+    app.submit()
+    answer = app.ask("GET", "/agent/status/never-given-out")
+    if answer.status != 404:
+        raise Wrong("UNKNOWN_ID_NOT_404")

@@ -1,0 +1,98 @@
+"""A learner's web process and Celery workers, over a real Redis: started, killed, and asked who does the work."""
+
+import os
+import signal
+import time
+
+import psutil
+
+from tests.checkpoints.app import START_SECONDS, Task
+from tests.checkpoints.desk import Run
+from tests.checkpoints.patience import crowding
+from tests.checkpoints.processes import LearnerProcess
+from tests.checkpoints.stage import Stage
+from tests.checkpoints.verdict import Wrong
+
+_READY = " ready."
+_UNREGISTERED = "Received unregistered task of type"
+
+
+class Worked:
+    """An app whose work is done by Celery workers. `env` is what both find in their environment."""
+
+    def __init__(self, stage: Stage, *, workers: int = 1, **env: str) -> None:
+        self._stage = stage
+        self._env = {"REDIS_URL": stage.redis(), **env}
+        self.workers: list[LearnerProcess] = []
+        # The web process is asked first: what is wrong with both is told of it, and a stub's gap before all.
+        coming = [stage.work(**self._env) for _ in range(workers)]
+        self.app = stage.serve(port=0, **self._env)
+        for worker in coming:
+            self._ready(worker)
+
+    def add_worker(self) -> None:
+        """Start one more worker, and return when it is ready."""
+        self._ready(self._stage.work(**self._env))
+        self._stage.timeline.note("a worker is started")
+
+    def _ready(self, worker: LearnerProcess) -> None:
+        deadline = time.monotonic() + START_SECONDS * crowding()
+        while _READY not in worker.printed:
+            if (code := worker.exit_code) is not None:
+                raise Wrong("WORKER_DOES_NOT_START", f"the worker ended with exit code {code} before it was ready")
+            if time.monotonic() > deadline:
+                raise Wrong("WORKER_DOES_NOT_START", "the worker runs, and does not get ready")
+            time.sleep(0.01)
+        self.workers.append(worker)
+
+    def restart_web(self) -> None:
+        """Kill the web process, and start another in its place."""
+        assert self.app.process
+        self.app.process.end()
+        port = int(self.app.url.rpartition(":")[2])
+        self.app = self._stage.serve(port=port, **self._env)
+        self._stage.timeline.note("the web process is killed, and started again")
+
+    def kill_worker(self) -> None:
+        """Kill the oldest worker and its pool processes with SIGKILL."""
+        self.workers.pop(0).end()
+        self._stage.timeline.note("the worker is killed (kill -9)")
+
+    def kill_pool_process(self, run: Run) -> None:
+        """Kill the one process of a worker in which the agent works; the worker itself lives on."""
+        os.kill(run.pid, signal.SIGKILL)
+        run.gone.wait(self.app.patience)
+        self._stage.timeline.note("the worker's process in which the agent works is killed (kill -9)")
+
+    def started(self, task: Task, number: int = 1, within: float | None = None) -> Run:
+        """The agent's run for a task, which must begin in time, in a worker's process."""
+        try:
+            run = self.app.started(task, number, within)
+        except Wrong as wrong:
+            if wrong.code == "PENDING_FOREVER" and (better := self._why_not_taken()):
+                raise better from None
+            raise
+        self.must_be_in_a_worker(run)
+        return run
+
+    def must_be_in_a_worker(self, run: Run) -> None:
+        """See that an agent works where it should."""
+        try:
+            family = {run.pid, *(parent.pid for parent in psutil.Process(run.pid).parents())}
+        except psutil.NoSuchProcess:
+            return  # gone already: then another check sees to it
+        if family.isdisjoint(worker.pid for worker in self.workers):
+            where = "in the web process" if self.app.process and self.app.process.pid in family else "somewhere else"
+            raise Wrong("NOT_IN_THE_WORKER", f"the agent works {where}, and not in the worker")
+
+    def forget_what_was_raised(self) -> None:
+        """What the agent was told to raise is in the workers' logs, and would be shown as the learner's error."""
+        self._stage.processes = [process for process in self._stage.processes if process not in self.workers]
+
+    def _why_not_taken(self) -> Wrong | None:
+        for worker in self.workers:
+            if _UNREGISTERED in worker.printed:
+                return Wrong("UNREGISTERED_TASK", "the worker says: received unregistered task")
+            if (code := worker.exit_code) is not None:
+                return Wrong("CRASHED", f"the worker ended with exit code {code}")
+        return None
