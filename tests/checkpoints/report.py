@@ -64,7 +64,7 @@ def failed(
         timeline.note(wrong.seen)
     more = f"kit explain {wrong.code}" + (f"    kit hint {exercise}" if exercise else "")
     below = [
-        *(_part("Your code", line) for line in (raised.lines() if raised else []) if line),
+        *(_part("Your code", timeline.named(line)) for line in (raised.lines() if raised else []) if line),
         f"  {wrong.code}: {meaning.title}.",
         *_wrapped("Likely", wrong.likely or meaning.likely),
         *_wrapped("Next", wrong.next_step or meaning.next_step),

@@ -61,6 +61,7 @@ def test_a_task_waits_for_a_worker(stage: Stage) -> None:
     no_result_yet(waits(app, task))
     worked.add_worker()
     run = worked.started(task)
+    app.until(task, "running")
     app.completed(task, app.finish(task, run))
 
 
@@ -101,6 +102,7 @@ def test_a_failure_is_told(stage: Stage) -> None:
     for kind, message in _FAILURES.items():
         task = app.submit()
         run = worked.started(task)
+        app.until(task, "running")
         app.fail(task, run, message, kind)
         worked.forget_what_was_raised()
         body = app.until(task, "failed")

@@ -35,7 +35,12 @@ class Timeline:
             lines[head : head + left_out] = [f"     …    ({left_out} more)"]
         return lines
 
-    def _short(self, text: str) -> str:
+    def named(self, text: str) -> str:
+        """The text, with the short names in place of the long ids."""
         for task_id, name in self._names.items():
             text = text.replace(task_id, name)
+        return text
+
+    def _short(self, text: str) -> str:
+        text = self.named(text)
         return text if len(text) <= 96 else text[:95] + "…"

@@ -66,5 +66,6 @@ def steady(text: str) -> str:
     """The text without what differs from run to run: moments, how long was waited, and what is made up for one run."""
     text = re.sub(r"^ +\d+\.\d\d s  ", "  -.-- s  ", text, flags=re.MULTILINE)
     text = re.sub(r"\b(within|after) \d+(\.\d+)? s\b", r"\1 … s", text)
+    text = re.sub(r"'pid': \d+, 'hostname': 'celery@[^']*'", "'pid': ……, 'hostname': '……'", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:……", text)
     return re.sub(r"answer [0-9a-f]{6}", "answer ……", text)
