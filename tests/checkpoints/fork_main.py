@@ -16,9 +16,11 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import Any, Never
 
 import psutil
@@ -47,6 +49,8 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)  # whoever gave the orders decides when to end
     control = socket.socket(fileno=int(sys.argv[1]))
     exits: dict[int, int] = {}
+    # httpx has a command line, and imports it with rich and pygments: half of its time, for what nobody calls here.
+    sys.modules["httpx._main"] = ModuleType("httpx._main")
     gc.disable()  # importing makes much and throws little away: a fifth of the time would go into looking for it
     for module in _NEEDED:
         importlib.import_module(module)
@@ -145,6 +149,7 @@ def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
                 stream.reconfigure(line_buffering=True)
         os.environ.clear()
         os.environ.update(job["env"])
+        time.tzset()  # the C library asks for TZ once, and may have done so before the fork
         os.chdir(job["folder"])
         sys.path.insert(0, job["folder"])
         sys.dont_write_bytecode = True  # a stale .pyc of an edit within the same second would run the old code

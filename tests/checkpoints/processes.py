@@ -20,6 +20,7 @@ _CELERY = ["celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefor
 _CELERY += ["celery.backends.redis", "celery.app.trace", "celery.loaders.app", "celery.worker.components"]
 
 _HTTPX = ["httpx", "httpcore", "anyio._backends._asyncio"]
+_WEBHOOKS = [*_HTTPX, "standardwebhooks"]
 
 
 class LearnerProcess:
@@ -90,6 +91,10 @@ class ForkServer:
     def load_httpx(self) -> None:
         """Let it import the HTTP client too, before a client's function is called."""
         self.order({"load": _HTTPX})
+
+    def load_webhooks(self) -> None:
+        """Let it import what an app that calls back needs, before one is started."""
+        self.order({"load": _WEBHOOKS})
 
     def start(
         self, folder: Path, run: str, arguments: Sequence[object], env: Mapping[str, str], fds: Sequence[int] = ()

@@ -1,0 +1,272 @@
+"""Checkpoint 7: tell the outcome, signed, again until it is taken, and hold up nobody with it.
+
+The check plays the receivers. A pause is only ever compared with the shortest that is allowed; that something
+does not come is known when what must come later has come.
+"""
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import pytest
+
+from tests.checkpoints.app import FINISHED, Task, told
+from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.callback import signed, tells
+from tests.checkpoints.peer import Reply, Request
+from tests.checkpoints.receiver import BUSY, CUT, FIRST_PAUSE, TAKEN, Delivery, Receiver, Say
+from tests.checkpoints.stage import Stage
+from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
+
+#: Longer than any check lasts.
+LONG = 60.0
+
+
+@pytest.fixture
+def receiver(stage: Stage) -> Iterator[Receiver]:
+    """Who is to be called."""
+    if stage.url:
+        raise NotFromOutside("it needs the secret, and the kit's own agent")
+    with Receiver(stage) as ready:
+        yield ready
+
+
+class AsksBack:
+    """A receiver that asks for the status before it answers."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._seen: Future[Answer | NoAnswer | None] = Future()
+        self.say = Say(Reply(200), "200, but it asks for the status first", self._look)
+
+    def _look(self, request: Request) -> None:
+        if self._seen.done():
+            return
+        app, task = self._receiver.app, self._receiver.task_of(request)
+        try:
+            path = f"/agent/status/{task.task_id}"
+            self._seen.set_result(ask(app.url, "GET", path, within=app.patience) if task.task_id else None)
+        except NoAnswer as error:
+            self._seen.set_result(error)
+
+    def could_have_read_it(self, task: Task) -> None:
+        """Diagnose a callback that came before its outcome could be read."""
+        app = self._receiver.app
+        seen = self._seen.result(2 * app.patience)
+        asked = f"GET /agent/status/{task.task_id}, asked before the callback is answered"
+        if isinstance(seen, NoAnswer):
+            raise Wrong("DELIVERY_BLOCKS", f"{asked}: {seen}")
+        body = seen.json if seen else None
+        if not isinstance(body, dict) or body.get("status") not in FINISHED:
+            early = f"{asked} → {told(seen)}" if seen else "it came before submit was answered"
+            raise Wrong("CALLBACK_TOO_SOON", early)
+
+
+def not_yet(delivery: Delivery) -> None:
+    """Nothing may have come while the agent is at work."""
+    if delivery.attempts:
+        delivery.note(1)
+        raise Wrong("CALLBACK_TOO_SOON", "the agent still works")
+
+
+@pytest.mark.points(2)
+def test_the_outcome_is_told(receiver: Receiver) -> None:
+    """When the task is completed, its receiver is told: the finished task, as status tells it too."""
+    app, asks = receiver.serve(), AsksBack(receiver)
+    delivery = receiver.submit(asks.say)
+    run = app.started(delivery.task)
+    not_yet(delivery)
+    answer = app.finish(delivery.task, run)
+    request = delivery.attempt()
+    asks.could_have_read_it(delivery.task)
+    tells(request, delivery.task.task_id)
+    tells(request, delivery.task.task_id, app.completed(delivery.task, answer))
+
+
+@pytest.mark.points(2)
+def test_a_failure_is_told_too(receiver: Receiver) -> None:
+    """When the agent fails, the receiver is told that too, with the error."""
+    app, asks, message = receiver.serve(), AsksBack(receiver), "the model refused"
+    delivery = receiver.submit(asks.say)
+    app.fail(delivery.task, app.started(delivery.task), message)
+    try:
+        request = delivery.attempt(wanted="failed")
+    except Wrong as wrong:
+        if wrong.code != "CALLBACK_NOT_SENT":
+            raise
+        raise Wrong(
+            "FAILURE_NOT_TOLD",
+            wrong.seen,
+            likely="the delivery is begun only where the agent has returned, inside the `try`.",
+            next_step="begin it after the `try` and its `except`: a failure is an outcome too.",
+        ) from None
+    asks.could_have_read_it(delivery.task)
+    record = app.until(delivery.task, "failed")
+    if message not in str(record.get("error")):
+        raise Wrong("FAILURE_NOT_TOLD", f'"error" is {record.get("error")!r}, and the agent had said {message!r}')
+    tells(request, delivery.task.task_id, record)
+
+
+@pytest.mark.points(2)
+def test_the_callback_is_signed(receiver: Receiver) -> None:
+    """Whoever holds the secret can verify the callback, byte for byte."""
+    receiver.serve()
+    signed(receiver.complete(TAKEN).attempt(), receiver.secret)
+
+
+@pytest.mark.points(2)
+def test_what_is_not_taken_is_sent_again(receiver: Receiver) -> None:
+    """Every answer but a 2xx means: again. No redirect is followed."""
+    receiver.serve()
+    delivery = receiver.complete(Say(Reply(500)), Say(Reply(404)), receiver.elsewhere(), TAKEN)
+    for number in range(1, 5):
+        delivery.attempt(number)
+
+
+def test_a_receiver_that_is_away_is_called_again(receiver: Receiver) -> None:
+    """A receiver that hangs up, or cannot be reached, is called again, and told once it is back."""
+    receiver.serve()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: whoever calls is refused
+        port: int = nobody.getsockname()[1]
+        receiver.app.timeline.note("nobody listens where the receiver of task A should be")
+        away = receiver.complete(TAKEN, port=port)
+        receiver.app.completed(away.task)
+        another = receiver.complete(CUT, CUT, TAKEN)
+        for number in (1, 2, 3):
+            another.attempt(number)
+    try:
+        receiver.listen(port)  # what was begun before task B has been refused by now
+    except OSError as error:
+        raise Inconclusive(f"The port of the receiver was taken meanwhile ({error.strerror}).") from None
+    receiver.app.timeline.note("now somebody listens there")
+    try:
+        away.attempt()
+    except Wrong as wrong:
+        code = "CALLBACK_NOT_RETRIED" if wrong.code == "CALLBACK_NOT_SENT" else wrong.code
+        raise Wrong(code, "no attempt comes") from None
+
+
+def test_a_silent_receiver_is_not_waited_for(receiver: Receiver) -> None:
+    """A receiver that takes the call and does not answer is given up after its time, and called again."""
+    seconds = 0.12
+    receiver.serve(timeout=seconds)
+    delivery = receiver.complete(receiver.silent, TAKEN)
+    delivery.attempt()
+    receiver.wait(lambda: len(delivery.attempts) > 1, seconds + receiver.app.patience)
+    if len(delivery.attempts) == 1:
+        receiver.release()
+        receiver.wait(lambda: len(delivery.attempts) > 1, receiver.app.patience)
+        if len(delivery.attempts) > 1:
+            raise Wrong("DELIVERY_HANGS", "only when it answers at last, far too late, the next attempt is made")
+    delivery.attempt(2)
+
+
+def test_the_pauses_grow(receiver: Receiver) -> None:
+    """Between two attempts is a pause, and each is longer than the one before."""
+    pauses = 5
+    receiver.serve()
+    delivery = receiver.complete(*[BUSY] * pauses, TAKEN)
+    for number in range(1, pauses + 2):
+        delivery.attempt(number)
+        due = FIRST_PAUSE * 2 ** (number - 2) / 2  # half of it may be left to chance
+        if number > 1 and delivery.attempts[number - 1].at - delivery.attempts[number - 2].at < 0.9 * due:
+            raise Wrong("RETRIED_TOO_SOON")
+
+
+@pytest.mark.points(2)
+def test_each_attempt_is_signed_anew(receiver: Receiver) -> None:
+    """Every attempt has the id of its delivery, and a timestamp and a signature of its own."""
+    receiver.serve()
+    delivery = receiver.complete(Say(Reply(503), "503, in the next second", next_second), TAKEN)
+    first = delivery.attempt()
+    signed(first, receiver.secret)
+    other = receiver.complete(TAKEN).attempt()
+    second = delivery.attempt(2, later=2)
+    ids = [request.headers.get("webhook-id") for request in (first, second, other)]
+    if ids[0] != ids[1]:
+        raise Wrong("WEBHOOK_ID_WRONG", "the second attempt has another webhook-id than the first")
+    if ids[0] == ids[2]:
+        raise Wrong(
+            "WEBHOOK_ID_WRONG",
+            "the callback for another task has the same webhook-id",
+            likely="one id stands for all: it is written into the code, or made when the app is loaded.",
+            next_step="make the id of the task's own, `msg_` and the task_id.",
+        )
+    if int(second.headers.get("webhook-timestamp") or 0) <= int(first.headers["webhook-timestamp"]):
+        raise Wrong(
+            "CALLBACK_STALE",
+            "the second attempt has the timestamp of the first",
+            likely="the headers are made once, and every attempt sends the same.",
+            next_step="take the time, and sign, anew for each attempt: hours may lie between the first and the last.",
+        )
+    signed(second, receiver.secret)
+
+
+def next_second(request: Request) -> None:
+    """Wait until the clock shows another second than the timestamp: then a new one is another one."""
+    timestamp = request.headers.get("webhook-timestamp", "")
+    if timestamp.isascii() and timestamp.isdecimal():
+        while -2 < int(timestamp) - int(time.time()) < 2 and int(time.time()) <= int(timestamp):
+            time.sleep(0.005)
+
+
+def test_what_is_taken_is_not_sent_again(receiver: Receiver) -> None:
+    """Once any 2xx has come, nothing more is sent."""
+    receiver.serve()
+    taken = receiver.complete(Say(Reply(202)), TAKEN)
+    taken.attempt()
+    # Its next attempt would come before the third of a delivery that began later.
+    later = receiver.complete(BUSY, BUSY, TAKEN)
+    for number in (1, 2, 3):
+        later.attempt(number)
+    if len(taken.attempts) > 1:
+        taken.note(2)
+        raise Wrong("CALLBACK_REPEATED")
+
+
+def test_it_gives_up_and_leaves_the_task_alone(receiver: Receiver) -> None:
+    """After the last attempt it gives up; the task stays what it is, and the server goes on."""
+    attempts = 3
+    app = receiver.serve(attempts=attempts)
+    given_up = receiver.complete(BUSY)
+    record = app.completed(given_up.task)
+    for number in range(1, attempts + 1):
+        given_up.attempt(number)
+    # A fourth attempt would come before the last of two deliveries that began later.
+    for _ in range(2):
+        later = receiver.complete(BUSY)
+        for number in range(1, attempts + 1):
+            later.attempt(number)
+    if len(given_up.attempts) > attempts:
+        given_up.note(attempts + 1)
+        raise Wrong("NEVER_ENOUGH", f"ATTEMPTS is {attempts}")
+    try:
+        app.completed(given_up.task, record["result"])
+    except Wrong as wrong:
+        wrong.likely = "that the delivery has failed is written into the task."
+        wrong.next_step = "leave the task as it is: its outcome stays true, whoever knows it."
+        raise
+
+
+@pytest.mark.points(2)
+def test_a_delivery_holds_up_nobody(receiver: Receiver) -> None:
+    """One worker: while a delivery pauses, or waits for its receiver, the next task is worked on and told."""
+    app = receiver.serve(workers=1, first_pause=LONG, timeout=LONG)
+    first = receiver.complete(BUSY)
+    first.attempt()
+    for says in (receiver.silent, TAKEN):
+        try:
+            delivery = receiver.complete(says)
+            app.completed(delivery.task)
+            delivery.attempt()
+        except Wrong as wrong:
+            if wrong.code == "CRASHED":
+                raise
+            path = f"/agent/status/{first.task.task_id}"
+            try:
+                ask(app.url, "GET", path, within=app.patience)
+            except NoAnswer as error:
+                raise Wrong("DELIVERY_BLOCKS", f"GET {path} → {error}") from None
+            raise Wrong("DELIVERY_HOLDS_UP", wrong.seen) from None
