@@ -8,10 +8,11 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 import pytest
 
-from tests.checkpoints.app import FINISHED, Task, told
+from tests.checkpoints.app import FINISHED, App, Task, told
 from tests.checkpoints.asking import Answer, NoAnswer, ask
 from tests.checkpoints.callback import signed, tells
 from tests.checkpoints.peer import Reply, Request
@@ -124,23 +125,54 @@ def test_what_is_not_taken_is_sent_again(receiver: Receiver) -> None:
         delivery.attempt(number)
 
 
+@contextmanager
+def held_up_by(app: App, first: Delivery) -> Iterator[None]:
+    """Whatever goes wrong with a task in this block is the doing of a delivery that began before."""
+    try:
+        yield
+    except Wrong as wrong:
+        if wrong.code == "CRASHED":
+            raise
+        path = f"/agent/status/{first.task.task_id}"
+        try:
+            ask(app.url, "GET", path, within=app.patience)
+        except NoAnswer as error:
+            raise Wrong("DELIVERY_BLOCKS", f"GET {path} → {error}") from None
+        raise Wrong("DELIVERY_HOLDS_UP", wrong.seen) from None
+
+
+@pytest.mark.points(2)
+def test_a_delivery_holds_up_nobody(receiver: Receiver) -> None:
+    """One worker: while a delivery pauses, or waits for its receiver, the next task is worked on and told."""
+    app = receiver.serve(workers=1, first_pause=LONG, timeout=LONG)
+    first = receiver.complete(BUSY)
+    first.attempt()
+    with held_up_by(app, first):
+        receiver.complete(receiver.silent).attempt()
+        receiver.complete(TAKEN).attempt()
+
+
 def test_a_receiver_that_is_away_is_called_again(receiver: Receiver) -> None:
     """A receiver that hangs up, or cannot be reached, is called again, and told once it is back."""
-    receiver.serve()
+    app = receiver.serve()
+    hangs_up = receiver.complete(CUT, TAKEN)
+    hangs_up.attempt(1)
+    hangs_up.attempt(2)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: whoever calls is refused
         port: int = nobody.getsockname()[1]
-        receiver.app.timeline.note("nobody listens where the receiver of task A should be")
+        app.timeline.note("nobody listens where the receiver of the next task should be")
         away = receiver.complete(TAKEN, port=port)
-        receiver.app.completed(away.task)
-        another = receiver.complete(CUT, CUT, TAKEN)
-        for number in (1, 2, 3):
-            another.attempt(number)
+        app.completed(away.task)
+        with held_up_by(app, away):
+            later = receiver.complete(BUSY, TAKEN)
+            later.attempt(1)
+            later.attempt(2)
     try:
-        receiver.listen(port)  # what was begun before task B has been refused by now
+        receiver.listen(port)  # what was begun before the later task has been refused by now
     except OSError as error:
         raise Inconclusive(f"The port of the receiver was taken meanwhile ({error.strerror}).") from None
-    receiver.app.timeline.note("now somebody listens there")
+    app.timeline.note("now somebody listens there")
     try:
         away.attempt()
     except Wrong as wrong:
@@ -248,25 +280,3 @@ def test_it_gives_up_and_leaves_the_task_alone(receiver: Receiver) -> None:
         wrong.likely = "that the delivery has failed is written into the task."
         wrong.next_step = "leave the task as it is: its outcome stays true, whoever knows it."
         raise
-
-
-@pytest.mark.points(2)
-def test_a_delivery_holds_up_nobody(receiver: Receiver) -> None:
-    """One worker: while a delivery pauses, or waits for its receiver, the next task is worked on and told."""
-    app = receiver.serve(workers=1, first_pause=LONG, timeout=LONG)
-    first = receiver.complete(BUSY)
-    first.attempt()
-    for says in (receiver.silent, TAKEN):
-        try:
-            delivery = receiver.complete(says)
-            app.completed(delivery.task)
-            delivery.attempt()
-        except Wrong as wrong:
-            if wrong.code == "CRASHED":
-                raise
-            path = f"/agent/status/{first.task.task_id}"
-            try:
-                ask(app.url, "GET", path, within=app.patience)
-            except NoAnswer as error:
-                raise Wrong("DELIVERY_BLOCKS", f"GET {path} → {error}") from None
-            raise Wrong("DELIVERY_HOLDS_UP", wrong.seen) from None
