@@ -38,6 +38,8 @@ def tells(request: Request, task_id: str, record: Json | None = None) -> None:
     if body.get("task_id") != task_id:
         raise Wrong("CALLBACK_WRONG", f'its "task_id" is {body.get("task_id")!r}, and the body has {sorted(body)}')
     status = body.get("status")
+    if status is None:
+        raise Wrong("CALLBACK_WRONG", f'its "status" is not there, and the body has {sorted(body)}')
     if status not in FINISHED:
         raise Wrong("CALLBACK_TOO_SOON", f'the body of the callback says "status": {status!r}')
     for field in ("status", "result", "error") if record else ():

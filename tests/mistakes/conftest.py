@@ -12,22 +12,30 @@ from exercises.checking import Checked, run_checkpoints
 from tests.checkpoints.outcome import Outcome, Verdict
 from tests.mistakes.mistake import ROOT, mistakes
 
+#: So many targets are run one after the other in one process; an exercise with more is run by several.
+_AT_A_TIME = 8
+
 
 class Runs:
     """What came of each exercise. Asking waits for it."""
 
-    def __init__(self, runs: dict[str, "Future[Checked]"]) -> None:
+    def __init__(self, runs: dict[str, list["Future[Checked]"]]) -> None:
         self._runs = runs
 
     def done(self) -> list[str]:
         """The exercises that have been run to their end."""
-        return sorted(name for name, run in self._runs.items() if run.done() and not run.exception())
+        return sorted(
+            name for name, runs in self._runs.items() if all(run.done() and not run.exception() for run in runs)
+        )
 
     def of(self, exercise: str, target: str) -> list[Outcome]:
         """The checks of one exercise against one target, in order."""
-        checked = self._runs[exercise].result()
-        assert not checked.problems, "\n".join(checked.problems)
-        return [outcome for outcome in checked.outcomes if _name(outcome.target) == target]
+        found = []
+        for run in self._runs[exercise]:
+            checked = run.result()
+            assert not checked.problems, "\n".join(checked.problems)
+            found += [outcome for outcome in checked.outcomes if _name(outcome.target) == target]
+        return found
 
 
 _RUNS = pytest.StashKey[Runs]()
@@ -57,9 +65,12 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             targets[mistake.exercise].append(mistake.make(folder))
     workers = max(2, (os.cpu_count() or 2) + 1)  # a good part of it is waiting for deadlines
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        # The longest first, so that none of them begins last.
-        order = sorted(targets, key=lambda name: len(targets[name]), reverse=True)
-        runs = {name: pool.submit(run_checkpoints, [name], targets[name]) for name in order}
+        # Those with the most targets first, so that none of them begins last.
+        runs: dict[str, list[Future[Checked]]] = {name: [] for name in targets}
+        for name in sorted(targets, key=lambda name: len(targets[name]), reverse=True):
+            for first in range(0, len(targets[name]), _AT_A_TIME):
+                some = targets[name][first : first + _AT_A_TIME]
+                runs[name].append(pool.submit(run_checkpoints, [name], some))
         request.config.stash[_RUNS] = Runs(runs)
         yield request.config.stash[_RUNS]
 
