@@ -63,5 +63,4 @@ def exercise(wanted: str) -> Exercise:
     for one in course():
         if wanted.strip("/") in {str(one.number), f"{one.number:02}", one.name, one.folder, f"ex{one.number:02}"}:
             return one
-    numbers = ", ".join(str(one.number) for one in course())
-    raise NoSuchExercise(f"There is no exercise {wanted!r}. There are {numbers}: `kit list` shows them.")
+    raise NoSuchExercise(f"There is no exercise {wanted!r}. There are 1 to {len(course())}: `kit list` shows them.")

@@ -1,8 +1,7 @@
 """A learner's web process and Celery workers, over a real Redis: started, killed, and asked who does the work."""
 
-import os
-import signal
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -53,14 +52,31 @@ class Worked:
         self.app = self._stage.serve(port=port, **self._env)
         self._stage.timeline.note("the web process is killed, and started again")
 
+    def freeze_worker(self) -> None:
+        """Let the oldest worker itself stand still; the processes of its pool go on."""
+        psutil.Process(self.workers[0].pid).suspend()
+
     def kill_worker(self) -> None:
         """Kill the oldest worker and its pool processes with SIGKILL."""
         self.workers.pop(0).end()
         self._stage.timeline.note("the worker is killed (kill -9)")
 
     def kill_pool_process(self, run: Run) -> None:
-        """Kill the one process of a worker in which the agent works; the worker itself lives on."""
-        os.kill(run.pid, signal.SIGKILL)
+        """Kill the one process of a worker in which the agent works; the worker itself lives on.
+
+        Celery looks once when a process of its pool goes. When that is a moment too early, it looks again only five
+        seconds later (`AsynPool.timers`). So it is let look when there is something to see.
+        """
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(run.pid)
+            parent = process.parent()
+            assert parent
+            parent.suspend()
+            process.kill()
+            deadline = time.monotonic() + self.app.patience
+            while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+                time.sleep(0.001)
+            parent.resume()
         run.gone.wait(self.app.patience)
         self._stage.timeline.note("the worker's process in which the agent works is killed (kill -9)")
 

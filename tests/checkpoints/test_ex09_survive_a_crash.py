@@ -1,0 +1,270 @@
+"""Checkpoint 9: whatever is killed, and whenever: each task comes to one outcome, and the outcome is told.
+
+The checks kill processes at chosen moments: the agent is held there. What may have been lost is waited for until a
+right solution would have brought it back, and that nothing comes is known when what must come later has come.
+"""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.checkpoints.app import App, Task
+from tests.checkpoints.callback import tells
+from tests.checkpoints.desk import Run
+from tests.checkpoints.peer import Peer, Reply, Request
+from tests.checkpoints.stage import Stage
+from tests.checkpoints.verdict import NotFromOutside, Wrong
+from tests.checkpoints.worked import Worked
+
+#: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed.
+VISIBILITY, LONG = 0.6, 300.0
+RETRY = 0.05
+MOST_RUNS = 2
+#: More refusals than Celery gets over by itself: its default is three more tries.
+REFUSALS = 5
+
+TAKEN, BUSY = Reply(204), Reply(503)
+
+
+class Crashing:
+    """The learner's app and workers, and the receiver of its callbacks."""
+
+    def __init__(self, stage: Stage) -> None:
+        if stage.url:
+            raise NotFromOutside("it kills the workers, and needs the kit's own agent")
+        self._stage = stage
+        self._refusals: dict[str, int] = {}
+        self._held: set[str] = set()
+        self._let_go = threading.Event()
+        self.peer = Peer(self._answer)
+
+    def begin(self, visibility: float = LONG) -> Worked:
+        """Start everything."""
+        self._stage.load_webhooks()
+        self.worked = Worked(
+            self._stage,
+            VISIBILITY_SECONDS=str(visibility),
+            MOST_RUNS=str(MOST_RUNS),
+            RETRY_SECONDS=str(RETRY),
+        )
+        return self.worked
+
+    @property
+    def app(self) -> App:
+        """The web process."""
+        return self.worked.app
+
+    def submit(self, path: str = "/hook") -> Task:
+        """Submit a task whose outcome is to be told at this path."""
+        return self.app.submit(callback_url=f"{self.peer.url}{path}")
+
+    def refuse(self, path: str, times: int, *, then_hold: bool = False) -> None:
+        """Answer so many callbacks at this path with 503, and keep the next one waiting for its answer."""
+        self._refusals[path] = times
+        if then_hold:
+            self._held.add(path)
+
+    def callbacks(self, task: Task) -> list[Request]:
+        """The callbacks that tell this task, oldest first."""
+        return self.peer.matching(
+            lambda request: isinstance(request.json, dict) and request.json.get("task_id") == task.task_id
+        )
+
+    def told(self, task: Task, status: str, number: int = 1) -> Request:
+        """A callback that tells this outcome, which must come in time."""
+        self._wait_for(task, number)
+        came = self.callbacks(task)
+        if len(came) < number:
+            others = [request for request in list(self.peer.requests) if not isinstance(request.json, dict)]
+            if others:
+                tells(others[0], task.task_id)
+            raise _missing(number)
+        request = came[number - 1]
+        self.app.timeline.note(f"POST {request.path} tells {task.task_id}", at=request.at)
+        tells(request, task.task_id, self.app.status(task, note=False))
+        if not request.headers.get("webhook-id"):
+            raise Wrong("WEBHOOK_ID_WRONG", "the callback has no webhook-id")
+        if request.headers["webhook-id"] != came[0].headers.get("webhook-id"):
+            raise Wrong("WEBHOOK_ID_WRONG", "another webhook-id than in the callback before")
+        if request.json["status"] != status:
+            raise Wrong("CALLBACK_WRONG", f'its "status" is {request.json["status"]!r}')
+        return request
+
+    def _wait_for(self, task: Task, number: int) -> bool:
+        return self.peer.wait_for(
+            number,
+            self.app.patience,
+            lambda one: isinstance(one.json, dict) and one.json.get("task_id") == task.task_id,
+        )
+
+    def told_once(self, *tasks: Task) -> None:
+        """Nobody's outcome may have been told twice, where nothing had happened."""
+        for task in tasks:
+            if len(self.callbacks(task)) > 1:
+                raise Wrong("CALLBACK_REPEATED", f"{task.task_id} is told {len(self.callbacks(task))} times")
+
+    def ran(self, task: Task, times: int) -> None:
+        """The agent may not have been called more often."""
+        if len(self.app.desk.of(task.prompt)) > times:
+            raise Wrong("RAN_TWICE", f"the agent is called again for {task.task_id}, which was finished")
+
+    def again(self, task: Task, number: int, within: float = 0) -> Run:
+        """The agent's run for a task whose worker was killed."""
+        try:
+            run = self.worked.started(task, number, within=self.app.patience + within)
+        except Wrong as wrong:
+            if wrong.code != "PENDING_FOREVER":
+                raise
+            likely = next_step = ""
+            if within:
+                likely = (
+                    "it was acknowledged when it was taken, or the broker keeps it for longer than VISIBILITY_SECONDS."
+                )
+                next_step = "set `task_acks_late`, and leave the `visibility_timeout` as it was given, in seconds."
+            if self.app.status(task, note=False)["status"] == "failed":
+                likely = "it is given up before its time: the runs of all tasks are counted together, or one too many."
+                next_step = "count under a name of each task's own, and give up when there are more than MOST_RUNS."
+            raise Wrong("NOT_RUN_AGAIN", wrong.seen, likely, next_step) from None
+        self.app.timeline.amend(", once more")
+        return run
+
+    def close(self) -> None:
+        """Answer what was held back, and close."""
+        self._let_go.set()
+        self.peer.__exit__(None, None, None)
+
+    def _answer(self, request: Request) -> Reply:
+        if (left := self._refusals.get(request.path, 0)) > 0:
+            self._refusals[request.path] = left - 1
+            return BUSY
+        if request.path in self._held:
+            self._held.remove(request.path)
+            self._let_go.wait()
+        return TAKEN
+
+
+def _missing(number: int) -> Wrong:
+    if number == 1:
+        return Wrong(
+            "CALLBACK_NOT_SENT",
+            "no callback comes",
+            likely="`tell.delay(…)` is not reached on this path, or `tell` raises before it calls anybody.",
+            next_step="let every path through `work` end with `tell.delay(…)`, and look at the worker's output.",
+        )
+    return Wrong(
+        "CALLBACK_NOT_RETRIED",
+        "no other callback comes",
+        likely="Celery is not told to try again on this answer, or gives up too soon: its own limit is three retries, "
+        "three minutes apart.",
+        next_step="let a bad answer raise (`raise_for_status`), and say in the decorator for which exception, after "
+        "how long and how often to try again.",
+    )
+
+
+@pytest.fixture
+def crashing(stage: Stage) -> Iterator[Crashing]:
+    """The surroundings of a crash."""
+    ready = Crashing(stage)
+    yield ready
+    ready.close()
+
+
+@pytest.mark.points(2)
+def test_without_a_crash_all_is_done_and_told_once(crashing: Crashing) -> None:
+    """Without a crash a task is done once, and its outcome is told once, well or not."""
+    app = crashing.begin().app
+    task, broken = crashing.submit(), crashing.submit()
+    run, other = crashing.worked.started(task), crashing.worked.started(broken)
+    app.until(task, "running")
+    app.completed(task, app.finish(task, run))
+    crashing.told(task, "completed")
+    app.fail(broken, other)
+    crashing.worked.forget_what_was_raised()
+    app.until(broken, "failed")
+    crashing.told(broken, "failed")
+    crashing.told_once(task, broken)
+
+
+@pytest.mark.points(3)
+def test_a_task_whose_process_is_killed_is_run_again(crashing: Crashing) -> None:
+    """When the process in which the agent works is killed, the task is run again, and told."""
+    app = crashing.begin().app
+    task = crashing.submit()
+    crashing.worked.kill_pool_process(crashing.worked.started(task))
+    run = crashing.again(task, 2)
+    app.completed(task, app.finish(task, run))
+    crashing.told(task, "completed")
+
+
+@pytest.mark.points(3)
+def test_a_task_whose_worker_is_killed_is_run_by_another(crashing: Crashing) -> None:
+    """When a whole worker is killed, another one takes what was not done, and does not do again what was."""
+    worked = crashing.begin(VISIBILITY)
+    app = worked.app
+    done, task = crashing.submit(), crashing.submit()
+    first, _ = worked.started(done), worked.started(task)
+    worked.freeze_worker()  # it cannot say any more that a task is done
+    app.completed(done, app.finish(done, first))
+    worked.kill_worker()
+    app.timeline.amend(", before it could say that {task A} is done")
+    worked.add_worker()
+    run = crashing.again(task, 2, VISIBILITY)
+    app.completed(task, app.finish(task, run))
+    crashing.told(task, "completed")
+    try:
+        crashing.told(done, "completed")
+        after = crashing.submit()
+        app.completed(after, app.finish(after, worked.started(after)))
+        app.completed(done)
+    except Wrong as wrong:
+        if wrong.code == "STATUS_WENT_BACK":
+            app.desk.wait_for(done.prompt, app.patience, 2)  # it is about to be called
+            crashing.ran(done, 1)
+        raise
+    crashing.ran(done, 1)
+
+
+@pytest.mark.points(2)
+def test_a_task_that_kills_its_worker_each_time_is_given_up(crashing: Crashing) -> None:
+    """A task whose worker dies each time is given up after MOST_RUNS runs: it is failed, and told."""
+    app = crashing.begin().app
+    task = crashing.submit()
+    for number in range(1, MOST_RUNS + 1):
+        run = crashing.worked.started(task) if number == 1 else crashing.again(task, number)
+        crashing.worked.kill_pool_process(run)
+    try:
+        body = app.until(task, "failed")
+    except Wrong as wrong:
+        if len(app.desk.of(task.prompt)) > MOST_RUNS:
+            seen = f"the agent starts on {task.task_id} once more, and MOST_RUNS is {MOST_RUNS}"
+            raise Wrong("POISON_TASK", seen) from None
+        raise Wrong(
+            "FAILURE_NOT_TOLD",
+            wrong.seen,
+            likely="a task with too many runs is dropped, and nobody writes down that it was given up.",
+            next_step='make it an outcome like every other: status "failed", an "error", saved and told.',
+        ) from None
+    if not body.get("error"):
+        raise Wrong("FAILURE_NOT_TOLD", f'"error" is {body.get("error")!r}')
+    crashing.told(task, "failed")
+
+
+@pytest.mark.points(2)
+def test_an_outcome_is_told_until_it_is_taken(crashing: Crashing) -> None:
+    """A receiver that refuses is asked again; a worker killed while it tells does not keep the outcome to itself."""
+    crashing.refuse("/busy", REFUSALS, then_hold=True)
+    worked = crashing.begin(VISIBILITY)
+    app = worked.app
+    task = crashing.submit("/busy")
+    app.completed(task, app.finish(task, worked.started(task)))
+    for number in range(1, REFUSALS + 2):
+        crashing.told(task, "completed", number)
+    worked.kill_worker()
+    worked.add_worker()
+    try:
+        crashing.told(task, "completed", REFUSALS + 2)
+    except Wrong as wrong:
+        raise Wrong("NOT_TOLD_AGAIN", wrong.seen) if wrong.code == "CALLBACK_NOT_RETRIED" else wrong from None
+    app.completed(task)
+    crashing.ran(task, 1)
