@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from tests.checkpoints.app import FINISHED, Json
 from tests.checkpoints.peer import Request
@@ -18,7 +19,8 @@ _OFFSET_SECONDS = 5 * 3600 + 45 * 60
 #: How old a callback may be before receivers refuse it.
 _TOLERANCE_SECONDS = 300
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
-_NO_ZONE = "`datetime.now()` and `datetime.utcnow()` have no time zone, and this server is not in UTC."
+_NOT_UTC = "the time is local: this server is not in UTC, and `sign` takes whatever it gets for UTC."
+_NO_ZONE = "the time has no zone: `timestamp()` takes `datetime.utcnow()` for local, and this server is not in UTC."
 _WITH_ZONE = "take `datetime.now(UTC)` once for each attempt, for the header and for `sign`."
 
 
@@ -26,7 +28,8 @@ def tells(request: Request, task_id: str, record: Json | None = None) -> None:
     """Diagnose a callback that does not tell a finished task; the very `record`, where one is given."""
     body = request.json
     if request.method != "POST":
-        raise Wrong("CALLBACK_WRONG", f"the method is {request.method}, where POST is due")
+        likely, next_step = "another method of the client is called.", "POST it: `client.post(…)`."
+        raise Wrong("CALLBACK_WRONG", f"the method is {request.method}, where POST is due", likely, next_step)
     if not isinstance(body, dict):
         text = " ".join(request.body[:60].decode(errors="replace").split())
         twice = isinstance(body, str) and body.startswith("{")
@@ -59,7 +62,7 @@ def tells(request: Request, task_id: str, record: Json | None = None) -> None:
 def signed(request: Request, secret: str) -> None:
     """Diagnose a callback that a receiver with the secret would refuse."""
     bare = secret.removeprefix("whsec_")
-    if bare in " ".join([request.path, *request.headers.values()]) or bare.encode() in request.body:
+    if bare in " ".join([unquote(request.path), *request.headers.values()]) or bare.encode() in request.body:
         raise Wrong("SECRET_SENT")
     if missing := [name for name in _HEADERS if not request.headers.get(name)]:
         raise Wrong("CALLBACK_UNSIGNED", f"it has no {' and no '.join(missing)}")
@@ -89,7 +92,7 @@ def _slips(request: Request, secret: str, delivery: str, timestamp: int) -> Iter
     """Signatures that people make by mistake, each with its cause and its cure."""
     body = request.body
     for hours in (_OFFSET_SECONDS, -_OFFSET_SECONDS):
-        yield signature(secret, delivery, str(timestamp + hours), body), _NO_ZONE, _WITH_ZONE
+        yield signature(secret, delivery, str(timestamp + hours), body), _NOT_UTC, _WITH_ZONE
     for second in (1, -1):
         yield (
             signature(secret, delivery, str(timestamp + second), body),
@@ -105,6 +108,11 @@ def _slips(request: Request, secret: str, delivery: str, timestamp: int) -> Iter
                     "other bytes are signed than are sent: `json=` writes it anew, with other spaces and letters.",
                     "make the bytes once, sign them, and send these very bytes: `content=body`.",
                 )
+    yield (
+        signature(secret, delivery, str(timestamp), str(body).encode()),
+        "`sign` was given bytes, and has signed how Python shows them: b'…'.",
+        "`sign` takes the body as text: `body.decode()`.",
+    )
     text = f"{delivery}.{timestamp}.".encode() + body
     decoded = base64.b64decode(secret.removeprefix("whsec_"))
     for key in (secret.encode(), secret.removeprefix("whsec_").encode()):

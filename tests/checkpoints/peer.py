@@ -68,7 +68,7 @@ class Peer:
                 handler.end_headers()
                 handler.wfile.write(body)
 
-            do_POST = do_GET  # noqa: N815 the name in the base class
+            do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 the names in the base class
 
             def log_message(handler, format: str, *args: object) -> None:  # noqa: A002, N805 the base class's names
                 pass

@@ -34,6 +34,11 @@ BUSY = Say(Reply(503))
 CUT = Say(Reply(0), "the connection is cut")
 
 
+def bare(request: Request) -> str:
+    """Its path, without what may have been put behind it."""
+    return request.path.partition("?")[0]
+
+
 class Delivery:
     """The callbacks for one task: where they go, what each attempt is answered, and what came."""
 
@@ -60,7 +65,7 @@ class Delivery:
         self._receiver.wait(lambda: len(self.attempts) >= number, within)
         self.note(number)
         if len(self.attempts) < number:
-            raise self._missing(number, wanted)
+            raise self._missing(number, wanted, within)
         return self.attempts[number - 1]
 
     def note(self, most: int) -> None:
@@ -72,16 +77,16 @@ class Delivery:
             self._receiver.app.timeline.note(f"{request.method} {self.path}{again} → {answer}", at=request.at)
             self._noted = number
 
-    def _missing(self, number: int, wanted: str) -> Wrong:
+    def _missing(self, number: int, wanted: str, within: float) -> Wrong:
         app = self._receiver.app
         if ended := app.ended():
             return Wrong("CRASHED", ended)
         if self._receiver.matching(_ELSEWHERE):
             return Wrong("REDIRECT_FOLLOWED", f"{self._receiver.matching(_ELSEWHERE)[0].method} {_ELSEWHERE} → 200")
         if number > 1:
-            return Wrong("CALLBACK_NOT_RETRIED", "no other attempt is made")
+            return Wrong("CALLBACK_NOT_RETRIED", f"no other attempt is made within {within:g} s")
         app.until(self.task, wanted)
-        strange = [request for request in self._receiver.requests if request.path not in self._receiver.known]
+        strange = [request for request in self._receiver.requests if bare(request) not in self._receiver.known]
         seen = f"{strange[0].method} {strange[0].path} came, and nothing else" if strange else "no callback comes"
         return Wrong("CALLBACK_NOT_SENT", seen)
 
@@ -155,11 +160,11 @@ class Receiver:
 
     def task_of(self, request: Request) -> Task:
         """The task whose outcome a callback tells; without an id while its submit is under way."""
-        return self._deliveries[request.path].task
+        return self._deliveries[bare(request)].task
 
     def matching(self, path: str) -> list[Request]:
         """What came to one path, oldest first."""
-        return [request for request in self.requests if request.path == path]
+        return [request for request in self.requests if bare(request) == path]
 
     def wait(self, until: Callable[[], bool], within: float) -> None:
         """Wait for something to come; no longer than there is a gap in the learner's code that was reached."""
@@ -174,9 +179,9 @@ class Receiver:
                     return
 
     def _answer(self, request: Request) -> Reply:
-        delivery = self._deliveries.get(request.path)
+        delivery = self._deliveries.get(bare(request))
         if delivery is None:
-            return Reply(200 if request.path == _ELSEWHERE else 404)
+            return Reply(200 if bare(request) == _ELSEWHERE else 404)
         number = next(n for n, one in enumerate(delivery.attempts, 1) if one is request)
         say = delivery.say(number)
         say.first(request)
