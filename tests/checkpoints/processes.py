@@ -16,8 +16,31 @@ from tests.checkpoints.fork_main import receive, send
 from tests.checkpoints.verdict import Inconclusive
 
 _MAIN = Path(__file__).with_name("fork_main.py")
-_CELERY = ["celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis"]
-_CELERY += ["celery.backends.redis", "celery.app.trace", "celery.loaders.app", "celery.worker.components"]
+_CELERY = [
+    "celery.app.control",
+    "celery.app.events",
+    "celery.app.log",
+    "celery.app.trace",
+    "celery.apps.worker",
+    "celery.backends.redis",
+    "celery.bin.celery",
+    "celery.concurrency.prefork",
+    "celery.events",
+    "celery.fixups.django",
+    "celery.loaders.app",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
+    "celery.worker.loops",
+    "celery.worker.pidbox",
+    "celery.worker.strategy",
+    "billiard.heap",
+    "billiard.popen_fork",
+    "billiard.sharedctypes",
+    "billiard.synchronize",
+    "kombu.transport.redis",
+]
 
 _HTTPX = ["httpx", "httpcore", "anyio._backends._asyncio"]
 _WEBHOOKS = [*_HTTPX, "standardwebhooks"]
