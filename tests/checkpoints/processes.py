@@ -16,7 +16,8 @@ from tests.checkpoints.fork_main import receive, send
 from tests.checkpoints.verdict import Inconclusive
 
 _MAIN = Path(__file__).with_name("fork_main.py")
-_CELERY = [
+#: What an app or a worker with Celery imports, a client, and an app that calls back. Half a second each.
+CELERY = [
     "celery.app.control",
     "celery.app.events",
     "celery.app.log",
@@ -42,8 +43,8 @@ _CELERY = [
     "kombu.transport.redis",
 ]
 
-_HTTPX = ["httpx", "httpcore", "anyio._backends._asyncio"]
-_WEBHOOKS = [*_HTTPX, "standardwebhooks"]
+HTTPX = ["httpx", "httpcore", "anyio._backends._asyncio"]
+WEBHOOKS = [*HTTPX, "standardwebhooks"]
 
 
 class LearnerProcess:
@@ -107,17 +108,9 @@ class ForkServer:
         """A path in the private folder that nothing has yet."""
         return self.folder / f"{next(self._numbers)}.{kind}"
 
-    def load_celery(self) -> None:
-        """Let it import Celery too, before a worker is asked for."""
-        self.order({"load": _CELERY})
-
-    def load_httpx(self) -> None:
-        """Let it import the HTTP client too, before a client's function is called."""
-        self.order({"load": _HTTPX})
-
-    def load_webhooks(self) -> None:
-        """Let it import what an app that calls back needs, before one is started."""
-        self.order({"load": _WEBHOOKS})
+    def load(self, modules: Sequence[str]) -> None:
+        """Let it import these, if it has not, before a process that needs them is started."""
+        self.order({"load": modules})
 
     def start(
         self, folder: Path, run: str, arguments: Sequence[object], env: Mapping[str, str], fds: Sequence[int] = ()

@@ -10,6 +10,7 @@ from typing import Self
 from tests.checkpoints.app import App, Task
 from tests.checkpoints.callback import TIME_ZONE
 from tests.checkpoints.peer import Peer, Reply, Request
+from tests.checkpoints.processes import WEBHOOKS
 from tests.checkpoints.report import raised_in
 from tests.checkpoints.signing import new_secret
 from tests.checkpoints.stage import Stage
@@ -115,7 +116,7 @@ class Receiver:
 
     def serve(self, attempts: int = 9, first_pause: float = FIRST_PAUSE, timeout: float = 30, workers: int = 2) -> App:
         """Start the learner's app, which is to call here."""
-        self._stage.load_webhooks()
+        self._stage.load(WEBHOOKS)
         self.app = self._stage.serve(
             WEBHOOK_SECRET=self.secret,
             ATTEMPTS=str(attempts),

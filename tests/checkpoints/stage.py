@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from tests.checkpoints.app import START_SECONDS, App, in_background
 from tests.checkpoints.asking import NoAnswer, ask
 from tests.checkpoints.desk import Desk
 from tests.checkpoints.patience import crowding
-from tests.checkpoints.processes import ForkServer, LearnerProcess
+from tests.checkpoints.processes import CELERY, HTTPX, ForkServer, LearnerProcess
 from tests.checkpoints.services import Services
 from tests.checkpoints.timeline import Timeline
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
@@ -127,14 +127,14 @@ class Stage:
             raise Wrong("DOES_NOT_START", f"the process runs, and there is {error}") from None
         return app
 
-    def load_webhooks(self) -> None:
-        """Let what an app that calls back imports be there already when one is started: that takes half a second."""
-        self._forks.load_webhooks()
+    def load(self, modules: Sequence[str]) -> None:
+        """Let what a process will import be there already when it is started."""
+        self._forks.load(modules)
 
     def redis(self) -> str:
         """The URL of a real Redis, with nothing in it."""
         # Whoever needs a Redis here imports Celery in every process. Both take a moment, so side by side.
-        loading = in_background(self._forks.load_celery)
+        loading = in_background(lambda: self._forks.load(CELERY))
         url = self._services.empty_redis()
         loading.result()
         return url
@@ -149,7 +149,7 @@ class Stage:
     def call(self, function: str, keywords: dict[str, Any], **env: str) -> Call:
         """Call a coroutine function `module:function` of the learner's, in a process of its own."""
         self.must_have(f"{function.partition(':')[0]}.py")
-        self._forks.load_httpx()
+        self._forks.load(HTTPX)
         answer, far_end = os.pipe()
         process = self.run("call", function, keywords, fds=(far_end,), env=env)
         os.close(far_end)

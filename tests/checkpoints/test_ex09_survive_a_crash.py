@@ -13,6 +13,7 @@ from tests.checkpoints.app import App, Task
 from tests.checkpoints.callback import tells
 from tests.checkpoints.desk import Run
 from tests.checkpoints.peer import Peer, Reply, Request
+from tests.checkpoints.processes import HTTPX
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import NotFromOutside, Wrong
 from tests.checkpoints.worked import Worked
@@ -41,7 +42,7 @@ class Crashing:
 
     def begin(self, visibility: float = LONG) -> Worked:
         """Start everything."""
-        self._stage.load_webhooks()
+        self._stage.load(HTTPX)
         self.worked = Worked(
             self._stage,
             VISIBILITY_SECONDS=str(visibility),
