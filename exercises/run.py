@@ -14,11 +14,12 @@ from exercises.grading import EXIT_CODES, Result
 from exercises.home import tell, what_next
 from exercises.workspace import Workspace, WorkspaceError
 from patterns.terminal import give_up
-from tests.checkpoints.outcome import Outcome
+from tests.checkpoints.asking import who_answers_not
+from tests.checkpoints.outcome import Outcome, Verdict
 from tests.checkpoints.processes import ForkServer
 
-#: The checkpoint of the whole wire contract, for a server by its URL.
-_CONTRACT = "contract"
+#: The checkpoint of the whole wire contract, for a server by its URL: what is answered at once comes first.
+_CONTRACT = ["contract", "contract_outcome", "contract_more"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class Teller:
         for line in self._screen.lines(outcome):
             typer.secho(line, **screen.colour(line))
 
+    def pytest_check_waits(self, text: str) -> None:
+        """Called when a check has to wait for long."""
+        typer.secho(f"  … {text}", fg="bright_black")
+
     def end_exercise(self) -> None:
         """Sum up what was told last."""
         if self._outcomes:
@@ -84,7 +89,10 @@ def run(wish: Wish, forks: ForkServer) -> int:
         raise give_up(error, EXIT_CODES[Result.COULD_NOT_RUN]) from None
     teller = Teller()
     targets = [plan.target] if plan.target else []
-    checked = run_checkpoints(plan.names, targets, url=plan.url, forks=forks, junit=wish.junit, listener=teller)
+    if plan.url and (nobody := who_answers_not(plan.url)):
+        checked = Checked(problems=[nobody])
+    else:
+        checked = run_checkpoints(plan.names, targets, url=plan.url, forks=forks, junit=wish.junit, listener=teller)
     teller.end_exercise()
     for problem in checked.problems:
         give_up(problem)
@@ -100,12 +108,11 @@ def run(wish: Wish, forks: ForkServer) -> int:
 
 def _plan(wish: Wish) -> _Plan:
     if wish.url is not None:
-        parts = urlsplit(wish.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _is_url(wish.url):
             raise _CannotRun(f"--url {wish.url}: write it as http://HOST:PORT")
         if wish.which or wish.every or wish.solutions:
             raise _CannotRun("With --url, name one exercise by --exercise N, or none for the whole contract.")
-        names = [course.exercise(wish.exercise).folder] if wish.exercise else [_CONTRACT]
+        names = [_served(course.exercise(wish.exercise)).folder] if wish.exercise else _CONTRACT
         return _Plan(names, None, wish.url, None)
     if wish.exercise:
         raise _CannotRun("--exercise goes with --url. Without one: kit check N")
@@ -114,6 +121,25 @@ def _plan(wish: Wish) -> _Plan:
         return _Plan([one.folder for one in chosen], course.SOLUTIONS, None, None)
     target, workspace = _target(wish)
     return _Plan([one.folder for one in _chosen(wish, workspace)], target, None, workspace)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
+
+
+def _served(exercise: Exercise) -> Exercise:
+    """The exercise, if what is built in it is a server that can be asked for what it does."""
+    if "app.py" not in exercise.files:
+        what = " and ".join(exercise.files)
+        raise _CannotRun(
+            f"Exercise {exercise.number}, {exercise.title}, cannot be checked by URL: its {what} needs the kit's hand "
+            f"on the other side. Without --url: kit check {exercise.number}"
+        )
+    return exercise
 
 
 def _target(wish: Wish) -> tuple[Path, Workspace | None]:
@@ -142,7 +168,10 @@ def _tell_what_next(plan: _Plan, checked: Checked, result: Result) -> None:
         for folder, outcomes in grading.by_exercise(checked.outcomes):
             if grading.result(outcomes) is Result.PASSED:
                 plan.workspace.mark_passed(course.exercise(folder))
-    if result is Result.COULD_NOT_RUN:
+    if result is Result.COULD_NOT_RUN and plan.url:
+        if {outcome.verdict for outcome in checked.outcomes} == {Verdict.NOT_FROM_OUTSIDE}:
+            typer.secho("None of its checks can be made from outside.", fg="yellow")
+    elif result is Result.COULD_NOT_RUN:
         typer.secho("This could not be checked here. Is something missing on this machine? kit doctor", fg="yellow")
     elif result is Result.PASSED and plan.workspace:
         tell(what_next(plan.workspace))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tests.checkpoints.asking import Answer, NoAnswer, ask
 from tests.checkpoints.desk import Desk, Run
+from tests.checkpoints.outside import ITS_OWN_AGENT, begun, silent_server, submit_is_late
 from tests.checkpoints.patience import crowding
 from tests.checkpoints.processes import LearnerProcess
 from tests.checkpoints.report import raised_in
@@ -41,6 +42,14 @@ class Task:
     accepted: Json
     seen: str = "pending"
     progress: float = 0
+    at: float = 0  # when the submit was answered, by `time.monotonic()`
+    took: float = 0  # the seconds until then
+    ran: bool = False  # it was seen running
+
+    @property
+    def finished(self) -> bool:
+        """Whether what was seen last is an outcome."""
+        return self.seen in FINISHED
 
 
 class App:
@@ -60,8 +69,18 @@ class App:
     def desk(self) -> Desk:
         """The agent's desk. Somebody else's server has an agent of its own."""
         if self._desk is None:
-            raise NotFromOutside("it needs the kit's own agent")
+            raise NotFromOutside(ITS_OWN_AGENT)
         return self._desk
+
+    @property
+    def outside(self) -> bool:
+        """Whether this is somebody else's server, whose agent nobody holds."""
+        return self._desk is None
+
+    def must_hold_the_agent(self) -> None:
+        """Say so when the check cannot be made, because it decides when the agent does what."""
+        if self.outside:
+            raise NotFromOutside(ITS_OWN_AGENT)
 
     # Requests
 
@@ -108,7 +127,7 @@ class App:
             return Wrong("CRASHED", ended)
         if error.late and self._desk and self._desk.at_work:
             return Wrong("LOOP_BLOCKED", seen or "the agent is at work meanwhile")
-        return Wrong("NO_ANSWER", seen)
+        return silent_server(self.url, self.patience, seen, error) if self.outside else Wrong("NO_ANSWER", seen)
 
     # Submit
 
@@ -122,8 +141,12 @@ class App:
         prompt = self.new_prompt() if prompt is None else prompt
         name = f"task {chr(64 + self._tasks)}" if 0 < self._tasks <= 26 else "a task"
         self.timeline.note(f"POST /agent/submit ({name})")
+        began = time.monotonic()
         answer = self._submitted(prompt, {"prompt": prompt, **more})
-        return self.accepted(answer, prompt, name)
+        answered = time.monotonic()
+        task = self.accepted(answer, prompt, name)
+        task.at, task.took = answered, answered - began
+        return task
 
     def accepted(self, answer: Answer, prompt: str, name: str = "the task") -> Task:
         """The task in the answer to a submit, which must be a 202."""
@@ -155,7 +178,9 @@ class App:
     def _submit_is_late(self, prompt: str, asked: "Future[Answer]") -> Wrong:
         if ended := self.ended():
             return Wrong("CRASHED", ended)
-        runs = self._desk.of(prompt) if self._desk else []
+        if self.outside:
+            return submit_is_late(asked, self.patience)
+        runs = self.desk.of(prompt)
         if not runs:
             return Wrong("LOOP_BLOCKED" if self._desk and self._desk.at_work else "NO_ANSWER")
         self.timeline.note("the agent is at work, and is now let finish")
@@ -170,6 +195,8 @@ class App:
 
     def started(self, task: Task, number: int = 1, within: float | None = None) -> Run:
         """The agent's run for a task, which must begin in time."""
+        if self.outside:
+            return begun(self, task)
         run = self.desk.wait_for(task.prompt, within or self.patience, number)
         if run is None:
             if ended := self.ended():
@@ -215,6 +242,7 @@ class App:
             raise Wrong("WRONG_WORDS", seen or f"the status is {word!r}")
         back = WORDS[word] < WORDS[task.seen] or (task.seen in FINISHED and word != task.seen)
         before, task.seen = task.seen, word
+        task.ran = task.ran or word == "running"
         if back:
             raise Wrong("STATUS_WENT_BACK", f"GET /agent/status/{task.task_id} → {word}, after it had been {before}")
         return body
@@ -225,8 +253,8 @@ class App:
         within = within or self.patience
         while True:
             body = self.status(task, note=False)
-            if body["status"] == wanted:
-                self.timeline.note(f"GET /agent/status/{task.task_id} → 200 {wanted}")
+            if body["status"] == wanted or (wanted == "running" and task.ran and self.outside):  # it goes on by itself
+                self.timeline.note(f"GET /agent/status/{task.task_id} → 200 {body['status']}")
                 return body
             over = time.monotonic() - began > within
             if over or body["status"] in FINISHED:

@@ -1,11 +1,14 @@
 """One HTTP request with a deadline, by the standard library: importing a client would take half a second."""
 
 import json
+import select
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
+
+_PIECE_BYTES = 65_536
 
 
 class NoAnswer(Exception):
@@ -48,13 +51,11 @@ def ask(
     within: float,
 ) -> Answer:
     """Send one request, on a connection of its own. `body` is sent as JSON, `bytes` as they are."""
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=within)
+    connection, parent = _connection(url, within)
     sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     fields = {"connection": "close", **({"content-type": "application/json"} if sent is not None else {})}
     try:
-        connection.request(method, parts.path.rstrip("/") + path, sent, {**fields, **(headers or {})})
+        connection.request(method, parent + path, sent, {**fields, **(headers or {})})
         response = connection.getresponse()
         names = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, names, response.read())
@@ -66,3 +67,53 @@ def ask(
         raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
     finally:
         connection.close()
+
+
+def who_answers_not(url: str, within: float = 5.0) -> str:
+    """Why nobody can be asked at a URL, and what to do, in one line; empty when somebody answers, whatever it is."""
+    try:
+        ask(url, "GET", "/health", within=within)
+    except NoAnswer as error:
+        if error.late:
+            return f"{url} takes the connection, and GET /health is not answered within {within:g} s."
+        if isinstance(error.__cause__, HTTPException):
+            return f"What listens at {url} does not speak HTTP. Is it the right port?"
+        return f"Nobody answers at {url}: {error}. Start your server, and give its address."
+    return ""
+
+
+def ask_with_a_long_body(url: str, path: str, body: object, within: float) -> Answer:
+    """POST a body that is too long. Whoever has heard enough may answer, and hang up, while it is still being sent."""
+    connection, parent = _connection(url, within)
+    sent = json.dumps(body).encode()
+    try:
+        connection.putrequest("POST", parent + path)
+        for name, value in {"connection": "close", "content-type": "application/json"}.items():
+            connection.putheader(name, value)
+        connection.putheader("content-length", str(len(sent)))
+        connection.endheaders()
+        try:
+            patience = 0.3  # its length is known by now
+            for start in range(0, len(sent), _PIECE_BYTES):
+                if select.select([connection.sock], [], [], patience)[0]:
+                    break
+                connection.send(sent[start : start + _PIECE_BYTES])
+                patience = 0
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the answer may have come before
+        response = connection.getresponse()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, names, response.read())
+    except TimeoutError as error:
+        raise NoAnswer(f"no answer within {within:g} s", late=True) from error
+    except (OSError, HTTPException) as error:
+        raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
+    finally:
+        connection.close()
+
+
+def _connection(url: str, within: float) -> tuple[HTTPConnection, str]:
+    """A connection to where a URL leads, and what its path begins with."""
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=within), parts.path.rstrip("/")

@@ -15,6 +15,7 @@ from tests.checkpoints.services import Services
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.stillness import Stillness
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotReached, Wrong
+from tests.checkpoints.witness import Witness
 
 _ROOT = Path(__file__).parents[2]
 _FORKS = pytest.StashKey[ForkServer]()
@@ -26,6 +27,8 @@ _FOUND = pytest.StashKey[dict[tuple[str, str], "Found"]]()
 _WAITED_SECONDS = 1.0
 #: After this many that waited in vain, the checks that are left are not made: the learner has enough to read.
 _ENOUGH_IN_VAIN = 2
+#: What the checks of the wire contract, in several files, go by.
+CONTRACT = "contract"
 #: When the machine stood still for this part of a deadline, that it passed means nothing.
 _STILL = 0.5
 
@@ -53,6 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let the imports of the learner's processes begin while pytest collects."""
     config.addinivalue_line("markers", "points(n): what a check is worth; 1 unless it says so")
+    config.addinivalue_line("markers", "apart: no failure of another check keeps this one from being made")
     config.stash[_FOUND] = {}
     for plugin in config.pluginmanager.get_plugins():
         if isinstance(plugin, ForkServer):  # whoever runs pytest may have started one before
@@ -98,15 +102,29 @@ def stage(request: pytest.FixtureRequest, target: str, forks: ForkServer, servic
         found = _found(request.node)
         if found.hopeless:
             raise NotReached(found.hopeless)
-        if found.in_vain >= _ENOUGH_IN_VAIN:
+        if found.in_vain >= _ENOUGH_IN_VAIN and not request.node.get_closest_marker("apart"):
             raise NotReached("the checks before waited in vain")
         yield ready
 
 
 @pytest.fixture
-def app(stage: Stage) -> App:
-    """The learner's app, up and answering."""
+def app(request: pytest.FixtureRequest, stage: Stage) -> App:
+    """The learner's app, up and answering. Where there is a witness, the tasks that it watches have short names."""
+    if "witness" in request.fixturenames:
+        for task in request.getfixturevalue("witness").tasks:
+            if task.task_id:
+                stage.timeline.call(task.task_id, f"{{{task.name}}}")
     return stage.serve()
+
+
+@pytest.fixture(scope="session")
+def witness(request: pytest.FixtureRequest) -> Iterator[Witness]:
+    """Watches a few tasks of somebody's server, for all checks of the contract."""
+    url = request.config.getoption("--url")
+    if not url:
+        raise Inconclusive("The contract is checked by URL: kit check --url http://HOST:PORT")
+    with Witness(url, lambda text: request.config.hook.pytest_check_waits(text=text)) as watching:
+        yield watching
 
 
 @pytest.hookimpl(wrapper=True)
@@ -126,6 +144,8 @@ def pytest_runtest_makereport(
         found.in_vain += 1
     if outcome.code == "DOES_NOT_START":
         found.hopeless = "the app does not start"
+    if outcome.code == "CRASHED" and item.config.getoption("--url"):
+        found.hopeless = "the server is gone"
     if error is not None:
         told.outcome = "skipped" if outcome.verdict is Verdict.NOT_FROM_OUTSIDE else "failed"
         told.longrepr = outcome.text if told.failed else (str(item.path), 0, outcome.text)
@@ -144,6 +164,10 @@ class Hooks:
     @pytest.hookspec
     def pytest_check_is_made(self, outcome: Outcome) -> None:
         """A check has come to an outcome."""
+
+    @pytest.hookspec
+    def pytest_check_waits(self, text: str) -> None:
+        """A check has to wait for long, and the text says for what."""
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -186,7 +210,8 @@ def _outcome(item: pytest.Item, error: BaseException | None, seconds: float) -> 
 
 
 def _exercise(item: pytest.Item) -> str:
-    return item.path.stem.removeprefix("test_")
+    name = item.path.stem.removeprefix("test_")
+    return CONTRACT if name.startswith(CONTRACT) else name
 
 
 def _found(item: pytest.Item) -> Found:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from tests.checkpoints.app import START_SECONDS, App, in_background
 from tests.checkpoints.asking import NoAnswer, ask
 from tests.checkpoints.desk import Desk
+from tests.checkpoints.outside import ITS_OWN_AGENT
 from tests.checkpoints.patience import crowding
 from tests.checkpoints.processes import CELERY, HTTPX, ForkServer, LearnerProcess
 from tests.checkpoints.services import Services
@@ -85,7 +86,7 @@ class Stage:
     def desk(self) -> Desk:
         """Where the agents of this check ask what to do."""
         if self.url:
-            raise NotFromOutside("it needs the kit's own agent")
+            raise NotFromOutside(ITS_OWN_AGENT)
         if self._desk is None:
             self._desk = self._ends.enter_context(Desk(self._forks.new_path("desk")))
         return self._desk

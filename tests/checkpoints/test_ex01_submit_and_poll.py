@@ -43,8 +43,7 @@ def test_two_tasks_do_not_mix(app: App) -> None:
     if first.task_id == second.task_id:
         raise Wrong("TASKS_MIXED_UP", "both submits were answered with the same id")
     run, other = app.started(first), app.started(second)
-    answer = app.finish(second, other)
-    app.completed(second, answer)
+    answer = app.completed(second, app.finish(second, other))["result"]
     app.until(first, "running")
     app.completed(first, app.finish(first, run))
     if app.status(second).get("result") != answer:

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from tests.checkpoints import wire
 from tests.checkpoints.app import FINISHED, App, Task
 from tests.checkpoints.desk import Run
+from tests.checkpoints.outside import LONGEST_SECONDS, LOOK_SECONDS
 from tests.checkpoints.verdict import Wrong
 
 
@@ -17,15 +19,7 @@ def look(app: App, task: Task, note: bool = True) -> int:
     percent = body.get("progress")
     told = json.dumps(percent)[:30] if "progress" in body else "not there"
     seen = f"GET /agent/status/{task.task_id} → 200 {body['status']}, progress {told}"
-    if percent is None:
-        raise Wrong("PROGRESS_MISSING", seen)
-    if isinstance(percent, bool) or not isinstance(percent, int | float) or not math.isfinite(percent) or percent % 1:
-        raise Wrong("PROGRESS_NOT_WHOLE", seen)
-    if not 0 <= percent <= 100:
-        raise Wrong("PROGRESS_OUT_OF_RANGE", seen)
-    if percent < task.progress:
-        raise Wrong("PROGRESS_WENT_BACK", f"{seen}, after it had been {task.progress}")
-    task.progress = int(percent)
+    task.progress = wire.percent(body, seen, task.progress)
     if note:
         app.timeline.note(seen)
     return task.progress
@@ -39,7 +33,10 @@ def at_work(app: App, task: Task) -> Run:
 
 
 def report(app: App, task: Task, run: Run, percent: float) -> None:
-    """Let the agent report how far it is, which must not end it."""
+    """Let the agent report how far it is, which must not end it. Somebody else's reports what it will."""
+    if app.outside:
+        look_to_the_end(app, task)
+        return
     app.timeline.note(f"the agent reports {percent:g} on {task.task_id}")
     if not run.progress(percent):
         app.timeline.amend(", and what takes the report has not returned after 1 s")
@@ -49,8 +46,22 @@ def report(app: App, task: Task, run: Run, percent: float) -> None:
         raise Wrong("CRASHED" if ended else "REPORT_ENDS_THE_AGENT", ended)
 
 
+def look_to_the_end(app: App, task: Task) -> None:
+    """Look again and again until the task is finished."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while not task.finished:
+        look(app, task, note=False)
+        if time.monotonic() > deadline:
+            raise Wrong("STUCK_RUNNING", f"GET /agent/status/{task.task_id} → still {task.seen}")
+        time.sleep(LOOK_SECONDS)
+    look(app, task)
+
+
 def shows(app: App, task: Task, run: Run, least: int, most: int | None = None) -> None:
     """A progress from `least` to `most` is told, while the agent is still at work."""
+    if app.outside:
+        look(app, task)
+        return
     deadline = time.monotonic() + app.patience
     while (percent := look(app, task, note=False)) < least and time.monotonic() < deadline:
         if task.seen in FINISHED:
@@ -74,6 +85,7 @@ def shows(app: App, task: Task, run: Run, least: int, most: int | None = None) -
 
 def test_progress_is_0_at_first(app: App) -> None:
     """Progress is 0 at first, before the agent has reported anything."""
+    app.must_hold_the_agent()
     task = app.submit()
     look(app, task, note=False)
     run = at_work(app, task)
@@ -84,6 +96,7 @@ def test_progress_is_0_at_first(app: App) -> None:
 @pytest.mark.points(2)
 def test_each_report_is_told_while_the_agent_works(app: App) -> None:
     """Each report of the agent is told while it still works, and nothing that it did not report."""
+    app.must_hold_the_agent()
     task = app.submit()
     run = at_work(app, task)
     for percent in (7, 42, 75):
@@ -142,6 +155,7 @@ def test_progress_is_100_when_completed(app: App) -> None:
 
 def test_progress_is_not_100_when_the_agent_failed(app: App) -> None:
     """When the agent has failed, progress does not say 100."""
+    app.must_hold_the_agent()
     task = app.submit()
     run = at_work(app, task)
     report(app, task, run, 40)
@@ -161,6 +175,7 @@ def test_progress_is_not_100_when_the_agent_failed(app: App) -> None:
 
 def test_two_tasks_have_their_own_progress(app: App) -> None:
     """Two tasks at once have a progress of their own."""
+    app.must_hold_the_agent()
     first, second = app.submit(), app.submit()
     run, other = at_work(app, first), at_work(app, second)
     shows(app, first, run, 0)

@@ -11,7 +11,7 @@ import pytest
 from tests.checkpoints.app import FINISHED, App, Json, Task
 from tests.checkpoints.desk import Run
 from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.verdict import NotFromOutside, Wrong
 
 #: Longer than any check.
 LONG = 30
@@ -20,11 +20,15 @@ SHORT = 0.08
 
 def serve(stage: Stage, *, timeout: float = LONG, ttl: float = LONG, workers: int = 1) -> App:
     """The learner's app with these settings."""
+    if stage.url and (timeout, ttl) != (LONG, LONG):
+        raise NotFromOutside("it needs a timeout and a time to live of its own choice, and these are the server's own")
     return stage.serve(WORKERS=str(workers), TASK_TIMEOUT_SECONDS=str(timeout), TASK_TTL_SECONDS=str(ttl))
 
 
 def begins(app: App, task: Task, within: float | None = None) -> Run | None:
     """The agent's run for a task; None when none was seen, and the task has timed out or still waits."""
+    if app.outside:
+        return app.started(task)
     deadline = time.monotonic() + (within or app.patience)
     while (run := app.desk.wait_for(task.prompt, 0.02)) is None and time.monotonic() < deadline:
         body = app.status(task, note=False)
@@ -182,6 +186,7 @@ def test_the_clock_starts_with_the_work(stage: Stage) -> None:
 def test_an_agent_that_fails_by_itself_is_an_agent_error(stage: Stage) -> None:
     """An agent that fails with time left is an agent_error, also when it raises a TimeoutError."""
     app = serve(stage)
+    app.must_hold_the_agent()
     for kind, message in {"RuntimeError": "the model refused", "TimeoutError": "the model took too long"}.items():
         task = app.submit()
         app.fail(task, must_begin(app, task), message, kind)

@@ -1,0 +1,38 @@
+"""What the checks of the wire contract share."""
+
+from collections.abc import Iterator
+
+from tests.checkpoints.app import App, told
+from tests.checkpoints.asking import NoAnswer
+from tests.checkpoints.outside import silent_server
+from tests.checkpoints.wire import task_in
+from tests.checkpoints.witness import Look, Watched, Witness
+
+
+def note(app: App, look: Look, more: str = "") -> None:
+    """Tell what was answered, at the moment when it was asked for."""
+    app.timeline.note(f"{look.what} → {told(look.answer)}{more}", look.sent)
+
+
+def submitted(app: App, witness: Witness, body: object, what: str, headers: dict[str, str] | None = None) -> Look:
+    """Submit something, whatever the answer; one that is not given is diagnosed."""
+    app.timeline.note(f"POST /agent/submit ({what})")
+    try:
+        look = witness.submit(body, headers)
+    except NoAnswer as error:
+        app.timeline.amend(f" → {error}")
+        raise silent_server(app.url, app.patience, "", error) from None
+    app.timeline.amend(f" → {told(look.answer)}")
+    app.refuse_5xx(look.answer)
+    return look
+
+
+def each_look(task: Watched) -> Iterator[tuple[str, Look]]:
+    """Every answer of the status route for a task, and how it is told."""
+    for look in task.looks:
+        yield f"{look.what} → {told(look.answer)}", look
+
+
+def shown(look: Look, field: str) -> str:
+    """A field as it was told."""
+    return repr(task_in(look.answer).get(field, "not there"))[:30]

@@ -1,0 +1,102 @@
+"""The whole wire contract, from outside: what not every server does, and what cannot be seen from there."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.checkpoints import wire
+from tests.checkpoints.app import App
+from tests.checkpoints.contract import note
+from tests.checkpoints.peer import Request
+from tests.checkpoints.signing import signature
+from tests.checkpoints.verdict import NotFromOutside, Wrong
+from tests.checkpoints.witness import Watched, Witness
+
+#: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
+pytestmark = pytest.mark.apart
+
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+def callbacks(app: App, witness: Witness) -> Iterator[tuple[Watched, Request]]:
+    """The first callback about each of the two tasks, which must come."""
+    witness.must_have_tasks()
+    if not witness.calls_back:
+        raise NotFromOutside("this server calls nobody back")
+    for task in witness.completed():
+
+        def about(request: Request, task: Watched = task) -> bool:
+            return isinstance(request.json, dict) and request.json.get("task_id") == task.task_id
+
+        if not witness.receiver.wait_for(1, app.patience, about):
+            note(app, task.looks[-1])
+            others = len(witness.receiver.requests)
+            app.timeline.note(f"POST /hooks/agent (the outcome of {task.task_id}) has not come")
+            raise Wrong("CALLBACK_WRONG" if others else "CALLBACK_NOT_SENT", f"{others} other callbacks have come")
+        yield task, witness.receiver.matching(about)[0]
+
+
+@pytest.mark.points(2)
+def test_the_outcome_is_posted(app: App, witness: Witness) -> None:
+    """The outcome of a task is POSTed to its callback_url, as status tells it."""
+    for task, request in callbacks(app, witness):
+        outcome = wire.task_in(task.looks[-1].answer)
+        for name in ("status", "result", "error"):
+            if request.json.get(name) != outcome.get(name):
+                seen = f"POST /hooks/agent ({task.task_id}): {name} is {request.json.get(name)!r}"
+                raise Wrong("CALLBACK_WRONG", f"{seen}, and status says {outcome.get(name)!r}")
+
+
+def test_the_callback_has_its_headers(app: App, witness: Witness) -> None:
+    """The callback has the three headers of Standard Webhooks."""
+    for task, request in callbacks(app, witness):
+        if missing := [name for name in HEADERS if not request.headers.get(name)]:
+            raise Wrong("CALLBACK_UNSIGNED", f"POST /hooks/agent ({task.task_id}), without {', '.join(missing)}")
+
+
+@pytest.mark.points(2)
+def test_the_callback_is_signed(app: App, witness: Witness) -> None:
+    """The callback is signed with the server's secret."""
+    for task, request in callbacks(app, witness):
+        delivery, timestamp, signatures = (request.headers.get(name, "") for name in HEADERS)
+        try:
+            genuine = signature(os.environ["KIT_WEBHOOK_SECRET"], delivery, timestamp, request.body)
+        except (KeyError, ValueError):
+            raise NotFromOutside(
+                "it needs the server's signing key in KIT_WEBHOOK_SECRET, whsec_… (`kit serve webhook` prints it)"
+            ) from None
+        if genuine not in signatures.split():
+            raise Wrong("SIGNATURE_WRONG", f"POST /hooks/agent ({task.task_id}), webhook-signature: {signatures}")
+
+
+def test_a_failure_is_told(app: App, witness: Witness) -> None:
+    """When the agent fails, the task is failed, with the code agent_error and a message."""
+    witness.must_have_tasks()
+    witness.wait_for(witness.f)
+    end = witness.f.last
+    if end is None or end.word != "failed":
+        raise NotFromOutside("it lets the agent fail; here the prompt “fail: please” was not taken for that")
+    note(app, end)
+    task = wire.task_in(end.answer)
+    error = task.get("error")
+    code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
+    if code != "agent_error" or not isinstance(message, str) or not message.strip() or "Traceback" in message:
+        raise Wrong("FAILURE_NOT_TOLD", f"its error is {error!r}")
+    if task.get("result") is not None:
+        raise Wrong("FAILURE_NOT_TOLD", f"its result is {task['result']!r}, and it failed")
+
+
+def test_a_task_that_hangs_is_ended(app: App) -> None:
+    """A task that runs past its timeout is failed, with the code timeout."""
+    raise NotFromOutside("it lets the agent hang, and this server has an agent of its own")
+
+
+def test_a_full_queue_is_503(app: App) -> None:
+    """When the queue is full, submit is answered with 503 and a Retry-After."""
+    raise NotFromOutside("it would fill the queue, and how much goes into this one is the server's own business")
+
+
+def test_a_finished_record_is_forgotten(app: App) -> None:
+    """A finished task is forgotten when its time to live is over."""
+    raise NotFromOutside("it would have to wait as long as that, and by default it is a day")

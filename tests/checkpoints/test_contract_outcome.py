@@ -1,0 +1,240 @@
+"""The whole wire contract, from outside: what is known once two tasks are finished, whatever agent the server has."""
+
+import time
+
+import pytest
+
+from tests.checkpoints import wire
+from tests.checkpoints.app import App, told
+from tests.checkpoints.contract import each_look, note, shown
+from tests.checkpoints.outside import TOO_QUICK, agent_failed, never_running
+from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong
+from tests.checkpoints.witness import Look, Watched, Witness, held_back
+
+#: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
+pytestmark = pytest.mark.apart
+
+
+@pytest.mark.points(2)
+def test_a_task_goes_from_pending_to_completed(app: App, witness: Witness) -> None:
+    """Status goes from pending to running to completed, and never back."""
+    for task in witness.followed():
+        before = ""
+        for seen, look in each_look(task):
+            if look.answer.status != 200:
+                app.refuse_5xx(look.answer, seen)
+                raise Wrong("RECORD_TOO_LATE" if look.answer.status == 404 else "WRONG_STATUS_CODE", seen)
+            if not look.word:
+                raise Wrong("WRONG_WORDS", seen)
+            if look.word != before:
+                note(app, look)
+            if before and wire.ORDER[look.word] < wire.ORDER[before]:
+                raise Wrong("STATUS_WENT_BACK")
+            before = look.word
+        ends_well(task)
+
+
+def ends_well(task: Watched) -> None:
+    """It is completed, and was seen running before."""
+    words = [look.word for look in task.looks]
+    end, body = words[-1], wire.task_in(task.looks[-1].answer)
+    if end == "pending":
+        raise Wrong("PENDING_FOREVER")
+    if end == "running":
+        if len({wire.task_in(look.answer).get("progress") for look in task.looks[len(words) // 2 :]}) > 1:
+            raise Inconclusive("Its agent is still at work. Give it one that takes a few seconds, and check again.")
+        raise Wrong("STUCK_RUNNING", *_STUCK)
+    if end != "completed":
+        raise agent_failed(body)
+    if "running" not in words and len(words) > 1:
+        raise never_running(body, task.looks[-1].at - task.looks[0].at)
+
+
+_STUCK = (
+    "",
+    "nothing writes the outcome. Or this agent takes longer than was waited for it: a few seconds are right here.",
+    "let the agent take a few seconds; then look what comes after it has returned, and whether it is reached.",
+)
+
+
+def test_two_tasks_do_not_mix(app: App, witness: Witness) -> None:
+    """Two tasks have two ids, and each is told under its own."""
+    both = witness.followed()
+    if both[0].task_id == both[1].task_id:
+        raise Wrong("TASKS_MIXED_UP", "both submits were answered with the same id")
+    for task in both:
+        for seen, look in each_look(task):
+            if (told_id := wire.task_in(look.answer).get("task_id")) not in {None, task.task_id}:
+                raise Wrong("TASKS_MIXED_UP", f"{seen}, with the task_id {told_id}")
+
+
+def test_a_task_has_its_eight_fields(app: App, witness: Witness) -> None:
+    """A task has its eight fields, from the first answer to the last."""
+    for task in witness.followed():
+        looks = [task.submit, *task.looks] if task.submit else task.looks
+        for look in looks:
+            if amiss := wire.shape(wire.task_in(look.answer)):
+                note(app, look, f", {amiss}")
+                raise Wrong("FIELDS_MISSING")
+
+
+@pytest.mark.points(2)
+def test_progress(app: App, witness: Witness) -> None:
+    """Progress is a whole percent that never goes back, and 100 when the task is completed."""
+    for task in witness.followed():
+        before = 0
+        for seen, look in each_look(task):
+            now = wire.percent(wire.task_in(look.answer), f"{seen}, progress {shown(look, 'progress')}", before)
+            if now != before:
+                note(app, look, f", progress {now}")
+            before = now
+            if look.word == "completed" and now != 100:
+                note(app, look, f", progress {now}")
+                raise Wrong("PROGRESS_NOT_100")
+
+
+def test_times(app: App, witness: Witness) -> None:
+    """The times are ISO 8601 in UTC, there as soon as they are known, and in their order."""
+    for task in witness.followed():
+        for look in task.looks:
+            if amiss := wire.times(wire.task_in(look.answer)):
+                note(app, look, f", {amiss}")
+                raise Wrong("BAD_TIMES")
+
+
+def test_the_result_is_a_string(app: App, witness: Witness) -> None:
+    """The result is a string when the task is completed, and null before."""
+    for task in witness.completed():
+        for look in task.looks:
+            result = wire.task_in(look.answer).get("result")
+            if isinstance(result, str) != (look.word == "completed"):
+                note(app, look, f", result {shown(look, 'result')}")
+                raise Wrong("RESULT_MISSING" if look.word == "completed" else "FINISHED_TOO_SOON")
+
+
+def test_status_says_when_to_ask_again(app: App, witness: Witness) -> None:
+    """Status says when to ask again while the task is not finished, and no more when it is."""
+    for task in witness.followed():
+        for look in task.looks:
+            if look.word and look.finished == ("retry-after" in look.answer.headers):
+                note(app, look, ", with a Retry-After" if look.finished else ", without a Retry-After")
+                raise Wrong("ASK_AGAIN_FOR_NOTHING" if look.finished else "WHEN_TO_ASK_MISSING")
+
+
+@pytest.mark.points(2)
+def test_an_answer_is_held(app: App, witness: Witness) -> None:
+    """Prefer: wait holds the answer until there is an outcome, and no longer."""
+    seen_to_hold = False
+    for task in witness.followed():
+        for look in list(task.held):
+            if not look.finished and not held_back(look):
+                note(app, look, f", {look.at - look.sent:.2f} s after it was asked to wait")
+                raise Wrong("NO_LONG_POLL")
+            seen_to_hold = seen_to_hold or any(look.sent < other.sent and not other.finished for other in task.looks)
+    until_held_is_answered(app, witness)
+    if not seen_to_hold:
+        raise Inconclusive(TOO_QUICK)
+
+
+def until_held_is_answered(app: App, witness: Witness) -> None:
+    """The answer that may be held for long must have come, now that the task is finished."""
+    end = witness.a.looks[-1]
+    if end.finished and not witness.a.held_over.wait(max(0.0, end.at + app.patience - time.monotonic())):
+        witness.stood_still()
+        app.timeline.note(f"GET {witness.a.path}, Prefer: wait=30 → …", witness.a.looks[0].sent)
+        note(app, end)
+        app.timeline.note(f"the answer that is held has not come, {app.patience:g} s later")
+        raise Wrong("HELD_TOO_LONG")
+
+
+def test_an_outcome_stays(app: App, witness: Witness) -> None:
+    """A finished task stays as it is, however often it is asked for."""
+    for task in witness.completed():
+        for _ in range(3):
+            now = app.ask("GET", task.path)
+            if now.status != 200:
+                raise Wrong("FORGOTTEN_TOO_SOON")
+            before = wire.task_in(task.looks[-1].answer)
+            # How far a callback is with its delivery is told beside the task, and goes on.
+            if changed := [name for name in wire.FIELDS if wire.task_in(now).get(name) != before.get(name)]:
+                raise Wrong("OUTCOME_CHANGED", f"its {changed[0]} was {before.get(changed[0])!r} before")
+
+
+@pytest.mark.points(2)
+def test_what_has_not_changed_is_304(app: App, witness: Witness) -> None:
+    """With the ETag in If-None-Match, a task that has not changed is answered with 304 and no body."""
+    task = witness.completed()[0]
+    deadline = time.monotonic() + app.patience
+    while True:
+        first = app.ask("GET", task.path, note=False)
+        etag = first.headers.get("etag", "")
+        app.timeline.note(f"GET {task.path} → {told(first)}, ETag: {etag or 'not there'}")
+        if not etag.removeprefix("W/").startswith('"'):
+            raise Wrong("NO_ETAG")
+        again = app.ask("GET", task.path, headers={"If-None-Match": etag})
+        if again.status == 304 and not again.body:
+            break
+        if again.headers.get("etag") == etag or time.monotonic() > deadline:
+            raise Wrong("ETAG_IGNORED", f"it was asked with If-None-Match: {etag}")
+    if app.ask("GET", task.path, headers={"If-None-Match": '"another"'}).status != 200:
+        raise Wrong("ETAG_IGNORED", 'it was asked with If-None-Match: "another"')
+
+
+def test_the_etag_changes_with_the_task(app: App, witness: Witness) -> None:
+    """The ETag changes with the task: who has an old one gets the new task."""
+    for task in witness.completed():
+        by_etag: dict[str, Look] = {}
+        for look in task.looks:
+            if not (etag := look.answer.headers.get("etag")):
+                raise NotReached("it has no ETag")
+            other = by_etag.setdefault(etag, look)
+            if wire.task_in(other.answer) != wire.task_in(look.answer):
+                for one in (other, look):
+                    note(app, one, f", progress {shown(one, 'progress')}, ETag: {etag}")
+                raise Wrong("ETAG_STAYS")
+        old = task.looks[0]
+        if (
+            not old.finished
+            and app.ask("GET", task.path, headers={"If-None-Match": old.answer.headers["etag"]}).status != 200
+        ):
+            raise Wrong("ETAG_STAYS", "it was asked with the ETag from before it was finished")
+
+
+def test_a_completed_task_cannot_be_cancelled(app: App, witness: Witness) -> None:
+    """Cancelling a completed task is answered with 409, and changes nothing."""
+    task = witness.completed()[1]
+    answer = app.ask("POST", f"/agent/cancel/{task.task_id}")
+    after = app.ask("GET", task.path)
+    if answer.status != 409 or wire.word_in(after) != "completed":
+        raise Wrong("CANCELLED_THOUGH_DONE")
+
+
+@pytest.mark.points(2)
+def test_a_cancelled_task_stays_cancelled(app: App, witness: Witness) -> None:
+    """A cancelled task stays cancelled, also when its agent would have been done."""
+    witness.followed()
+    witness.wait_for(witness.f)  # it was submitted later, and takes as long
+    cancelled = [look for look in witness.c.cancels if look.word == "cancelled"]
+    if not cancelled:
+        raise NotReached("nothing could be cancelled")
+    note(app, cancelled[0])
+    if wire.word_in(app.ask("GET", witness.c.path)) != "cancelled":
+        raise Wrong("STATUS_WENT_BACK", *_CAME_BACK)
+
+
+_CAME_BACK = (
+    "",
+    "the agent works on, and what it has done is written over the cancelled record.",
+    "look before you write: a finished task stays as it is. And stop the agent, if that can be done.",
+)
+
+
+@pytest.mark.points(2)
+def test_every_error_is_a_problem(app: App, witness: Witness) -> None:
+    """Every error is application/problem+json, with a title and a detail."""
+    task = witness.followed()[0]
+    unknown = app.ask("GET", "/agent/status/never-given-out")
+    answers = [unknown, app.ask("POST", f"/agent/cancel/{task.task_id}"), app.ask("POST", "/agent/submit", b"{")]
+    for answer in answers:
+        if answer.status >= 400 and (amiss := wire.problem(answer)):
+            raise Wrong("NOT_A_PROBLEM", f"the answer {answer.status}: {amiss}")
