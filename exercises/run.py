@@ -19,7 +19,7 @@ from tests.checkpoints.outcome import Outcome, Verdict
 from tests.checkpoints.processes import ForkServer
 
 #: The checkpoint of the whole wire contract, for a server by its URL: what is answered at once comes first.
-_CONTRACT = ["contract", "contract_outcome", "contract_more"]
+CONTRACT = ["contract", "contract_outcome", "contract_more"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Teller:
         self._outcomes = []
 
 
-def run(wish: Wish, forks: ForkServer) -> int:
+def run(wish: Wish, forks: ForkServer | None) -> int:
     """Run what was asked for, and give the exit code."""
     try:
         plan = _plan(wish)
@@ -112,7 +112,7 @@ def _plan(wish: Wish) -> _Plan:
             raise _CannotRun(f"--url {wish.url}: write it as http://HOST:PORT")
         if wish.which or wish.every or wish.solutions:
             raise _CannotRun("With --url, name one exercise by --exercise N, or none for the whole contract.")
-        names = [_served(course.exercise(wish.exercise)).folder] if wish.exercise else _CONTRACT
+        names = [_served(course.exercise(wish.exercise)).folder] if wish.exercise else CONTRACT
         return _Plan(names, None, wish.url, None)
     if wish.exercise:
         raise _CannotRun("--exercise goes with --url. Without one: kit check N")

@@ -14,6 +14,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._told_in_full = False
+        self._why = ""
 
     def lines(self, outcome: Outcome) -> list[str]:
         """One check, as plain text."""
@@ -23,7 +24,9 @@ class Screen:
         if outcome.verdict is Verdict.PASSED:
             more = ""
         elif outcome.verdict is Verdict.NOT_FROM_OUTSIDE:
-            return [outcome.text]
+            what, _, why = outcome.text.partition(": not from outside, ")
+            before, self._why = self._why, why
+            return [f"{what}: not from outside, {'as above' if why == before else why}"]
         else:
             more = f"  ({outcome.code or outcome.verdict})"
         return [f"{_SIGNS.get(outcome.verdict, '-')} {outcome.title}{more}"]

@@ -1,6 +1,7 @@
 """How a checkpoint finds the learner's code, runs it, and turns what it saw into a verdict."""
 
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +76,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def forks(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
-    """Starts the learner's processes."""
+def forks(request: pytest.FixtureRequest) -> Iterator[ForkServer | None]:
+    """Starts the learner's processes. A server with a URL runs already."""
+    if request.config.getoption("--url"):
+        yield None
+        return
     if given := request.config.stash.get(_FORKS, None):
         yield given
         return
@@ -92,7 +96,7 @@ def services() -> Iterator[Services]:
 
 
 @pytest.fixture
-def stage(request: pytest.FixtureRequest, target: str, forks: ForkServer, services: Services) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, target: str, forks: ForkServer | None, services: Services) -> Iterator[Stage]:
     """Where this check takes place."""
     url = request.config.getoption("--url")
     folder = None if url else (Path(target) / _exercise(request.node)).resolve()
@@ -123,7 +127,13 @@ def witness(request: pytest.FixtureRequest) -> Iterator[Witness]:
     url = request.config.getoption("--url")
     if not url:
         raise Inconclusive("The contract is checked by URL: kit check --url http://HOST:PORT")
-    with Witness(url, lambda text: request.config.hook.pytest_check_waits(text=text)) as watching:
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+
+    def tell(text: str) -> None:
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            request.config.hook.pytest_check_waits(text=text)
+
+    with Witness(url, tell) as watching:
         yield watching
 
 

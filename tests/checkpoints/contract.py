@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.checkpoints.app import App, told
 from tests.checkpoints.asking import NoAnswer
 from tests.checkpoints.outside import silent_server
+from tests.checkpoints.verdict import NotReached
 from tests.checkpoints.wire import task_in
 from tests.checkpoints.witness import Look, Watched, Witness
 
@@ -28,11 +29,18 @@ def submitted(app: App, witness: Witness, body: object, what: str, headers: dict
 
 
 def each_look(task: Watched) -> Iterator[tuple[str, Look]]:
-    """Every answer of the status route for a task, and how it is told."""
-    for look in task.looks:
+    """Every answer that told a task, and how it is shown. What else was answered is one check's question."""
+    for look in task.known:
         yield f"{look.what} → {told(look.answer)}", look
 
 
 def shown(look: Look, field: str) -> str:
     """A field as it was told."""
     return repr(task_in(look.answer).get(field, "not there"))[:30]
+
+
+def must_have_cancel(witness: Witness) -> None:
+    """Say so when there is no cancel, which is another check's question."""
+    witness.c.over.wait()
+    if not any(look.answer.status in {200, 409} for look in witness.c.cancels):
+        raise NotReached("nothing could be cancelled")

@@ -57,10 +57,10 @@ def _read(descriptor: int) -> bytes:
 class Stage:
     """One check's surroundings. Leaving the block ends everything that was started on it."""
 
-    def __init__(self, folder: Path | None, url: str | None, forks: ForkServer, services: Services) -> None:
+    def __init__(self, folder: Path | None, url: str | None, forks: ForkServer | None, services: Services) -> None:
         self._folder = folder
         self.url = url
-        self._forks = forks
+        self._started_by = forks
         self._services = services
         self._desk: Desk | None = None
         self._ends = ExitStack()
@@ -74,6 +74,12 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ends.close()
+
+    @property
+    def _forks(self) -> ForkServer:
+        if self._started_by is None:
+            raise NotFromOutside("it needs the process, and the server is somebody else's")
+        return self._started_by
 
     @property
     def folder(self) -> Path:

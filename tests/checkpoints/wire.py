@@ -22,6 +22,12 @@ def task_in(answer: Answer) -> Json:
     return answer.json if isinstance(answer.json, dict) else {}
 
 
+def told_of(answer: Answer) -> Json:
+    """What an answer tells of a task, field by field: without its name, and without how far a callback is with its
+    delivery, which is told beside it and goes on when the task is finished."""
+    return {name: task_in(answer).get(name) for name in FIELDS if name != "task_id"}
+
+
 def word_in(answer: Answer) -> str:
     """The status in an answer; empty when there is none that clients know."""
     word = task_in(answer).get("status")

@@ -27,7 +27,6 @@ from tests.checkpoints.wire import finished, task_in, word_in
 HOLD_SECONDS = 30
 #: Whoever waits this long wants to know for what.
 _TELL_AFTER_SECONDS = 2.0
-_TRIES = 3
 #: Whoever was asked to wait for a second, or for more, has not done so before this.
 _LEAST_HELD_SECONDS = 0.5
 
@@ -77,6 +76,11 @@ class Watched:
     def path(self) -> str:
         """Where its status is."""
         return f"/agent/status/{self.task_id}"
+
+    @property
+    def known(self) -> list[Look]:
+        """The answers of the status route that told the task."""
+        return [look for look in self.looks if look.answer.status == 200]
 
     @property
     def last(self) -> Look | None:
@@ -154,6 +158,12 @@ class Witness:
             if task.last is None or task.last.word != "completed":
                 raise NotReached(f"{task.name} is not completed")
         return both
+
+    def first_look(self, task: Watched) -> Look | None:
+        """What was seen of a task right after it was accepted; None when nothing was."""
+        while not task.looks and not task.over.wait(0.01):
+            pass
+        return task.looks[0] if task.looks else None
 
     def wait_for(self, task: Watched) -> None:
         """Return when a task is finished, or the time is up."""
@@ -259,15 +269,15 @@ class Witness:
 
     def _cancel(self, task: Watched) -> None:
         """Cancel a task at work, if it gets there soon; twice. One that was done before is not what is wanted."""
-        for _ in range(_TRIES):
-            soon = time.monotonic() + 2
+        for patience in (2.0, 0.5, 0.0):
+            soon = time.monotonic() + patience
             for look in self._looks(task):
-                if look.word != "pending" or time.monotonic() > soon:
+                if look.word not in {"", "pending"} or time.monotonic() > soon:
                     break
             for _ in range(2):
                 task.cancels.append(self.look("POST", f"/agent/cancel/{task.task_id}"))
             task.looks.append(self.look("GET", task.path))
-            if task.cancels[0].answer.status != 409 or task.looks[-1].word != "completed":
+            if task.cancels[0].answer.status != 409 or task.looks[-1].word != "completed" or not patience:
                 return
             task.looks, task.cancels = [], []
             self._submit(task)
