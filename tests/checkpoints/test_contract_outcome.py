@@ -39,12 +39,14 @@ def test_a_task_goes_from_pending_to_completed(app: App, witness: Witness) -> No
 
 def ends_well(task: Watched) -> None:
     """It is completed, and was seen running before."""
-    words = [look.word for look in task.looks]
-    end, body = words[-1], wire.task_in(task.looks[-1].answer)
+    words = [look.word for look in task.known]
+    if not words:
+        raise Wrong("RECORD_TOO_LATE", f"GET {task.path} → 404, to the end")
+    end, body = words[-1], wire.task_in(task.known[-1].answer)
     if end == "pending":
         raise Wrong("PENDING_FOREVER")
     if end == "running":
-        if len({wire.task_in(look.answer).get("progress") for look in task.looks[len(words) // 2 :]}) > 1:
+        if len({wire.task_in(look.answer).get("progress") for look in task.known[len(words) // 2 :]}) > 1:
             raise Inconclusive("Its agent is still at work. Give it one that takes a few seconds, and check again.")
         raise Wrong("STUCK_RUNNING", *_STUCK)
     if end != "completed":

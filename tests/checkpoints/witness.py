@@ -101,6 +101,7 @@ class Witness:
         self.patience = round(4 * PATIENCE_SECONDS * crowding(), 1)
         self.receiver = Peer(lambda _: Reply(204))
         self.calls_back = False
+        self.slow = False  # it answers nobody while its agent works
         self.tasks = [Watched(f"task {name}", f"Compare vendor {secrets.token_hex(2)}") for name in "ABC"]
         # Nobody can know from outside how an agent is made to fail. This is how the kit's own can be told to.
         self.tasks.append(Watched("task F", "fail: please"))

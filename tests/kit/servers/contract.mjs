@@ -2,15 +2,16 @@
 //
 //   node contract.mjs                  prints where it serves; it ends when its standard input does
 //   PATTERN=webhook node contract.mjs  calls back, signed with KIT_WEBHOOK_SECRET
-//   FAULT=no-etag node contract.mjs    makes one mistake, on purpose: every `fault(…)` below is one
+//   FAULT=no-etag node contract.mjs    makes a mistake, on purpose: every `fault(…)` below is one; commas between several
 
 import { createHash, createHmac, randomUUID } from "node:crypto";
 import { once, EventEmitter } from "node:events";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const { FAULT, PATTERN = "plain_node", PORT = "0", STEPS = "10", STEP_MS = "100", KIT_WEBHOOK_SECRET = "" } = process.env;
-const fault = (name) => FAULT === name;
+const { FAULT = "", PATTERN = "plain_node", PORT = "0", STEPS = "10", STEP_MS = "100", KIT_WEBHOOK_SECRET = "" } = process.env;
+const faults = new Set(FAULT.split(","));
+const fault = (name) => faults.has(name);
 const callsBack = PATTERN === "webhook";
 const MOST_BYTES = 262_144;
 const FINISHED = new Set(["completed", "failed", "cancelled"]);
@@ -36,7 +37,7 @@ function newTask() {
 }
 
 async function work(task, prompt, callbackUrl) {
-  await sleep(fault("late-record") ? 30 : 0);
+  await sleep(fault("late-record") ? 300 : 0);
   tasks.set(task.task_id, task);
   if (task.status !== "pending") return;
   if (!fault("never-running")) Object.assign(task, { status: "running", started_at: now() });

@@ -1,0 +1,284 @@
+"""`kit check --url`: right servers pass, in any language; a wrong one is told what is wrong with it, and no more."""
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from exercises.checking import Checked
+from exercises.course import course
+from exercises.run import CONTRACT
+from patterns import PATTERNS
+from tests.checkpoints.outcome import Verdict
+from tests.kit import dead_ends
+from tests.kit.command import KIT, Kit, Outcome, run
+from tests.kit.conftest import SECRET
+from tests.kit.node_server import check_node, node_server
+from tests.serving import Served, Servers
+
+#: Long enough to be seen at work, on a busy machine too.
+_AGENT = {"KIT_AGENT_STEPS": "10", "KIT_AGENT_STEP_SECONDS": "0.1", "KIT_AGENT_OBEYS_PROMPT": "1"}
+_QUICK_STOP = {"KIT_GRACE_SECONDS": "0.5"}
+
+Checks = dict[str, str]
+
+#: Mistakes that do not get in each other's way, made by one server: exactly the checks that fail, and their codes.
+FAULTS: list[dict[str, Checks]] = [
+    # The first three take longest.
+    {"blocks-the-loop": {"submit_does_not_wait_for_the_agent": "LOOP_BLOCKED"}},
+    {
+        "held-too-long": {"an_answer_is_held": "HELD_TOO_LONG"},
+        "never-calls-back": {"the_outcome_is_posted": "CALLBACK_NOT_SENT"},
+        "no-health": {"health": "HEALTH_NOT_OK"},
+        "no-location": {"location": "LOCATION_MISSING"},
+        "says-400": {"what_is_no_submit_is_422": "WRONG_STATUS_CODE"},
+        "local-times": {"times": "BAD_TIMES"},
+        "progress-99": {"progress": "PROGRESS_NOT_100"},
+        "etag-ignored": {"what_has_not_changed_is_304": "ETAG_IGNORED"},
+        "cancels-once": {"a_task_is_cancelled": "CANCEL_REFUSED"},
+    },
+    {"submit-blocks": {"submit_does_not_wait_for_the_agent": "SUBMIT_BLOCKS"}},
+    {
+        "says-200": {"submit_is_202": "WRONG_STATUS_CODE"},
+        "submit-without-retry-after": {"submit_says_when_to_ask": "WHEN_TO_ASK_MISSING"},
+        "callback-url-ignored": {"a_callback_url_where_it_is_called_and_nowhere_else": "INVALID_ACCEPTED"},
+        "key-for-any-body": {"the_same_key_with_another_body_is_422": "KEY_FOR_ANOTHER_BODY"},
+        "progress-goes-back": {"progress": "PROGRESS_WENT_BACK"},
+        "result-object": {"the_result_is_a_string": "RESULT_MISSING"},
+        "retry-after-for-ever": {"status_says_when_to_ask_again": "ASK_AGAIN_FOR_NOTHING"},
+        "no-long-poll": {"an_answer_is_held": "NO_LONG_POLL"},
+        "etag-stays": {"the_etag_changes_with_the_task": "ETAG_STAYS"},
+        "cancelled-comes-back": {"a_cancelled_task_stays_cancelled": "STATUS_WENT_BACK"},
+    },
+    {
+        "late-record": {"the_record_exists_before_the_answer": "RECORD_TOO_LATE"},
+        "no-limit": {"a_body_that_is_far_too_long_is_413": "BODY_LIMIT_MISSING"},
+        "outcome-changes": {"an_outcome_stays": "OUTCOME_CHANGED"},
+        "progress-in-parts": {"progress": "PROGRESS_NOT_WHOLE"},
+        "no-retry-after": {"status_says_when_to_ask_again": "WHEN_TO_ASK_MISSING"},
+    },
+    {
+        "unknown-is-pending": {"an_id_that_was_never_given_out_is_404": "UNKNOWN_ID_NOT_404"},
+        "key-ignored": {
+            "the_same_key_gives_the_same_task": "KEY_IGNORED",
+            "the_same_key_with_another_body_is_422": "KEY_FOR_ANOTHER_BODY",
+        },
+        "cancels-the-completed": {"a_completed_task_cannot_be_cancelled": "CANCELLED_THOUGH_DONE"},
+        "no-etag": {"what_has_not_changed_is_304": "NO_ETAG"},
+        "unknown-left-out": {"a_task_has_its_eight_fields": "FIELDS_MISSING"},
+        "traceback": {"a_failure_is_told": "FAILURE_NOT_TOLD"},
+        "calls-back-too-little": {"the_outcome_is_posted": "CALLBACK_WRONG"},
+    },
+    {
+        "takes-anything": {
+            "what_is_no_submit_is_422": "INVALID_ACCEPTED",
+            "a_callback_url_where_it_is_called_and_nowhere_else": "INVALID_ACCEPTED",
+        },
+        "no-cancel": {"a_task_is_cancelled": "CANCEL_REFUSED"},
+        "never-running": {"a_task_goes_from_pending_to_completed": "NOT_MARKED_RUNNING", "times": "BAD_TIMES"},
+        "unsigned": {"the_callback_has_its_headers": "CALLBACK_UNSIGNED"},
+    },
+    {
+        "ids-mixed-up": {"two_tasks_do_not_mix": "TASKS_MIXED_UP"},
+        "html-errors": {"every_error_is_a_problem": "NOT_A_PROBLEM"},
+        "signs-something-else": {"the_callback_is_signed": "SIGNATURE_WRONG"},
+    },
+]
+_EACH_FAULT = [pytest.param(group, fault, id=fault) for group in FAULTS for fault in group]
+
+#: The same for exercises: (number, mistake) → the first check that fails, and its code.
+EXERCISE_FAULTS = {
+    (1, "blocks-the-loop"): ("submit_gives_an_id_while_the_agent_still_works", "LOOP_BLOCKED"),
+    (1, "submit-blocks"): ("submit_gives_an_id_while_the_agent_still_works", "SUBMIT_BLOCKS"),
+    (1, "never-running"): ("submit_gives_an_id_while_the_agent_still_works", "NOT_MARKED_RUNNING"),
+    (1, "result-object"): ("a_task_is_completed_with_the_agents_answer", "RESULT_MISSING"),
+    (1, "unknown-is-pending"): ("an_id_that_was_never_given_out_is_404", "UNKNOWN_ID_NOT_404"),
+    (2, "progress-goes-back"): ("progress_never_goes_back", "PROGRESS_WENT_BACK"),
+    (2, "progress-99"): ("progress_is_100_when_completed", "PROGRESS_NOT_100"),
+}
+#: Of each exercise the checks that can be made from outside, and how many cannot.
+FROM_OUTSIDE = {1: (6, 0), 2: (4, 4), 3: (1, 7), 5: (1, 7)}
+
+Found = Callable[..., Checked]
+
+
+@pytest.fixture(scope="module")
+def found() -> Iterator[Found]:
+    """What is found of the server in plain Node: by its mistakes, and by the number of an exercise. All of it side by
+    side: most of it is waiting."""
+    wanted: list[tuple[Sequence[str], int | None]] = [*((list(group), None) for group in FAULTS), ((), None)]
+    wanted += [(["calls-back"], None)]
+    wanted += [([fault], number) for number, fault in EXERCISE_FAULTS]
+    wanted += [((), number) for number in FROM_OUTSIDE]
+    context = multiprocessing.get_context("spawn")
+    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(5, mp_context=context) as pool:
+        patch.setenv("KIT_WEBHOOK_SECRET", SECRET)
+        runs = {}
+        for faults, number in wanted:
+            names = [one.folder for one in course() if one.number == number] or CONTRACT
+            settings = {"FAULT": ",".join(faults), "STEP_MS": "120"}
+            if _OF_CALLBACKS & {*faults}:
+                settings |= {"PATTERN": "webhook", "KIT_WEBHOOK_SECRET": SECRET}
+            runs[*faults, number] = pool.submit(check_node, settings, names)
+        yield lambda *faults, number=None: runs[*faults, number].result()
+
+
+#: The server calls back when it is to be wrong in that; and once when it is to be right.
+_OF_CALLBACKS = {"never-calls-back", "calls-back-too-little", "unsigned", "signs-something-else", "calls-back"}
+
+
+def failed(checked: Checked) -> Checks:
+    """The checks that failed, and their codes."""
+    assert checked.problems == []
+    return {
+        outcome.check.removeprefix("test_"): str(outcome.code)
+        for outcome in checked.outcomes
+        if outcome.verdict is Verdict.FAILED
+    }
+
+
+def texts(checked: Checked) -> str:
+    return "\n".join(outcome.text for outcome in checked.outcomes if outcome.text)
+
+
+def count(checked: Checked, verdict: Verdict) -> int:
+    return sum(outcome.verdict is verdict for outcome in checked.outcomes)
+
+
+# The five patterns
+
+
+@pytest.fixture(scope="module")
+def verdicts(servers: Servers, found: object, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What `kit check --url` says to each of the five, as a user runs it."""
+    folder = tmp_path_factory.mktemp("url")
+    served = servers.fleet(PATTERNS.values(), {**_AGENT, **_QUICK_STOP, "KIT_WEBHOOK_SECRET": SECRET})
+
+    def check(one: Served) -> Outcome:
+        return run([*KIT, "check", "--url", one.url], folder, KIT_WEBHOOK_SECRET=SECRET)
+
+    with ThreadPoolExecutor(len(served)) as threads:
+        return dict(zip(served, threads.map(check, served.values()), strict=True))
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_each_of_the_five_passes(verdicts: dict[str, Outcome], name: str) -> None:
+    ended = verdicts[name]
+    assert ended.code == 0, ended.out
+    made = 32 if name == "webhook" else 29
+    assert f"{made} of {made} checks" in ended.out
+
+
+# A server in another language
+
+
+@pytest.mark.parametrize("faults", [(), ("calls-back",)], ids=["polled", "calls-back"])
+def test_a_right_server_in_another_language_passes(found: Found, faults: Sequence[str]) -> None:
+    checked = found(*faults)
+    passed = {Verdict.PASSED, Verdict.NOT_FROM_OUTSIDE}
+    assert checked.outcomes
+    assert [outcome.text for outcome in checked.outcomes if outcome.verdict not in passed] == []
+
+
+@pytest.mark.parametrize(("group", "fault"), _EACH_FAULT)
+def test_a_mistake_is_told_by_its_code(found: Found, group: dict[str, Checks], fault: str) -> None:
+    checked = found(*group)
+    assert group[fault].items() <= failed(checked).items(), texts(checked)
+
+
+@pytest.mark.parametrize("group", FAULTS, ids=lambda group: next(iter(group)))
+def test_a_mistake_fails_no_check_but_its_own(found: Found, group: dict[str, Checks]) -> None:
+    checked = found(*group)
+    assert failed(checked).keys() == {check for checks in group.values() for check in checks}, texts(checked)
+
+
+@pytest.mark.parametrize(("number", "fault"), EXERCISE_FAULTS)
+def test_an_exercise_tells_the_mistake_too(found: Found, number: int, fault: str) -> None:
+    checked = found(fault, number=number)
+    assert next(iter(failed(checked).items()), None) == EXERCISE_FAULTS[number, fault], texts(checked)
+
+
+@pytest.mark.parametrize("number", FROM_OUTSIDE)
+def test_of_an_exercise_is_checked_what_can_be_seen_from_outside(found: Found, number: int) -> None:
+    checked = found(number=number)
+    made = (count(checked, Verdict.PASSED), count(checked, Verdict.NOT_FROM_OUTSIDE))
+    assert made == FROM_OUTSIDE[number], texts(checked)
+    assert len(checked.outcomes) == sum(made)
+
+
+def test_the_whole_run_as_json(kit: Kit, tmp_path: Path) -> None:
+    file = tmp_path / "grade.json"
+    with node_server(STEP_MS="300") as url:
+        ended = kit("check", "--url", url, "--json", str(file))
+    assert ended.code == 0, ended.out
+    assert "… waiting until the server's agent has finished" in ended.out
+    said = json.loads(file.read_text())
+    assert (said["target"], said["result"], said["problems"]) == (url, "passed", [])
+    assert [exercise["exercise"] for exercise in said["exercises"]] == ["contract"]
+    assert said["points"] == said["of"]
+
+
+# What is no such server
+
+
+def ends(kit: Kit, what: Callable[[], AbstractContextManager[str]], *more: str) -> Outcome:
+    with what() as url:
+        return kit("check", "--url", url, *more)
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        (dead_ends.nobody, "the connection was refused"),
+        (dead_ends.silence, "is not answered within"),
+        (dead_ends.another_protocol, "does not speak HTTP"),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_where_nobody_answers_it_is_one_line_and_nobodys_failure(
+    kit: Kit, what: Callable[[], AbstractContextManager[str]], says: str
+) -> None:
+    ended = ends(kit, what)
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.line
+
+
+def test_that_nobody_answers_is_in_the_json_too(kit: Kit, tmp_path: Path) -> None:
+    ended = ends(kit, dead_ends.nobody, "--exercise", "1", "--json", str(tmp_path / "grade.json"))
+    said = json.loads((tmp_path / "grade.json").read_text())
+    assert (ended.code, said["result"], said["exercises"]) == (2, "could not run", [])
+    assert "the connection was refused" in said["problems"][0]
+
+
+def test_another_website_has_no_such_route(kit: Kit) -> None:
+    ended = ends(kit, dead_ends.another_website)
+    assert ended.code == 1
+    assert "nothing takes a POST at /agent/submit" in ended.out
+    assert ended.out.count("✗") == 2  # and GET /health
+    assert "✓" not in ended.out
+
+
+def test_a_server_that_dies_is_told_once(kit: Kit) -> None:
+    ended = ends(kit, dead_ends.one_that_dies)
+    assert ended.code == 1
+    assert "CRASHED: The process ended in the middle of the check." in ended.out
+    assert ended.out.count("✗") == 1
+
+
+@pytest.mark.parametrize(("number", "file"), [("6", "client.py"), ("8", "receiver.py")])
+def test_an_exercise_that_is_no_server_cannot_be_checked_by_url(kit: Kit, number: str, file: str) -> None:
+    ended = ends(kit, dead_ends.nobody, "--exercise", number)
+    assert (ended.code, ended.out) == (2, "")
+    assert file in ended.line
+    assert f"kit check {number}" in ended.line
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999"])
+def test_what_is_no_url_is_said_to_be_none(kit: Kit, url: str) -> None:
+    ended = kit("check", "--url", url)
+    assert (ended.code, ended.out) == (2, "")
+    assert "http://HOST:PORT" in ended.line
