@@ -123,6 +123,9 @@ class App:
             time.sleep(0.01)
 
     def _silent(self, error: NoAnswer, seen: str) -> Wrong:
+        deadline = time.monotonic() + (0 if error.late else 0.5)
+        while self.process and not self.ended() and time.monotonic() < deadline:
+            time.sleep(0.01)  # a connection that broke may be its end, which is known a moment later
         if ended := self.ended():
             return Wrong("CRASHED", ended)
         if error.late and self._desk and self._desk.at_work:
