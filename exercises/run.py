@@ -53,18 +53,19 @@ class _Plan:
 
 
 class Teller:
-    """Tells each check as it is made."""
+    """Tells each check as it is made. A server that is somebody's own has many checks, and is told more shortly."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, terse: bool = False) -> None:
         self._exercise = ""
-        self._screen = screen.Screen()
+        self._terse = terse
+        self._screen = screen.Screen(terse=terse)
         self._outcomes: list[Outcome] = []
 
     def pytest_check_is_made(self, outcome: Outcome) -> None:
         """Called for each check, by the checkpoints' own conftest."""
         if outcome.exercise != self._exercise:
             self.end_exercise()
-            self._exercise, self._screen = outcome.exercise, screen.Screen()
+            self._exercise, self._screen = outcome.exercise, screen.Screen(terse=self._terse)
             typer.secho(_title(outcome.exercise), bold=True)
         self._outcomes.append(outcome)
         for line in self._screen.lines(outcome):
@@ -87,7 +88,7 @@ def run(wish: Wish, forks: ForkServer | None) -> int:
         plan = _plan(wish)
     except (_CannotRun, NoSuchExercise, WorkspaceError) as error:
         raise give_up(error, EXIT_CODES[Result.COULD_NOT_RUN]) from None
-    teller = Teller()
+    teller = Teller(terse=plan.url is not None)
     targets = [plan.target] if plan.target else []
     if plan.url and (nobody := who_answers_not(plan.url)):
         checked = Checked(problems=[nobody])

@@ -10,10 +10,11 @@ _COLOURS = {"✓": "green", "✗": "red", "?": "yellow", "-": "bright_black"}
 
 
 class Screen:
-    """Tells the checks of one exercise as they come."""
+    """Tells the checks of one exercise as they come; `terse` tells one alone of all that a reason keeps from being made."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, terse: bool = False) -> None:
         self._told_in_full = False
+        self._terse = terse
         self._why = ""
 
     def lines(self, outcome: Outcome) -> list[str]:
@@ -27,6 +28,9 @@ class Screen:
             what, _, why = outcome.text.partition(": not from outside, ")
             before, self._why = self._why, why
             return [f"{what}: not from outside, {'as above' if why == before else why}"]
+        elif outcome.verdict is Verdict.NOT_REACHED and self._terse:
+            before, self._why = self._why, outcome.text.rpartition(", ")[2]
+            return [] if self._why == before else [outcome.text]
         else:
             more = f"  ({outcome.code or outcome.verdict})"
         return [f"{_SIGNS.get(outcome.verdict, '-')} {outcome.title}{more}"]
@@ -44,7 +48,9 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     passed = sum(outcome.verdict is Verdict.PASSED for outcome in made)
     points, of = sum(outcome.points for outcome in made), sum(outcome.of for outcome in made)
     seconds = sum(outcome.seconds for outcome in outcomes)
-    return f"{passed} of {len(made)} checks, {points} of {of} points, {seconds:.1f} s"
+    lost = sum(outcome.verdict is Verdict.NOT_REACHED for outcome in made)
+    more = f" ({lost} not reached)" if lost else ""
+    return f"{passed} of {len(made)} checks{more}, {points} of {of} points, {seconds:.1f} s"
 
 
 def colour(line: str) -> dict[str, Any]:

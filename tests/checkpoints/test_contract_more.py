@@ -10,6 +10,7 @@ from tests.checkpoints.app import App
 from tests.checkpoints.contract import note
 from tests.checkpoints.peer import Request
 from tests.checkpoints.signing import signature
+from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import NotFromOutside, NotReached, Wrong
 from tests.checkpoints.witness import Watched, Witness
 
@@ -91,16 +92,19 @@ def test_a_failure_is_told(app: App, witness: Witness) -> None:
         raise Wrong("FAILURE_NOT_TOLD", f"its result is {task['result']!r}, and it failed")
 
 
-def test_a_task_that_hangs_is_ended(app: App) -> None:
+def test_a_task_that_hangs_is_ended(witness: Witness, stage: Stage) -> None:
     """A task that runs past its timeout is failed, with the code timeout."""
+    witness.must_have_tasks()
     raise NotFromOutside("it lets the agent hang, and this server has an agent of its own")
 
 
-def test_a_full_queue_is_503(app: App) -> None:
+def test_a_full_queue_is_503(witness: Witness, stage: Stage) -> None:
     """When the queue is full, submit is answered with 503 and a Retry-After."""
+    witness.must_have_tasks()
     raise NotFromOutside("it would fill the queue, and how much goes into this one is the server's own business")
 
 
-def test_a_finished_record_is_forgotten(app: App) -> None:
+def test_a_finished_record_is_forgotten(witness: Witness, stage: Stage) -> None:
     """A finished task is forgotten when its time to live is over."""
+    witness.must_have_tasks()
     raise NotFromOutside("it would have to wait as long as that, and by default it is a day")

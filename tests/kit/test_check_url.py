@@ -277,6 +277,13 @@ def test_an_exercise_that_is_no_server_cannot_be_checked_by_url(kit: Kit, number
     assert f"kit check {number}" in ended.line
 
 
+def test_an_exercise_of_which_nothing_can_be_seen_is_said_to_be_one(kit: Kit) -> None:
+    ended = ends(kit, node_server, "--exercise", "9")
+    assert ended.code == 2
+    assert "None of its checks can be made from outside." in ended.out
+    assert ended.err == ""
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999"])
 def test_what_is_no_url_is_said_to_be_none(kit: Kit, url: str) -> None:
     ended = kit("check", "--url", url)
