@@ -10,7 +10,7 @@ _COLOURS = {"✓": "green", "✗": "red", "?": "yellow", "-": "bright_black"}
 
 
 class Screen:
-    """Tells the checks of one exercise as they come; `terse` tells one alone of all that a reason keeps from being made."""
+    """Tells the checks of one exercise as they come. `terse`: of all that are not reached for one reason, only one."""
 
     def __init__(self, *, terse: bool = False) -> None:
         self._told_in_full = False
