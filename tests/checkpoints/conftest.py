@@ -24,12 +24,14 @@ _STAGE = pytest.StashKey[Stage]()
 _STILLNESS = pytest.StashKey[Stillness]()
 _FOUND = pytest.StashKey[dict[tuple[str, str], "Found"]]()
 
-#: A check that failed after waiting took longer than this; one that saw at once what was wrong, milliseconds.
-_WAITED_SECONDS = 1.0
+#: A check that failed after waiting saw nothing for so long; one that saw at once what was wrong, for milliseconds.
+_WAITED_SECONDS = 0.9 * PATIENCE_SECONDS
 #: After this many that waited in vain, the checks that are left are not made: the learner has enough to read.
 _ENOUGH_IN_VAIN = 2
 #: What the checks of the wire contract, in several files, go by.
 CONTRACT = "contract"
+#: With these no other check can come to anything.
+_HOPELESS = {"DOES_NOT_START": "the app does not start", "WORKER_DOES_NOT_START": "the worker does not start"}
 #: When the machine stood still for this part of a deadline, that it passed means nothing.
 _STILL = 0.5
 
@@ -148,14 +150,15 @@ def pytest_runtest_makereport(
     error = call.excinfo.value if call.excinfo else None
     if call.when == "setup" and error is None:
         return told
+    last_wait = _last_wait(item)
     outcome = _outcome(item, error, call.duration)
     found = _found(item)
-    if outcome.verdict is Verdict.FAILED and outcome.seconds > _WAITED_SECONDS:
+    if outcome.verdict is Verdict.FAILED and last_wait > _WAITED_SECONDS:
         found.in_vain += 1
-    if outcome.code == "DOES_NOT_START":
-        found.hopeless = "the app does not start"
     if outcome.code == "CRASHED" and item.config.getoption("--url"):
         found.hopeless = "the server is gone"
+    if outcome.code in _HOPELESS:
+        found.hopeless = _HOPELESS[outcome.code]
     if error is not None:
         told.outcome = "skipped" if outcome.verdict is Verdict.NOT_FROM_OUTSIDE else "failed"
         told.longrepr = outcome.text if told.failed else (str(item.path), 0, outcome.text)
@@ -217,6 +220,11 @@ def _outcome(item: pytest.Item, error: BaseException | None, seconds: float) -> 
     name = item.originalname if isinstance(item, pytest.Function) else item.name
     points_got = of if verdict is Verdict.PASSED else 0
     return Outcome(_exercise(item), _target(item), name, title, verdict, code, seconds, points_got, of, text)
+
+
+def _last_wait(item: pytest.Item) -> float:
+    stage = item.stash.get(_STAGE, None)
+    return stage.timeline.last_wait() if stage else 0.0
 
 
 def _exercise(item: pytest.Item) -> str:

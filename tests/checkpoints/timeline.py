@@ -1,6 +1,7 @@
 """What was observed, in the order in which it was noticed."""
 
 import time
+from itertools import pairwise
 
 
 class Timeline:
@@ -22,6 +23,11 @@ class Timeline:
     def call(self, task_id: str, name: str) -> None:
         """Give a long id a short name."""
         self._names[task_id] = name
+
+    def last_wait(self) -> float:
+        """The longest time in seconds in which nothing was seen, of the last few before now."""
+        moments = [*sorted(at for at, _ in self._notes), time.monotonic()]
+        return max((later - earlier for earlier, later in pairwise(moments[-4:])), default=0.0)
 
     def lines(self, most: int) -> list[str]:
         """The notes as lines; when there are too many, the first and the last."""
