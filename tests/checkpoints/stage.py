@@ -151,7 +151,9 @@ class Stage:
         self.must_have("worker.py")
         # "info" is what Celery says it is ready with.
         options = ["--loglevel=info", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-        return self.run("celery", ["-A", "worker", "worker", *options, f"--concurrency={POOL_PROCESSES}"], env=env)
+        return self.run(
+            "celery", ["-A", "worker", "worker", *options, "--pool=prefork", f"--concurrency={POOL_PROCESSES}"], env=env
+        )
 
     def call(self, function: str, keywords: dict[str, Any], **env: str) -> Call:
         """Call a coroutine function `module:function` of the learner's, in a process of its own."""
