@@ -183,7 +183,7 @@ class Receiver:
         delivery = self._deliveries.get(bare(request))
         if delivery is None:
             return Reply(200 if bare(request) == _ELSEWHERE else 404)
-        number = next(n for n, one in enumerate(delivery.attempts, 1) if one is request)
+        number = next((n for n, one in enumerate(delivery.attempts, 1) if one is request), 1)
         say = delivery.say(number)
         say.first(request)
         return say.reply
