@@ -20,6 +20,7 @@ class Worked:
     """An app whose work is done by Celery workers. `env` is what both find in their environment."""
 
     def __init__(self, stage: Stage, *, workers: int = 1, **env: str) -> None:
+        stage.must_have("worker.py")
         self._stage = stage
         self._env = {"REDIS_URL": stage.redis(), **env}
         self.workers: list[LearnerProcess] = []
