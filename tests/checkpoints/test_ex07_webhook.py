@@ -23,6 +23,8 @@ from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
 
 #: Longer than any check lasts.
 LONG = 60.0
+#: More attempts than are made while a receiver is away, however short the pauses are.
+MANY = 1000
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_a_delivery_holds_up_nobody(receiver: Receiver) -> None:
 
 def test_a_receiver_that_is_away_is_called_again(receiver: Receiver) -> None:
     """A receiver that hangs up, or cannot be reached, is called again, and told once it is back."""
-    app = receiver.serve()
+    app = receiver.serve(attempts=MANY)
     hangs_up = receiver.complete(CUT, TAKEN)
     hangs_up.attempt(1)
     hangs_up.attempt(2)
@@ -180,6 +182,7 @@ def test_a_receiver_that_is_away_is_called_again(receiver: Receiver) -> None:
         app.timeline.note("nobody listens where the receiver of the next task should be")
         away = receiver.complete(TAKEN, port=port)
         app.completed(away.task)
+        began = time.monotonic()
         with held_up_by(app, away):
             receiver.complete(TAKEN).attempt()
             receiver.complete(TAKEN).attempt()
@@ -189,7 +192,7 @@ def test_a_receiver_that_is_away_is_called_again(receiver: Receiver) -> None:
         raise Inconclusive(f"The port of the receiver was taken meanwhile ({error.strerror}).") from None
     app.timeline.note("now somebody listens there")
     try:
-        away.attempt()
+        away.attempt(later=2 * (time.monotonic() - began))  # a pause is as long as all before it together
     except Wrong as wrong:
         code = "CALLBACK_NOT_RETRIED" if wrong.code == "CALLBACK_NOT_SENT" else wrong.code
         raise Wrong(code, "no attempt comes") from None
