@@ -9,10 +9,14 @@ from tests.checkpoints.verdict import NotReached
 from tests.checkpoints.wire import task_in
 from tests.checkpoints.witness import Look, Watched, Witness
 
+#: An answer that took longer than this is shown with how long it took.
+_LONG_SECONDS = 0.5
+
 
 def note(app: App, look: Look, more: str = "") -> None:
     """Tell what was answered, at the moment when it was asked for."""
-    app.timeline.note(f"{look.what} → {told(look.answer)}{more}", look.sent)
+    late = f", {took:.1f} s later" if (took := look.at - look.sent) >= _LONG_SECONDS else ""
+    app.timeline.note(f"{look.what} → {told(look.answer)}{more}{late}", look.sent)
 
 
 def submitted(app: App, witness: Witness, body: object, what: str, headers: dict[str, str] | None = None) -> Look:

@@ -3,9 +3,10 @@
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.checkpoints.outcome import Verdict
 from tests.kit import dead_ends
 from tests.kit.command import KIT, Kit, Outcome, run
 from tests.kit.conftest import SECRET
-from tests.kit.node_server import check_node, node_server
+from tests.kit.node_server import check_as_a_user, check_node, failed, node_server
 from tests.serving import Served, Servers
 
 #: Long enough to be seen at work, on a busy machine too.
@@ -110,35 +111,32 @@ Found = Callable[..., Checked]
 def found() -> Iterator[Found]:
     """What is found of the server in plain Node: by its mistakes, and by the number of an exercise. All of it side by
     side: most of it is waiting."""
-    wanted: list[tuple[Sequence[str], int | None]] = [*((list(group), None) for group in FAULTS), ((), None)]
-    wanted += [(["calls-back"], None)]
-    wanted += [([fault], number) for number, fault in EXERCISE_FAULTS]
-    wanted += [((), number) for number in FROM_OUTSIDE]
+    wanted: list[tuple[Sequence[str], int | None, Checks | None]] = []
+    wanted += [(list(group), None, all_of(group)) for group in FAULTS]
+    wanted += [((), None, None), (["calls-back"], None, None)]
+    wanted += [([fault], number, None) for number, fault in EXERCISE_FAULTS]
+    wanted += [((), number, None) for number in FROM_OUTSIDE]
     context = multiprocessing.get_context("spawn")
     with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(5, mp_context=context) as pool:
         patch.setenv("KIT_WEBHOOK_SECRET", SECRET)
         runs = {}
-        for faults, number in wanted:
+        for faults, number, expected in wanted:
             names = [one.folder for one in course() if one.number == number] or CONTRACT
-            settings = {"FAULT": ",".join(faults), "STEP_MS": "120"}
+            blocks = {"blocks-the-loop", "submit-blocks"} & {*faults}
+            settings = {"FAULT": ",".join(faults), "STEP_MS": "150" if blocks or number else "300"}
             if _OF_CALLBACKS & {*faults}:
                 settings |= {"PATTERN": "webhook", "KIT_WEBHOOK_SECRET": SECRET}
-            runs[*faults, number] = pool.submit(check_node, settings, names)
+            runs[*faults, number] = pool.submit(check_node, settings, names, expected)
         yield lambda *faults, number=None: runs[*faults, number].result()
+
+
+def all_of(group: dict[str, Checks]) -> Checks:
+    """What a server with all the mistakes of a group fails."""
+    return {check: code for checks in group.values() for check, code in checks.items()}
 
 
 #: The server calls back when it is to be wrong in that; and once when it is to be right.
 _OF_CALLBACKS = {"never-calls-back", "calls-back-too-little", "unsigned", "signs-something-else", "calls-back"}
-
-
-def failed(checked: Checked) -> Checks:
-    """The checks that failed, and their codes."""
-    assert checked.problems == []
-    return {
-        outcome.check.removeprefix("test_"): str(outcome.code)
-        for outcome in checked.outcomes
-        if outcome.verdict is Verdict.FAILED
-    }
 
 
 def texts(checked: Checked) -> str:
@@ -153,7 +151,9 @@ def count(checked: Checked, verdict: Verdict) -> int:
 
 
 @pytest.fixture(scope="module")
-def verdicts(servers: Servers, found: object, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+def verdicts(
+    servers: Servers, found: object, telling: object, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Outcome]:
     """What `kit check --url` says to each of the five, as a user runs it."""
     folder = tmp_path_factory.mktemp("url")
     served = servers.fleet(PATTERNS.values(), {**_AGENT, **_QUICK_STOP, "KIT_WEBHOOK_SECRET": SECRET})
@@ -161,8 +161,22 @@ def verdicts(servers: Servers, found: object, tmp_path_factory: pytest.TempPathF
     def check(one: Served) -> Outcome:
         return run([*KIT, "check", "--url", one.url], folder, KIT_WEBHOOK_SECRET=SECRET)
 
-    with ThreadPoolExecutor(len(served)) as threads:
+    with ThreadPoolExecutor(2) as threads:
         return dict(zip(served, threads.map(check, served.values()), strict=True))
+
+
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Outcome]]:
+    """A check of a server whose agent takes ten seconds, going on beside the other tests."""
+    file = tmp_path_factory.getbasetemp() / "grade.json"
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(check_as_a_user, {"STEP_MS": "1000"}, file.parent, "--json", str(file))
+
+
+@pytest.fixture(scope="module")
+def told(telling: Future[Outcome]) -> Outcome:
+    """What it says."""
+    return telling.result()
 
 
 @pytest.mark.parametrize("name", PATTERNS)
@@ -193,7 +207,7 @@ def test_a_mistake_is_told_by_its_code(found: Found, group: dict[str, Checks], f
 @pytest.mark.parametrize("group", FAULTS, ids=lambda group: next(iter(group)))
 def test_a_mistake_fails_no_check_but_its_own(found: Found, group: dict[str, Checks]) -> None:
     checked = found(*group)
-    assert failed(checked).keys() == {check for checks in group.values() for check in checks}, texts(checked)
+    assert failed(checked) == all_of(group), texts(checked)
 
 
 @pytest.mark.parametrize(("number", "fault"), EXERCISE_FAULTS)
@@ -210,16 +224,21 @@ def test_of_an_exercise_is_checked_what_can_be_seen_from_outside(found: Found, n
     assert len(checked.outcomes) == sum(made)
 
 
-def test_the_whole_run_as_json(kit: Kit, tmp_path: Path) -> None:
-    file = tmp_path / "grade.json"
-    with node_server(STEP_MS="300") as url:
-        ended = kit("check", "--url", url, "--json", str(file))
-    assert ended.code == 0, ended.out
-    assert "… waiting until the server's agent has finished" in ended.out
-    said = json.loads(file.read_text())
-    assert (said["target"], said["result"], said["problems"]) == (url, "passed", [])
+def test_the_whole_run_as_json(told: Outcome, tmp_path_factory: pytest.TempPathFactory) -> None:
+    said = json.loads((tmp_path_factory.getbasetemp() / "grade.json").read_text())
+    assert told.code == 0, told.out
+    assert (said["result"], said["problems"]) == ("passed", [])
     assert [exercise["exercise"] for exercise in said["exercises"]] == ["contract"]
-    assert said["points"] == said["of"]
+    assert said["points"] == said["of"] == sum(check["of"] for check in made(said))
+
+
+def made(said: dict[str, Any]) -> list[dict[str, Any]]:
+    """The checks that could be made, in the JSON of a run."""
+    return [check for check in said["exercises"][0]["checks"] if check["verdict"] != "not from outside"]
+
+
+def test_what_takes_long_is_said_to_be_waited_for(told: Outcome) -> None:
+    assert "… waiting until the server's agent has finished" in told.out
 
 
 # What is no such server
