@@ -93,6 +93,10 @@ def run(wish: Wish, forks: ForkServer | None) -> int:
     if plan.url and (nobody := who_answers_not(plan.url)):
         checked = Checked(problems=[nobody])
     else:
+        if plan.url and wish.exercise:
+            typer.secho(
+                "The server's own agent sets the pace: the more seconds it takes, the longer.", fg="bright_black"
+            )
         checked = run_checkpoints(plan.names, targets, url=plan.url, forks=forks, junit=wish.junit, listener=teller)
     teller.end_exercise()
     for problem in checked.problems:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from tests.checkpoints.app import App, told
 from tests.checkpoints.asking import NoAnswer
-from tests.checkpoints.outside import silent_server
-from tests.checkpoints.verdict import NotReached
+from tests.checkpoints.outside import agent_failed, never_running, silent_server
+from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong
 from tests.checkpoints.wire import task_in
 from tests.checkpoints.witness import Look, Watched, Witness
 
@@ -48,3 +48,28 @@ def must_have_cancel(witness: Witness) -> None:
     witness.c.over.wait()
     if not any(look.answer.status in {200, 409} for look in witness.c.cancels):
         raise NotReached("nothing could be cancelled")
+
+
+def ends_well(task: Watched) -> None:
+    """It is completed, and was seen running before."""
+    words = [look.word for look in task.known]
+    if not words:
+        raise Wrong("RECORD_TOO_LATE", f"GET {task.path} → 404, to the end")
+    end, body = words[-1], task_in(task.known[-1].answer)
+    if end == "pending":
+        raise Wrong("PENDING_FOREVER")
+    if end == "running":
+        if len({task_in(look.answer).get("progress") for look in task.known[len(words) // 2 :]}) > 1:
+            raise Inconclusive("Its agent is still at work. Give it one that takes a few seconds, and check again.")
+        raise Wrong("STUCK_RUNNING", *_STUCK)
+    if end != "completed":
+        raise agent_failed(body)
+    if "running" not in words and len(words) > 1:
+        raise never_running(body, task.looks[-1].at - task.looks[0].at)
+
+
+_STUCK = (
+    "",
+    "nothing writes the outcome. Or this agent takes longer than was waited for it: a few seconds are right here.",
+    "let the agent take a few seconds; then look what comes after it has returned, and whether it is reached.",
+)

@@ -6,10 +6,10 @@ import pytest
 
 from tests.checkpoints import wire
 from tests.checkpoints.app import App, told
-from tests.checkpoints.contract import each_look, must_have_cancel, note, shown
-from tests.checkpoints.outside import TOO_QUICK, agent_failed, never_running
+from tests.checkpoints.contract import each_look, ends_well, must_have_cancel, note, shown
+from tests.checkpoints.outside import TOO_QUICK
 from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong
-from tests.checkpoints.witness import Look, Watched, Witness, held_back
+from tests.checkpoints.witness import Look, Witness, held_back
 
 #: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
 pytestmark = pytest.mark.apart
@@ -35,31 +35,6 @@ def test_a_task_goes_from_pending_to_completed(app: App, witness: Witness) -> No
                 raise Wrong("STATUS_WENT_BACK")
             before = look.word
         ends_well(task)
-
-
-def ends_well(task: Watched) -> None:
-    """It is completed, and was seen running before."""
-    words = [look.word for look in task.known]
-    if not words:
-        raise Wrong("RECORD_TOO_LATE", f"GET {task.path} → 404, to the end")
-    end, body = words[-1], wire.task_in(task.known[-1].answer)
-    if end == "pending":
-        raise Wrong("PENDING_FOREVER")
-    if end == "running":
-        if len({wire.task_in(look.answer).get("progress") for look in task.known[len(words) // 2 :]}) > 1:
-            raise Inconclusive("Its agent is still at work. Give it one that takes a few seconds, and check again.")
-        raise Wrong("STUCK_RUNNING", *_STUCK)
-    if end != "completed":
-        raise agent_failed(body)
-    if "running" not in words and len(words) > 1:
-        raise never_running(body, task.looks[-1].at - task.looks[0].at)
-
-
-_STUCK = (
-    "",
-    "nothing writes the outcome. Or this agent takes longer than was waited for it: a few seconds are right here.",
-    "let the agent take a few seconds; then look what comes after it has returned, and whether it is reached.",
-)
 
 
 def test_two_tasks_do_not_mix(app: App, witness: Witness) -> None:
