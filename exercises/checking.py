@@ -39,15 +39,20 @@ def run_checkpoints(
     targets: Sequence[Path] = (),
     *,
     url: str | None = None,
+    first_failure: bool = False,
     forks: ForkServer | None = None,
     junit: Path | None = None,
     listener: object = None,
 ) -> Checked:
-    """Run the checkpoints with these names (`ex01_submit_and_poll`) against folders of exercises, or a URL."""
+    """Run the checkpoints with these names (`ex01_submit_and_poll`) against folders of exercises, or a URL.
+
+    `first_failure`: once a check of a target has failed, its others are not made.
+    """
     checked = Checked()
     arguments = [str(CHECKPOINTS / f"test_{name}.py") for name in names]
     arguments += [f"--target={target}" for target in targets]
     arguments += [f"--url={url}"] if url else []
+    arguments += ["--first-failure"] if first_failure else []
     arguments += [f"--junit-xml={junit}"] if junit else []
     # Only what is here counts: no configuration, plugin or conftest.py of the folder in which a learner is.
     arguments += [f"--confcutdir={CHECKPOINTS}", f"--rootdir={CHECKPOINTS}", f"--config-file={os.devnull}"]

@@ -107,6 +107,7 @@ class App:
             detail = answer.json.get("detail") if isinstance(answer.json, dict) else None
             raise Wrong("NOT_IMPLEMENTED", seen, next_step=f"Fill this gap: {detail}" if detail else "")
         if answer.status >= 500 and answer.status != 503:
+            self.wait_for_traceback()
             raise Wrong("SERVER_ERROR", seen)
 
     def ended(self) -> str:

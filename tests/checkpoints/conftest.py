@@ -53,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="a folder with exercises in it: exercises, solutions (the default), or a learner's; may be repeated",
     )
+    group.addoption("--first-failure", action="store_true", help="make no other check of a target once one has failed")
     group.addoption("--url", help="check a server that runs already, from outside")
 
 
@@ -157,6 +158,8 @@ def pytest_runtest_makereport(
         found.in_vain += 1
     if outcome.code == "CRASHED" and item.config.getoption("--url"):
         found.hopeless = "the server is gone"
+    if outcome.verdict is Verdict.FAILED and item.config.getoption("--first-failure"):
+        found.hopeless = "one has failed"
     if outcome.code in _HOPELESS:
         found.hopeless = _HOPELESS[outcome.code]
     if error is not None:

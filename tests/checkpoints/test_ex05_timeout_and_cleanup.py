@@ -220,7 +220,7 @@ def _until_kept(app: App, wanted: int) -> None:
             likely = "the health route is not the stub's any more."
             raise Wrong("NOT_JSON", f"GET /health → {answer.status} {answer.text}", likely, 'give back its "tasks".')
         if kept <= wanted:
-            app.timeline.note(f"GET /health → 200, tasks: {kept}")
+            app.timeline.note(f"GET /health → 200, tasks: {wanted}" + (" or fewer" if wanted else ""))
             return
         if time.monotonic() > deadline:
             raise Wrong("NEVER_FORGOTTEN", f"GET /health → still, after {SHORT + app.patience:g} s: tasks: {kept}")

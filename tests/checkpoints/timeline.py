@@ -27,7 +27,7 @@ class Timeline:
     def last_wait(self) -> float:
         """The longest time in seconds in which nothing was seen, of the last few before now."""
         moments = [*sorted(at for at, _ in self._notes), time.monotonic()]
-        return max((later - earlier for earlier, later in pairwise(moments[-4:])), default=0.0)
+        return max((later - earlier for earlier, later in pairwise(moments[-6:])), default=0.0)
 
     def lines(self, most: int) -> list[str]:
         """The notes as lines; when there are too many, the first and the last."""

@@ -59,18 +59,20 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "exercise" in item.callspec.params
     }
-    targets: dict[str, list[Path]] = {name: [ROOT / "exercises", ROOT / "solutions"] for name in asked}
+    wrong: dict[str, list[Path]] = {name: [] for name in asked}
     for mistake in mistakes():
         if mistake.exercise in asked:
-            targets[mistake.exercise].append(mistake.make(folder))
+            wrong[mistake.exercise].append(mistake.make(folder))
     workers = max(2, (os.cpu_count() or 2) + 1)  # a good part of it is waiting for deadlines
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        # Those with the most targets first, so that none of them begins last.
-        runs: dict[str, list[Future[Checked]]] = {name: [] for name in targets}
-        for name in sorted(targets, key=lambda name: len(targets[name]), reverse=True):
-            for first in range(0, len(targets[name]), _AT_A_TIME):
-                some = targets[name][first : first + _AT_A_TIME]
-                runs[name].append(pool.submit(run_checkpoints, [name], some))
+        # Of a mistake only the first failure is looked at; of a stub and a solution every check.
+        whole = [ROOT / "exercises", ROOT / "solutions"]
+        runs = {name: [pool.submit(run_checkpoints, [name], whole)] for name in sorted(asked)}
+        # Those with the most mistakes first, so that none of them begins last.
+        for name in sorted(wrong, key=lambda name: len(wrong[name]), reverse=True):
+            for first in range(0, len(wrong[name]), _AT_A_TIME):
+                some = wrong[name][first : first + _AT_A_TIME]
+                runs[name].append(pool.submit(run_checkpoints, [name], some, first_failure=True))
         request.config.stash[_RUNS] = Runs(runs)
         yield request.config.stash[_RUNS]
 
