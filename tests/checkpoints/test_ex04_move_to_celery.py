@@ -12,9 +12,16 @@ _FAILURES = {"RuntimeError": "the model refused", "TimeoutError": "the model too
 
 
 def no_result_yet(body: Json) -> None:
-    """Whoever is not completed has no result."""
+    """Whoever is not completed has no result, and whoever has not failed has no error."""
     if body.get("result") is not None:
         raise Wrong("RESULT_TOO_SOON", f'status is {body["status"]}, and "result" is {body["result"]!r}')
+    if body.get("error") is not None and body["status"] != "failed":
+        raise Wrong(
+            "RESULT_TOO_SOON",
+            f'status is {body["status"]}, and "error" is {body["error"]!r}',
+            likely="the error is the text of Celery's `result` in every state: `str(None)` is a text, too.",
+            next_step="give back an error only when the state is FAILURE, and None in every other.",
+        )
 
 
 def running(app: App, task: Task) -> None:

@@ -22,6 +22,8 @@ from tests.checkpoints.worked import Worked
 #: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed.
 VISIBILITY, LONG = 0.6, 300.0
 RETRY = 0.05
+#: Celery may see only at its next round, five seconds later, that a process of its pool is gone (`AsynPool.timers`).
+NEXT_ROUND = 6.0
 #: MANY where a machine that is slow may have a living worker's message delivered once more.
 MOST_RUNS, MANY = 2, 9
 #: More refusals than Celery gets over by itself: its default is three more tries.
@@ -107,7 +109,7 @@ class Crashing:
     def again(self, task: Task, number: int, *, elsewhere: bool = False) -> Run:
         """The agent's run for a task whose process was killed; or its whole worker: then it is run elsewhere."""
         try:
-            run = self.worked.started(task, number, self.app.patience + (self.visibility if elsewhere else 0))
+            run = self.worked.started(task, number, self.app.patience + (self.visibility if elsewhere else NEXT_ROUND))
         except Wrong as wrong:
             if wrong.code != "PENDING_FOREVER":
                 raise
@@ -235,7 +237,7 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(crashing: Crashing) 
         run = crashing.worked.started(task) if number == 1 else crashing.again(task, number)
         crashing.worked.kill_pool_process(run)
     try:
-        body = app.until(task, "failed")
+        body = app.until(task, "failed", app.patience + NEXT_ROUND)
     except Wrong as wrong:
         if len(app.desk.of(task.prompt)) > MOST_RUNS:
             seen = f"the agent starts on {task.task_id} once more, and MOST_RUNS is {MOST_RUNS}"
@@ -253,18 +255,17 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(crashing: Crashing) 
 
 @pytest.mark.points(2)
 def test_an_outcome_is_told_until_it_is_taken(crashing: Crashing) -> None:
-    """A receiver that refuses is asked again; a worker killed while it tells does not keep the outcome to itself."""
+    """A receiver that refuses is asked again; killed while it tells, a worker does not keep it to itself."""
     crashing.refuse("/busy", REFUSALS, then_hold=True)
-    worked = crashing.begin(kills_workers=True)
+    worked = crashing.begin()
     app = worked.app
     task = crashing.submit("/busy")
     app.completed(task, app.finish(task, worked.started(task)))
     for number in range(1, REFUSALS + 2):
         crashing.told(task, "completed", number)
-    worked.kill_worker()
-    worked.add_worker()
+    worked.kill_pool()
     try:
-        crashing.told(task, "completed", REFUSALS + 2, later=crashing.visibility)
+        crashing.told(task, "completed", REFUSALS + 2, later=NEXT_ROUND)
     except Wrong as wrong:
         raise Wrong("NOT_TOLD_AGAIN", wrong.seen) if wrong.code == "CALLBACK_NOT_RETRIED" else wrong from None
     app.completed(task)

@@ -72,14 +72,25 @@ class Worked:
             process = psutil.Process(run.pid)
             parent = process.parent()
             assert parent
-            parent.suspend()
-            process.kill()
-            deadline = time.monotonic() + self.app.patience
-            while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-                time.sleep(0.001)
-            parent.resume()
+            self._kill_of(parent, [process])
         run.gone.wait(self.app.patience)
         self._stage.timeline.note("the worker's process in which the agent works is killed (kill -9)")
+
+    def kill_pool(self) -> None:
+        """Kill all processes of the oldest worker's pool; the worker itself lives on."""
+        worker = psutil.Process(self.workers[0].pid)
+        self._kill_of(worker, worker.children())
+        self._stage.timeline.note("the worker's process that tells it is killed (kill -9)")
+
+    def _kill_of(self, parent: psutil.Process, processes: list[psutil.Process]) -> None:
+        parent.suspend()
+        deadline = time.monotonic() + self.app.patience
+        with suppress(psutil.NoSuchProcess):
+            for process in processes:
+                process.kill()
+            while any(one.status() != psutil.STATUS_ZOMBIE for one in processes) and time.monotonic() < deadline:
+                time.sleep(0.001)
+        parent.resume()
 
     def started(self, task: Task, number: int = 1, within: float | None = None) -> Run:
         """The agent's run for a task, which must begin in time, in a worker's process."""
