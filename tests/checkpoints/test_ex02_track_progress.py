@@ -17,8 +17,9 @@ def look(app: App, task: Task, note: bool = True) -> int:
     """The progress as the status route tells it now: a whole percent that has not gone back."""
     body = app.status(task, note=False)
     percent = body.get("progress")
-    told = json.dumps(percent)[:30] if "progress" in body else "not there"
-    seen = f"GET /agent/status/{task.task_id} → 200 {body['status']}, progress {told}"
+    # Who has no progress has none in any status.
+    told = f" {body['status']}, progress {json.dumps(percent)[:30]}" if "progress" in body else ", progress not there"
+    seen = f"GET /agent/status/{task.task_id} → 200{told}"
     task.progress = wire.percent(body, seen, task.progress)
     if note:
         app.timeline.note(seen)

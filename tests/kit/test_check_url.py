@@ -123,7 +123,7 @@ def found() -> Iterator[Found]:
         for faults, number, expected in wanted:
             names = [one.folder for one in course() if one.number == number] or CONTRACT
             blocks = {"blocks-the-loop", "submit-blocks"} & {*faults}
-            settings = {"FAULT": ",".join(faults), "STEP_MS": "150" if blocks or number else "300"}
+            settings = {"FAULT": ",".join(faults), "STEP_MS": "150" if blocks or number else "500"}
             if _OF_CALLBACKS & {*faults}:
                 settings |= {"PATTERN": "webhook", "KIT_WEBHOOK_SECRET": SECRET}
             runs[*faults, number] = pool.submit(check_node, settings, names, expected)
