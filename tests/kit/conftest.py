@@ -68,6 +68,6 @@ def served_celery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Ser
     argv = [*KIT, "serve", "celery_queue", "--port", "0"]
     settings = {**ENDLESS_AGENT, **_QUICK_STOP}
     serves = [ServeProcess(argv, tmp_path_factory.mktemp("celery"), **settings) for _ in range(2)]
-    yield list(serves)
+    yield serves  # what is taken is ended by whoever takes it
     for serve in serves:
         serve.end()
