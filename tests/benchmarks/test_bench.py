@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from benchmarks.commands import bench
 from benchmarks.plan import FULL, QUICK, Plan, PlanError, plan
+from tests.exits import as_a_shell_says
 from tests.waiting import eventually
 
 app = typer.Typer()
@@ -110,7 +111,7 @@ def interrupted(folder: Path, until: Callable[[list[psutil.Process]], bool]) -> 
             bench.kill()
     # The reaper goes when it has seen its parent go, so it may be the last by a moment.
     _, left = psutil.wait_procs(started, timeout=5)
-    return bench.returncode, out, err, [str(process) for process in left]
+    return as_a_shell_says(bench.returncode), out, err, [str(process) for process in left]
 
 
 def test_ctrl_c_exits_130_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: Path) -> None:

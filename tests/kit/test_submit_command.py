@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 from tests.clients.answers import CANCEL, STATUS, SUBMIT, accepted, hang, task
 from tests.clients.loopback import bound_socket, scripted_server
+from tests.exits import as_a_shell_says
 from tests.kit.command import KIT, PATIENCE_SECONDS, Kit, environment
 from tests.serving import Served
 
@@ -81,7 +82,7 @@ def test_ctrl_c_cancels_the_task(tmp_path: Path) -> None:
             _, err = submit.communicate(timeout=PATIENCE_SECONDS)
 
         assert script.count(CANCEL) == 1
-    assert submit.returncode == 130
+    assert as_a_shell_says(submit.returncode) == 130
     assert err == "kit: Interrupted; the task was cancelled.\n"
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from exercises.course import SOLUTIONS, course
 from exercises.workspace import Workspace
+from tests.exits import as_a_shell_says
 from tests.kit.command import KIT, environment
 
 FIRST = course()[0]
@@ -106,6 +107,6 @@ def test_ctrl_c_stops_it_in_one_line(watch: Terminal) -> None:
     children = psutil.Process(watch.process.pid).children(recursive=True)
     watch.process.send_signal(signal.SIGINT)
     assert "Traceback" not in watch.until("kit: Stopped watching.")
-    assert watch.process.wait(DEADLINE_SECONDS) == 130
+    assert as_a_shell_says(watch.process.wait(DEADLINE_SECONDS)) == 130
     assert termios.tcgetattr(watch.far) == watch.before
     assert psutil.wait_procs(children, DEADLINE_SECONDS)[1] == []
