@@ -85,7 +85,7 @@ def check(
 ) -> None:
     """Run checkpoints. Exits 0 when passed, 1 when failed, 2 when it could not be run."""
     interrupts_end_it()
-    with nullcontext() if url else ForkServer() as forks:
+    with nullcontext() if url else ForkServer(_first_libraries(which, folder)) as forks:
         from exercises.run import Wish, run
 
         wish = Wish(which or [], every, solutions, folder, url, one, as_json, junit)
@@ -100,7 +100,7 @@ def check(
 def watch(folder: Folder = None) -> None:
     """Run the next exercise's checkpoint whenever you save, and move on when it passes."""
     interrupts_end_it()
-    with ForkServer() as forks:
+    with ForkServer(_first_libraries(None, folder)) as forks:
         from exercises.watching import watch_workspace
 
         try:
@@ -190,6 +190,17 @@ def _workspace(folder: Path | None) -> Workspace:
         return Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
     except WorkspaceError as error:
         raise give_up(error, 2) from None
+
+
+def _first_libraries(which: list[str] | None, folder: Path | None) -> tuple[str, ...]:
+    """What the first exercise to be checked imports. What is wrong with the question is told by who answers it."""
+    try:
+        if which:
+            return exercise(which[0]).libraries
+        coming = (Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())).next()
+    except (NoSuchExercise, WorkspaceError):
+        coming = None
+    return (coming or course()[0]).libraries
 
 
 def _exercise(which: str | None, workspace: Workspace | None) -> Exercise:

@@ -19,6 +19,7 @@ class Exercise:
     pattern: str
     minutes: int
     files: tuple[str, ...]
+    libraries: tuple[str, ...]
     able: str
 
     @property
@@ -51,7 +52,9 @@ class Exercise:
 def course() -> tuple[Exercise, ...]:
     """Every exercise, in order."""
     found = tomllib.loads((HERE / "course.toml").read_text(encoding="utf-8"))["exercise"]
-    return tuple(Exercise(**{**one, "files": tuple(one["files"])}) for one in found)
+    return tuple(
+        Exercise(**{**one, "files": tuple(one["files"]), "libraries": tuple(one["libraries"])}) for one in found
+    )
 
 
 class NoSuchExercise(Exception):

@@ -1,6 +1,6 @@
 """How a checkpoint finds the learner's code, runs it, and turns what it saw into a verdict."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,18 @@ from tests.checkpoints.outcome import Outcome, Verdict
 from tests.checkpoints.patience import crowding
 from tests.checkpoints.processes import ForkServer
 from tests.checkpoints.services import Services
+from tests.checkpoints.side_by_side import Check, SideBySide
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.stillness import Stillness
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotReached, Wrong
 from tests.checkpoints.witness import Witness
 
+Item = pytest.Function
 _ROOT = Path(__file__).parents[2]
 _FORKS = pytest.StashKey[ForkServer]()
 _STAGE = pytest.StashKey[Stage]()
 _STILLNESS = pytest.StashKey[Stillness]()
+_CHECK = pytest.StashKey[Check]()
 _FOUND = pytest.StashKey[dict[tuple[str, str], "Found"]]()
 
 #: A check that failed after waiting saw nothing for so long; one that saw at once what was wrong, for milliseconds.
@@ -60,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let the imports of the learner's processes begin while pytest collects."""
     config.addinivalue_line("markers", "points(n): what a check is worth; 1 unless it says so")
+    config.addinivalue_line("markers", "side_by_side: the checks of this file may be made at the same time")
     config.addinivalue_line("markers", "apart: no failure of another check keeps this one from being made")
     config.stash[_FOUND] = {}
     for plugin in config.pluginmanager.get_plugins():
@@ -98,20 +102,56 @@ def services() -> Iterator[Services]:
         yield started
 
 
-@pytest.fixture
-def stage(request: pytest.FixtureRequest, target: str, forks: ForkServer | None, services: Services) -> Iterator[Stage]:
-    """Where this check takes place."""
+@pytest.fixture(scope="session")
+def set_up(request: pytest.FixtureRequest, forks: ForkServer | None, services: Services) -> Callable[[Item], Stage]:
+    """Makes the place of a check."""
     url = request.config.getoption("--url")
-    folder = None if url else (Path(target) / _exercise(request.node)).resolve()
-    with Stage(folder, url, forks, services) as ready, Stillness() as stillness:
-        request.node.stash[_STILLNESS] = stillness
-        request.node.stash[_STAGE] = ready
-        found = _found(request.node)
-        if found.hopeless:
-            raise NotReached(found.hopeless)
-        if found.in_vain >= _ENOUGH_IN_VAIN and not request.node.get_closest_marker("apart"):
-            raise NotReached("the checks before waited in vain")
+
+    def of(item: Item) -> Stage:
+        folder = None if url else (Path(_target(item)) / _exercise(item)).resolve()
+        return Stage(folder, url, forks, services)
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def side_by_side(set_up: Callable[[Item], Stage]) -> Iterator[SideBySide]:
+    """The checks that are made at the same time."""
+    checks = SideBySide(set_up)
+    yield checks
+    checks.stop()
+
+
+@pytest.fixture
+def stage(
+    request: pytest.FixtureRequest, target: str, set_up: Callable[[Item], Stage], side_by_side: SideBySide
+) -> Iterator[Stage]:
+    """Where this check takes place."""
+    item = request.node
+    found = _found(item)
+    if found.hopeless:
+        raise NotReached(found.hopeless)
+    if found.in_vain >= _ENOUGH_IN_VAIN and not item.get_closest_marker("apart"):
+        raise NotReached("the checks before waited in vain")
+    if item.get_closest_marker("side_by_side") and not item.config.getoption("--first-failure"):
+        check = item.stash[_CHECK] = side_by_side.of(item)
+        item.stash[_STAGE], item.stash[_STILLNESS] = check.stage, check.stillness
+        yield check.stage
+        check.stage.close()
+        return
+    with set_up(item) as ready, Stillness() as stillness:
+        item.stash[_STAGE], item.stash[_STILLNESS] = ready, stillness
         yield ready
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: Item) -> bool | None:
+    """A check that is under way already is not made once more: what comes of it is waited for."""
+    check = pyfuncitem.stash.get(_CHECK, None)
+    if check is None:
+        return None
+    check.outcome()
+    return True
 
 
 @pytest.fixture
@@ -151,8 +191,9 @@ def pytest_runtest_makereport(
     error = call.excinfo.value if call.excinfo else None
     if call.when == "setup" and error is None:
         return told
-    last_wait = _last_wait(item)
-    outcome = _outcome(item, error, call.duration)
+    check = item.stash.get(_CHECK, None)
+    last_wait = check.last_wait if check else _last_wait(item)
+    outcome = _outcome(item, error, call.duration)  # side by side: what it has added
     found = _found(item)
     if outcome.verdict is Verdict.FAILED and last_wait > _WAITED_SECONDS:
         found.in_vain += 1

@@ -1,8 +1,9 @@
-"""A process that has imported the web framework, and forks itself into the learner's processes.
+"""A process that has imported what the learner's code will import, and forks itself into the learner's processes.
 
 Importing FastAPI takes a second, forking takes milliseconds: so every check can have a server of its own. It
-takes orders from the socket whose number is its argument. When the other end is gone, however it went, it
-ends all that came from it, whatever group or session they moved to, and then itself.
+takes orders from the socket whose number is its first argument; the others are the modules to begin with. When the
+other end is gone, however it went, it ends all that came from it, whatever group or session they moved to, and then
+itself.
 """
 
 import ctypes
@@ -26,18 +27,7 @@ from typing import Any, Never
 import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux
-_NEEDED = [
-    "fastapi",
-    "uvicorn",
-    "uvicorn.lifespan.on",
-    "uvicorn.loops.auto",
-    "uvicorn.loops.uvloop",
-    "anyio._backends._asyncio",
-    "encodings.idna",
-    "uvicorn.protocols.http.auto",
-    "patterns.practice",
-    "tests.checkpoints.jobs",
-]
+_NEEDED = ["asyncio", "patterns.practice", "tests.checkpoints.jobs"]
 _MOST_OUTPUT_BYTES = 50_000_000
 
 
@@ -52,10 +42,7 @@ def main() -> None:
     # httpx has a command line, and imports it with rich and pygments: half of its time, for what nobody calls here.
     sys.modules["httpx._main"] = ModuleType("httpx._main")
     gc.disable()  # importing makes much and throws little away: a fifth of the time would go into looking for it
-    for module in _NEEDED:
-        importlib.import_module(module)
-    _rehearse()
-    gc.freeze()  # the forks' collectors need not touch, and so copy, what they share
+    _load([*_NEEDED, *sys.argv[2:]])
     try:
         while received := receive(control):
             order, descriptors = received
@@ -65,6 +52,15 @@ def main() -> None:
         pass  # whoever gave the orders was killed in the middle of one
     finally:
         _end([child.pid for child in psutil.Process().children(recursive=True)])
+
+
+def _load(modules: Sequence[str]) -> None:
+    known = "fastapi" in sys.modules
+    for module in modules:
+        importlib.import_module(module)
+    if "fastapi" in sys.modules and not known:
+        _rehearse()
+    gc.freeze()  # the forks' collectors need not touch, and so copy, what they share
 
 
 def _rehearse() -> None:
@@ -86,8 +82,7 @@ def _carry_out(
     control: socket.socket, order: dict[str, Any], descriptors: Sequence[int], exits: dict[int, int]
 ) -> dict[str, Any]:
     if modules := order.get("load"):
-        for module in modules:
-            importlib.import_module(module)
+        _load(modules)
     if job := order.get("job"):
         pid = os.fork()
         if pid == 0:

@@ -16,7 +16,17 @@ from tests.checkpoints.fork_main import receive, send
 from tests.checkpoints.verdict import Inconclusive
 
 _MAIN = Path(__file__).with_name("fork_main.py")
-#: What an app or a worker with Celery imports, a client, and an app that calls back. Half a second each.
+#: What is imported with each library that the exercises use, before a process is forked. Half a second each.
+WEB = [
+    "fastapi",
+    "uvicorn",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.loops.uvloop",
+    "anyio._backends._asyncio",
+    "encodings.idna",
+    "uvicorn.protocols.http.auto",
+]
 CELERY = [
     "celery.app.control",
     "celery.app.events",
@@ -44,7 +54,8 @@ CELERY = [
 ]
 
 HTTPX = ["httpx", "httpcore", "anyio._backends._asyncio"]
-WEBHOOKS = [*HTTPX, "standardwebhooks"]
+WEBHOOKS = ["standardwebhooks"]
+LIBRARIES = {"fastapi": WEB, "celery": CELERY, "httpx": HTTPX, "standardwebhooks": WEBHOOKS}
 
 
 class LearnerProcess:
@@ -75,17 +86,21 @@ class LearnerProcess:
 
 
 class ForkServer:
-    """Starts the learner's processes. Leaving the block ends them all. For any thread."""
+    """Starts the learner's processes. Leaving the block ends them all. For any thread.
 
-    def __init__(self) -> None:
+    It begins with importing these libraries: those that the first exercise uses. Others are imported when asked for.
+    """
+
+    def __init__(self, libraries: Sequence[str] = ("fastapi",)) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="kit-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         self._one_at_a_time = threading.Lock()
         self._control, far_end = socket.socketpair()
         root = str(Path(__file__).parents[2])
+        first = [module for library in libraries for module in LIBRARIES[library]]
         with far_end:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "tests.checkpoints.fork_main", str(far_end.fileno())],
+                [sys.executable, "-m", "tests.checkpoints.fork_main", str(far_end.fileno()), *first],
                 pass_fds=[far_end.fileno()],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])},
                 stdin=subprocess.DEVNULL,

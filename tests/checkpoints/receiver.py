@@ -10,11 +10,11 @@ from typing import Self
 from tests.checkpoints.app import App, Task
 from tests.checkpoints.callback import TIME_ZONE
 from tests.checkpoints.peer import Peer, Reply, Request
-from tests.checkpoints.processes import WEBHOOKS
+from tests.checkpoints.processes import HTTPX, WEBHOOKS
 from tests.checkpoints.report import raised_in
 from tests.checkpoints.signing import new_secret
 from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.verdict import NotFromOutside, Wrong
 
 _ELSEWHERE = "/elsewhere"
 #: Seconds: so short that a check is quick, and so long that the fourth pause is more than a busy machine's doing.
@@ -96,6 +96,8 @@ class Receiver:
     """Takes the callbacks of one app, and holds the secret. Leaving the block lets go of what it holds back."""
 
     def __init__(self, stage: Stage) -> None:
+        if stage.url:
+            raise NotFromOutside("it needs the secret, and the kit's own agent")
         self._stage = stage
         self._deliveries: dict[str, Delivery] = {}
         self._released = threading.Event()
@@ -116,7 +118,7 @@ class Receiver:
 
     def serve(self, attempts: int = 9, first_pause: float = FIRST_PAUSE, timeout: float = 30, workers: int = 2) -> App:
         """Start the learner's app, which is to call here."""
-        self._stage.load(WEBHOOKS)
+        self._stage.load([*HTTPX, *WEBHOOKS])
         self.app = self._stage.serve(
             WEBHOOK_SECRET=self.secret,
             ATTEMPTS=str(attempts),

@@ -1,5 +1,8 @@
 """What the learner's code needs beside itself: a real Redis."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -8,11 +11,12 @@ from tests.checkpoints.verdict import Inconclusive
 
 
 class Services:
-    """Servers that live as long as a run, each started when it is first asked for."""
+    """Servers that live as long as a run, each started when it is first asked for. For any thread."""
 
     def __init__(self) -> None:
-        self._family: Family | None = None
-        self._redis_url = ""
+        self._families: list[Family] = []
+        self._free: list[str] = []
+        self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -20,24 +24,33 @@ class Services:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._family:
-            self._family.stop(0.0)
+        for family in self._families:
+            family.stop(0.0)
 
-    def empty_redis(self) -> str:
-        """The URL of a private Redis, emptied. A learner's own, by REDIS_URL, is left alone.
+    @contextmanager
+    def empty_redis(self) -> Iterator[str]:
+        """The URL of a private Redis with nothing in it, for the length of the block. A learner's own, by REDIS_URL,
+        is left alone.
 
         Raises `Inconclusive` when none can be started.
         """
         import redis  # most exercises need none, and should not wait for it
 
+        with self._one_at_a_time:
+            url = self._free.pop() if self._free else self._start()
+        try:
+            with redis.Redis.from_url(url) as client:
+                client.flushall()
+            yield url
+        finally:
+            self._free.append(url)
+
+    def _start(self) -> str:
         from patterns.redis_server import start_redis
 
-        if self._family is None:
-            try:
-                self._family = Family()
-                self._redis_url = start_redis(self._family).url
-            except ProcessFailed as error:
-                raise Inconclusive(str(error)) from None
-        with redis.Redis.from_url(self._redis_url) as client:
-            client.flushall()
-        return self._redis_url
+        family = Family()
+        self._families.append(family)
+        try:
+            return start_redis(family).url
+        except ProcessFailed as error:
+            raise Inconclusive(str(error)) from None

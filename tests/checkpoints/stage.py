@@ -5,20 +5,22 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from tests.checkpoints.app import START_SECONDS, App, in_background
 from tests.checkpoints.asking import NoAnswer, ask
 from tests.checkpoints.desk import Desk
 from tests.checkpoints.outside import ITS_OWN_AGENT
 from tests.checkpoints.patience import crowding
-from tests.checkpoints.processes import CELERY, HTTPX, ForkServer, LearnerProcess
+from tests.checkpoints.processes import CELERY, HTTPX, WEB, ForkServer, LearnerProcess
 from tests.checkpoints.services import Services
 from tests.checkpoints.timeline import Timeline
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
+
+T = TypeVar("T")
 
 #: What a learner has set for the kit or for Celery must not change a verdict.
 _UNSET = ("KIT_", "REDIS_", "CELERY_", "PYTHONSTARTUP")
@@ -73,7 +75,15 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything that was started on it."""
         self._ends.close()
+
+    def enter(self, context: AbstractContextManager[T]) -> T:
+        """Enter a context that ends with this stage."""
+        return self._ends.enter_context(context)
 
     @property
     def _forks(self) -> ForkServer:
@@ -116,6 +126,7 @@ class Stage:
         if self.url:
             return App(self.url, self.timeline)
         self.must_have(f"{module}.py")
+        self._forks.load(WEB)
         with socket.create_server(("127.0.0.1", port), backlog=256) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             process = self.run("web", f"{module}:app", fds=(listener.fileno(),), env=env)
@@ -142,7 +153,7 @@ class Stage:
         """The URL of a real Redis, with nothing in it."""
         # Whoever needs a Redis here imports Celery in every process. Both take a moment, so side by side.
         loading = in_background(lambda: self._forks.load(CELERY))
-        url = self._services.empty_redis()
+        url = self._ends.enter_context(self._services.empty_redis())
         loading.result()
         return url
 

@@ -25,7 +25,7 @@ class Kit:
 
     def offer(self, *names: str) -> None:
         """These are the exercises now."""
-        listed = tuple(Exercise(name, name, "polling", 5, ("app.py",), "do it") for name in names)
+        listed = tuple(Exercise(name, name, "polling", 5, ("app.py",), ("fastapi",), "do it") for name in names)
         for name in names:
             (self.folder / name).mkdir(exist_ok=True)
             for file in ("app.py", "README.md", "hints.md"):
