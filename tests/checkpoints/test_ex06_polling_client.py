@@ -4,173 +4,28 @@ The check plays the server. A pause is only ever compared with the shortest that
 machine makes a client wrong; where pauses are random, as many are put together as make chance no excuse.
 """
 
-import itertools
-import secrets
-import threading
 import time
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
-from tests.checkpoints.peer import Peer, Reply, Request
+from tests.checkpoints.caller import (
+    ACCEPTED,
+    BUSY,
+    COMPLETED,
+    CUT,
+    FIRST_PAUSE,
+    OFTEN,
+    PATIENCE_SECONDS,
+    RUNNING,
+    START_SECONDS,
+    Client,
+    raised,
+    task,
+)
+from tests.checkpoints.peer import Reply
 from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Wrong
 
-TASK_ID = "7f3a"
-RESULT = "Vendor B is cheaper."
-FIRST_PAUSE = 0.02
-#: What works takes a fraction of these.
-START_SECONDS, PATIENCE_SECONDS = 4.0, 2.5
-#: A caller's deadline that no check reaches.
-LONG = 30.0
-#: How many requests are shown.
-FEW, MANY = 4, 8
-#: With pauses that double, even the luckiest client needs longer than the shortest deadline for so many polls.
-OFTEN = 10
-
-BUSY = Reply(503, {"detail": "The queue is full."})
-CUT = Reply(0)
-
-
-def task(status: str, retry_after: int | None = None, code: int = 200, **more: object) -> Reply:
-    """An answer that tells the task."""
-    body = {"task_id": TASK_ID, "status": status, "progress": 0, "result": None, "error": None, **more}
-    return Reply(code, body, {} if retry_after is None else {"Retry-After": str(retry_after)})
-
-
-ACCEPTED = task("pending", code=202)
-RUNNING = task("running")
-COMPLETED = task("completed", result=RESULT)
-
-
-class Client:
-    """A call of the learner's function, and its server, which answers from two scripts, the last line for ever."""
-
-    def __init__(
-        self,
-        stage: Stage,
-        polls: Sequence[Reply] = (COMPLETED,),
-        submits: Sequence[Reply] = (ACCEPTED,),
-        deadline: float = LONG,
-        longest_pause: float = 10.0,
-        hold: str = "",
-    ) -> None:
-        self._stage = stage
-        self._polls, self._submits, self._hold = polls, submits, hold
-        self.away = polls[-1] in (BUSY, CUT)
-        self._released = threading.Event()
-        self._said: dict[int, str] = {}
-        self.prompt = f"Compare vendor {secrets.token_hex(2)}"
-        self.peer = Peer(self._answer)
-        self.call = stage.call(
-            "client:submit_and_wait",
-            {"base_url": self.peer.url, "prompt": self.prompt, "deadline": deadline},
-            FIRST_PAUSE_SECONDS=str(FIRST_PAUSE),
-            LONGEST_PAUSE_SECONDS=str(longest_pause),
-        )
-        self.began = time.monotonic()
-
-    def _answer(self, request: Request) -> Reply:
-        told, reply = request.path.partition("?")[0], Reply(404, {"detail": "There is nothing here."})
-        if request.method == "POST" and told == "/agent/submit":
-            reply = self._submits[min(len(self.submits), len(self._submits)) - 1]
-            body = request.json
-            if not isinstance(body, dict) or body.get("prompt") != self.prompt:
-                reply = Reply(422, {"detail": "The body has no prompt, or another one."})
-        elif request.method == "GET" and told == f"/agent/status/{TASK_ID}":
-            reply = self._polls[min(len(self.polls), len(self._polls)) - 1]
-        if request.method == self._hold:
-            self._said[id(request)] = "accepted, and not answered"
-            self._released.wait(LONG)
-        else:
-            self._said[id(request)] = _told(reply)
-        return reply
-
-    @property
-    def submits(self) -> list[Request]:
-        """The submits so far."""
-        return self.peer.matching(lambda request: request.method == "POST")
-
-    @property
-    def polls(self) -> list[Request]:
-        """The status requests so far."""
-        return self.peer.matching(lambda request: request.method == "GET")
-
-    def pauses(self) -> list[float]:
-        """The seconds between one status request and the next."""
-        times = [request.at for request in self.polls]
-        return [later - earlier for earlier, later in itertools.pairwise(times)]
-
-    def outcome(self, within: float = PATIENCE_SECONDS) -> dict[str, Any] | None:
-        """What came of the call; None when it takes longer. Before that, its process has time to start."""
-        started = time.monotonic() + START_SECONDS
-        while not self.peer.requests and time.monotonic() < started:
-            if (outcome := self.call.outcome(0.01)) is not None:
-                return outcome
-        return self.call.outcome(within if self.peer.requests else 0.01)
-
-    def wrong(self, code: str, seen: str = "", likely: str = "", next_step: str = "", few: bool = False) -> Wrong:
-        """The diagnosis, after the requests that led to it; a few of them, where they go on and on."""
-        requests = list(self.peer.requests)
-        self._stage.timeline.note("submit_and_wait is called", at=self.began)
-        for request in requests[: FEW if few else MANY]:
-            while id(request) not in self._said:
-                time.sleep(0.001)  # it has come this very moment
-            self._stage.timeline.note(f"{request.method} {request.path} → {self._said[id(request)]}", at=request.at)
-        if few and len(requests) > FEW:
-            self._stage.timeline.note("… and so on", at=requests[FEW].at)
-        return Wrong(code, seen, likely, next_step)
-
-    def good(self) -> None:
-        """This call was right. What it printed on the way is of no interest any more."""
-        self._released.set()
-        self._stage.processes.remove(self.call.process)
-
-    def returns_the_result(self) -> None:
-        """Diagnose a call that does not."""
-        outcome = self.outcome()
-        if outcome is None:
-            code = "POLLS_ON" if len(self.polls) > len(self._polls) else "NO_NEXT_REQUEST"
-            raise self.wrong(code, "submit_and_wait has not returned", few=True)
-        if "raised" in outcome:
-            raise self.wrong("WRONG_REQUEST" if self.strange() else "CLIENT_RAISES", raised(outcome))
-        if outcome.get("returned") != RESULT:
-            likely = 'another field is returned, or the whole task, where its "result" is due.'
-            next_step = 'return the "result" of the task that is completed, as it is.'
-            raise self.wrong("RESULT_WRONG", f"it returned {outcome.get('returned')!r}", likely, next_step)
-        self.good()
-
-    def strange(self) -> bool:
-        """Whether the client sent a request that the server does not know."""
-        return any(said.startswith(("404", "422")) for said in list(self._said.values()))
-
-    def raises(self, kind: str, code: str, text: str = "") -> None:
-        """Diagnose a call that does not raise this."""
-        outcome = self.outcome()
-        if outcome is None:
-            raise self.wrong("POLLS_ON", "submit_and_wait has not returned", few=True)
-        if kind not in outcome.get("raised", []):
-            raise self.wrong(code, raised(outcome))
-        if text not in outcome["message"]:
-            raise self.wrong(code, f"{raised(outcome)}, and that does not say: {text}")
-        self.good()
-
-
-def raised(outcome: dict[str, Any]) -> str:
-    """An outcome in one line."""
-    if "raised" not in outcome:
-        return f"submit_and_wait returned {outcome.get('returned')!r}"
-    message = str(outcome.get("message") or "").splitlines()
-    return f"submit_and_wait raised {outcome['raised'][0]}" + (f": {message[0]}" if message else "")
-
-
-def _told(reply: Reply) -> str:
-    if reply.status == 0:
-        return "the connection is cut"
-    after = "".join(f", {name}: {value}" for name, value in reply.headers.items())
-    body: dict[str, Any] = reply.body if isinstance(reply.body, dict) else {}
-    return f"{reply.status} {body.get('status') or body.get('detail')}{after}"
+pytestmark = pytest.mark.side_by_side
 
 
 @pytest.mark.points(2)
@@ -182,8 +37,8 @@ def test_it_submits_and_polls_and_returns_the_result(stage: Stage) -> None:
 @pytest.mark.points(2)
 def test_a_moments_failure_is_retried(stage: Stage) -> None:
     """A 503 and a cut connection are tried again, and only one task is made."""
-    for polls, submits in (([BUSY, COMPLETED], [ACCEPTED]), ([CUT, COMPLETED], [ACCEPTED]), ([], [BUSY, ACCEPTED])):
-        client = Client(stage, polls or [COMPLETED], submits)
+    stories = [([BUSY, COMPLETED], [ACCEPTED]), ([CUT, COMPLETED], [ACCEPTED]), ([COMPLETED], [BUSY, ACCEPTED])]
+    for client, (_, submits) in [(Client(stage, *story), story) for story in stories]:
         outcome = client.outcome()
         if len(client.submits) > len(submits):
             raise client.wrong("SUBMITTED_TWICE")

@@ -7,19 +7,21 @@ does not come is known when what must come later has come.
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
 
-from tests.checkpoints.app import FINISHED, App, Task, told
-from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.app import App
+from tests.checkpoints.asking import NoAnswer, ask
+from tests.checkpoints.asks_back import AsksBack
 from tests.checkpoints.callback import signed, tells
 from tests.checkpoints.peer import Reply, Request
 from tests.checkpoints.receiver import BUSY, CUT, FIRST_PAUSE, TAKEN, Delivery, Receiver, Say
 from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
+from tests.checkpoints.verdict import Inconclusive, Wrong
+
+pytestmark = pytest.mark.side_by_side
 
 #: Longer than any check lasts.
 LONG = 60.0
@@ -27,49 +29,10 @@ LONG = 60.0
 MANY = 1000
 
 
-@pytest.fixture
-def receiver(stage: Stage) -> Iterator[Receiver]:
-    """Who is to be called."""
-    if stage.url:
-        raise NotFromOutside("it needs the secret, and the kit's own agent")
-    with Receiver(stage) as ready:
-        yield ready
-
-
-class AsksBack:
-    """A receiver that asks for the status before it answers."""
-
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-        self._seen: Future[Answer | NoAnswer | None] = Future()
-        self.say = Say(Reply(200), "200, but it asks for the status first", self._look)
-
-    def _look(self, request: Request) -> None:
-        if self._seen.done():
-            return
-        app, task = self._receiver.app, self._receiver.task_of(request)
-        try:
-            path = f"/agent/status/{task.task_id}"
-            self._seen.set_result(ask(app.url, "GET", path, within=app.patience) if task.task_id else None)
-        except NoAnswer as error:
-            self._seen.set_result(error)
-
-    def could_have_read_it(self, task: Task) -> None:
-        """Diagnose a callback that came before its outcome could be read."""
-        app = self._receiver.app
-        seen = self._seen.result(2 * app.patience)
-        asked = f"GET /agent/status/{task.task_id}, asked before the callback is answered"
-        if isinstance(seen, NoAnswer):
-            raise Wrong("DELIVERY_BLOCKS", f"{asked}: {seen}")
-        body = seen.json if seen else None
-        if not isinstance(body, dict) or body.get("status") not in FINISHED:
-            early = f"{asked} → {told(seen)}" if seen else "it came before submit was answered"
-            raise Wrong("CALLBACK_TOO_SOON", early)
-
-
 @pytest.mark.points(2)
-def test_the_outcome_is_told(receiver: Receiver) -> None:
+def test_the_outcome_is_told(stage: Stage) -> None:
     """When the task is completed, its receiver is told: the finished task, as status tells it too."""
+    receiver = stage.enter(Receiver(stage))
     app, asks = receiver.serve(), AsksBack(receiver)
     delivery = receiver.submit(asks.say)
     run = app.started(delivery.task)
@@ -84,8 +47,9 @@ def test_the_outcome_is_told(receiver: Receiver) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told_too(receiver: Receiver) -> None:
+def test_a_failure_is_told_too(stage: Stage) -> None:
     """When the agent fails, the receiver is told that too, with the error."""
+    receiver = stage.enter(Receiver(stage))
     app, asks, message = receiver.serve(), AsksBack(receiver), "the model refused"
     delivery = receiver.submit(asks.say)
     app.fail(delivery.task, app.started(delivery.task), message)
@@ -109,25 +73,28 @@ def test_a_failure_is_told_too(receiver: Receiver) -> None:
 
 
 @pytest.mark.points(2)
-def test_the_callback_is_signed(receiver: Receiver) -> None:
+def test_the_callback_is_signed(stage: Stage) -> None:
     """Whoever holds the secret can verify the callback, byte for byte."""
+    receiver = stage.enter(Receiver(stage))
     receiver.serve()
     signed(receiver.complete(TAKEN).attempt(), receiver.secret)
 
 
 @pytest.mark.points(2)
-def test_what_is_not_taken_is_sent_again(receiver: Receiver) -> None:
+def test_what_is_not_taken_is_sent_again(stage: Stage) -> None:
     """Every answer but a 2xx means: again. No redirect is followed."""
+    receiver = stage.enter(Receiver(stage))
     receiver.serve()
     delivery = receiver.complete(Say(Reply(500)), Say(Reply(404)), receiver.elsewhere(), TAKEN)
     for number in range(1, 5):
         delivery.attempt(number)
 
 
-def test_what_is_taken_is_not_sent_again(receiver: Receiver) -> None:
+def test_what_is_taken_is_not_sent_again(stage: Stage) -> None:
     """Once any 2xx has come, nothing more is sent."""
+    receiver = stage.enter(Receiver(stage))
     receiver.serve()
-    taken = receiver.complete(Say(Reply(202)), TAKEN)
+    taken = receiver.complete(Say(Reply(226)), TAKEN)  # the least known of them: whoever has made a list misses it
     taken.attempt()
     # Its next attempt would come before the third of a delivery that began later.
     later = receiver.complete(BUSY, BUSY, TAKEN)
@@ -155,8 +122,9 @@ def held_up_by(app: App, first: Delivery) -> Iterator[None]:
 
 
 @pytest.mark.points(2)
-def test_a_delivery_holds_up_nobody(receiver: Receiver) -> None:
+def test_a_delivery_holds_up_nobody(stage: Stage) -> None:
     """One worker: while a delivery pauses, or waits for its receiver, the next task is worked on and told."""
+    receiver = stage.enter(Receiver(stage))
     app = receiver.serve(workers=1, first_pause=LONG, timeout=LONG)
     first = receiver.complete(BUSY)
     try:
@@ -170,8 +138,9 @@ def test_a_delivery_holds_up_nobody(receiver: Receiver) -> None:
         receiver.complete(TAKEN).attempt()
 
 
-def test_a_receiver_that_is_away_is_called_again(receiver: Receiver) -> None:
+def test_a_receiver_that_is_away_is_called_again(stage: Stage) -> None:
     """A receiver that hangs up, or cannot be reached, is called again, and told once it is back."""
+    receiver = stage.enter(Receiver(stage))
     app = receiver.serve(attempts=MANY)
     hangs_up = receiver.complete(CUT, TAKEN)
     hangs_up.attempt(1)
@@ -198,8 +167,9 @@ def test_a_receiver_that_is_away_is_called_again(receiver: Receiver) -> None:
         raise Wrong(code, "no attempt comes") from None
 
 
-def test_a_silent_receiver_is_not_waited_for(receiver: Receiver) -> None:
+def test_a_silent_receiver_is_not_waited_for(stage: Stage) -> None:
     """A receiver that takes the call and does not answer is given up after its time, and called again."""
+    receiver = stage.enter(Receiver(stage))
     seconds = 0.12
     receiver.serve(timeout=seconds)
     delivery = receiver.complete(receiver.silent, TAKEN)
@@ -213,8 +183,9 @@ def test_a_silent_receiver_is_not_waited_for(receiver: Receiver) -> None:
     delivery.attempt(2)
 
 
-def test_the_pauses_grow(receiver: Receiver) -> None:
+def test_the_pauses_grow(stage: Stage) -> None:
     """Between two attempts is a pause, and each is longer than the one before."""
+    receiver = stage.enter(Receiver(stage))
     pauses = 5
     receiver.serve()
     delivery = receiver.complete(*[BUSY] * pauses, TAKEN)
@@ -229,8 +200,9 @@ def test_the_pauses_grow(receiver: Receiver) -> None:
 
 
 @pytest.mark.points(2)
-def test_each_attempt_is_signed_anew(receiver: Receiver) -> None:
+def test_each_attempt_is_signed_anew(stage: Stage) -> None:
     """Every attempt has the id of its delivery, and a timestamp and a signature of its own."""
+    receiver = stage.enter(Receiver(stage))
     receiver.serve()
     delivery = receiver.complete(Say(Reply(503), "503, in the next second", next_second), TAKEN)
     first = delivery.attempt()
@@ -265,8 +237,9 @@ def next_second(request: Request) -> None:
             time.sleep(0.005)
 
 
-def test_it_gives_up_and_leaves_the_task_alone(receiver: Receiver) -> None:
+def test_it_gives_up_and_leaves_the_task_alone(stage: Stage) -> None:
     """After the last attempt it gives up; the task stays what it is, and the server goes on."""
+    receiver = stage.enter(Receiver(stage))
     attempts = 3
     app = receiver.serve(attempts=attempts)
     first = receiver.complete(CUT)

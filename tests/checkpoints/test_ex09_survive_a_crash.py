@@ -5,7 +5,8 @@ right solution would have brought it back, and that nothing comes is known when 
 """
 
 import threading
-from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.checkpoints.processes import HTTPX
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import NotFromOutside, Wrong
 from tests.checkpoints.worked import Worked
+
+pytestmark = pytest.mark.side_by_side
 
 #: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed.
 VISIBILITY, LONG = 0.6, 300.0
@@ -33,7 +36,7 @@ TAKEN, BUSY = Reply(204), Reply(503)
 
 
 class Crashing:
-    """The learner's app and workers, and the receiver of its callbacks."""
+    """The learner's app and workers, and the receiver of its callbacks. Leaving the block lets go of what it holds."""
 
     def __init__(self, stage: Stage) -> None:
         if stage.url:
@@ -99,7 +102,12 @@ class Crashing:
         """Nobody's outcome may have been told twice, where nothing had happened."""
         for task in tasks:
             if len(self.callbacks(task)) > 1:
-                raise Wrong("CALLBACK_REPEATED", f"{task.task_id} is told {len(self.callbacks(task))} times")
+                raise Wrong(
+                    "CALLBACK_REPEATED",
+                    f"{task.task_id} is told {len(self.callbacks(task))} times",
+                    likely="the telling is handed over in two places, on one way through `work`.",
+                    next_step="hand it over once, as the last line of `work`.",
+                )
 
     def ran(self, task: Task, times: int) -> None:
         """The agent may not have been called more often."""
@@ -113,7 +121,11 @@ class Crashing:
         except Wrong as wrong:
             if wrong.code != "PENDING_FOREVER":
                 raise
-            likely = next_step = ""
+            likely = (
+                "the message was acknowledged when it was taken (without `task_acks_late`), or it was thrown away with "
+                "the lost process (without `task_reject_on_worker_lost`)."
+            )
+            next_step = "set both: acknowledged when the task is done, and put back when its process is lost."
             if elsewhere:
                 likely = (
                     "it was acknowledged when it was taken, or the broker keeps it for longer than VISIBILITY_SECONDS."
@@ -126,10 +138,14 @@ class Crashing:
         self.app.timeline.amend(", once more")
         return run
 
-    def close(self) -> None:
-        """Answer what was held back, and close."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._let_go.set()
-        self.peer.__exit__(None, None, None)
+        self.peer.__exit__(kind, error, traceback)
 
     def _answer(self, request: Request) -> Reply:
         if (left := self._refusals.get(request.path, 0)) > 0:
@@ -163,17 +179,10 @@ def _missing(number: int) -> Wrong:
     )
 
 
-@pytest.fixture
-def crashing(stage: Stage) -> Iterator[Crashing]:
-    """The surroundings of a crash."""
-    ready = Crashing(stage)
-    yield ready
-    ready.close()
-
-
 @pytest.mark.points(2)
-def test_without_a_crash_all_is_done_and_told_once(crashing: Crashing) -> None:
+def test_without_a_crash_all_is_done_and_told_once(stage: Stage) -> None:
     """Without a crash a task is done once, and its outcome is told once, well or not."""
+    crashing = stage.enter(Crashing(stage))
     app = crashing.begin().app
     task, broken = crashing.submit(), crashing.submit()
     run, other = crashing.worked.started(task), crashing.worked.started(broken)
@@ -188,8 +197,9 @@ def test_without_a_crash_all_is_done_and_told_once(crashing: Crashing) -> None:
 
 
 @pytest.mark.points(3)
-def test_a_task_whose_process_is_killed_is_run_again(crashing: Crashing) -> None:
+def test_a_task_whose_process_is_killed_is_run_again(stage: Stage) -> None:
     """When the process in which the agent works is killed, the task is run again, and told."""
+    crashing = stage.enter(Crashing(stage))
     app = crashing.begin().app
     task = crashing.submit()
     crashing.worked.kill_pool_process(crashing.worked.started(task))
@@ -199,8 +209,9 @@ def test_a_task_whose_process_is_killed_is_run_again(crashing: Crashing) -> None
 
 
 @pytest.mark.points(3)
-def test_a_task_whose_worker_is_killed_is_run_by_another(crashing: Crashing) -> None:
+def test_a_task_whose_worker_is_killed_is_run_by_another(stage: Stage) -> None:
     """When a whole worker is killed, another one takes what was not done, and does not do again what was."""
+    crashing = stage.enter(Crashing(stage))
     worked = crashing.begin(kills_workers=True)
     app = worked.app
     done, task = crashing.submit(), crashing.submit()
@@ -227,8 +238,9 @@ def test_a_task_whose_worker_is_killed_is_run_by_another(crashing: Crashing) -> 
 
 
 @pytest.mark.points(2)
-def test_a_task_that_kills_its_worker_each_time_is_given_up(crashing: Crashing) -> None:
+def test_a_task_that_kills_its_worker_each_time_is_given_up(stage: Stage) -> None:
     """A task whose worker dies each time is given up after MOST_RUNS runs: it is failed, and told."""
+    crashing = stage.enter(Crashing(stage))
     app = crashing.begin().app
     other = crashing.submit()
     app.completed(other, app.finish(other, crashing.worked.started(other)))
@@ -254,8 +266,9 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(crashing: Crashing) 
 
 
 @pytest.mark.points(2)
-def test_an_outcome_is_told_until_it_is_taken(crashing: Crashing) -> None:
+def test_an_outcome_is_told_until_it_is_taken(stage: Stage) -> None:
     """A receiver that refuses is asked again; killed while it tells, a worker does not keep it to itself."""
+    crashing = stage.enter(Crashing(stage))
     crashing.refuse("/busy", REFUSALS, then_hold=True)
     worked = crashing.begin()
     app = worked.app

@@ -97,7 +97,7 @@ class Worked:
         try:
             run = self.app.started(task, number, within)
         except Wrong as wrong:
-            if wrong.code == "PENDING_FOREVER" and (better := self._why_not_taken()):
+            if wrong.code == "PENDING_FOREVER" and (better := self._why_not_taken(task)):
                 raise better from None
             raise
         self.must_be_in_a_worker(run)
@@ -117,8 +117,15 @@ class Worked:
         """What the agent was told to raise is in the workers' logs, and would be shown as the learner's error."""
         self._stage.processes = [process for process in self._stage.processes if process not in self.workers]
 
-    def _why_not_taken(self) -> Wrong | None:
+    def _why_not_taken(self, task: Task) -> Wrong | None:
         for worker in self.workers:
+            if f"KeyError: '{task.task_id}'" in worker.printed:
+                return Wrong(
+                    "PENDING_FOREVER",
+                    f"a worker took {task.task_id}, and found no record of it",
+                    likely="the id is handed over before the record is saved, and a worker may be quick.",
+                    next_step="save the record first, then hand its id over.",
+                )
             if _UNREGISTERED in worker.printed:
                 return Wrong("UNREGISTERED_TASK", "the worker says: received unregistered task")
             if (code := worker.exit_code) is not None:

@@ -1,0 +1,40 @@
+"""A receiver of callbacks that asks for the status before it answers: is it told what it could have read itself?"""
+
+from concurrent.futures import Future
+
+from tests.checkpoints.app import FINISHED, Task, told
+from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.peer import Reply, Request
+from tests.checkpoints.receiver import Receiver, Say
+from tests.checkpoints.verdict import Wrong
+
+
+class AsksBack:
+    """A receiver that asks for the status before it answers."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._seen: Future[Answer | NoAnswer | None] = Future()
+        self.say = Say(Reply(200), "200, but it asks for the status first", self._look)
+
+    def _look(self, request: Request) -> None:
+        if self._seen.done():
+            return
+        app, task = self._receiver.app, self._receiver.task_of(request)
+        try:
+            path = f"/agent/status/{task.task_id}"
+            self._seen.set_result(ask(app.url, "GET", path, within=app.patience) if task.task_id else None)
+        except NoAnswer as error:
+            self._seen.set_result(error)
+
+    def could_have_read_it(self, task: Task) -> None:
+        """Diagnose a callback that came before its outcome could be read."""
+        app = self._receiver.app
+        seen = self._seen.result(2 * app.patience)
+        asked = f"GET /agent/status/{task.task_id}, asked before the callback is answered"
+        if isinstance(seen, NoAnswer):
+            raise Wrong("DELIVERY_BLOCKS", f"{asked}: {seen}")
+        body = seen.json if seen else None
+        if not isinstance(body, dict) or body.get("status") not in FINISHED:
+            early = f"{asked} → {told(seen)}" if seen else "it came before submit was answered"
+            raise Wrong("CALLBACK_TOO_SOON", early)
