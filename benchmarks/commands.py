@@ -58,6 +58,8 @@ def bench(
         found = _found(chosen, files)
         if found:
             _tell(found, wanted, files, run, as_json)
+    except BrokenPipeError:
+        raise  # whoever reads the output has gone, as `head` does: an end without a word
     except (ProcessFailed, CannotServe, SettingsError, SamplesError, OSError) as error:
         raise give_up(error) from None
     if run.interrupted:

@@ -1,8 +1,11 @@
 """What `kit check` does: choose the checkpoints, run them, tell what they found, and write it down."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import typer
@@ -60,26 +63,43 @@ class Teller:
         self._terse = terse
         self._screen = screen.Screen(terse=terse)
         self._outcomes: list[Outcome] = []
+        self._broken_pipe: BrokenPipeError | None = None
+
+    @contextmanager
+    def listened_to(self) -> Iterator[None]:
+        """Around a run. Raises `BrokenPipeError` when whoever reads the output has gone, as `head` does."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise self._broken_pipe or KeyboardInterrupt from None
 
     def pytest_check_is_made(self, outcome: Outcome) -> None:
         """Called for each check, by the checkpoints' own conftest."""
         if outcome.exercise != self._exercise:
             self.end_exercise()
             self._exercise, self._screen = outcome.exercise, screen.Screen(terse=self._terse)
-            typer.secho(_title(outcome.exercise), bold=True)
+            self._say(_title(outcome.exercise), bold=True)
         self._outcomes.append(outcome)
         for line in self._screen.lines(outcome):
-            typer.secho(line, **screen.colour(line))
+            self._say(line, **screen.colour(line))
 
     def pytest_check_waits(self, text: str) -> None:
         """Called when a check has to wait for long."""
-        typer.secho(f"  … {text}", fg="bright_black")
+        self._say(f"  … {text}", fg="bright_black")
 
     def end_exercise(self) -> None:
         """Sum up what was told last."""
         if self._outcomes:
-            typer.secho(f"  {screen.summary(self._outcomes)}\n", fg="bright_black")
+            self._say(f"  {screen.summary(self._outcomes)}\n", fg="bright_black")
         self._outcomes = []
+
+    def _say(self, line: str, **style: Any) -> None:
+        try:
+            typer.secho(line, **style)
+        except BrokenPipeError as error:
+            # Any other exception pytest tells at length, as an error of its own; by this one it cleans up, and ends.
+            self._broken_pipe = error
+            raise KeyboardInterrupt from None
 
 
 def run(wish: Wish, forks: ForkServer | None) -> int:
@@ -97,17 +117,16 @@ def run(wish: Wish, forks: ForkServer | None) -> int:
             typer.secho(
                 "The server's own agent sets the pace: the more seconds it takes, the longer.", fg="bright_black"
             )
-        checked = run_checkpoints(plan.names, targets, url=plan.url, forks=forks, junit=wish.junit, listener=teller)
-    teller.end_exercise()
+        with teller.listened_to():
+            checked = run_checkpoints(plan.names, targets, url=plan.url, forks=forks, junit=wish.junit, listener=teller)
+            teller.end_exercise()
     for problem in checked.problems:
         give_up(problem)
     result = grading.result_of(checked)
     if wish.as_json:
         _write_json(wish.as_json, checked, plan)
-    try:
-        _tell_what_next(plan, checked, result)
-    except OSError as error:
-        raise give_up(f"Cannot write down your progress: {error.strerror}.") from None
+    _write_down(plan, checked)
+    _tell_what_next(plan, checked, result)
     return EXIT_CODES[result]
 
 
@@ -168,11 +187,16 @@ def _chosen(wish: Wish, workspace: Workspace | None) -> list[Exercise]:
     return list(course.course()) if wish.every or coming is None else [coming]
 
 
-def _tell_what_next(plan: _Plan, checked: Checked, result: Result) -> None:
-    if plan.workspace:
-        for folder, outcomes in grading.by_exercise(checked.outcomes):
-            if grading.result(outcomes) is Result.PASSED:
+def _write_down(plan: _Plan, checked: Checked) -> None:
+    for folder, outcomes in grading.by_exercise(checked.outcomes):
+        if plan.workspace and grading.result(outcomes) is Result.PASSED:
+            try:
                 plan.workspace.mark_passed(course.exercise(folder))
+            except OSError as error:
+                raise give_up(f"Cannot write down your progress: {error.strerror}.") from None
+
+
+def _tell_what_next(plan: _Plan, checked: Checked, result: Result) -> None:
     if result is Result.COULD_NOT_RUN and plan.url:
         if {outcome.verdict for outcome in checked.outcomes} == {Verdict.NOT_FROM_OUTSIDE}:
             typer.secho("None of its checks can be made from outside.", fg="yellow")

@@ -53,8 +53,9 @@ def _check(workspace: Workspace, exercise: Exercise, forks: ForkServer) -> None:
     if sys.stdout.isatty():
         typer.echo("\x1b[2J\x1b[H", nl=False)
     teller = Teller()
-    checked = run_checkpoints([exercise.folder], [workspace.path], forks=forks, listener=teller)
-    teller.end_exercise()
+    with teller.listened_to():
+        checked = run_checkpoints([exercise.folder], [workspace.path], forks=forks, listener=teller)
+        teller.end_exercise()
     for problem in checked.problems:
         typer.secho(problem, fg="red")
     if grading.result_of(checked) is Result.PASSED:

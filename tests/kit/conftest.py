@@ -1,5 +1,6 @@
 """What the tests of the command line talk to, and what they run. All of it starts when it is first needed."""
 
+import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -8,6 +9,7 @@ import pytest
 from patterns import IN_MEMORY_QUEUE, WEBHOOK
 from patterns.settings import new_webhook_secret
 from tests.kit.command import KIT, Kit
+from tests.kit.marked import running
 from tests.kit.serve_process import ServeProcess
 from tests.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 
@@ -71,3 +73,12 @@ def served_celery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Ser
     yield serves  # what is taken is ended by whoever takes it
     for serve in serves:
         serve.end()
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """An environment variable that every process of this test has; what still has it at the end is ended."""
+    name = f"TEST_{uuid.uuid4().hex}"  # not KIT_…, which a learner's processes do not get
+    yield name
+    for process in running(name):
+        process.kill()

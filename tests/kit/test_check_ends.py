@@ -17,6 +17,7 @@ from exercises.course import SOLUTIONS, course
 from tests.checkpoints.app import PATIENCE_SECONDS
 from tests.exits import as_a_shell_says
 from tests.kit.command import KIT, environment
+from tests.kit.marked import running
 from tests.waiting import eventually
 
 FIRST = course()[0]
@@ -51,26 +52,6 @@ for number in (2, 15):
 while True:
     signal.pause()
 """
-
-
-@pytest.fixture
-def mark() -> Iterator[str]:
-    """An environment variable that every process of this test has; what still has it at the end is ended."""
-    name = f"TEST_{uuid.uuid4().hex}"  # not KIT_…, which a learner's processes do not get
-    yield name
-    for process in running(name):
-        process.kill()
-
-
-def running(mark: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if mark in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            pass
-    return found
 
 
 def start(mark: str, folder: Path, code: str) -> "subprocess.Popen[str]":

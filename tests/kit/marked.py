@@ -1,0 +1,15 @@
+"""What a test has started, found by an environment variable that all of it inherits."""
+
+import psutil
+
+
+def running(mark: str) -> list[psutil.Process]:
+    """The processes that have this variable, but for those that only wait to be reaped."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if mark in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            pass
+    return found
