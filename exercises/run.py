@@ -201,9 +201,22 @@ def _tell_what_next(plan: _Plan, checked: Checked, result: Result) -> None:
         if {outcome.verdict for outcome in checked.outcomes} == {Verdict.NOT_FROM_OUTSIDE}:
             typer.secho("None of its checks can be made from outside.", fg="yellow")
     elif result is Result.COULD_NOT_RUN:
-        typer.secho("This could not be checked here. Is something missing on this machine? kit doctor", fg="yellow")
+        typer.secho(_what_stood_in_the_way(plan), fg="yellow")
     elif result is Result.PASSED and plan.workspace:
         tell(what_next(plan.workspace))
+
+
+def _what_stood_in_the_way(plan: _Plan) -> str:
+    chosen = [one for one in course.course() if one.folder in plan.names]
+    missing = {f"{one.folder}/{file}": one for one in chosen for file in one.files if _is_missing(plan, one, file)}
+    if not missing:
+        return "This could not be checked here. Is something missing on this machine? kit doctor"
+    [back, *others] = {f"kit reset {one.number}" for one in missing.values()}
+    return f"Missing: {', '.join(missing)}. To get back what is missing: {'kit update' if others else back}"
+
+
+def _is_missing(plan: _Plan, exercise: Exercise, file: str) -> bool:
+    return plan.target is not None and not (plan.target / exercise.folder / file).exists()
 
 
 def _title(folder: str) -> str:

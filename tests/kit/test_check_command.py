@@ -138,7 +138,12 @@ def test_a_missing_file_is_inconclusive_and_says_how_to_get_it_back(kit: Kit, mi
     (mine / FIRST.folder / "app.py").unlink()
     ended = kit.at(mine, "check", "1")
     assert ended.code == 2
-    assert "kit reset 1" in ended.out
+    last = ended.out.splitlines()[-1]
+    assert last == f"Missing: {FIRST.folder}/app.py. To get back what is missing: kit reset 1"
+    assert "kit doctor" not in ended.out
+
+    kit.at(mine, "reset", "1")
+    assert kit.at(mine, "check", "1").code == 1
 
 
 def test_a_json_file_that_cannot_be_written_is_told(kit: Kit, mine: Path) -> None:
