@@ -13,8 +13,8 @@ import typer
 
 from exercises.course import Exercise, NoSuchExercise, course, exercise
 from exercises.diagnoses import codes, diagnosis
-from exercises.home import how_to_begin, next_hint, path_lines, tell
-from exercises.workspace import Workspace, WorkspaceError
+from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, tell
+from exercises.workspace import Update, Workspace, WorkspaceError
 from patterns.terminal import give_up, interrupts_end_it
 from tests.checkpoints.processes import ForkServer
 
@@ -54,7 +54,7 @@ def update(
             typer.secho(f"{what:<8} {name}", fg="green")
     for name in done.kept:
         typer.secho(f"kept     {name}    yours differs, and the kit has a newer one: kit reset shows how", fg="yellow")
-    if not (done.moved or done.new or done.renewed or done.kept):
+    if done == Update():
         typer.echo("Everything is up to date.")
 
 
@@ -110,12 +110,21 @@ def watch(folder: Folder = None) -> None:
 
 
 @app.command()
-def hint(which: Which = None, folder: Folder = None) -> None:
+def hint(
+    which: Which = None,
+    again: Annotated[bool, typer.Option("--again", help="All that you have seen so far, and no other.")] = False,
+    folder: Folder = None,
+) -> None:
     """One more hint. Never the solution."""
     from exercises.printing import print_markdown
 
     workspace = _workspace(folder)
-    print_markdown(next_hint(workspace, _exercise(which, workspace)))
+    chosen = _exercise(which, workspace)
+    try:
+        text = hints_so_far(workspace, chosen) if again else next_hint(workspace, chosen)
+    except WorkspaceError as error:
+        raise give_up(error, 2) from None
+    print_markdown(text)
 
 
 @app.command()

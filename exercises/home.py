@@ -80,4 +80,18 @@ def next_hint(workspace: Workspace, exercise: Exercise) -> str:
         after = f"This is the last of {len(hints)} hints."
     else:
         after = f"{len(hints) - number} more: `kit hint {exercise.number}`"
-    return f"**Exercise {exercise.number}, hint {number} of {len(hints)}**\n\n{hints[number - 1]}\n\n{after}"
+    if number > 1:
+        after += f"    Those so far: `kit hint {exercise.number} --again`"
+    return f"{_hint(exercise, number)}\n\n{after}"
+
+
+def hints_so_far(workspace: Workspace, exercise: Exercise) -> str:
+    """The hints that were shown, as Markdown. The next stays unseen."""
+    seen = range(1, min(workspace.hints_seen(exercise), len(exercise.hints())) + 1)
+    none = f"You have seen no hint of exercise {exercise.number} yet. The first: `kit hint {exercise.number}`"
+    return "\n\n".join(_hint(exercise, number) for number in seen) or none
+
+
+def _hint(exercise: Exercise, number: int) -> str:
+    hints = exercise.hints()
+    return f"**Exercise {exercise.number}, hint {number} of {len(hints)}**\n\n{hints[number - 1]}"

@@ -149,6 +149,16 @@ def test_a_missing_file_is_inconclusive_and_says_how_to_get_it_back(kit: Kit, mi
 def test_a_json_file_that_cannot_be_written_is_told(kit: Kit, mine: Path) -> None:
     solve(mine)
     ended = kit.at(mine, "check", "1", "--json", str(mine / "no" / "where.json"))
+def test_the_hints_so_far_can_be_read_again_without_another(kit: Kit, mine: Path) -> None:
+    assert "kit hint 1" in kit.at(mine, "hint", "1", "--again").out
+    for _ in range(2):
+        kit.at(mine, "hint", "1")
+    for _ in range(2):
+        again = kit.at(mine, "hint", "1", "--again").out
+        assert [f"hint {number} of" in again for number in (1, 2, 3)] == [True, True, False]
+    assert "hint 3 of" in kit.at(mine, "hint", "1").out
+
+
     assert ended.code == 2
     assert "No such file" in ended.line
 
