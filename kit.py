@@ -49,14 +49,16 @@ def kit(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from exercises.commands import show_path  # noqa: PLC0415 as above
-    from exercises.workspace import Workspace, WorkspaceError  # noqa: PLC0415 as above
+    from exercises.workspace import NoneHere, Workspace, WorkspaceError  # noqa: PLC0415 as above
 
     try:
         Workspace.around(Path.cwd())
-    except WorkspaceError:
+    except NoneHere:
         typer.echo(ctx.get_help())
-    else:
-        show_path()
+        return
+    except WorkspaceError:
+        pass  # what is amiss, the path says
+    show_path()
 
 
 if __name__ == "__main__":

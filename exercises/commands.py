@@ -21,7 +21,10 @@ from tests.checkpoints.processes import ForkServer
 app = typer.Typer(add_completion=False)
 
 Which = Annotated[str | None, typer.Argument(metavar="[N]", help="A number or a name. Otherwise the next one.")]
-Folder = Annotated[Path | None, typer.Option("--dir", help="Where your exercises are. Otherwise: around here.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--dir", help="Where your exercises are. Otherwise: around here, or just below."),
+]
 
 
 @app.command()
@@ -37,10 +40,8 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder th
 
 
 @app.command()
-def update(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Otherwise: around here.")] = None,
-) -> None:
-    """Bring new and changed exercises. No file that you changed is touched."""
+def update(folder: Folder = None) -> None:
+    """Bring new and changed exercises, and what is missing. No file that you changed is touched."""
     workspace = _workspace(folder)
 
     try:
@@ -49,7 +50,7 @@ def update(
         raise give_up(error, 2) from None
     except OSError as error:
         raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.", 2) from None
-    for what, names in (("moved", done.moved), ("new", done.new), ("renewed", done.renewed)):
+    for what, names in (("moved", done.moved), ("new", done.new), ("back", done.back), ("renewed", done.renewed)):
         for name in names:
             typer.secho(f"{what:<8} {name}", fg="green")
     for name in done.kept:
@@ -151,7 +152,7 @@ def solution(
 def reset(
     which: Annotated[str, typer.Argument(metavar="N", help="A number or a name.")], folder: Folder = None
 ) -> None:
-    """Give an exercise's stub again. What you had is kept beside it."""
+    """Give an exercise again as it was at first. What you had is kept beside it."""
 
     workspace = _workspace(folder)
     chosen = _exercise(which, workspace)
@@ -160,7 +161,7 @@ def reset(
     except OSError as error:
         raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.", 2) from None
     for file, aside in kept:
-        typer.echo(f"{file} is the stub again. Yours is kept as {aside}.")
+        typer.echo(f"{file} is as it was given. Yours is kept as {aside}.")
     if not kept:
         typer.echo(f"Exercise {chosen.number} is as it was given.")
 

@@ -13,7 +13,7 @@ import typer
 
 from exercises.checking import run_checkpoints
 from exercises.course import SOLUTIONS, course
-from exercises.workspace import Workspace, WorkspaceError
+from exercises.workspace import NoneHere, Workspace, WorkspaceError
 from patterns.processes import Family, ProcessFailed
 from patterns.redis_server import start_redis
 from tests.checkpoints.outcome import Verdict
@@ -103,9 +103,9 @@ def _checks(_: Path | None) -> str:
 def _folder(folder: Path | None) -> str:
     try:
         workspace = Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
+    except NoneHere as nothing_amiss:
+        return f"exercises: {nothing_amiss}"
     except WorkspaceError as error:
-        if folder is None and "no exercises of yours here" in str(error):
-            return "exercises: none of yours here; kit init DIR makes some"
         raise _Amiss(f"exercises: {error}") from None
     for one in course():
         for file in one.files:

@@ -64,8 +64,15 @@ def what_next(workspace: Workspace) -> list[Line]:
             f"{done} of {len(course())} passed. Next: exercise {coming.number}, {coming.title}, {coming.minutes} min.",
             {},
         ),
-        (f"Read {coming.folder}/README.md, edit {' and '.join(coming.files)}, then: kit check", {}),
+        (f"Read {_from_here(workspace, coming)}/README.md, edit {' and '.join(coming.files)}, then: kit check", {}),
     ]
+
+
+def _from_here(workspace: Workspace, exercise: Exercise) -> str:
+    """An exercise's folder, with the way to it where the learner is above."""
+    here = Path.cwd()
+    above = workspace.path.relative_to(here) if workspace.path.is_relative_to(here) else Path()
+    return str(above / exercise.folder)
 
 
 def next_hint(workspace: Workspace, exercise: Exercise) -> str:

@@ -192,8 +192,8 @@ def _write_down(plan: _Plan, checked: Checked) -> None:
         if plan.workspace and grading.result(outcomes) is Result.PASSED:
             try:
                 plan.workspace.mark_passed(course.exercise(folder))
-            except OSError as error:
-                raise give_up(f"Cannot write down your progress: {error.strerror}.") from None
+            except WorkspaceError as error:
+                raise give_up(f"It has passed, but that cannot be written down. {error}") from None
 
 
 def _tell_what_next(plan: _Plan, checked: Checked, result: Result) -> None:

@@ -2,7 +2,8 @@
 
 `progress.json` is small and made to be read. It is keyed by the exercises' names, without their numbers, so that
 neither an update nor a renumbering loses anything. `.kit-given.json` remembers what each file looked like when it
-was given, so that an update never touches one that the learner changed.
+was given, so that an update never touches one that the learner changed. Either marks the folder, so that a
+`progress.json` which cannot be read may be moved away: the next is begun where it was.
 """
 
 import hashlib
@@ -26,11 +27,16 @@ class WorkspaceError(Exception):
     """The folder cannot be used. The message says why, and what to do."""
 
 
+class NoneHere(WorkspaceError):
+    """No folder was named, and where the learner is there is none, or more than one."""
+
+
 @dataclass
 class Update:
     """What an update did, in files relative to the folder."""
 
     new: list[str] = field(default_factory=list)
+    back: list[str] = field(default_factory=list)  # given before, and missing
     renewed: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)  # changed by the learner, and newer in the kit
     moved: list[str] = field(default_factory=list)
@@ -41,17 +47,15 @@ class Workspace:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not (path / _PROGRESS).is_file():
-            raise WorkspaceError(f"{path} has no {_PROGRESS}: it is no folder of exercises. Make one: kit init DIR")
-        self._progress = _read(path / _PROGRESS)
-        if not isinstance(self._progress.get("exercises"), dict) or self._progress.get("version") != _VERSION:
-            raise WorkspaceError(f"{path / _PROGRESS} is not of version {_VERSION}. Mend it, or move it away.")
+        if not _is_marked(path):
+            raise WorkspaceError(f"{path} is no folder of exercises: it has no {_PROGRESS}. Make one: kit init DIR")
+        self._progress = _read_progress(path / _PROGRESS)
 
     @classmethod
     def make(cls, path: Path) -> "Workspace":
         """Give all exercises out into a new folder."""
-        if (path / _PROGRESS).exists():
-            raise WorkspaceError(f"{path} has exercises already. To get new ones: kit update {path}")
+        if _is_marked(path):
+            raise WorkspaceError(f"{path} has exercises already. To get new ones: kit update --dir {path}")
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise WorkspaceError(f"{path} is there already, and not empty. Name another folder.")
         try:
@@ -65,15 +69,21 @@ class Workspace:
 
     @classmethod
     def around(cls, start: Path) -> "Workspace":
-        """The folder of exercises in which `start` is."""
+        """The folder of exercises in which `start` is, or else the one that is in `start`. Raises `NoneHere`."""
         for folder in (start, *start.parents):
-            if (folder / _PROGRESS).is_file():
+            if _is_marked(folder):
                 return cls(folder)
-        raise WorkspaceError("There are no exercises of yours here. Make some: kit init DIR   Or say where: --dir DIR")
+        here = sorted(path for path in start.iterdir() if _is_marked(path))
+        if len(here) == 1:
+            return cls(here[0])
+        if here:
+            names = ", ".join(path.name for path in here)
+            raise NoneHere(f"There are several folders of exercises here: {names}. Say which: --dir DIR")
+        raise NoneHere("There are no exercises of yours here. Make some: kit init DIR   Or say where: --dir DIR")
 
     def update(self) -> Update:
-        """Bring new and changed files. What the learner has changed stays as it is."""
-        before: dict[str, str] = _read(self.path / _GIVEN) if (self.path / _GIVEN).exists() else {}
+        """Bring new and changed files, and what is missing. What the learner has changed stays as it is."""
+        before = self._given_before()
         done, given = Update(), {}
         self._follow_renumbering(before, done)
         for key, source, target in self._given():
@@ -81,11 +91,9 @@ class Workspace:
             given[key] = new
             there = _hash(target) if target.exists() else None
             name = str(target.relative_to(self.path))
-            if there is None and key in before:
-                given[key] = before[key]  # the learner removed it
-            elif there is None:
+            if there is None:
                 _copy(source, target)
-                done.new.append(name)
+                (done.back if key in before else done.new).append(name)
             elif there == new:
                 pass
             elif there == before.get(key):
@@ -99,15 +107,17 @@ class Workspace:
         return done
 
     def reset(self, exercise: Exercise) -> list[tuple[str, str]]:
-        """Give the stub of an exercise again, and keep what was there beside it: (file, kept as) of each."""
-        kept = []
-        for file in exercise.files:
-            target = self.folder(exercise) / file
-            if target.exists() and _hash(target) != _hash(exercise.given / file):
+        """Give an exercise again, and keep what the learner changed beside it: (file, kept as) of each."""
+        given, kept = self._given_before(), []
+        for key, source, target in self._given_of(exercise):
+            new = _hash(source)
+            if target.exists() and _hash(target) not in {new, given.get(key)}:
                 aside = _free_name(target)
                 target.rename(aside)
                 kept.append((str(target.relative_to(self.path)), str(aside.relative_to(self.path))))
-            _copy(exercise.given / file, target)
+            _copy(source, target)
+            given[key] = new
+        _write(self.path / _GIVEN, given)
         return kept
 
     def folder(self, exercise: Exercise) -> Path:
@@ -123,7 +133,7 @@ class Workspace:
         return next((one for one in course() if not self.passed(one)), None)
 
     def mark_passed(self, exercise: Exercise) -> None:
-        """Write down that it passed. The first time counts."""
+        """Write down that it passed. The first time counts. Raises `WorkspaceError`."""
         self._of(exercise).setdefault("passed", datetime.now(UTC).isoformat(timespec="seconds"))
         self._save()
 
@@ -133,27 +143,35 @@ class Workspace:
         return seen if isinstance(seen, int) else 0
 
     def saw_hint(self, exercise: Exercise, number: int) -> None:
-        """Write down that a hint was shown."""
+        """Write down that a hint was shown. Raises `WorkspaceError`."""
         self._of(exercise)["hints"] = max(number, self.hints_seen(exercise))
         self._save()
 
     def _of(self, exercise: Exercise) -> dict[str, Any]:
-        found = self._progress["exercises"].setdefault(exercise.name, {})
-        if not isinstance(found, dict):
-            raise WorkspaceError(f"{self.path / _PROGRESS}: what it says of {exercise.name} cannot be read.")
+        found: dict[str, Any] = self._progress["exercises"].setdefault(exercise.name, {})
         return found
 
     def _save(self) -> None:
         said = {name: entry for name, entry in self._progress["exercises"].items() if entry}
-        _write(self.path / _PROGRESS, {**self._progress, "exercises": said})
+        try:
+            _write(self.path / _PROGRESS, {**self._progress, "exercises": said})
+        except OSError as error:
+            raise WorkspaceError(f"Cannot write to {self.path}: {error.strerror}.") from None
+
+    def _given_before(self) -> dict[str, str]:
+        return _read(self.path / _GIVEN) if (self.path / _GIVEN).exists() else {}
 
     def _given(self) -> Iterator[tuple[str, Path, Path]]:
-        """(key, in the kit, here) of every file that is given out. Hints stay with the kit: `kit hint` shows them."""
+        """(key, in the kit, here) of every file that is given out."""
         yield "README.md", HERE / "README.md", self.path / "README.md"
         for exercise in course():
-            for source in sorted(exercise.given.iterdir()):
-                if source.is_file() and source.name != "hints.md":
-                    yield f"{exercise.name}/{source.name}", source, self.folder(exercise) / source.name
+            yield from self._given_of(exercise)
+
+    def _given_of(self, exercise: Exercise) -> Iterator[tuple[str, Path, Path]]:
+        """The same of one exercise. Hints stay with the kit: `kit hint` shows them."""
+        for source in sorted(exercise.given.iterdir()):
+            if source.is_file() and source.name != "hints.md":
+                yield f"{exercise.name}/{source.name}", source, self.folder(exercise) / source.name
 
     def _follow_renumbering(self, before: dict[str, str], done: Update) -> None:
         for exercise in course():
@@ -162,6 +180,14 @@ class Workspace:
             for old in self.path.glob(f"ex[0-9][0-9]_{exercise.name}"):
                 old.rename(self.folder(exercise))
                 done.moved.append(f"{old.name} → {exercise.folder}")
+
+
+def _is_marked(folder: Path) -> bool:
+    """Whether `kit init` has made exercises here."""
+    try:
+        return any((folder / name).is_file() for name in (_PROGRESS, _GIVEN))
+    except OSError:  # a folder of somebody else's
+        return False
 
 
 def _hash(path: Path) -> str:
@@ -181,13 +207,28 @@ def _free_name(path: Path) -> Path:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_progress(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"version": _VERSION, "exercises": {}}
+    anew = " Your progress then begins anew, and kit check --all finds out what passes."
+    found = _read(path, anew)
+    entries = found.get("exercises")
+    if (
+        found.get("version") != _VERSION
+        or not isinstance(entries, dict)
+        or not all(isinstance(entry, dict) for entry in entries.values())
+    ):
+        raise WorkspaceError(f"{path} is not what this kit writes. Mend it, or move it away.{anew}")
+    return found
+
+
+def _read(path: Path, anew: str = "") -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WorkspaceError(f"{path} cannot be read: {error}. Mend it, or move it away.") from None
+        raise WorkspaceError(f"{path} cannot be read: {error}. Mend it, or move it away.{anew}") from None
     if not isinstance(found, dict):
-        raise WorkspaceError(f"{path} is not a JSON object. Mend it, or move it away.")
+        raise WorkspaceError(f"{path} is not a JSON object. Mend it, or move it away.{anew}")
     return found
 
 

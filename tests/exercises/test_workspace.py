@@ -1,6 +1,7 @@
 """A learner's folder: nothing of the learner's is ever lost."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from exercises import course as course_module
 from exercises import workspace as workspace_module
 from exercises.course import Exercise
-from exercises.workspace import Workspace, WorkspaceError
+from exercises.workspace import NoneHere, Update, Workspace, WorkspaceError
 
 
 class Kit:
@@ -77,7 +78,7 @@ def test_a_file_in_the_way_is_said_to_be_there(kit: Kit, tmp_path: Path) -> None
 
 def test_an_update_without_news_changes_nothing(mine: Workspace) -> None:
     done = mine.update()
-    assert (done.new, done.renewed, done.kept, done.moved) == ([], [], [], [])
+    assert done == Update()
 
 
 def test_an_update_brings_new_exercises(kit: Kit, mine: Workspace) -> None:
@@ -106,11 +107,20 @@ def test_a_changed_file_whose_stub_did_not_change_is_not_mentioned(mine: Workspa
     assert mine.update().kept == []
 
 
-def test_a_file_that_was_removed_stays_away(mine: Workspace) -> None:
-    (mine.path / "ex01_first" / "README.md").unlink()
-    mine.update()
-    mine.update()
-    assert not (mine.path / "ex01_first" / "README.md").exists()
+def test_an_update_brings_back_what_is_missing(mine: Workspace) -> None:
+    shutil.rmtree(mine.path / "ex01_first")
+    (mine.path / "ex02_second" / "README.md").unlink()
+    (mine.path / "ex02_second" / "app.py").write_text("my work\n")
+
+    done = mine.update()
+
+    assert done == Update(back=["ex01_first/README.md", "ex01_first/app.py", "ex02_second/README.md"])
+    assert [(mine.path / name).read_text() for name in done.back] == [
+        "README.md of first\n",
+        "app.py of first\n",
+        "README.md of second\n",
+    ]
+    assert (mine.path / "ex02_second" / "app.py").read_text() == "my work\n"
 
 
 def test_other_line_ends_are_no_change(kit: Kit, mine: Workspace) -> None:
@@ -161,13 +171,50 @@ def test_what_is_unknown_in_the_progress_is_kept(kit: Kit, mine: Workspace) -> N
     assert after["exercises"]["of_another_kit"] == {"passed": "once"}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"version": 2, "exercises": {}}', '{"version": 1}', "\ufffd"])
+BROKEN = [
+    "",
+    "[]",
+    "{",
+    "\ufffd",
+    '{"version": 2, "exercises": {}}',
+    '{"version": 1}',
+    '{"version": 1, "exercises": {"first": 3}}',
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_a_broken_progress_is_told_and_not_overwritten(mine: Workspace, text: str) -> None:
     file = mine.path / "progress.json"
     file.write_text(text)
-    with pytest.raises(WorkspaceError, match=r"progress\.json"):
-        Workspace(mine.path)
+    with pytest.raises(WorkspaceError, match=r"progress\.json .*move it away") as raised:
+        Workspace.around(mine.path)
+    assert not isinstance(raised.value, NoneHere)
     assert file.read_text() == text
+
+
+def test_a_progress_that_was_moved_away_is_begun_anew(kit: Kit, mine: Workspace) -> None:
+    mine.mark_passed(kit.exercises[0])
+    (mine.path / "app.py").write_text("my work\n")
+    (mine.path / "progress.json").rename(mine.path / "progress.json.broken")
+
+    found = Workspace.around(mine.path / "ex01_first")
+    assert (found.path, found.next()) == (mine.path, kit.exercises[0])
+    found.mark_passed(kit.exercises[0])
+
+    assert Workspace(mine.path).next() == kit.exercises[1]
+    assert (mine.path / "app.py").read_text() == "my work\n"
+
+
+def test_a_folder_whose_progress_was_moved_away_is_not_made_twice(mine: Workspace) -> None:
+    (mine.path / "progress.json").unlink()
+    with pytest.raises(WorkspaceError, match="kit update"):
+        Workspace.make(mine.path)
+
+
+def test_a_progress_that_cannot_be_written_is_told(kit: Kit, mine: Workspace) -> None:
+    shutil.rmtree(mine.path)
+    with pytest.raises(WorkspaceError, match="Cannot write"):
+        mine.saw_hint(kit.exercises[0], 1)
 
 
 def test_a_reset_keeps_what_was_there_every_time(kit: Kit, mine: Workspace) -> None:
@@ -183,8 +230,36 @@ def test_a_reset_of_a_stub_keeps_nothing(kit: Kit, mine: Workspace) -> None:
     assert mine.reset(kit.exercises[0]) == []
 
 
+def test_a_reset_gives_the_whole_exercise_again(kit: Kit, mine: Workspace) -> None:
+    shutil.rmtree(mine.path / "ex01_first")
+    assert mine.reset(kit.exercises[0]) == []
+    assert sorted(path.name for path in (mine.path / "ex01_first").iterdir()) == ["README.md", "app.py"]
+
+
+def test_a_reset_keeps_notes_in_the_page_too(kit: Kit, mine: Workspace) -> None:
+    (mine.path / "ex01_first" / "README.md").write_text("my notes\n")
+    assert mine.reset(kit.exercises[0]) == [("ex01_first/README.md", "ex01_first/README.before-reset-1.md")]
+
+
+def test_a_reset_to_a_newer_stub_counts_as_given(kit: Kit, mine: Workspace) -> None:
+    (kit.folder / "ex01_first" / "app.py").write_text("better\n")
+    assert mine.reset(kit.exercises[0]) == []  # the old stub is nothing of the learner's
+    (mine.path / "ex01_first" / "app.py").write_text("my work\n")
+    assert mine.update() == Update()
+
+
 def test_a_folder_inside_is_enough(mine: Workspace) -> None:
     assert Workspace.around(mine.path / "ex01_first").path == mine.path
+
+
+def test_a_folder_just_below_is_found(mine: Workspace) -> None:
+    assert Workspace.around(mine.path.parent).path == mine.path
+
+
+def test_of_several_just_below_none_is_chosen(mine: Workspace) -> None:
+    Workspace.make(mine.path.parent / "yours")
+    with pytest.raises(NoneHere, match="mine, yours"):
+        Workspace.around(mine.path.parent)
 
 
 def test_without_exercises_it_says_how_to_make_some(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,14 @@ def served_celery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Ser
     yield serves  # what is taken is ended by whoever takes it
     for serve in serves:
         serve.end()
+
+
+@pytest.fixture
+def mine(kit: Kit, tmp_path: Path) -> Path:
+    """A learner's folder with nothing done yet."""
+    made = kit("init", str(tmp_path / "mine"))
+    assert made.code == 0, made.err
+    return tmp_path / "mine"
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from exercises.workspace import Workspace
 from tests.kit.command import KIT, PATIENCE_SECONDS, environment
 from tests.kit.marked import running
 from tests.waiting import eventually
@@ -35,8 +34,7 @@ BENCH = ["bench", "--quick", "--patterns", "background_tasks", "--duration", "0.
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )
-def test_it_ends_quietly(arguments: list[str], mark: str, tmp_path: Path) -> None:
-    mine = Workspace.make(tmp_path / "mine").path
+def test_it_ends_quietly(arguments: list[str], mark: str, mine: Path) -> None:
     far_end, near_end = os.pipe()
     os.close(far_end)  # as `head` does once it has its line
     try:

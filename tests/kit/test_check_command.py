@@ -1,7 +1,6 @@
 """`kit check`, as a learner and a teacher use it: exit codes, files, and a clear line when it cannot be run."""
 
 import json
-import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -9,25 +8,14 @@ import pytest
 
 from exercises.course import SOLUTIONS, course
 from tests.kit.command import Kit
+from tests.kit.learner import solve
 
 FIRST = course()[0]
 
 
-@pytest.fixture
-def mine(kit: Kit, tmp_path: Path) -> Path:
-    """A learner's folder with nothing done yet."""
-    made = kit("init", str(tmp_path / "mine"))
-    assert made.code == 0, made.err
-    return tmp_path / "mine"
-
-
-def solve(folder: Path) -> None:
-    shutil.copytree(SOLUTIONS / FIRST.folder, folder / FIRST.folder, dirs_exist_ok=True)
-
-
 def change(folder: Path, old: str, new: str) -> None:
     """Make a mistake in the solved first exercise."""
-    solve(folder)
+    solve(folder, FIRST)
     file = folder / FIRST.folder / "app.py"
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
@@ -42,7 +30,7 @@ def test_a_stub_fails_with_the_gap_that_is_open(kit: Kit, mine: Path) -> None:
 
 
 def test_a_pass_is_written_down_and_the_next_exercise_is_named(kit: Kit, mine: Path) -> None:
-    solve(mine)
+    solve(mine, FIRST)
     ended = kit.at(mine, "check")
     assert ended.code == 0, ended.out
     assert "6 of 6 checks, 9 of 9 points" in ended.out
@@ -92,7 +80,7 @@ def test_junit_tells_the_same_to_a_ci_server(kit: Kit, mine: Path, tmp_path: Pat
 
 
 def test_several_are_checked_in_the_order_asked_for(kit: Kit, mine: Path) -> None:
-    solve(mine)
+    solve(mine, FIRST)
     ended = kit.at(mine, "check", "2", "1")
     assert ended.code == 1
     assert ended.out.index("2. Track progress") < ended.out.index("1. Submit and poll")
@@ -100,7 +88,7 @@ def test_several_are_checked_in_the_order_asked_for(kit: Kit, mine: Path) -> Non
 
 
 def test_a_folder_without_progress_is_checked_and_left_alone(kit: Kit, tmp_path: Path) -> None:
-    solve(tmp_path)
+    solve(tmp_path, FIRST)
     ended = kit("check", "1", "--dir", str(tmp_path))
     assert ended.code == 0, ended.out
     assert [path.name for path in tmp_path.iterdir()] == [FIRST.folder]
@@ -147,18 +135,8 @@ def test_a_missing_file_is_inconclusive_and_says_how_to_get_it_back(kit: Kit, mi
 
 
 def test_a_json_file_that_cannot_be_written_is_told(kit: Kit, mine: Path) -> None:
-    solve(mine)
+    solve(mine, FIRST)
     ended = kit.at(mine, "check", "1", "--json", str(mine / "no" / "where.json"))
-def test_the_hints_so_far_can_be_read_again_without_another(kit: Kit, mine: Path) -> None:
-    assert "kit hint 1" in kit.at(mine, "hint", "1", "--again").out
-    for _ in range(2):
-        kit.at(mine, "hint", "1")
-    for _ in range(2):
-        again = kit.at(mine, "hint", "1", "--again").out
-        assert [f"hint {number} of" in again for number in (1, 2, 3)] == [True, True, False]
-    assert "hint 3 of" in kit.at(mine, "hint", "1").out
-
-
     assert ended.code == 2
     assert "No such file" in ended.line
 
@@ -171,22 +149,25 @@ def test_hints_come_one_by_one_and_end(kit: Kit, mine: Path) -> None:
     assert "solution 1 --anyway" in said[-1]
 
 
+def test_the_hints_so_far_can_be_read_again_without_another(kit: Kit, mine: Path) -> None:
+    assert "kit hint 1" in kit.at(mine, "hint", "1", "--again").out
+    for _ in range(2):
+        kit.at(mine, "hint", "1")
+    for _ in range(2):
+        again = kit.at(mine, "hint", "1", "--again").out
+        assert [f"hint {number} of" in again for number in (1, 2, 3)] == [True, True, False]
+    assert "hint 3 of" in kit.at(mine, "hint", "1").out
+
+
 def test_a_solution_is_shown_once_passed_or_anyway(kit: Kit, mine: Path) -> None:
     ours = (SOLUTIONS / FIRST.folder / "app.py").read_text()
     refused = kit.at(mine, "solution", "1")
     assert refused.code == 1
     assert "kit hint 1" in refused.line
     assert ours in kit.at(mine, "solution", "1", "--anyway").out
-    solve(mine)
+    solve(mine, FIRST)
     assert kit.at(mine, "check", "1").code == 0
     assert ours in kit.at(mine, "solution", "1").out
-
-
-def test_a_reset_says_where_the_old_file_is(kit: Kit, mine: Path) -> None:
-    solve(mine)
-    ended = kit.at(mine, "reset", "1")
-    assert "app.before-reset-1.py" in ended.out
-    assert kit.at(mine, "check", "1").code == 1
 
 
 def test_every_code_is_listed_and_told(kit: Kit, tmp_path: Path) -> None:
@@ -195,10 +176,6 @@ def test_every_code_is_listed_and_told(kit: Kit, tmp_path: Path) -> None:
     told = kit.at(tmp_path, "explain", "submit-blocks")
     assert told.code == 0
     assert "What it should look like" in told.out
-
-
-def test_without_a_command_it_shows_the_path(kit: Kit, mine: Path) -> None:
-    assert "→  1  Submit and poll" in kit.at(mine).out
 
 
 def test_the_doctor_finds_this_machine_well(kit: Kit, mine: Path) -> None:

@@ -64,11 +64,6 @@ class Terminal:
 
 
 @pytest.fixture
-def mine(tmp_path: Path) -> Path:
-    return Workspace.make(tmp_path / "mine").path
-
-
-@pytest.fixture
 def watch(mine: Path) -> Iterator[Terminal]:
     terminal = Terminal([*KIT, "watch", "--dir", str(mine)])
     yield terminal

@@ -1,0 +1,11 @@
+"""What a learner does."""
+
+import shutil
+from pathlib import Path
+
+from exercises.course import Exercise
+
+
+def solve(folder: Path, exercise: Exercise) -> None:
+    """Write the solution of an exercise into a learner's folder."""
+    shutil.copytree(exercise.solution, folder / exercise.folder, dirs_exist_ok=True)
