@@ -3,9 +3,15 @@
 A group is imported when one of its commands is called, so that none of them waits for what the others need.
 """
 
+import signal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Ctrl-C during the imports below ends without a word, and not in the traceback of one of them. A command that has
+    # to clean up listens to it from its first line on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import typer
 from typer.core import TyperGroup

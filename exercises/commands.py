@@ -86,14 +86,13 @@ def check(
 ) -> None:
     """Run checkpoints. Exits 0 when passed, 1 when failed, 2 when it could not be run."""
     interrupts_end_it()
-    with nullcontext() if url else ForkServer(_first_libraries(which, folder)) as forks:
-        from exercises.run import Wish, run
+    try:
+        with nullcontext() if url else ForkServer(_first_libraries(which, folder)) as forks:
+            from exercises.run import Wish, run
 
-        wish = Wish(which or [], every, solutions, folder, url, one, as_json, junit)
-        try:
-            code = run(wish, forks)
-        except KeyboardInterrupt:
-            raise give_up("Interrupted. Nothing was written down.", 130) from None
+            code = run(Wish(which or [], every, solutions, folder, url, one, as_json, junit), forks)
+    except KeyboardInterrupt:
+        raise give_up("Interrupted. Nothing was written down.", 130) from None
     raise typer.Exit(code)
 
 
@@ -101,13 +100,15 @@ def check(
 def watch(folder: Folder = None) -> None:
     """Run the next exercise's checkpoint whenever you save, and move on when it passes."""
     interrupts_end_it()
-    with ForkServer(_first_libraries(None, folder)) as forks:
-        from exercises.watching import watch_workspace
+    try:
+        with ForkServer(_first_libraries(None, folder)) as forks:
+            from exercises.watching import watch_workspace
 
-        try:
             watch_workspace(_workspace(folder), forks)
-        except KeyboardInterrupt:
-            raise give_up("Stopped watching.", 130) from None
+    except WorkspaceError as error:
+        raise give_up(error, 2) from None
+    except KeyboardInterrupt:
+        raise give_up("Stopped watching.", 130) from None
 
 
 @app.command()
@@ -188,10 +189,14 @@ def explain(code: Annotated[str | None, typer.Argument(help="As a failed check n
 @app.command()
 def doctor(folder: Folder = None) -> None:
     """Whether this machine has what the kit needs: one line each, and what to do."""
-    from exercises.doctor import examine
+    interrupts_end_it()
+    try:
+        from exercises.doctor import examine
 
-    if not examine(folder):
-        raise typer.Exit(1)
+        well = examine(folder)
+    except KeyboardInterrupt:
+        raise give_up("Interrupted.", 130) from None
+    raise typer.Exit(0 if well else 1)
 
 
 def _workspace(folder: Path | None) -> Workspace:

@@ -38,14 +38,12 @@ def watch_workspace(workspace: Workspace, forks: ForkServer) -> None:
         while event != "q" and (exercise := workspace.next()):
             if event in _RUN:
                 _check(workspace, exercise, forks)
-                told = _KEYS if keys else "Ctrl-C quits"
-                if (coming := workspace.next()) is not None:
-                    typer.secho(f"Watching {coming.folder}.   {told}", fg="bright_black")
             elif event == "h":
                 print_markdown(next_hint(workspace, exercise))
             elif event == "l":
                 tell(path_lines(workspace))
-            if workspace.next() is not None:
+            if (coming := workspace.next()) is not None:
+                typer.secho(f"Watching {coming.folder}.   {_KEYS if keys else 'Ctrl-C quits'}", fg="bright_black")
                 event = events.get()
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +132,33 @@ def test_an_interrupt_ends_everything_in_one_line(mark: str, tmp_path: Path, num
     assert out.splitlines()[-1].startswith("kit: Interrupted.")
     assert "Traceback" not in out
     assert running(mark) == []
+
+
+def test_an_early_ctrl_c_is_told_in_the_same_line(mark: str, tmp_path: Path) -> None:
+    check = start(mark, tmp_path, HANGS)
+    eventually(lambda: len(running(mark)), lambda count: count >= 2)  # pytest is being imported
+    check.send_signal(signal.SIGINT)
+    out, _ = check.communicate(timeout=DEADLINE_SECONDS)
+    assert out.startswith("kit: Interrupted.")
+    assert as_a_shell_says(check.returncode) == 130
+    eventually(lambda: running(mark), lambda left: left == [])
+
+
+def test_ctrl_c_before_the_first_line_of_a_command_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    # A shell may have started the tests with SIGINT ignored, which a child inherits.
+    heeded = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", heeded, *KIT],
+        env={**environment({}), "PYTHONPATH": os.pathsep.join([str(tmp_path), str(SOLUTIONS.parent)])},
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    assert (as_a_shell_says(ended.returncode), ended.stdout, ended.stderr) == (130, b"", b"")
 
 
 def test_a_killed_check_leaves_nothing_either(mark: str, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from exercises.course import SOLUTIONS, course
 from exercises.workspace import Workspace
 from tests.exits import as_a_shell_says
 from tests.kit.command import KIT, environment
+from tests.waiting import eventually
 
 FIRST = course()[0]
 DEADLINE_SECONDS = 40
@@ -76,9 +77,14 @@ def test_a_learner_watches_hints_passes_and_quits(watch: Terminal, mine: Path) -
 
     watch.press("h")
     assert FIRST.hints()[0].split()[0] in watch.until("3 more")
+    watch.until(f"Watching {FIRST.folder}.   h hint")
 
     watch.press("l")
     watch.until("→  1  Submit and poll")
+    watch.until(f"Watching {FIRST.folder}.   h hint")
+
+    watch.press("x")  # is no key
+    watch.until(f"Watching {FIRST.folder}.   h hint")
 
     shutil.copyfile(SOLUTIONS / FIRST.folder / "app.py", mine / FIRST.folder / "app.py")
     watch.until("6 of 6 checks")
@@ -104,4 +110,13 @@ def test_ctrl_c_stops_it_in_one_line(watch: Terminal) -> None:
     assert "Traceback" not in watch.until("kit: Stopped watching.")
     assert as_a_shell_says(watch.process.wait(DEADLINE_SECONDS)) == 130
     assert termios.tcgetattr(watch.far) == watch.before
+    assert psutil.wait_procs(children, DEADLINE_SECONDS)[1] == []
+
+
+def test_an_early_ctrl_c_stops_it_in_one_line_too(watch: Terminal) -> None:
+    kit = psutil.Process(watch.process.pid)
+    children = eventually(kit.children, bool)  # what a check needs is being imported
+    watch.process.send_signal(signal.SIGINT)
+    assert watch.until("kit: Stopped watching.") == "kit: Stopped watching."
+    assert as_a_shell_says(watch.process.wait(DEADLINE_SECONDS)) == 130
     assert psutil.wait_procs(children, DEADLINE_SECONDS)[1] == []
