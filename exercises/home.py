@@ -29,11 +29,21 @@ def how_to_begin(folder: Path) -> list[str]:
         "  kit watch    the same whenever you save",
     ]
     if os.environ.get("UV"):  # `uv run` sets it; the command is then on nobody's PATH but its own
-        root = Path(__file__).parents[1]
-        inside = folder.resolve().is_relative_to(root)
-        uv_run = "uv run kit" if inside else f"uv run --project {shlex.quote(os.path.relpath(root, folder))} kit"
-        lines += ["", f"Here `kit` is short for `{uv_run}`. To have it so: alias kit={shlex.quote(uv_run)}"]
+        lines += ["", *_how_to_say_kit(folder)]
     return lines
+
+
+def _how_to_say_kit(folder: Path) -> list[str]:
+    root = Path(__file__).parents[1]
+    installed = not (root / "pyproject.toml").exists()  # into a project of the learner's own, which uv finds
+    if installed or folder.resolve().is_relative_to(root):
+        return ["Here `kit` is short for `uv run kit`. To have it so: alias kit='uv run kit'"]
+    return [
+        "This folder is not inside the kit's. Say in each terminal where that is, and `uv run` works here as well:",
+        "",
+        f"  export UV_PROJECT={shlex.quote(str(root))}",
+        "  alias kit='uv run kit'",
+    ]
 
 
 def path_lines(workspace: Workspace) -> list[Line]:
