@@ -15,7 +15,7 @@ class AsksBack:
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._seen: Future[Answer | NoAnswer | None] = Future()
-        self.say = Say(Reply(200), "200, but it asks for the status first", self._look)
+        self.say = Say(Reply(200), "200, after it has asked for the status", self._look)
 
     def _look(self, request: Request) -> None:
         if self._seen.done():
