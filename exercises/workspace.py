@@ -73,7 +73,10 @@ class Workspace:
         for folder in (start, *start.parents):
             if _is_marked(folder):
                 return cls(folder)
-        here = sorted(path for path in start.iterdir() if _is_marked(path))
+        try:
+            here = sorted(path for path in start.iterdir() if _is_marked(path))
+        except OSError:  # it cannot be listed
+            here = []
         if len(here) == 1:
             return cls(here[0])
         if here:
