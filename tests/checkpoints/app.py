@@ -1,36 +1,28 @@
-"""A learner's app, or anybody's server, as its client sees it: asked over HTTP, and every surprise diagnosed.
+"""A learner's app, or anybody's server, as its client sees it: tasks are submitted and asked for, and every surprise
+is diagnosed.
 
 What a surprise means follows from three things together: what the answer was, what the agent was doing just
 then, and what had been seen of the task before.
 """
 
 import secrets
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from tests.checkpoints.asking import Answer, NoAnswer, ask
-from tests.checkpoints.desk import Desk, Run
-from tests.checkpoints.outside import ITS_OWN_AGENT, begun, silent_server, submit_is_late
-from tests.checkpoints.patience import crowding
-from tests.checkpoints.processes import LearnerProcess
-from tests.checkpoints.report import raised_in
-from tests.checkpoints.timeline import Timeline
-from tests.checkpoints.verdict import NotFromOutside, Wrong
-
-#: What works takes milliseconds. Whoever is not done by then is diagnosed.
-PATIENCE_SECONDS = 1.5
-START_SECONDS = 5.0
+from tests.checkpoints.asking import Answer, NoAnswer, ask, told
+from tests.checkpoints.background import in_background
+from tests.checkpoints.desk import Run
+from tests.checkpoints.outside import begun, submit_is_late
+from tests.checkpoints.server import Server
+from tests.checkpoints.verdict import Wrong
 
 WORDS = {"pending": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
 FINISHED = {"completed", "failed", "cancelled"}
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 
 @dataclass
@@ -52,86 +44,10 @@ class Task:
         return self.seen in FINISHED
 
 
-class App:
-    """A server under test."""
+class App(Server):
+    """A server that takes prompts, and tells what became of them."""
 
-    def __init__(
-        self, url: str, timeline: Timeline, desk: Desk | None = None, process: LearnerProcess | None = None
-    ) -> None:
-        self.url = url
-        self.timeline = timeline
-        self.process = process
-        self.patience = round((PATIENCE_SECONDS if desk else 4 * PATIENCE_SECONDS) * crowding(), 1)
-        self._desk = desk
-        self._tasks = 0
-
-    @property
-    def desk(self) -> Desk:
-        """The agent's desk. Somebody else's server has an agent of its own."""
-        if self._desk is None:
-            raise NotFromOutside(ITS_OWN_AGENT)
-        return self._desk
-
-    @property
-    def outside(self) -> bool:
-        """Whether this is somebody else's server, whose agent nobody holds."""
-        return self._desk is None
-
-    def must_hold_the_agent(self) -> None:
-        """Say so when the check cannot be made, because it decides when the agent does what."""
-        if self.outside:
-            raise NotFromOutside(ITS_OWN_AGENT)
-
-    # Requests
-
-    def ask(
-        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None, note: bool = True
-    ) -> Answer:
-        """Send one request. 501, 5xx and no answer are diagnosed; every other answer is the caller's to judge."""
-        if note:
-            self.timeline.note(f"{method} {path}")
-        try:
-            answer = ask(self.url, method, path, body, headers, within=self.patience)
-        except NoAnswer as error:
-            if note:
-                self.timeline.amend(f" → {error}")
-            raise self._silent(error, f"{method} {path}: {error}" if not note else "") from None
-        if note:
-            self.timeline.amend(f" → {told(answer)}")
-        self.refuse_5xx(answer, "" if note else f"{method} {path} → {told(answer)}")
-        return answer
-
-    def refuse_5xx(self, answer: Answer, seen: str = "") -> None:
-        """Diagnose an answer that says that something is missing or broken. 503 may be meant."""
-        if answer.status == 501:
-            detail = answer.json.get("detail") if isinstance(answer.json, dict) else None
-            raise Wrong("NOT_IMPLEMENTED", seen, next_step=f"Fill this gap: {detail}" if detail else "")
-        if answer.status >= 500 and answer.status != 503:
-            self.wait_for_traceback()
-            raise Wrong("SERVER_ERROR", seen)
-
-    def ended(self) -> str:
-        """How the learner's process ended; empty while it runs, and for somebody else's server."""
-        code = self.process.exit_code if self.process else None
-        if code is None:
-            return ""
-        return f"the process was ended by signal {-code}" if code < 0 else f"the process ended with exit code {code}"
-
-    def wait_for_traceback(self, within: float = 0.5) -> None:
-        """Give the learner's process a moment to print what it raised, so that the learner is shown the line."""
-        deadline = time.monotonic() + within
-        while self.process and not self.ended() and not raised_in(self.process) and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    def _silent(self, error: NoAnswer, seen: str) -> Wrong:
-        deadline = time.monotonic() + (0 if error.late else 0.5)
-        while self.process and not self.ended() and time.monotonic() < deadline:
-            time.sleep(0.01)  # a connection that broke may be its end, which is known a moment later
-        if ended := self.ended():
-            return Wrong("CRASHED", ended)
-        if error.late and self._desk and self._desk.at_work:
-            return Wrong("LOOP_BLOCKED", seen or "the agent is at work meanwhile")
-        return silent_server(self.url, self.patience, seen, error) if self.outside else Wrong("NO_ANSWER", seen)
+    _tasks = 0
 
     # Submit
 
@@ -175,7 +91,7 @@ class App:
             raise self._submit_is_late(prompt, asked) from None
         except NoAnswer as error:
             self.timeline.amend(f" → {error}")
-            raise self._silent(error, "") from None
+            raise self.silent(error, "") from None
         self.timeline.amend(f" → {told(answer)}")
         return answer
 
@@ -310,27 +226,3 @@ class App:
         except NoAnswer as error:
             return f"GET /agent/status/{task.task_id} → {error}"
         return f"GET /agent/status/{task.task_id} → {told(answer)}"
-
-
-def told(answer: Answer) -> str:
-    """An answer in a few words: `202 pending`, `404 Not Found`."""
-    body = answer.json
-    if isinstance(body, dict):
-        for name in ("status", "detail", "title"):
-            if isinstance(body.get(name), str):
-                return f"{answer.status} {body[name]}"
-    return f"{answer.status} {answer.text}".strip()
-
-
-def in_background(do: Callable[[], T]) -> "Future[T]":
-    """Do something in a thread that nothing waits for at the end."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(do())
-        except BaseException as error:  # told to whoever waits
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoints import report
-from tests.checkpoints.app import PATIENCE_SECONDS, App
+from tests.checkpoints.app import App
 from tests.checkpoints.outcome import Outcome, Verdict
-from tests.checkpoints.patience import crowding
+from tests.checkpoints.patience import PATIENCE_SECONDS, crowding
 from tests.checkpoints.processes import ForkServer
 from tests.checkpoints.services import Services
 from tests.checkpoints.stage import Stage

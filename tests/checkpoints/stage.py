@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.checkpoints.app import START_SECONDS, App, in_background
+from tests.checkpoints.app import App
 from tests.checkpoints.asking import NoAnswer, ask
+from tests.checkpoints.background import in_background
 from tests.checkpoints.desk import Desk
 from tests.checkpoints.outside import ITS_OWN_AGENT
-from tests.checkpoints.patience import crowding
+from tests.checkpoints.patience import START_SECONDS, crowding
 from tests.checkpoints.processes import CELERY, HTTPX, ForkServer, LearnerProcess
 from tests.checkpoints.services import Services
 from tests.checkpoints.timeline import Timeline

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from tests.checkpoints import wire
-from tests.checkpoints.app import App, Task, told
-from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.app import App, Task
+from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.desk import Run
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong

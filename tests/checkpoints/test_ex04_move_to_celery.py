@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.checkpoints.app import App, Json, Task, told
-from tests.checkpoints.asking import NoAnswer, ask
+from tests.checkpoints.app import App, Json, Task
+from tests.checkpoints.asking import NoAnswer, ask, told
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
 from tests.checkpoints.worked import Worked

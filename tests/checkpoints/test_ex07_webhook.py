@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.checkpoints.app import FINISHED, App, Task, told
-from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.app import FINISHED, App, Task
+from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.callback import signed, tells
 from tests.checkpoints.peer import Reply, Request
 from tests.checkpoints.receiver import BUSY, CUT, FIRST_PAUSE, TAKEN, Delivery, Receiver, Say

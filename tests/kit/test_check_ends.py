@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from exercises.course import SOLUTIONS, course
-from tests.checkpoints.app import PATIENCE_SECONDS
+from tests.checkpoints.patience import PATIENCE_SECONDS
 from tests.exits import as_a_shell_says
 from tests.kit.command import KIT, environment
 from tests.waiting import eventually
