@@ -5,6 +5,7 @@ What a surprise means follows from three things together: what the answer was, w
 then, and what had been seen of the task before.
 """
 
+import json
 import secrets
 import time
 from concurrent.futures import Future
@@ -14,6 +15,7 @@ from typing import Any
 
 from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.background import in_background
+from tests.checkpoints.broken import RETURNED
 from tests.checkpoints.desk import Run
 from tests.checkpoints.outside import begun, submit_is_late
 from tests.checkpoints.server import Server
@@ -54,11 +56,18 @@ class App(Server):
     def new_prompt(self) -> str:
         """A prompt that no other task has."""
         self._tasks += 1
-        return f"Compare vendor {secrets.token_hex(2)}"
+        prompt = f"Compare vendor {secrets.token_hex(2)}"
+        self._expect(prompt)
+        return prompt
+
+    def _expect(self, prompt: str) -> None:
+        if self._desk:
+            self._desk.expected.append(prompt)
 
     def submit(self, prompt: str | None = None, **more: object) -> Task:
         """Submit a prompt, which must be accepted at once, and give the task."""
         prompt = self.new_prompt() if prompt is None else prompt
+        self._expect(prompt)
         name = f"task {chr(64 + self._tasks)}" if 0 < self._tasks <= 26 else "a task"
         self.timeline.note(f"POST /agent/submit ({name})")
         began = time.monotonic()
@@ -71,14 +80,19 @@ class App(Server):
     def accepted(self, answer: Answer, prompt: str, name: str = "the task") -> Task:
         """The task in the answer to a submit, which must be a 202."""
         self.refuse_5xx(answer)
+        self.must_be_there("POST", "/agent/submit", answer)
         body = answer.json
+        if answer.status == 422:
+            raise Wrong("WRONG_STATUS_CODE", *_refused(body))
         if answer.status != 202:
             raise Wrong("WRONG_STATUS_CODE", f"the answer is {answer.status}, where 202 Accepted is due")
         if not isinstance(body, dict):
             raise Wrong("NOT_JSON", f"the body is {answer.text or 'empty'}, where a JSON object is due")
-        task_id = body.get("task_id")
+        if "task_id" not in body:
+            raise Wrong("NO_TASK_ID", f'the body has {sorted(body)}, and no "task_id"')
+        task_id = body["task_id"]
         if not isinstance(task_id, str) or not task_id:
-            raise Wrong("NO_TASK_ID", f'the body has {sorted(body)}, and no "task_id" that is a string')
+            raise Wrong("NO_TASK_ID", f'"task_id" is {json.dumps(task_id)}, where a text is due that is not empty')
         self.timeline.call(task_id, f"{{{name}}}")
         return Task(task_id, prompt, body)
 
@@ -91,7 +105,7 @@ class App(Server):
             raise self._submit_is_late(prompt, asked) from None
         except NoAnswer as error:
             self.timeline.amend(f" → {error}")
-            raise self.silent(error, "") from None
+            raise self.silent(error, "/agent/submit") from None
         self.timeline.amend(f" → {told(answer)}")
         return answer
 
@@ -102,7 +116,7 @@ class App(Server):
             return submit_is_late(asked, self.patience)
         runs = self.desk.of(prompt)
         if not runs:
-            return Wrong("LOOP_BLOCKED" if self._desk and self._desk.at_work else "NO_ANSWER")
+            return self.silent(NoAnswer("", late=True), "/agent/submit")
         self.timeline.note("the agent is at work, and is now let finish")
         runs[0].finish()
         try:
@@ -121,10 +135,8 @@ class App(Server):
         if run is None:
             if ended := self.ended():
                 raise Wrong("CRASHED", ended)
-            others = [other for other in self.desk.runs if not isinstance(other.prompt, str)]
-            if task.task_id in [other.prompt for other in self.desk.runs] or others:
-                given = (others or [run for run in self.desk.runs if run.prompt == task.task_id])[0].prompt
-                raise Wrong("WRONG_PROMPT", f"the agent was called with {given!r}, not with the prompt")
+            if others := [other.prompt for other in self.desk.runs if other.prompt not in self.desk.expected]:
+                raise Wrong("WRONG_PROMPT", f"the agent was called with {others[0]!r}, not with the prompt")
             self.timeline.note("the agent was not called")
             raise Wrong("PENDING_FOREVER", self._look_again(task))
         self.timeline.note(f"the agent starts on {self._name(task)}")
@@ -157,7 +169,9 @@ class App(Server):
             raise Wrong("WRONG_STATUS_CODE", seen or f"the answer is {answer.status}, where 200 is due")
         if not isinstance(body, dict):
             raise Wrong("NOT_JSON", seen)
-        word = body.get("status")
+        if "status" not in body:
+            raise Wrong("WRONG_WORDS", seen or f'the body has {sorted(body)}, and no "status"', *_NO_STATUS)
+        word = body["status"]
         if not isinstance(word, str) or word not in WORDS:
             raise Wrong("WRONG_WORDS", seen or f"the status is {word!r}")
         back = WORDS[word] < WORDS[task.seen] or (task.seen in FINISHED and word != task.seen)
@@ -166,6 +180,15 @@ class App(Server):
         if back:
             raise Wrong("STATUS_WENT_BACK", f"GET /agent/status/{task.task_id} → {word}, after it had been {before}")
         return body
+
+    def must_not_know(self, task_id: str = "never-given-out") -> None:
+        """See that an id that was never given out is answered with 404."""
+        answer = self.ask("GET", f"/agent/status/{task_id}")
+        if answer.status == 404:
+            return
+        if isinstance(answer.json, dict) and answer.json.get("status_code") == 404:
+            raise Wrong("UNKNOWN_ID_NOT_404", "", *RETURNED)
+        raise Wrong("UNKNOWN_ID_NOT_404")
 
     def until(self, task: Task, wanted: str, within: float | None = None) -> Json:
         """The task, once it has this status; what it means that it does not get there is diagnosed."""
@@ -226,3 +249,21 @@ class App(Server):
         except NoAnswer as error:
             return f"GET /agent/status/{task.task_id} → {error}"
         return f"GET /agent/status/{task.task_id} → {told(answer)}"
+
+
+_NO_STATUS = (
+    "the task is wrapped into another object, or its field has another name.",
+    'answer with the task itself, whose "status" is one of pending, running, completed, failed, cancelled.',
+)
+
+
+def _refused(body: Any) -> tuple[str, str, str]:
+    """What was seen, is likely, and comes next, when FastAPI took a submit for an invalid one."""
+    details = body.get("detail") if isinstance(body, dict) else None
+    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
+    where = ".".join(map(str, first.get("loc", ())))
+    return (
+        f"it misses {where}: {first.get('msg')}" if where else "the answer is 422, where 202 Accepted is due",
+        'FastAPI did not get to your code: it looks for something else than the body {"prompt": "…"}.',
+        "let submit have one parameter of the model, `body: SubmitRequest`, and the model one field, `prompt: str`.",
+    )

@@ -127,12 +127,17 @@ class Stage:
         deadline = time.monotonic() + within + 1
         while not answered.done() and not app.ended() and time.monotonic() < deadline:
             time.sleep(0.005)
-        if ended := app.ended():
-            raise Wrong("DOES_NOT_START", f"{ended}, before it had answered any request")
+        error: NoAnswer | None = None
         try:
             answered.result(0)
-        except (NoAnswer, TimeoutError) as error:
-            raise Wrong("DOES_NOT_START", f"the process runs, and there is {error}") from None
+        except NoAnswer as broken:
+            error = broken
+        except TimeoutError:
+            error = NoAnswer(f"no answer within {within:g} s", late=True)
+        if error and (ended := app.ended_with(error)):
+            raise Wrong("DOES_NOT_START", f"{ended}, before it had answered any request")
+        if error:
+            raise Wrong("DOES_NOT_START", f"the process runs, and GET / came to nothing: {error}")
         return app
 
     def load(self, modules: Sequence[str]) -> None:
