@@ -38,14 +38,14 @@ def test_a_stub_fails_with_the_gap_that_is_open(kit: Kit, mine: Path) -> None:
     assert ended.code == 1
     assert "NOT_IMPLEMENTED: A marked gap is still open." in ended.out
     assert "TODO 1" in ended.out
-    assert "0 of 6 checks, 0 of 9 points" in ended.out
+    assert "0 of 7 checks, 0 of 10 points" in ended.out
 
 
 def test_a_pass_is_written_down_and_the_next_exercise_is_named(kit: Kit, mine: Path) -> None:
     solve(mine)
     ended = kit.at(mine, "check")
     assert ended.code == 0, ended.out
-    assert "6 of 6 checks, 9 of 9 points" in ended.out
+    assert "7 of 7 checks, 10 of 10 points" in ended.out
     assert f"1 of {len(course())} passed. Next: exercise 2" in ended.out
     assert "passed" in json.loads((mine / "progress.json").read_text())["exercises"]["submit_and_poll"]
     assert "✓  1  Submit and poll" in kit.at(mine, "list").out
