@@ -243,13 +243,21 @@ class App(Server):
         return body
 
     def _look_again(self, task: Task) -> str:
-        """A last look at a task, for the timeline. Whatever goes wrong here is not the point."""
+        """A last look at a task, for the timeline. A server that breaks at it says more than a task that waits."""
         try:
             answer = ask(self.url, "GET", f"/agent/status/{task.task_id}", within=self.patience)
         except NoAnswer as error:
             return f"GET /agent/status/{task.task_id} → {error}"
-        return f"GET /agent/status/{task.task_id} → {told(answer)}"
+        seen = f"GET /agent/status/{task.task_id} → {told(answer)}"
+        self.refuse_5xx(answer, seen)
+        return seen
 
+
+#: Where it is told that the agent failed, and not what it said.
+NOT_WHY = (
+    "the client learns that the agent failed, and not why: the error is not the text of what it raised.",
+    "make the error of what the exception says: `str(error)`.",
+)
 
 _NO_STATUS = (
     "the task is wrapped into another object, or its field has another name.",

@@ -29,6 +29,13 @@ def last_error(printed: str) -> str:
     return ""
 
 
+#: What a coroutine in an answer means.
+_NOT_AWAITED = (
+    "a coroutine is kept where its outcome should be: a function is called without `await`, and so it never runs.",
+    "write `await` before the call.",
+)
+
+
 def meaning(error: str) -> tuple[str, str]:
     """What is likely, and what to do next, for an error that came when the answer was made. Empty for all others."""
     if error.startswith("ResponseValidationError"):
@@ -43,6 +50,8 @@ def meaning(error: str) -> tuple[str, str]:
             "what the handler returns is not what it promises behind `->`.",
             "return the task itself, a dictionary; or let the annotation say what you do return.",
         )
+    if "coroutine" in error:
+        return _NOT_AWAITED
     if any(sign in error for sign in _NO_JSON):
         return (
             "something in the answer cannot be written as JSON: an exception, a lock, a handle.",

@@ -2,6 +2,8 @@
 
 import time
 
+import psutil
+
 from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.broken import last_error, meaning
 from tests.checkpoints.desk import Desk
@@ -77,11 +79,27 @@ class Server:
             detail = answer.json.get("detail") if isinstance(answer.json, dict) else None
             raise Wrong("NOT_IMPLEMENTED", seen, next_step=f"Fill this gap: {detail}" if detail else "")
         if answer.status >= 500 and answer.status != 503:
-            self.wait_for_traceback()
-            error = last_error(self.process.printed) if self.process and not raised_in(self.process) else ""
+            error = self.what_broke()
             if error and seen:
                 self.timeline.note(seen)
             raise Wrong("SERVER_ERROR", f"it printed {error}" if error else seen, *meaning(error))
+
+    def what_broke(self) -> str:
+        """The exception behind a 500 that came through none of the learner's lines; empty for one that did."""
+        self.wait_for_traceback()
+        return last_error(self.process.printed) if self.process and not raised_in(self.process) else ""
+
+    def stop(self) -> None:
+        """Tell the process to stop, as a deployment does, and see that it does."""
+        if self.process is None:
+            raise NotFromOutside("it stops the server, and this one is somebody else's")
+        self.timeline.note("the process is told to stop (SIGTERM)")
+        psutil.Process(self.process.pid).terminate()
+        deadline = time.monotonic() + self.patience
+        while not self.ended():
+            if time.monotonic() > deadline:
+                raise Wrong("DOES_NOT_STOP", f"it still runs, after {self.patience:g} s")
+            time.sleep(0.01)
 
     def ended(self) -> str:
         """How the learner's process ended; empty while it runs, and for somebody else's server."""

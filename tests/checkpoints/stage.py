@@ -27,6 +27,11 @@ _UNSET = ("KIT_", "REDIS_", "CELERY_", "PYTHONSTARTUP")
 #: So many tasks a Celery worker of a check runs at once.
 POOL_PROCESSES = 2
 
+_STUCK_AT_START = (
+    "something does not come to its end: at the top level, before the `yield` of the lifespan, or on the event loop.",
+    "look for a loop, a pause or a call that waits there. What never ends is started (`create_task`), not awaited.",
+)
+
 
 class Call:
     """A call of a learner's function, under way in a process of its own."""
@@ -137,7 +142,7 @@ class Stage:
         if error and (ended := app.ended_with(error)):
             raise Wrong("DOES_NOT_START", f"{ended}, before it had answered any request")
         if error:
-            raise Wrong("DOES_NOT_START", f"the process runs, and GET / came to nothing: {error}")
+            raise Wrong("DOES_NOT_START", f"the process runs, and GET / came to nothing: {error}", *_STUCK_AT_START)
         return app
 
     def load(self, modules: Sequence[str]) -> None:

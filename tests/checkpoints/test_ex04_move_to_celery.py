@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.checkpoints.app import App, Json, Task
+from tests.checkpoints.app import NOT_WHY, App, Json, Task
 from tests.checkpoints.asking import NoAnswer, ask, told
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
@@ -115,7 +115,7 @@ def test_a_failure_is_told(stage: Stage) -> None:
         body = app.until(task, "failed")
         error = body.get("error")
         if not isinstance(error, str) or message not in error:
-            raise Wrong("FAILURE_NOT_TOLD", f'"error" is {error!r}, and the agent had said {message!r}')
+            raise Wrong("FAILURE_NOT_TOLD", f'"error" is {error!r}, and the agent had said {message!r}', *NOT_WHY)
         no_result_yet(body)
 
 
