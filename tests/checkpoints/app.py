@@ -253,11 +253,24 @@ class App(Server):
         return seen
 
 
-#: Where it is told that the agent failed, and not what it said.
-NOT_WHY = (
-    "the client learns that the agent failed, and not why: the error is not the text of what it raised.",
-    "make the error of what the exception says: `str(error)`.",
-)
+def must_say_why(body: Json, message: str) -> None:
+    """See that the error of a failed task is what the agent said, in a text for the client."""
+    error = body.get("error")
+    if not isinstance(error, str) or message not in error:
+        raise Wrong(
+            "FAILURE_NOT_TOLD",
+            f'"error" is {error!r}, and the agent had said {message!r}',
+            likely="the client learns that the agent failed, and not why: the error is not the text of what it raised.",
+            next_step="make the error of what the exception says: `str(error)`.",
+        )
+    if "Traceback (most recent call last)" in error:
+        raise Wrong(
+            "FAILURE_NOT_TOLD",
+            '"error" is a whole traceback',
+            likely="the client is shown your files and lines, where it should read what went wrong.",
+            next_step="make the error of what the exception says, `str(error)`, and leave the traceback to the log.",
+        )
+
 
 _NO_STATUS = (
     "the task is wrapped into another object, or its field has another name.",

@@ -4,8 +4,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -156,6 +156,18 @@ class Stage:
         url = self._services.empty_redis()
         loading.result()
         return url
+
+    def pass_time(self, minutes: int) -> None:
+        """Let the Redis be as it will be so many minutes from now."""
+        self._services.pass_time(60 * minutes)
+        self.timeline.note(f"{minutes} minutes pass: what Redis was to keep for less is gone")
+
+    @contextmanager
+    def redis_stands_still(self) -> Iterator[None]:
+        """As long as the block lasts, the Redis answers nothing."""
+        with self._services.redis_stands_still():
+            self.timeline.note("Redis takes its time: it answers nothing just now")
+            yield
 
     def work(self, **env: str) -> LearnerProcess:
         """Start a Celery worker on `worker.py`. It may take a moment until it is ready."""

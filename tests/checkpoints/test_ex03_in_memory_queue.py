@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from tests.checkpoints import wire
-from tests.checkpoints.app import NOT_WHY, App, Task
+from tests.checkpoints.app import App, Task, must_say_why
 from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.broken import meaning
 from tests.checkpoints.desk import Run
@@ -215,9 +215,7 @@ def test_a_failure_is_told(app: App) -> None:
     for kind, message in {"RuntimeError": "the model refused", "TimeoutError": "the model took too long"}.items():
         task = submit(app)
         app.fail(task, app.started(task), message, kind)
-        error = app.until(task, "failed").get("error")
-        if not isinstance(error, str) or message not in error:
-            raise Wrong("FAILURE_NOT_TOLD", f'"error" is {error!r}, and the agent had said {message!r}', *NOT_WHY)
+        must_say_why(app.until(task, "failed"), message)
 
 
 @pytest.mark.points(2)
