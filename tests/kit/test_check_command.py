@@ -65,11 +65,11 @@ def test_half_a_solution_gets_half_of_the_points(kit: Kit, mine: Path, tmp_path:
     assert ended.code == 1
     said = json.loads(grade.read_text())
     assert said["format"] == 1
-    assert (said["result"], said["points"], said["of"]) == ("failed", 8, 9)
+    assert (said["result"], said["points"], said["of"]) == ("failed", 9, 10)
     (exercise,) = said["exercises"]
     assert (exercise["exercise"], exercise["number"], exercise["result"]) == ("submit_and_poll", 1, "failed")
     verdicts = [check["verdict"] for check in exercise["checks"]]
-    assert verdicts == ["passed"] * 5 + ["failed"]
+    assert verdicts == ["passed"] * 6 + ["failed"]
     last = exercise["checks"][-1]
     assert (last["check"], last["code"]) == ("an_id_that_was_never_given_out_is_404", "UNKNOWN_ID_NOT_404")
     assert last["seconds"] >= 0
@@ -83,7 +83,7 @@ def test_junit_tells_the_same_to_a_ci_server(kit: Kit, mine: Path, tmp_path: Pat
     assert kit.at(mine, "check", "1", "--junit", str(file)).code == 1
 
     cases = list(ET.parse(file).getroot().iter("testcase"))  # noqa: S314 written a moment ago by pytest
-    assert len(cases) == 6
+    assert len(cases) == 7
     failed = [case for case in cases if case.find("failure") is not None]
     assert failed
     assert "STUCK_RUNNING" in ET.tostring(failed[0], encoding="unicode")

@@ -94,7 +94,7 @@ MISBEHAVIOUR = {
     "has-no-app": (NO_APP, "DOES_NOT_START"),
     "syntax-error": (SYNTAX, "raised SyntaxError"),
     "prints": (PRINTS, "DOES_NOT_START"),
-    "deadlocks": (DEADLOCKS, "NO_ANSWER"),
+    "deadlocks": (DEADLOCKS, "BLOCKING_CALL"),
     "leaves-a-daemon": (DAEMON, "DOES_NOT_START"),
     "ignores-signals": (IGNORES_SIGNALS, "DOES_NOT_START"),
 }
