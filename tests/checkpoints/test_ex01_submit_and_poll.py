@@ -39,11 +39,12 @@ def test_an_outcome_stays(app: App) -> None:
 
 def test_two_tasks_do_not_mix(app: App) -> None:
     """Two tasks at once have two ids, and each gets its own answer."""
-    first, second = app.submit(), app.submit()
+    first = app.submit()
+    run = app.started(first)
+    second = app.submit()
     if first.task_id == second.task_id:
         raise Wrong("TASKS_MIXED_UP", "both submits were answered with the same id")
-    run, other = app.started(first), app.started(second)
-    answer = app.completed(second, app.finish(second, other))["result"]
+    answer = app.completed(second, app.finish(second, app.started(second)))["result"]
     try:
         app.until(first, "running")
     except Wrong as wrong:

@@ -236,6 +236,7 @@ def test_every_worker_goes_on_after_a_failure(app: App) -> None:
 
 def test_the_server_stops(app: App) -> None:
     """When nothing is left to do and the server is told to stop, it stops."""
+    app.must_hold_the_agent()
     task = submit(app)
     app.completed(task, app.finish(task, app.started(task)))
     app.stop()
