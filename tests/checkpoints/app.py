@@ -1,36 +1,30 @@
-"""A learner's app, or anybody's server, as its client sees it: asked over HTTP, and every surprise diagnosed.
+"""A learner's app, or anybody's server, as its client sees it: tasks are submitted and asked for, and every surprise
+is diagnosed.
 
 What a surprise means follows from three things together: what the answer was, what the agent was doing just
 then, and what had been seen of the task before.
 """
 
+import json
 import secrets
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from tests.checkpoints.asking import Answer, NoAnswer, ask
-from tests.checkpoints.desk import Desk, Run
-from tests.checkpoints.outside import ITS_OWN_AGENT, begun, silent_server, submit_is_late
-from tests.checkpoints.patience import crowding
-from tests.checkpoints.processes import LearnerProcess
-from tests.checkpoints.report import raised_in
-from tests.checkpoints.timeline import Timeline
-from tests.checkpoints.verdict import NotFromOutside, Wrong
-
-#: What works takes milliseconds. Whoever is not done by then is diagnosed.
-PATIENCE_SECONDS = 1.5
-START_SECONDS = 5.0
+from tests.checkpoints.asking import Answer, NoAnswer, ask, told
+from tests.checkpoints.background import in_background
+from tests.checkpoints.broken import RETURNED
+from tests.checkpoints.desk import Run
+from tests.checkpoints.outside import begun, submit_is_late
+from tests.checkpoints.server import Server
+from tests.checkpoints.verdict import Wrong
 
 WORDS = {"pending": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
 FINISHED = {"completed", "failed", "cancelled"}
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 
 @dataclass
@@ -52,97 +46,28 @@ class Task:
         return self.seen in FINISHED
 
 
-class App:
-    """A server under test."""
+class App(Server):
+    """A server that takes prompts, and tells what became of them."""
 
-    def __init__(
-        self, url: str, timeline: Timeline, desk: Desk | None = None, process: LearnerProcess | None = None
-    ) -> None:
-        self.url = url
-        self.timeline = timeline
-        self.process = process
-        self.patience = round((PATIENCE_SECONDS if desk else 4 * PATIENCE_SECONDS) * crowding(), 1)
-        self._desk = desk
-        self._tasks = 0
-
-    @property
-    def desk(self) -> Desk:
-        """The agent's desk. Somebody else's server has an agent of its own."""
-        if self._desk is None:
-            raise NotFromOutside(ITS_OWN_AGENT)
-        return self._desk
-
-    @property
-    def outside(self) -> bool:
-        """Whether this is somebody else's server, whose agent nobody holds."""
-        return self._desk is None
-
-    def must_hold_the_agent(self) -> None:
-        """Say so when the check cannot be made, because it decides when the agent does what."""
-        if self.outside:
-            raise NotFromOutside(ITS_OWN_AGENT)
-
-    # Requests
-
-    def ask(
-        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None, note: bool = True
-    ) -> Answer:
-        """Send one request. 501, 5xx and no answer are diagnosed; every other answer is the caller's to judge."""
-        if note:
-            self.timeline.note(f"{method} {path}")
-        try:
-            answer = ask(self.url, method, path, body, headers, within=self.patience)
-        except NoAnswer as error:
-            if note:
-                self.timeline.amend(f" → {error}")
-            raise self._silent(error, f"{method} {path}: {error}" if not note else "") from None
-        if note:
-            self.timeline.amend(f" → {told(answer)}")
-        self.refuse_5xx(answer, "" if note else f"{method} {path} → {told(answer)}")
-        return answer
-
-    def refuse_5xx(self, answer: Answer, seen: str = "") -> None:
-        """Diagnose an answer that says that something is missing or broken. 503 may be meant."""
-        if answer.status == 501:
-            detail = answer.json.get("detail") if isinstance(answer.json, dict) else None
-            raise Wrong("NOT_IMPLEMENTED", seen, next_step=f"Fill this gap: {detail}" if detail else "")
-        if answer.status >= 500 and answer.status != 503:
-            self.wait_for_traceback()
-            raise Wrong("SERVER_ERROR", seen)
-
-    def ended(self) -> str:
-        """How the learner's process ended; empty while it runs, and for somebody else's server."""
-        code = self.process.exit_code if self.process else None
-        if code is None:
-            return ""
-        return f"the process was ended by signal {-code}" if code < 0 else f"the process ended with exit code {code}"
-
-    def wait_for_traceback(self, within: float = 0.5) -> None:
-        """Give the learner's process a moment to print what it raised, so that the learner is shown the line."""
-        deadline = time.monotonic() + within
-        while self.process and not self.ended() and not raised_in(self.process) and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    def _silent(self, error: NoAnswer, seen: str) -> Wrong:
-        deadline = time.monotonic() + (0 if error.late else 0.5)
-        while self.process and not self.ended() and time.monotonic() < deadline:
-            time.sleep(0.01)  # a connection that broke may be its end, which is known a moment later
-        if ended := self.ended():
-            return Wrong("CRASHED", ended)
-        if error.late and self._desk and self._desk.at_work:
-            return Wrong("LOOP_BLOCKED", seen or "the agent is at work meanwhile")
-        return silent_server(self.url, self.patience, seen, error) if self.outside else Wrong("NO_ANSWER", seen)
+    _tasks = 0
 
     # Submit
 
     def new_prompt(self) -> str:
         """A prompt that no other task has."""
         self._tasks += 1
-        return f"Compare vendor {secrets.token_hex(2)}"
+        prompt = f"Compare vendor {secrets.token_hex(2)}"
+        self._expect(prompt)
+        return prompt
+
+    def _expect(self, prompt: str) -> None:
+        if self._desk:
+            self._desk.expected.append(prompt)
 
     def submit(self, prompt: str | None = None, **more: object) -> Task:
         """Submit a prompt, which must be accepted at once, and give the task."""
         prompt = self.new_prompt() if prompt is None else prompt
+        self._expect(prompt)
         name = f"task {chr(64 + self._tasks)}" if 0 < self._tasks <= 26 else "a task"
         self.timeline.note(f"POST /agent/submit ({name})")
         began = time.monotonic()
@@ -155,14 +80,19 @@ class App:
     def accepted(self, answer: Answer, prompt: str, name: str = "the task") -> Task:
         """The task in the answer to a submit, which must be a 202."""
         self.refuse_5xx(answer)
+        self.must_be_there("POST", "/agent/submit", answer)
         body = answer.json
+        if answer.status == 422:
+            raise Wrong("WRONG_STATUS_CODE", *_refused(body))
         if answer.status != 202:
             raise Wrong("WRONG_STATUS_CODE", f"the answer is {answer.status}, where 202 Accepted is due")
         if not isinstance(body, dict):
             raise Wrong("NOT_JSON", f"the body is {answer.text or 'empty'}, where a JSON object is due")
-        task_id = body.get("task_id")
+        if "task_id" not in body:
+            raise Wrong("NO_TASK_ID", f'the body has {sorted(body)}, and no "task_id"')
+        task_id = body["task_id"]
         if not isinstance(task_id, str) or not task_id:
-            raise Wrong("NO_TASK_ID", f'the body has {sorted(body)}, and no "task_id" that is a string')
+            raise Wrong("NO_TASK_ID", f'"task_id" is {json.dumps(task_id)}, where a text is due that is not empty')
         self.timeline.call(task_id, f"{{{name}}}")
         return Task(task_id, prompt, body)
 
@@ -175,7 +105,7 @@ class App:
             raise self._submit_is_late(prompt, asked) from None
         except NoAnswer as error:
             self.timeline.amend(f" → {error}")
-            raise self._silent(error, "") from None
+            raise self.silent(error, "/agent/submit") from None
         self.timeline.amend(f" → {told(answer)}")
         return answer
 
@@ -186,7 +116,7 @@ class App:
             return submit_is_late(asked, self.patience)
         runs = self.desk.of(prompt)
         if not runs:
-            return Wrong("LOOP_BLOCKED" if self._desk and self._desk.at_work else "NO_ANSWER")
+            return self.silent(NoAnswer("", late=True), "/agent/submit")
         self.timeline.note("the agent is at work, and is now let finish")
         runs[0].finish()
         try:
@@ -205,10 +135,8 @@ class App:
         if run is None:
             if ended := self.ended():
                 raise Wrong("CRASHED", ended)
-            others = [other for other in self.desk.runs if not isinstance(other.prompt, str)]
-            if task.task_id in [other.prompt for other in self.desk.runs] or others:
-                given = (others or [run for run in self.desk.runs if run.prompt == task.task_id])[0].prompt
-                raise Wrong("WRONG_PROMPT", f"the agent was called with {given!r}, not with the prompt")
+            if others := [other.prompt for other in self.desk.runs if other.prompt not in self.desk.expected]:
+                raise Wrong("WRONG_PROMPT", f"the agent was called with {others[0]!r}, not with the prompt")
             self.timeline.note("the agent was not called")
             raise Wrong("PENDING_FOREVER", self._look_again(task))
         self.timeline.note(f"the agent starts on {self._name(task)}")
@@ -241,7 +169,9 @@ class App:
             raise Wrong("WRONG_STATUS_CODE", seen or f"the answer is {answer.status}, where 200 is due")
         if not isinstance(body, dict):
             raise Wrong("NOT_JSON", seen)
-        word = body.get("status")
+        if "status" not in body:
+            raise Wrong("WRONG_WORDS", seen or f'the body has {sorted(body)}, and no "status"', *_NO_STATUS)
+        word = body["status"]
         if not isinstance(word, str) or word not in WORDS:
             raise Wrong("WRONG_WORDS", seen or f"the status is {word!r}")
         back = WORDS[word] < WORDS[task.seen] or (task.seen in FINISHED and word != task.seen)
@@ -250,6 +180,15 @@ class App:
         if back:
             raise Wrong("STATUS_WENT_BACK", f"GET /agent/status/{task.task_id} → {word}, after it had been {before}")
         return body
+
+    def must_not_know(self, task_id: str = "never-given-out") -> None:
+        """See that an id that was never given out is answered with 404."""
+        answer = self.ask("GET", f"/agent/status/{task_id}")
+        if answer.status == 404:
+            return
+        if isinstance(answer.json, dict) and answer.json.get("status_code") == 404:
+            raise Wrong("UNKNOWN_ID_NOT_404", "", *RETURNED)
+        raise Wrong("UNKNOWN_ID_NOT_404")
 
     def until(self, task: Task, wanted: str, within: float | None = None) -> Json:
         """The task, once it has this status; what it means that it does not get there is diagnosed."""
@@ -304,33 +243,48 @@ class App:
         return body
 
     def _look_again(self, task: Task) -> str:
-        """A last look at a task, for the timeline. Whatever goes wrong here is not the point."""
+        """A last look at a task, for the timeline. A server that breaks at it says more than a task that waits."""
         try:
             answer = ask(self.url, "GET", f"/agent/status/{task.task_id}", within=self.patience)
         except NoAnswer as error:
             return f"GET /agent/status/{task.task_id} → {error}"
-        return f"GET /agent/status/{task.task_id} → {told(answer)}"
+        seen = f"GET /agent/status/{task.task_id} → {told(answer)}"
+        self.refuse_5xx(answer, seen)
+        return seen
 
 
-def told(answer: Answer) -> str:
-    """An answer in a few words: `202 pending`, `404 Not Found`."""
-    body = answer.json
-    if isinstance(body, dict):
-        for name in ("status", "detail", "title"):
-            if isinstance(body.get(name), str):
-                return f"{answer.status} {body[name]}"
-    return f"{answer.status} {answer.text}".strip()
+def must_say_why(body: Json, message: str) -> None:
+    """See that the error of a failed task is what the agent said, in a text for the client."""
+    error = body.get("error")
+    if not isinstance(error, str) or message not in error:
+        raise Wrong(
+            "FAILURE_NOT_TOLD",
+            f'"error" is {error!r}, and the agent had said {message!r}',
+            likely="the client learns that the agent failed, and not why: the error is not the text of what it raised.",
+            next_step="make the error of what the exception says: `str(error)`.",
+        )
+    if "Traceback (most recent call last)" in error:
+        raise Wrong(
+            "FAILURE_NOT_TOLD",
+            '"error" is a whole traceback',
+            likely="the client is shown your files and lines, where it should read what went wrong.",
+            next_step="make the error of what the exception says, `str(error)`, and leave the traceback to the log.",
+        )
 
 
-def in_background(do: Callable[[], T]) -> "Future[T]":
-    """Do something in a thread that nothing waits for at the end."""
-    future: Future[T] = Future()
+_NO_STATUS = (
+    "the task is wrapped into another object, or its field has another name.",
+    'answer with the task itself, whose "status" is one of pending, running, completed, failed, cancelled.',
+)
 
-    def run() -> None:
-        try:
-            future.set_result(do())
-        except BaseException as error:  # told to whoever waits
-            future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
-    return future
+def _refused(body: Any) -> tuple[str, str, str]:
+    """What was seen, is likely, and comes next, when FastAPI took a submit for an invalid one."""
+    details = body.get("detail") if isinstance(body, dict) else None
+    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
+    where = ".".join(map(str, first.get("loc", ())))
+    return (
+        f"it misses {where}: {first.get('msg')}" if where else "the answer is 422, where 202 Accepted is due",
+        'FastAPI did not get to your code: it looks for something else than the body {"prompt": "…"}.',
+        "let submit have one parameter of the model, `body: SubmitRequest`, and the model one field, `prompt: str`.",
+    )

@@ -41,6 +41,16 @@ class Answer:
         return " ".join(self.body[:300].decode(errors="replace").split())
 
 
+def told(answer: Answer) -> str:
+    """An answer in a few words: `202 pending`, `404 Not Found`."""
+    body = answer.json
+    if isinstance(body, dict):
+        for name in ("status", "detail", "title"):
+            if isinstance(body.get(name), str):
+                return f"{answer.status} {body[name]}"
+    return f"{answer.status} {answer.text}".strip()
+
+
 def ask(
     url: str,
     method: str,

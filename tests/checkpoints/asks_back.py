@@ -2,8 +2,8 @@
 
 from concurrent.futures import Future
 
-from tests.checkpoints.app import FINISHED, Task, told
-from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.app import FINISHED, Task
+from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.peer import Reply, Request
 from tests.checkpoints.receiver import Receiver, Say
 from tests.checkpoints.verdict import Wrong

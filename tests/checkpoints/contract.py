@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.checkpoints.app import App, told
-from tests.checkpoints.asking import NoAnswer
+from tests.checkpoints.app import App
+from tests.checkpoints.asking import NoAnswer, told
 from tests.checkpoints.outside import agent_failed, never_running, silent_server
 from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong
 from tests.checkpoints.wire import task_in

@@ -77,6 +77,7 @@ class Desk:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.runs: list[Run] = []
+        self.expected: list[Any] = []  # the prompts that a check has made
         self._changed = threading.Condition()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))

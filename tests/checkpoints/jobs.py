@@ -16,7 +16,12 @@ def web(app: str, listener: int) -> None:
     module, _, attribute = app.partition(":")
     found = getattr(importlib.import_module(module), attribute)
     config = uvicorn.Config(found, access_log=False, log_level="warning", ws="none")
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener)])
+    server, sockets = uvicorn.Server(config), [socket.socket(fileno=listener)]
+    if os.environ.get("PYTHONASYNCIODEBUG"):  # on Python 3.11 uvicorn itself switches this mode off
+        with asyncio.Runner(debug=True, loop_factory=config.get_loop_factory()) as runner:
+            runner.run(server.serve(sockets))
+    else:
+        server.run(sockets)
 
 
 def celery(arguments: list[str]) -> None:

@@ -2,6 +2,10 @@
 
 import os
 
+#: What works takes milliseconds. Whoever is not done by then is diagnosed.
+PATIENCE_SECONDS = 1.5
+START_SECONDS = 5.0
+
 _CALM = 1.5  # processes that want to run, per core; up to here nobody waits long for a turn
 _MOST = 3.0
 

@@ -1,13 +1,55 @@
 """What the learner's code needs beside itself: a real Redis."""
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from patterns.processes import Family, ProcessFailed
 from tests.checkpoints.verdict import Inconclusive
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from patterns.redis_server import RedisServer
+
+
+class PrivateRedis:
+    """A Redis that nobody else uses at this time, with all that a check may do to it."""
+
+    def __init__(self, server: "RedisServer") -> None:
+        self._server = server
+        self.url = server.url
+
+    def empty(self) -> None:
+        """Take out everything."""
+        with self._client() as client:
+            client.flushall()
+
+    def pass_time(self, seconds: float) -> None:
+        """Leave it as it will be so many seconds from now: without what was to be kept for less."""
+        with self._client() as client:
+            for database in client.info("keyspace"):
+                client.select(int(database.removeprefix("db")))
+                for key in client.scan_iter(count=1000):
+                    if 0 <= client.pttl(key) < 1000 * seconds:
+                        client.delete(key)
+
+    @contextmanager
+    def stands_still(self) -> Iterator[None]:
+        """As long as the block lasts, it takes connections and answers nothing."""
+        self._server.child.kill(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.child.kill(signal.SIGCONT)
+
+    def _client(self) -> "Redis":
+        import redis  # most exercises need none, and should not wait for it
+
+        return redis.Redis.from_url(self.url, single_connection_client=True)
 
 
 class Services:
@@ -15,7 +57,7 @@ class Services:
 
     def __init__(self) -> None:
         self._families: list[Family] = []
-        self._free: list[str] = []
+        self._free: list[PrivateRedis] = []
         self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -28,29 +70,25 @@ class Services:
             family.stop(0.0)
 
     @contextmanager
-    def empty_redis(self) -> Iterator[str]:
-        """The URL of a private Redis with nothing in it, for the length of the block. A learner's own, by REDIS_URL,
-        is left alone.
+    def empty_redis(self) -> Iterator[PrivateRedis]:
+        """A Redis with nothing in it, for the length of the block. A learner's own, by REDIS_URL, is left alone.
 
         Raises `Inconclusive` when none can be started.
         """
-        import redis  # most exercises need none, and should not wait for it
-
         with self._one_at_a_time:
-            url = self._free.pop() if self._free else self._start()
+            redis = self._free.pop() if self._free else self._start()
         try:
-            with redis.Redis.from_url(url) as client:
-                client.flushall()
-            yield url
+            redis.empty()
+            yield redis
         finally:
-            self._free.append(url)
+            self._free.append(redis)
 
-    def _start(self) -> str:
+    def _start(self) -> PrivateRedis:
         from patterns.redis_server import start_redis
 
         family = Family()
         self._families.append(family)
         try:
-            return start_redis(family).url
+            return PrivateRedis(start_redis(family))
         except ProcessFailed as error:
             raise Inconclusive(str(error)) from None

@@ -4,19 +4,20 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tests.checkpoints.app import START_SECONDS, App, in_background
+from tests.checkpoints.app import App
 from tests.checkpoints.asking import NoAnswer, ask
+from tests.checkpoints.background import in_background
 from tests.checkpoints.desk import Desk
 from tests.checkpoints.outside import ITS_OWN_AGENT
-from tests.checkpoints.patience import crowding
+from tests.checkpoints.patience import START_SECONDS, crowding
 from tests.checkpoints.processes import CELERY, HTTPX, WEB, ForkServer, LearnerProcess
-from tests.checkpoints.services import Services
+from tests.checkpoints.services import PrivateRedis, Services
 from tests.checkpoints.timeline import Timeline
 from tests.checkpoints.verdict import Inconclusive, NotFromOutside, Wrong
 
@@ -27,6 +28,11 @@ _UNSET = ("KIT_", "REDIS_", "CELERY_", "PYTHONSTARTUP")
 
 #: So many tasks a Celery worker of a check runs at once.
 POOL_PROCESSES = 2
+
+_STUCK_AT_START = (
+    "something does not come to its end: at the top level, before the `yield` of the lifespan, or on the event loop.",
+    "look for a loop, a pause or a call that waits there. What never ends is started (`create_task`), not awaited.",
+)
 
 
 class Call:
@@ -64,6 +70,7 @@ class Stage:
         self.url = url
         self._started_by = forks
         self._services = services
+        self._redis: PrivateRedis | None = None
         self._desk: Desk | None = None
         self._ends = ExitStack()
         self.timeline = Timeline()
@@ -137,12 +144,17 @@ class Stage:
         deadline = time.monotonic() + within + 1
         while not answered.done() and not app.ended() and time.monotonic() < deadline:
             time.sleep(0.005)
-        if ended := app.ended():
-            raise Wrong("DOES_NOT_START", f"{ended}, before it had answered any request")
+        error: NoAnswer | None = None
         try:
             answered.result(0)
-        except (NoAnswer, TimeoutError) as error:
-            raise Wrong("DOES_NOT_START", f"the process runs, and there is {error}") from None
+        except NoAnswer as broken:
+            error = broken
+        except TimeoutError:
+            error = NoAnswer(f"no answer within {within:g} s", late=True)
+        if error and (ended := app.ended_with(error)):
+            raise Wrong("DOES_NOT_START", f"{ended}, before it had answered any request")
+        if error:
+            raise Wrong("DOES_NOT_START", f"the process runs, and GET / came to nothing: {error}", *_STUCK_AT_START)
         return app
 
     def load(self, modules: Sequence[str]) -> None:
@@ -153,9 +165,23 @@ class Stage:
         """The URL of a real Redis, with nothing in it."""
         # Whoever needs a Redis here imports Celery in every process. Both take a moment, so side by side.
         loading = in_background(lambda: self._forks.load(CELERY))
-        url = self._ends.enter_context(self._services.empty_redis())
+        self._redis = self._ends.enter_context(self._services.empty_redis())
         loading.result()
-        return url
+        return self._redis.url
+
+    def pass_time(self, minutes: int) -> None:
+        """Let the Redis be as it will be so many minutes from now."""
+        assert self._redis
+        self._redis.pass_time(60 * minutes)
+        self.timeline.note(f"{minutes} minutes pass: what Redis was to keep for less is gone")
+
+    @contextmanager
+    def redis_stands_still(self) -> Iterator[None]:
+        """As long as the block lasts, the Redis answers nothing."""
+        assert self._redis
+        with self._redis.stands_still():
+            self.timeline.note("Redis takes its time: it answers nothing just now")
+            yield
 
     def work(self, **env: str) -> LearnerProcess:
         """Start a Celery worker on `worker.py`. It may take a moment until it is ready."""

@@ -11,8 +11,8 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from tests.checkpoints import wire
-from tests.checkpoints.app import App, told
-from tests.checkpoints.asking import NoAnswer, ask_with_a_long_body
+from tests.checkpoints.app import App
+from tests.checkpoints.asking import NoAnswer, ask_with_a_long_body, told
 from tests.checkpoints.contract import must_have_cancel, note, submitted
 from tests.checkpoints.outside import TOO_QUICK, over_at_the_first_look, silent_server
 from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from tests.checkpoints import wire
-from tests.checkpoints.app import App, told
+from tests.checkpoints.app import App
+from tests.checkpoints.asking import told
 from tests.checkpoints.contract import each_look, ends_well, must_have_cancel, note, shown
 from tests.checkpoints.outside import TOO_QUICK
 from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong

@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 
 from tests.checkpoints import wire
-from tests.checkpoints.app import App, Task, told
-from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.app import App, Task, must_say_why
+from tests.checkpoints.asking import Answer, NoAnswer, ask, told
+from tests.checkpoints.broken import meaning
 from tests.checkpoints.desk import Run
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
@@ -29,6 +30,8 @@ def submit(app: App) -> Task:
     except Wrong as wrong:
         if wrong.code == "WRONG_STATUS_CODE" and "503" in wrong.seen:
             raise Wrong("REFUSED_TOO_SOON") from None
+        if wrong.code == "SERVER_ERROR" and app.process and "Non-thread-safe operation" in app.process.printed:
+            raise Wrong("NOT_THREAD_SAFE") from None
         raise
 
 
@@ -102,9 +105,8 @@ def submit_when_full(app: App, prompt: str) -> Answer:
     if answer.status == 501:
         app.refuse_5xx(answer)
     if answer.status != 503:
-        if answer.status >= 500:
-            app.wait_for_traceback()
-        raise Wrong("QUEUE_FULL_NOT_503")
+        broke = app.what_broke() if answer.status >= 500 else ""
+        raise Wrong("QUEUE_FULL_NOT_503", f"it printed {broke}" if broke else "", *meaning(broke))
     return answer
 
 
@@ -120,8 +122,10 @@ def records(app: App) -> int:
 
 
 @pytest.mark.points(2)
-def test_a_task_is_completed(app: App) -> None:
+def test_a_task_is_completed(stage: Stage) -> None:
     """Submit is answered at once; a worker takes the task, and it is completed with the agent's answer."""
+    # A thread that uses the loop's queue goes wrong once in a thousand times. This mode of asyncio sees it each time.
+    app = stage.serve(WORKERS=str(WORKERS), QUEUE_SIZE=str(PLACES), PYTHONASYNCIODEBUG="1")
     task = submit(app)
     run = app.started(task)
     app.until(task, "running")
@@ -211,9 +215,7 @@ def test_a_failure_is_told(app: App) -> None:
     for kind, message in {"RuntimeError": "the model refused", "TimeoutError": "the model took too long"}.items():
         task = submit(app)
         app.fail(task, app.started(task), message, kind)
-        error = app.until(task, "failed").get("error")
-        if not isinstance(error, str) or message not in error:
-            raise Wrong("FAILURE_NOT_TOLD", f'"error" is {error!r}, and the agent had said {message!r}')
+        must_say_why(app.until(task, "failed"), message)
 
 
 @pytest.mark.points(2)
@@ -230,3 +232,11 @@ def test_every_worker_goes_on_after_a_failure(app: App) -> None:
         raise
     for task, run in following:
         app.completed(task, app.finish(task, run))
+
+
+def test_the_server_stops(app: App) -> None:
+    """When nothing is left to do and the server is told to stop, it stops."""
+    app.must_hold_the_agent()
+    task = submit(app)
+    app.completed(task, app.finish(task, app.started(task)))
+    app.stop()

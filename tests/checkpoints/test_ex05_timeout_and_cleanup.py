@@ -15,7 +15,7 @@ from tests.checkpoints.verdict import NotFromOutside, Wrong
 
 #: Longer than any check.
 LONG = 30
-SHORT = 0.08
+SHORT = 0.06
 
 
 def serve(stage: Stage, *, timeout: float = LONG, ttl: float = LONG, workers: int = 1) -> App:
@@ -92,6 +92,7 @@ def told(body: Json) -> str:
 
 
 @pytest.mark.points(2)
+@pytest.mark.gap("TODO 1")
 def test_an_agent_that_is_done_in_time_is_not_disturbed(stage: Stage) -> None:
     """An agent that is done in time is not disturbed: its task is completed, and stays so."""
     app = serve(stage, workers=2)
@@ -111,6 +112,7 @@ def test_an_agent_that_is_done_in_time_is_not_disturbed(stage: Stage) -> None:
 
 
 @pytest.mark.points(2)
+@pytest.mark.gap("TODO 1")
 def test_a_task_whose_agent_hangs_is_failed_with_timeout(stage: Stage) -> None:
     """A task whose agent hangs is failed when its time is up, and its error says timeout."""
     app = serve(stage, timeout=SHORT)
@@ -130,6 +132,7 @@ def test_a_task_whose_agent_hangs_is_failed_with_timeout(stage: Stage) -> None:
 
 
 @pytest.mark.points(2)
+@pytest.mark.gap("TODO 1")
 def test_the_agent_stops_when_its_task_is_ended(stage: Stage) -> None:
     """When its time is up the agent really stops, and the outcome stays."""
     app = serve(stage, timeout=SHORT)
@@ -149,6 +152,7 @@ def test_the_agent_stops_when_its_task_is_ended(stage: Stage) -> None:
         raise Wrong("STILL_WORKING")
 
 
+@pytest.mark.gap("TODO 1")
 def test_the_worker_takes_the_next_task(stage: Stage) -> None:
     """A worker whose task was ended takes the next one."""
     app = serve(stage, timeout=SHORT)
@@ -160,9 +164,10 @@ def test_the_worker_takes_the_next_task(stage: Stage) -> None:
         raise Wrong("WORKER_STUCK")
 
 
+@pytest.mark.gap("TODO 1")
 def test_the_clock_starts_with_the_work(stage: Stage) -> None:
     """The clock starts when the agent does: a task that waited has its full time."""
-    timeout = 2.5 * SHORT
+    timeout = 0.2  # so much that a busy machine tells the half of it from the whole
     app = serve(stage, timeout=timeout)
     earliest = time.monotonic() + 2 * timeout  # one worker: the first has its full time, and then the second
     hanging, waiting = app.submit(), app.submit()
@@ -183,6 +188,7 @@ def test_the_clock_starts_with_the_work(stage: Stage) -> None:
         raise Wrong("TIMEOUT_COUNTS_WAITING")
 
 
+@pytest.mark.gap("TODO 1")
 def test_an_agent_that_fails_by_itself_is_an_agent_error(stage: Stage) -> None:
     """An agent that fails with time left is an agent_error, also when it raises a TimeoutError."""
     app = serve(stage)
@@ -223,6 +229,8 @@ def _until_kept(app: App, wanted: int) -> None:
             app.timeline.note(f"GET /health → 200, tasks: {wanted}" + (" or fewer" if wanted else ""))
             return
         if time.monotonic() > deadline:
+            if broke := app.what_broke():
+                app.timeline.note(f"it printed {broke}")
             raise Wrong("NEVER_FORGOTTEN", f"GET /health → still, after {SHORT + app.patience:g} s: tasks: {kept}")
         time.sleep(0.02)
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.checkpoints.app import App, told
-from tests.checkpoints.asking import Answer, NoAnswer, ask
+from tests.checkpoints.app import App
+from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.desk import Run
 from tests.checkpoints.signing import new_secret, signed_headers
 from tests.checkpoints.stage import Stage

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from tests.checkpoints.app import PATIENCE_SECONDS
 from tests.checkpoints.asking import Answer, NoAnswer, ask
 from tests.checkpoints.outside import LONGEST_SECONDS, LOOK_SECONDS, silent_server
-from tests.checkpoints.patience import crowding
+from tests.checkpoints.patience import PATIENCE_SECONDS, crowding
 from tests.checkpoints.peer import Peer, Reply
 from tests.checkpoints.stillness import Stillness
 from tests.checkpoints.verdict import Inconclusive, NotReached

@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import psutil
 
-from tests.checkpoints.app import START_SECONDS, Task
+from tests.checkpoints.app import Task
 from tests.checkpoints.desk import Run
-from tests.checkpoints.patience import crowding
+from tests.checkpoints.patience import START_SECONDS, crowding
 from tests.checkpoints.processes import LearnerProcess
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong

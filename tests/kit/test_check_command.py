@@ -26,14 +26,14 @@ def test_a_stub_fails_with_the_gap_that_is_open(kit: Kit, mine: Path) -> None:
     assert ended.code == 1
     assert "NOT_IMPLEMENTED: A marked gap is still open." in ended.out
     assert "TODO 1" in ended.out
-    assert "0 of 6 checks, 0 of 9 points" in ended.out
+    assert "0 of 7 checks, 0 of 10 points" in ended.out
 
 
 def test_a_pass_is_written_down_and_the_next_exercise_is_named(kit: Kit, mine: Path) -> None:
     solve(mine, FIRST)
     ended = kit.at(mine, "check")
     assert ended.code == 0, ended.out
-    assert "6 of 6 checks, 9 of 9 points" in ended.out
+    assert "7 of 7 checks, 10 of 10 points" in ended.out
     assert f"1 of {len(course())} passed. Next: exercise 2" in ended.out
     assert "passed" in json.loads((mine / "progress.json").read_text())["exercises"]["submit_and_poll"]
     assert "✓  1  Submit and poll" in kit.at(mine, "list").out
@@ -53,11 +53,11 @@ def test_half_a_solution_gets_half_of_the_points(kit: Kit, mine: Path, tmp_path:
     assert ended.code == 1
     said = json.loads(grade.read_text())
     assert said["format"] == 1
-    assert (said["result"], said["points"], said["of"]) == ("failed", 8, 9)
+    assert (said["result"], said["points"], said["of"]) == ("failed", 9, 10)
     (exercise,) = said["exercises"]
     assert (exercise["exercise"], exercise["number"], exercise["result"]) == ("submit_and_poll", 1, "failed")
     verdicts = [check["verdict"] for check in exercise["checks"]]
-    assert verdicts == ["passed"] * 5 + ["failed"]
+    assert verdicts == ["passed"] * 6 + ["failed"]
     last = exercise["checks"][-1]
     assert (last["check"], last["code"]) == ("an_id_that_was_never_given_out_is_404", "UNKNOWN_ID_NOT_404")
     assert last["seconds"] >= 0
@@ -71,7 +71,7 @@ def test_junit_tells_the_same_to_a_ci_server(kit: Kit, mine: Path, tmp_path: Pat
     assert kit.at(mine, "check", "1", "--junit", str(file)).code == 1
 
     cases = list(ET.parse(file).getroot().iter("testcase"))  # noqa: S314 written a moment ago by pytest
-    assert len(cases) == 6
+    assert len(cases) == 7
     failed = [case for case in cases if case.find("failure") is not None]
     assert failed
     assert "STUCK_RUNNING" in ET.tostring(failed[0], encoding="unicode")

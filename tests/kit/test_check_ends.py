@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from exercises.course import SOLUTIONS, course
-from tests.checkpoints.app import PATIENCE_SECONDS
+from tests.checkpoints.patience import PATIENCE_SECONDS
 from tests.exits import as_a_shell_says
 from tests.kit.command import KIT, environment
 from tests.kit.marked import running
@@ -76,7 +76,7 @@ MISBEHAVIOUR = {
     "has-no-app": (NO_APP, "DOES_NOT_START"),
     "syntax-error": (SYNTAX, "raised SyntaxError"),
     "prints": (PRINTS, "DOES_NOT_START"),
-    "deadlocks": (DEADLOCKS, "NO_ANSWER"),
+    "deadlocks": (DEADLOCKS, "BLOCKING_CALL"),
     "leaves-a-daemon": (DAEMON, "DOES_NOT_START"),
     "ignores-signals": (IGNORES_SIGNALS, "DOES_NOT_START"),
 }

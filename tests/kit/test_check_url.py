@@ -99,7 +99,7 @@ EXERCISE_FAULTS = {
     (2, "progress-99"): ("progress_is_100_when_completed", "PROGRESS_NOT_100"),
 }
 #: Of each exercise the checks that can be made from outside, and how many cannot.
-FROM_OUTSIDE = {1: (6, 0), 2: (4, 4), 3: (1, 7), 5: (1, 7)}
+FROM_OUTSIDE = {1: (6, 1), 2: (4, 4), 3: (1, 8), 5: (1, 7)}
 
 Found = Callable[..., Checked]
 

@@ -76,5 +76,6 @@ def steady(text: str) -> str:
     text = re.sub(r"'pid': \d+, 'hostname': 'celery@[^']*'", "'pid': ……, 'hostname': '……'", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:……", text)
     text = re.sub(r"answer [0-9a-f]{6}", "answer ……", text)
+    text = re.sub(r"vendor [0-9a-f]{4}", "vendor ……", text)
     told, more, after = text.partition("\n  More ")
     return told + more + re.sub(r"^[✓✗?-] (.*?)(  \(.*\))?$", r"… \1", after, flags=re.MULTILINE)
