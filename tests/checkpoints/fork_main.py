@@ -39,8 +39,7 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)  # whoever gave the orders decides when to end
     control = socket.socket(fileno=int(sys.argv[1]))
     exits: dict[int, int] = {}
-    # httpx has a command line, and imports it with rich and pygments: half of its time, for what nobody calls here.
-    sys.modules["httpx._main"] = ModuleType("httpx._main")
+    _leave_out_command_lines()
     gc.disable()  # importing makes much and throws little away: a fifth of the time would go into looking for it
     _load([*_NEEDED, *sys.argv[2:]])
     try:
@@ -52,6 +51,15 @@ def main() -> None:
         pass  # whoever gave the orders was killed in the middle of one
     finally:
         _end([child.pid for child in psutil.Process().children(recursive=True)])
+
+
+def _leave_out_command_lines() -> None:
+    """httpx imports its own command line with rich and pygments, and Celery's an interactive one with prompt_toolkit:
+    a good part of their time, for what nobody calls here."""
+    sys.modules["httpx._main"] = ModuleType("httpx._main")
+    repl = ModuleType("click_repl")
+    setattr(repl, "register_repl", lambda *_, **__: None)  # noqa: B010 a module made by hand has no attributes
+    sys.modules["click_repl"] = repl
 
 
 def _load(modules: Sequence[str]) -> None:
