@@ -21,6 +21,7 @@ def print_code(file: Path, title: str) -> None:
     text = file.read_text(encoding="utf-8")
     if not console.is_terminal:
         console.file.write(f"# {title}\n{text}")
+        console.file.flush()  # whoever reads it may have gone: told here, not when the interpreter ends
         return
     console.rule(title, style="dim")
     console.print(Syntax(text, "python", background_color="default"))
