@@ -46,10 +46,14 @@ def simulated_agent(settings: Settings) -> Agent:
 
     async def simulated(prompt: str, report_progress: ReportProgress) -> str:
         behaviour, chance = _behaviour(prompt, settings), random.Random(f"{settings.agent_seed}:{prompt}")
+        # Lognormal with a mean of 1, as the durations of many jobs are: the median is 0.6, one in a hundred 6 or more.
+        length = chance.lognormvariate(-0.5, 1.0) if settings.agent_tail == "heavy" else 1.0
         for step in range(1, settings.agent_steps + 1):
-            pause = settings.agent_step_seconds * (1 + settings.agent_jitter * chance.uniform(-1, 1))
+            pause = length * settings.agent_step_seconds * (1 + settings.agent_jitter * chance.uniform(-1, 1))
             if behaviour == "block":
                 time.sleep(pause)  # noqa: ASYNC251 the mistake itself: an async agent that blocks its thread
+            elif behaviour == "compute":
+                await asyncio.to_thread(_compute, pause)  # to the pool, as who computes in an async agent should
             elif behaviour == "hang":
                 await asyncio.Event().wait()
             else:
@@ -60,6 +64,13 @@ def simulated_agent(settings: Settings) -> Agent:
         return f"{chance.choice(_SENTENCES)} ({settings.agent_steps} steps, prompt of {len(prompt)} characters)"
 
     return simulated
+
+
+def _compute(seconds: float) -> None:
+    """Use a processor for so much of its time, whoever else wants it too."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(1000))
 
 
 def _behaviour(prompt: str, settings: Settings) -> str:

@@ -51,8 +51,11 @@ class Settings(BaseSettings):
         0.0, description="how much a step's length varies: 0.5 is half to one and a half"
     )
     agent_seed: int = Field(0, description="makes its variation repeatable")
-    agent_behaviour: Literal["work", "fail", "hang", "block"] = Field(
-        "work", description="what it does: work, fail half-way, hang, or block its thread"
+    agent_tail: Literal["none", "heavy"] = Field(
+        "none", description="heavy: most tasks are shorter, and a few ten times as long"
+    )
+    agent_behaviour: Literal["work", "fail", "hang", "block", "compute"] = Field(
+        "work", description="what it does: work, fail half-way, hang, block its thread, or compute"
     )
     agent_obeys_prompt: bool = Field(
         False, description="for tests: a prompt that starts with 'fail:', 'hang:' or 'block:' is obeyed"

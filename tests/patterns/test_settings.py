@@ -54,8 +54,7 @@ def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.Mo
     name = environment_variable(field)
     assert name == "REDIS_URL" or name.startswith("KIT_")
     value = {"redis_url": "redis://x/1", "webhook_secret": new_webhook_secret()}.get(field, "1")
-    if field == "agent_behaviour":
-        value = "fail"
+    value = {"agent_behaviour": "fail", "agent_tail": "heavy"}.get(field, value)
     monkeypatch.setenv(name, value)
 
     assert str(getattr(load_settings(), field)) in {value, f"{value}.0", "True"}
