@@ -78,11 +78,13 @@ def running(
     web_processes: int = 1,
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
+    meanwhile: Callable[[Family, str], None] | None = None,
 ) -> Iterator[Running]:
     """Serve `pattern` for as long as the block lasts; port 0 takes a free one.
 
     `env` is added to the environment of every process. What they print goes to `log`, or to this process's
-    own output. Raises `CannotServe`, `ProcessFailed`, and `SettingsError`.
+    own output. `meanwhile` is called with the family and the URL before anything is healthy: what takes long to start
+    may begin beside it. Raises `CannotServe`, `ProcessFailed`, and `SettingsError`.
     """
     if web_processes > 1 and not pattern.scales_out:
         raise CannotServe(
@@ -105,6 +107,8 @@ def running(
         web = [family.start("web server", web_argv, environment, [listener.fileno()]) for _ in range(web_processes)]
         address, bound_port = listener.getsockname()[:2]
         url = f"http://{f'[{address}]' if ':' in address else address}:{bound_port}"
+        if meanwhile:
+            meanwhile(family, url)
         wait_until_healthy(url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"), family)
         try:
             yield Running(pattern, url, redis, environment.get("REDIS_URL"), workers, web, family)
