@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.hammer import HammerFailed, run_hammer
+from benchmarks.hammered import CONTENDERS, Contender
 from benchmarks.machine import machine
 from benchmarks.web_only import web_server
 from patterns.processes import ProcessFailed

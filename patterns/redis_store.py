@@ -52,10 +52,16 @@ class Keys:
 
 
 class RedisStore:
-    """The web side. Raises `Unavailable` when Redis does not answer in time."""
+    """The web side. Raises `Unavailable` when Redis does not answer in time.
 
-    def __init__(self, settings: Settings, url: str) -> None:
+    `start_a_worker` is what `/health` says when there is none.
+    """
+
+    def __init__(
+        self, settings: Settings, url: str, start_a_worker: str = "celery -A patterns.celery_queue worker"
+    ) -> None:
         self._settings = settings
+        self._start_a_worker = start_a_worker
         self._keys = Keys(settings.key_prefix)
         # One immediate retry replaces a pooled connection that a restarted Redis has dropped.
         self._redis = AsyncRedis.from_url(
@@ -152,8 +158,7 @@ class RedisStore:
             alive = await self._redis.zcount(self._keys.workers, time.time() - WORKER_SILENCE_SECONDS, "+inf")
         if not alive:
             raise Unavailable(
-                f"No Celery worker has been heard of for {WORKER_SILENCE_SECONDS:g} s. "
-                "Start one: celery -A patterns.celery_queue worker"
+                f"No worker has been heard of for {WORKER_SILENCE_SECONDS:g} s. Start one: {self._start_a_worker}"
             )
 
     @asynccontextmanager

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.contenders import CONTENDERS, Bound, Contender
 from benchmarks.hammer import HammerFailed, run_hammer
+from benchmarks.hammered import CONTENDERS, Bound, Contender
 from benchmarks.http1 import BadAnswer, Reader
 from benchmarks.submit_throughput import Rounds, Trial, ratios, reached, run_trial, table, warnings
 from tests.benchmarks.fake_server import Behaviour, serving

@@ -1,0 +1,215 @@
+"""What the contenders lose tasks on, and what not: their processes and their broker are killed, side by side.
+
+The claims are those of `loses_on` in benchmarks/contenders.
+"""
+
+import importlib
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+import redis
+
+from patterns.descriptor import Fault, Pattern
+from tests.serving import Json, Served, Servers
+from tests.waiting import eventually
+
+_NAMES = ("dramatiq_queue", "saq_queue", "taskiq_queue")
+_SETTINGS = {"KIT_AGENT": "tests.agents:by_prompt", "KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_GRACE_SECONDS": "1"}
+_QUICK = ["sleeps:0.05"] * 20
+
+
+#: The first test waits for all stories.
+pytestmark = pytest.mark.timeout(240)
+
+
+def pattern(name: str) -> Pattern:
+    """The contender of this name."""
+    found: Pattern = importlib.import_module(f"benchmarks.contenders.{name}").PATTERN
+    return found
+
+
+@dataclass(frozen=True)
+class Story:
+    """What came of tasks that were waiting or running when something was killed."""
+
+    worker_kill: list[Json]
+    web_kill: list[Json]
+    web_stop: list[Json]
+    hangs: list[Json]
+    cancelled: Json
+    broker_loss: tuple[int, int]  # what status answers for a task that waited, and for one that ran
+    afterwards: Json
+
+
+def live_through(servers: Servers, name: str) -> Story:
+    """Kill one thing after the other."""
+    served = servers.serve(pattern(name), _SETTINGS)
+    (worker,), (web,) = served.running.workers, served.running.web
+
+    in_hand = take_all_places(served)
+    worker.kill()
+    with_worker = [*in_hand, *(served.accept(prompt) for prompt in _QUICK)]
+    worker.start()  # and what it may have left running itself is ended
+
+    with_web = [served.accept(prompt) for prompt in _QUICK]
+    web.kill()
+    web.start()
+    served.until_healthy()
+
+    stopped_with_web = [served.accept(prompt) for prompt in ["sleeps:2", *_QUICK]]
+    web.ask_to_end()
+    web.stop(5)
+    web.start()
+    served.until_healthy()
+
+    hangs = [served.accept(prompt) for prompt in ("catches_everything", "swallows_cancellation")]
+
+    def outcomes(task_ids: list[str]) -> list[Json]:
+        return [served.outcome(task_id, within=90) for task_id in task_ids]
+
+    worker_kill, web_kill, web_stop = outcomes(with_worker), outcomes(with_web), outcomes(stopped_with_web)
+    cancelled = served.accept("works_until_ended")
+    served.until(cancelled, "running")
+    served.cancel(cancelled)
+    return Story(
+        worker_kill=worker_kill,
+        web_kill=web_kill,
+        web_stop=web_stop,
+        hangs=outcomes(hangs),
+        cancelled=served.task(cancelled),
+        broker_loss=lose_the_broker(served),
+        afterwards=works(served),
+    )
+
+
+def take_all_places(served: Served) -> list[str]:
+    """Three tasks that run, and will for more than a second."""
+    task_ids = [served.accept("sleeps:2.5") for _ in range(3)]
+    for task_id in task_ids:
+        served.until(task_id, "running")
+    return task_ids
+
+
+def lose_the_broker(served: Served) -> tuple[int, int]:
+    """Kill the broker while tasks wait and run, and start it again without its data."""
+    running, waiting = take_all_places(served), served.accept("sleeps:0")
+    broker = served.running.redis
+    assert broker is not None
+    broker.kill()
+    for folder in served.running.family.folder.glob("redis-*/appendonlydir"):
+        shutil.rmtree(folder)
+    broker.start()
+    served.until_healthy()
+    return served.status(waiting).status_code, served.status(running[0]).status_code
+
+
+def works(served: Served) -> Json:
+    """The outcome of a new task."""
+    answer = eventually(lambda: served.submit("sleeps:0"), lambda answer: answer.status_code == 202)
+    return served.outcome(answer.json()["task_id"])
+
+
+def kill_a_sweeping_saq_worker(servers: Servers) -> Json:
+    """A worker is killed, and then the next one, while it sweeps the job of the first. What is told of the task."""
+    served = servers.serve(pattern("saq_queue"), _SETTINGS)
+    (worker,) = served.running.workers
+    task_id = served.accept("sleeps:2.5")
+    served.until(task_id, "running")
+    worker.kill()
+    worker.start()
+
+    with redis.Redis.from_url(str(served.running.redis_url), decode_responses=True) as client:
+        eventually(lambda: client.llen("saq:kit:agent:active"), lambda jobs: jobs == 0)  # it is being swept
+        worker.kill()
+        worker.start()
+        # The job has been silent for long enough, so that the first sweep that finds it would run it again.
+        sweeps = Sweeps(client)
+        eventually(sweeps.seen, lambda number: number >= 2, within=60)
+        served.outcome(served.accept("sleeps:0"))
+        return served.task(task_id)
+
+
+class Sweeps:
+    """Counts sweeps: each begins by taking a lock, which goes by itself after some seconds."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client, self._number = client, 0
+        self._left = int(client.pttl("saq:kit:agent:sweep"))
+
+    def seen(self) -> int:
+        """Look at the lock, and tell how often it was taken since the first look."""
+        left = int(self._client.pttl("saq:kit:agent:sweep"))
+        self._number += left > self._left > 0 or left > 0 >= self._left
+        self._left = left
+        return self._number
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Story | Json]]:
+    """All of them."""
+    with Servers(tmp_path_factory.mktemp("contenders"), "") as servers, ThreadPoolExecutor(4) as threads:
+        sweeping = threads.submit(kill_a_sweeping_saq_worker, servers)
+        told = dict(zip(_NAMES, threads.map(lambda name: live_through(servers, name), _NAMES), strict=True))
+        yield {**told, "sweeping": sweeping.result()}
+
+
+@pytest.fixture(params=_NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    """Each contender in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def story(stories: dict[str, Story | Json], name: str) -> Story:
+    """What happened to it."""
+    story = stories[name]
+    assert isinstance(story, Story)
+    return story
+
+
+def test_a_task_is_completed_though_its_worker_is_killed(story: Story) -> None:
+    assert {task["status"] for task in story.worker_kill} == {"completed"}
+
+
+def test_what_a_killed_worker_had_in_hand_is_run_again_when_it_is_believed_dead(story: Story) -> None:
+    for task in story.worker_kill[:3]:
+        began, ended = (datetime.fromisoformat(task[field]) for field in ("started_at", "finished_at"))
+        assert ended - began > timedelta(seconds=6)  # one run takes 2.5 s
+
+
+def test_a_task_is_completed_though_the_web_process_is_killed(story: Story, name: str) -> None:
+    assert {task["status"] for task in story.web_kill} == {"completed"}
+    assert Fault.WEB_KILL not in pattern(name).loses_on
+
+
+def test_a_task_is_completed_though_the_web_process_is_stopped(story: Story, name: str) -> None:
+    assert {task["status"] for task in story.web_stop} == {"completed"}
+    assert Fault.WEB_STOP not in pattern(name).loses_on
+
+
+def test_a_task_is_lost_with_the_broker_s_data_and_nobody_says_otherwise(story: Story, name: str) -> None:
+    assert story.broker_loss == (404, 404)
+    assert Fault.BROKER_LOSS in pattern(name).loses_on
+
+
+def test_it_works_again_when_the_broker_is_back_without_its_data(story: Story) -> None:
+    assert story.afterwards["status"] == "completed"
+
+
+def test_an_agent_that_hangs_is_ended_at_the_timeout(story: Story) -> None:
+    assert [task["error"]["code"] for task in story.hangs] == ["timeout", "timeout"]
+
+
+def test_a_running_task_is_cancelled(story: Story) -> None:
+    assert story.cancelled["status"] == "cancelled"
+
+
+def test_saq_loses_a_task_when_a_worker_is_killed_that_sweeps(stories: dict[str, Story | Json]) -> None:
+    told = stories["sweeping"]
+    assert isinstance(told, dict)
+    assert told["status"] == "running"  # and nobody is at it
+    assert [name for name in _NAMES if Fault.WORKER_KILL in pattern(name).loses_on] == ["saq_queue"]
