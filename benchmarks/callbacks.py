@@ -1,6 +1,7 @@
 """Every callback that the load process received, one line each: what it was, and what was done with it."""
 
 import csv
+import io
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
@@ -16,24 +17,11 @@ class Verdict(StrEnum):
     REFUSED = "refused"  # its signature, its timestamp or its body is wrong
 
 
-class CallbackWriter:
-    """Appends to a file that several trials share, and flushes each line."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = not path.exists() or path.stat().st_size == 0
-        self._file = path.open("a", encoding="utf-8", newline="", buffering=1)
-        self._rows = csv.writer(self._file, lineterminator="\n")
-        if new:
-            self._rows.writerow(HEADER)
-
-    def write(self, pattern: str, trial: int, at: float, webhook_id: str, verdict: Verdict) -> None:
-        """Append one row."""
-        self._rows.writerow([pattern, trial, f"{at:.6f}", webhook_id, verdict])
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
+def callback_row(pattern: str, trial: int, at: float, webhook_id: str, verdict: Verdict) -> str:
+    """One line of CSV."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([pattern, trial, f"{at:.6f}", webhook_id, verdict])
+    return line.getvalue()
 
 
 def count_callbacks(path: Path) -> dict[str, Counter[str]]:

@@ -16,17 +16,23 @@ Beside the plain requests, Locust shows what a whole task took, as requests of t
 
 import logging
 import os
+import time
+from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.event import AsyncResult
 from geventhttpclient.client import HTTPClientPool
 from locust import FastHttpUser, between, events, task
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import StopUser
-from locust.runners import LocalRunner
+from locust.runners import MasterRunner, WorkerRunner
 
+from benchmarks.load.distributed import Master, RowSender, WorkerLost
 from benchmarks.load.http import Session
 from benchmarks.load.options import add_options
+from benchmarks.load.reports import write_report
+from benchmarks.load.rows import RowFiles, Rows
 from benchmarks.load.served import CannotLoad, served_pattern
 from benchmarks.load.trial import Trial
 
@@ -34,26 +40,63 @@ logger = logging.getLogger("kit")
 
 #: A request may take the server's whole hold, and some.
 _GRACE_SECONDS = 10.0
+#: A server that was started beside the load may need so long until it is healthy; nobody else waits for one.
+_START_SECONDS = 20.0
 
 
 class Load:
-    """The trial that is under way in this process."""
+    """The trial that is under way in this process, and who leads it."""
 
     trial: Trial | None = None
+    master: Master | None = None
+    moment: AsyncResult = AsyncResult()  # when a worker is to begin
 
 
 def begin(environment: Any, **_: Any) -> None:
     """Find out what is served, and in the open loop start to send."""
-    options = environment.parsed_options
+    options, runner = environment.parsed_options, environment.runner
     Load.trial = None
-    timeout = options.wait + _GRACE_SECONDS
+    is_open_loop = bool(options.rate or options.burst)
+    if isinstance(runner, MasterRunner):
+        if is_open_loop:
+            gevent.spawn(_lead, environment)
+        return
+    if is_open_loop and isinstance(runner, WorkerRunner):
+        return  # the master says when
+    rows = RowSender(runner) if isinstance(runner, WorkerRunner) else RowFiles(options.samples, options.callbacks)
+    try:
+        session, Load.trial = _prepare(environment, rows)
+    except (CannotLoad, OSError) as error:
+        _give_up(environment, error)
+        return
+    if is_open_loop:
+        gevent.spawn(_open_loop, environment, Load.trial, session)
+
+
+def meet(environment: Any, **_: Any) -> None:
+    """Let the processes of one load talk to each other."""
+    runner = environment.runner
+    if isinstance(runner, MasterRunner):
+        Load.master = Master(runner, environment.parsed_options)
+        Load.master.listen()
+    elif isinstance(runner, WorkerRunner):
+        runner.register_message("kit.begin", _begin_share, concurrent=True)
+        runner.register_message("kit.go", _go)
+
+
+def _prepare(environment: Any, rows: Rows) -> tuple[Session, Trial]:
+    options = environment.parsed_options
+    if not environment.host:
+        raise CannotLoad("Which server? Give its address: --host http://127.0.0.1:8000")
     session: Any = FastHttpSession(
         base_url=environment.host,
         request_event=environment.events.request,
         user=None,
         # Keep-alive, and as many connections as there may be tasks: a long-poll holds one.
         client_pool=HTTPClientPool(
-            concurrency=options.max_in_flight, connection_timeout=_GRACE_SECONDS, network_timeout=timeout
+            concurrency=options.max_in_flight,
+            connection_timeout=_GRACE_SECONDS,
+            network_timeout=options.wait + _GRACE_SECONDS,
         ),
         max_retries=0,
     )
@@ -68,22 +111,19 @@ def begin(environment: Any, **_: Any) -> None:
             context={},
         )
 
-    try:
-        if not environment.host:
-            raise CannotLoad("Which server? Give its address: --host http://127.0.0.1:8000")
-        served = served_pattern(session.get("/health", name="/health"))
-        Load.trial = Trial(served, options, os.environ.get("KIT_WEBHOOK_SECRET"), fire)
-    except (CannotLoad, OSError) as error:
-        _give_up(environment, error)
-        return
+    served = served_pattern(_health(session), options.named, options.learns_by)
     logger.info("The server is %s: its client learns by %s", served.pattern, served.learns_by.value)
-    if options.rate:
-        if isinstance(environment.runner, LocalRunner):
-            gevent.spawn(_open_loop, environment, Load.trial, session)
-        else:
-            _give_up(
-                environment, "The open loop (--rate) runs in one process: without --master, --worker, --processes."
-            )
+    return session, Trial(served, options, os.environ.get("KIT_WEBHOOK_SECRET"), fire, rows)
+
+
+def _health(session: Session) -> Any:
+    """The answer of a server that may still be starting."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        health = session.get("/health", name="/health", headers={})
+        if health.status_code == 200 or time.monotonic() > deadline:
+            return health
+        gevent.sleep(0.05)
 
 
 def stop(**_: Any) -> None:
@@ -93,9 +133,41 @@ def stop(**_: Any) -> None:
 
 
 def _open_loop(environment: Any, trial: Trial, session: Session) -> None:
-    trial.open_loop(session)
+    report = trial.open_loop(session)
+    if environment.parsed_options.report:
+        write_report(Path(environment.parsed_options.report), report)
     # Lost tasks are a finding, not a failure of the load process.
     _end(environment, 0)
+
+
+def _lead(environment: Any) -> None:
+    assert Load.master  # noqa: S101 made when the runner was
+    try:
+        Load.master.lead(environment.host)
+    except WorkerLost as error:
+        _give_up(environment, error)
+    else:
+        _end(environment, 0)
+
+
+def _begin_share(environment: Any, msg: Any, **_: Any) -> None:
+    """A worker gets ready for its share, and waits for the moment."""
+    share, runner = msg.data, environment.runner
+    vars(environment.parsed_options).update(share["options"])
+    environment.host = share["host"]
+    rows = RowSender(runner)
+    try:
+        session, trial = _prepare(environment, rows)
+    except (CannotLoad, OSError) as error:
+        runner.send_message("kit.failed", str(error))
+        return
+    Load.trial = trial
+    runner.send_message("kit.ready")
+    rows.done(trial.open_loop(session, Load.moment.get(), share["index"], share["of"]))
+
+
+def _go(msg: Any, **_: Any) -> None:
+    Load.moment.set(msg.data["at"])
 
 
 def _give_up(environment: Any, why: object) -> None:
@@ -114,6 +186,7 @@ def _end(environment: Any, exit_code: int) -> None:
 
 when: Any = events  # they have no types
 when.init_command_line_parser.add_listener(add_options)
+when.init.add_listener(meet)
 when.test_start.add_listener(begin)
 when.quitting.add_listener(stop)
 
@@ -127,7 +200,7 @@ class AgentClient(FastHttpUser):
     @task
     def submit_and_learn(self) -> None:
         """One task."""
-        if Load.trial is None or self.environment.parsed_options.rate:
+        if Load.trial is None or Load.trial.is_open_loop:
             raise StopUser
         session: Any = self.client
         Load.trial.one_task(session)

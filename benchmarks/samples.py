@@ -1,17 +1,19 @@
 """The raw data: one flat record for each task, written as it goes, and nothing computed in it.
 
 Every figure in a report comes from these rows. Moments are seconds since the epoch. `intended`, `sent`,
-`accepted` and `notified` are the client's, `started` and `finished` are the server's; both run on one machine
+`accepted`, `notified` and `ended` are the client's, `started` and `finished` are the server's; both run on one machine
 and read one clock.
 """
 
 import csv
+import gzip
 import io
+import shutil
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 
 class Phase(StrEnum):
@@ -19,6 +21,7 @@ class Phase(StrEnum):
 
     WARM_UP = "warm-up"  # so that imports, connections and caches are there; in no figure
     MEASURED = "measured"
+    RECOVERY = "recovery"  # after an overload, to see when the servers are themselves again
 
 
 class Outcome(StrEnum):
@@ -51,6 +54,7 @@ class Sample:
     started: float | None = None
     finished: float | None = None
     notified: float | None = None
+    ended: float | None = None  # the client knew the outcome, or had given up
     task_id: str = ""
     outcome: Outcome = Outcome.INTERRUPTED
     status: str = ""
@@ -99,7 +103,7 @@ class Sample:
         if len(row) != len(HEADER):
             raise ValueError(f"{len(row)} fields instead of {len(HEADER)}")
         values: dict[str, Any] = dict(zip(HEADER, row, strict=True))
-        for name in ("intended", "sent", "accepted", "started", "finished", "notified"):
+        for name in ("intended", "sent", "accepted", "started", "finished", "notified", "ended"):
             values[name] = float(values[name]) if values[name] else None
         if values["intended"] is None:
             raise ValueError("intended is empty")
@@ -113,35 +117,29 @@ class Sample:
 HEADER = tuple(field.name for field in fields(Sample))
 
 
-class SampleWriter:
-    """Appends rows to a file that several trials share, and flushes each: a stopped run keeps what it has."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = not path.exists() or path.stat().st_size == 0
-        self._file: TextIO = path.open("a", encoding="utf-8", newline="", buffering=1)
-        if new:
-            self._file.write(",".join(HEADER) + "\n")
-
-    def write(self, sample: Sample) -> None:
-        """Append one row."""
-        self._file.write(sample.row())
-
-    def close(self) -> None:
-        """Nothing is lost without it; it only gives the file back."""
-        self._file.close()
-
-
 def read_samples(path: Path) -> list[Sample]:
-    """All samples in a file, none if there is no file. Raises `SamplesError`.
+    """All samples in a file, plain or packed (`.gz`), none if there is no file. Raises `SamplesError`.
 
     A last line without its end is left out: a process was killed while it wrote it.
     """
     return list(_read(path)) if path.exists() else []
 
 
+def pack(path: Path) -> Path:
+    """Compress a file of samples, and give the new one: a tenth of the size, and still one file that anything reads."""
+    packed = path.with_name(f"{path.name}.gz")
+    with path.open("rb") as plain, gzip.open(packed, "wb") as file:
+        shutil.copyfileobj(plain, file)
+    path.unlink()
+    return packed
+
+
 def _read(path: Path) -> Iterator[Sample]:
-    text = path.read_text(encoding="utf-8")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise SamplesError(f"{path} cannot be read: {error}") from None
     whole = text[: text.rfind("\n") + 1]
     lines = csv.reader(io.StringIO(whole))
     header = next(lines, list(HEADER))

@@ -1,7 +1,7 @@
 """When tasks are to be sent: decided before the first one is, so that no answer can change it."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +16,20 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True)
+class Segment:
+    """So many tasks in so many seconds; in no time at all they come at once."""
+
+    phase: Phase
+    seconds: float
+    count: int
+
+    @classmethod
+    def at(cls, phase: Phase, seconds: float, rate: float) -> "Segment":
+        """A number of tasks per second."""
+        return cls(phase, seconds, round(rate * seconds))
+
+
+@dataclass(frozen=True)
 class Arrival:
     """One task to be sent, `offset` seconds after the load begins."""
 
@@ -24,22 +38,22 @@ class Arrival:
     phase: Phase
 
 
-def schedule(rate: float, warm_up: float, duration: float, seed: int, shape: Shape) -> list[Arrival]:
-    """The arrivals of one trial: `warm_up` seconds of them, then `duration` seconds that are measured.
-
-    The same arguments give the same arrivals. Exactly round(rate * seconds) fall in each phase.
-    """
+def schedule(segments: Sequence[Segment], seed: int, shape: Shape) -> list[Arrival]:
+    """The arrivals of one trial, one segment after the other. The same arguments give the same arrivals."""
     chance = random.Random(f"arrivals:{seed}")
-    offsets = [(offset, Phase.WARM_UP) for offset in _offsets(rate, warm_up, chance, shape)]
-    offsets += [(warm_up + offset, Phase.MEASURED) for offset in _offsets(rate, duration, chance, shape)]
-    return [Arrival(number, offset, phase) for number, (offset, phase) in enumerate(offsets)]
+    arrivals: list[Arrival] = []
+    begin = 0.0
+    for segment in segments:
+        for offset in _offsets(segment, chance, shape):
+            arrivals.append(Arrival(len(arrivals), begin + offset, segment.phase))
+        begin += segment.seconds
+    return arrivals
 
 
-def _offsets(rate: float, seconds: float, chance: random.Random, shape: Shape) -> Iterator[float]:
-    count = round(rate * seconds)
-    if shape is Shape.CONSTANT:
-        yield from (number / rate for number in range(count))
+def _offsets(segment: Segment, chance: random.Random, shape: Shape) -> Iterator[float]:
+    if shape is Shape.CONSTANT or not segment.seconds:
+        yield from (number * segment.seconds / segment.count for number in range(segment.count))
     else:
         # A Poisson process whose count is known is that many uniform moments, sorted. So chance moves the
         # clumps about, and never the number of tasks.
-        yield from sorted(chance.uniform(0, seconds) for _ in range(count))
+        yield from sorted(chance.uniform(0, segment.seconds) for _ in range(segment.count))

@@ -24,12 +24,14 @@ def dispatch(
     perform: Callable[[Sample], None],
     drop: Callable[[Sample], None],
     pool: Pool,
+    begin: float | None = None,
 ) -> None:
-    """Send every arrival at its moment, and return when each has its outcome.
+    """Send every arrival at its moment, counted from `begin` (a moment to come; now, if not given), and return when
+    each has its outcome.
 
     One that finds the pool full is dropped: to wait for a place would make the loop a closed one.
     """
-    begin = time.time() + _LEAD_SECONDS
+    begin = begin or time.time() + _LEAD_SECONDS
     for arrival in arrivals:
         intended = begin + arrival.offset
         gevent.sleep(max(0.0, intended - time.time()))

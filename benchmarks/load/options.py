@@ -1,10 +1,10 @@
 """What the load process can be told, beside Locust's own options."""
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from benchmarks.load.arrivals import Shape
+from patterns.descriptor import LearnsBy
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -18,8 +18,16 @@ def add_options(parser: ArgumentParser) -> None:
     add("--rate", type=float, default=0.0, help="Open loop: tasks per second; give -u 0 with it", **hidden)
     add("--warm-up", type=float, default=1.0, help="Open loop: seconds before it is measured", **hidden)
     add("--duration", type=float, default=10.0, help="Open loop: seconds that are measured", **hidden)
+    add("--warm-up-rate", type=float, help="Open loop: tasks per second in the warm-up, if another", **hidden)
+    add("--burst", type=int, default=0, help="Open loop: so many tasks at once, in place of --duration", **hidden)
+    add("--recovery", type=float, default=0.0, help="Open loop: seconds of load after what is measured", **hidden)
+    add("--recovery-rate", type=float, default=0.0, help="Open loop: tasks per second in the recovery", **hidden)
     add("--arrivals", choices=[*Shape], default=Shape.POISSON, help="Open loop: how they are spread", **hidden)
     add("--max-in-flight", type=int, default=5000, help="Open loop: with more under way, drop tasks", **hidden)
+    add("--callback-host", default="127.0.0.1", help="This machine's address, for callbacks", **hidden)
+    add("--as", dest="named", help="The contender's name in the samples, if not what /health says", **hidden)
+    add("--learns-by", choices=[one.name for one in LearnsBy], help="How its client learns the outcome", **hidden)
     add("--trial", type=int, default=1, help="Its number in the samples", **hidden)
-    add("--samples", type=Path, help="Append a row for each task to this CSV file", **hidden)
-    add("--callbacks", type=Path, help="Append a row for each callback to this CSV file", **hidden)
+    add("--samples", type=str, help="Append a row for each task to this CSV file", **hidden)
+    add("--report", type=str, help="Write what the load process saw of itself to this JSON file", **hidden)
+    add("--callbacks", type=str, help="Append a row for each callback to this CSV file", **hidden)

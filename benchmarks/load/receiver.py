@@ -29,19 +29,23 @@ class Outcome:
 
 
 class CallbackReceiver:
-    """Listens on a free port of loopback. Signatures are verified: a real client could not do without."""
+    """Listens on a free port, of loopback unless told otherwise.
 
-    def __init__(self, secret: str, tell: Tell) -> None:
+    Signatures are verified: a real client could not do without.
+    """
+
+    def __init__(self, secret: str, tell: Tell, host: str = "127.0.0.1") -> None:
         self._receiver = Receiver(secret, remember=_REMEMBER)
         self._tell = tell
         self._outcomes: dict[str, AsyncResult] = {}
-        self._server = WSGIServer(("127.0.0.1", 0), self._application, log=None)
+        self._host = host
+        self._server = WSGIServer((host, 0), self._application, log=None)
         self._server.start()
 
     @property
     def url(self) -> str:
         """What to give as `callback_url`."""
-        return f"http://127.0.0.1:{self._server.server_port}/outcomes"
+        return f"http://{self._host}:{self._server.server_port}/outcomes"
 
     def wait_for(self, task_id: str, seconds: float) -> Outcome | None:
         """The outcome of a task; it may have come before the answer to its submit did."""

@@ -20,8 +20,10 @@ class Served:
     learns_by: LearnsBy
 
 
-def served_pattern(health: Any) -> Served:
+def served_pattern(health: Any, named: str | None = None, learns_by: str | None = None) -> Served:
     """Which pattern is served. A name that the kit does not know is polled, which every server must bear.
+
+    `named` and `learns_by` are known better by whoever has served it.
 
     Raises `CannotLoad` when the answer is not that of a healthy server.
     """
@@ -31,4 +33,5 @@ def served_pattern(health: Any) -> Served:
     if health.status_code != 200 or not isinstance(body, dict):
         raise CannotLoad("GET /health does not say that a pattern is served here. Start one with: kit serve NAME")
     name = str(body.get("pattern", "unknown"))
-    return Served(name, PATTERNS[name].learns_by if name in PATTERNS else LearnsBy.FIXED_POLL)
+    usual = PATTERNS[name].learns_by if name in PATTERNS else LearnsBy.FIXED_POLL
+    return Served(named or name, LearnsBy[learns_by] if learns_by else usual)

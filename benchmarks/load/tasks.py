@@ -26,6 +26,7 @@ class TaskClient:
             if sample.accepted is not None:
                 self._wait(session, sample, sample.accepted + self._deadline)
         finally:
+            sample.ended = time.time()
             self._report(sample)
 
     def _submit(self, session: Session, sample: Sample, prompt: str) -> None:

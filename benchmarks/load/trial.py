@@ -8,15 +8,18 @@ from itertools import count
 
 from gevent.pool import Pool
 
-from benchmarks.callbacks import CallbackWriter, Verdict
+from benchmarks.callbacks import Verdict, callback_row
 from benchmarks.load import dispatcher
-from benchmarks.load.arrivals import Arrival, Shape, schedule
+from benchmarks.load.arrivals import Arrival, Segment, Shape, schedule
 from benchmarks.load.http import Session
+from benchmarks.load.instrument import Instrument
 from benchmarks.load.learning import Callback, FixedPoll, Learn, PolitePoll
 from benchmarks.load.receiver import CallbackReceiver
+from benchmarks.load.rows import CALLBACKS, SAMPLES, Rows
 from benchmarks.load.served import CannotLoad, Served
 from benchmarks.load.tasks import TaskClient
-from benchmarks.samples import Outcome, Phase, Sample, SampleWriter
+from benchmarks.run_record import LoadReport
+from benchmarks.samples import Outcome, Phase, Sample
 from patterns.descriptor import LearnsBy
 
 #: How Locust hears of a measure: its name, milliseconds, and what went wrong.
@@ -25,19 +28,34 @@ Fire = Callable[[str, float, Exception | None], None]
 _PROBLEMS = frozenset({Outcome.LOST, Outcome.FAILED, Outcome.DROPPED})
 
 
+def segments(options: Namespace) -> list[Segment]:
+    """What the open loop was told to offer."""
+    o = options
+    measured = Segment(Phase.MEASURED, 0.0, o.burst) if o.burst else Segment.at(Phase.MEASURED, o.duration, o.rate)
+    return [
+        Segment.at(Phase.WARM_UP, o.warm_up, o.rate if o.warm_up_rate is None else o.warm_up_rate),
+        measured,
+        Segment.at(Phase.RECOVERY, o.recovery, o.recovery_rate),
+    ]
+
+
 class Trial:
     """The clients of one trial. Raises `CannotLoad` when a callback could not be verified."""
 
-    def __init__(self, served: Served, options: Namespace, secret: str | None, fire: Fire) -> None:
+    def __init__(self, served: Served, options: Namespace, secret: str | None, fire: Fire, rows: Rows) -> None:
         self._served = served
         self._options = options
         self._fire = fire
-        self._samples = SampleWriter(options.samples) if options.samples else None
-        self._callbacks = CallbackWriter(options.callbacks) if options.callbacks else None
+        self._rows = rows
         self._numbers = count()
         self._under_way = Pool(options.max_in_flight)
         learn, callback_url = self._behaviour(secret)
         self._client = TaskClient(learn, deadline=options.deadline, callback_url=callback_url, report=self.report)
+
+    @property
+    def is_open_loop(self) -> bool:
+        """Whether tasks have moments of their own: then no user is needed."""
+        return bool(self._options.rate or self._options.burst)
 
     def one_task(self, session: Session) -> None:
         """The ordinary way: one task, sent now, seen through to its end."""
@@ -45,16 +63,25 @@ class Trial:
         sample = self._new_sample(arrival, time.time())
         self._client.perform(session, sample, self._prompt(sample))
 
-    def open_loop(self, session: Session) -> None:
-        """Every task of the schedule, each at its moment. Returns when all have their outcomes."""
+    def open_loop(self, session: Session, begin: float | None = None, index: int = 0, of: int = 1) -> LoadReport:
+        """The tasks of the schedule, each at its moment; with others, every `of`-th one. Returns when all have their
+        outcomes."""
         o = self._options
+        instrument = Instrument()
+
+        def perform(sample: Sample) -> None:
+            with instrument.task():
+                self._client.perform(session, sample, self._prompt(sample))
+
         dispatcher.dispatch(
-            schedule(o.rate, o.warm_up, o.duration, o.seed, Shape(o.arrivals)),
+            schedule(segments(o), o.seed, Shape(o.arrivals))[index::of],
             new_sample=self._new_sample,
-            perform=lambda sample: self._client.perform(session, sample, self._prompt(sample)),
+            perform=perform,
             drop=self.report,
             pool=self._under_way,
+            begin=begin,
         )
+        return instrument.report()
 
     def interrupt(self) -> None:
         """Stop what is under way; its samples are written as interrupted."""
@@ -62,8 +89,7 @@ class Trial:
 
     def report(self, sample: Sample) -> None:
         """Write the row, and let Locust show what a job took beside what its requests took."""
-        if self._samples:
-            self._samples.write(sample)
+        self._rows.write(SAMPLES, sample.row())
         for name, seconds in (
             ("submit, from the intended moment", sample.submit_latency),
             ("notification lag", sample.notification_lag),
@@ -88,14 +114,14 @@ class Trial:
                         "and the server KIT_WEBHOOK_ALLOW_PRIVATE=1, because the receiver is on loopback."
                     )
                 try:
-                    receiver = CallbackReceiver(secret, self._note_callback)
+                    receiver = CallbackReceiver(secret, self._note_callback, self._options.callback_host)
                 except ValueError as error:
                     raise CannotLoad(f"KIT_WEBHOOK_SECRET is not whsec_ and base64: {error}") from None
                 return Callback(receiver), receiver.url
 
     def _note_callback(self, at: float, webhook_id: str, verdict: Verdict) -> None:
-        if self._callbacks:
-            self._callbacks.write(self._served.pattern, self._options.trial, at, webhook_id, verdict)
+        row = callback_row(self._served.pattern, self._options.trial, at, webhook_id, verdict)
+        self._rows.write(CALLBACKS, row)
         if verdict is not Verdict.TAKEN:
             self._fire(f"callback {verdict}", 0.0, RuntimeError(f"a callback was {verdict}"))
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,10 +25,12 @@ class Behaviour:
 
     pattern: str = "in_memory_queue"
     work: float = 0.1  # seconds from accepted to finished
+    delays: Sequence[float] = ()  # seconds before each submit is answered
     refuse_after: int | None = None  # from this number on, 503
     break_every: int | None = None  # 500, and nothing accepted
     forget_every: int | None = None  # accepted, and then 404
     hang_every: int | None = None  # accepted, and never finished
+    double_every: int | None = None  # its id is that of the one before
     fail_every: int | None = None  # finished as failed
     repeat_every: int | None = None  # the callback comes twice
     forge_every: int | None = None  # and a third time, with a wrong signature
@@ -60,11 +62,13 @@ class FakeServer:
             number, self.submits = self.submits, self.submits + 1
             self._first = self._first or now
         self.stall()
+        if told.delays:
+            time.sleep(told.delays[number % len(told.delays)])
         if told.refuse_after is not None and number >= told.refuse_after:
             return 503, {"title": "Queue full"}
         if _every(told.break_every, number):
             return 500, {"title": "Broken"}
-        task_id = f"task-{number}"
+        task_id = f"task-{number - 1 if _every(told.double_every, number) else number}"
         self.accepted.append(task_id)
         if _every(told.forget_every, number) or _every(told.hang_every, number):
             self.lost.add(task_id)

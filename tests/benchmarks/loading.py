@@ -6,6 +6,8 @@ from pathlib import Path
 
 from benchmarks.callbacks import count_callbacks
 from benchmarks.comparison import start_load, wait_for_load
+from benchmarks.load.reports import read_report
+from benchmarks.run_record import LoadReport
 from benchmarks.samples import Phase, Sample, read_samples
 from patterns.processes import Family
 from tests.benchmarks.fake_server import SECRET, FakeServer
@@ -20,6 +22,7 @@ class Loaded:
 
     rows: list[Sample]
     callbacks: Counter[str]
+    report: LoadReport | None
 
     @property
     def measured(self) -> list[Sample]:
@@ -27,13 +30,15 @@ class Loaded:
         return [row for row in self.rows if row.phase is Phase.MEASURED]
 
 
-def load(server: FakeServer, folder: Path, **options: object) -> Loaded:
+def load(server: FakeServer, folder: Path, processes: int = 1, **options: object) -> Loaded:
     """Offer load as `options` say (`rate=20` is `--rate 20`), and read what was written."""
     samples, callbacks, log = folder / "samples.csv", folder / "callbacks.csv", folder / "load.log"
+    report = folder / "load.json"
     folder.mkdir(exist_ok=True)
-    told = {"warm_up": 0, "deadline": 5, "poll_interval": 0.1, "samples": samples, "callbacks": callbacks, **options}
+    files = {"samples": samples, "callbacks": callbacks, "report": report}
+    told = {"warm_up": 0, "deadline": 5, "poll_interval": 0.1, **files, **options}
     argv = [part for name, value in told.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     with Family(log) as family:
-        wait_for_load(start_load(family, server.url, SECRET, argv), _MOST_SECONDS, log)
+        wait_for_load(start_load(family, server.url, SECRET, argv, processes), _MOST_SECONDS, log)
     found = count_callbacks(callbacks)
-    return Loaded(read_samples(samples), found.get(server.behaviour.pattern, Counter()))
+    return Loaded(read_samples(samples), found.get(server.behaviour.pattern, Counter()), read_report(report))

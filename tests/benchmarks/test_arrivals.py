@@ -7,16 +7,30 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load.arrivals import Shape, schedule
+from benchmarks.load.arrivals import Arrival, Segment, Shape, schedule
 from benchmarks.load.served import CannotLoad, served_pattern
 from benchmarks.samples import Phase
 from patterns import PATTERNS
 from patterns.descriptor import LearnsBy
 
 
+def arrivals_of(rate: float, warm_up: float, duration: float, seed: int, shape: Shape) -> list[Arrival]:
+    """A warm-up, and what is measured."""
+    segments = [Segment.at(Phase.WARM_UP, warm_up, rate), Segment.at(Phase.MEASURED, duration, rate)]
+    return schedule(segments, seed, shape)
+
+
+def test_a_burst_comes_at_once_and_the_recovery_after_the_overload() -> None:
+    segments = [Segment.at(Phase.WARM_UP, 1.0, 4), Segment(Phase.MEASURED, 0.0, 50), Segment.at(Phase.RECOVERY, 2.0, 4)]
+    arrivals = schedule(segments, 0, Shape.POISSON)
+    assert [arrival.offset for arrival in arrivals[4:54]] == [1.0] * 50
+    assert [arrival.phase for arrival in arrivals[54:]] == [Phase.RECOVERY] * 8
+    assert all(1.0 <= arrival.offset <= 3.0 for arrival in arrivals[54:])
+
+
 @pytest.mark.parametrize("shape", Shape)
 def test_each_phase_has_exactly_the_tasks_that_its_rate_asks_for_in_order(shape: Shape) -> None:
-    arrivals = schedule(24, 1.0, 4.0, 0, shape)
+    arrivals = arrivals_of(24, 1.0, 4.0, 0, shape)
     assert [arrival.number for arrival in arrivals] == list(range(120))
     assert [arrival.phase for arrival in arrivals] == [Phase.WARM_UP] * 24 + [Phase.MEASURED] * 96
     assert all(one.offset <= other.offset for one, other in pairwise(arrivals))
@@ -25,13 +39,13 @@ def test_each_phase_has_exactly_the_tasks_that_its_rate_asks_for_in_order(shape:
 
 
 def test_the_same_seed_gives_the_same_moments_and_another_gives_others() -> None:
-    assert schedule(24, 1.0, 4.0, 5, Shape.POISSON) == schedule(24, 1.0, 4.0, 5, Shape.POISSON)
-    assert schedule(24, 1.0, 4.0, 5, Shape.POISSON) != schedule(24, 1.0, 4.0, 6, Shape.POISSON)
+    assert arrivals_of(24, 1.0, 4.0, 5, Shape.POISSON) == arrivals_of(24, 1.0, 4.0, 5, Shape.POISSON)
+    assert arrivals_of(24, 1.0, 4.0, 5, Shape.POISSON) != arrivals_of(24, 1.0, 4.0, 6, Shape.POISSON)
 
 
 def test_poisson_arrivals_come_in_clumps_and_constant_ones_do_not() -> None:
     def spread(shape: Shape) -> float:
-        offsets = [arrival.offset for arrival in schedule(100, 0, 50, 1, shape)]
+        offsets = [arrival.offset for arrival in arrivals_of(100, 0, 50, 1, shape)]
         gaps = [later - earlier for earlier, later in pairwise(offsets)]
         return stdev(gaps) / mean(gaps)
 
@@ -67,3 +81,8 @@ def test_an_answer_that_is_no_json_is_not_a_healthy_server() -> None:
 def answer(status: int, body: Any) -> Any:
     """As Locust gives it."""
     return SimpleNamespace(status_code=status, json=lambda: body)
+
+
+def test_whoever_has_served_it_knows_better_what_it_is_called_and_how_its_client_learns() -> None:
+    served = served_pattern(answer(200, {"status": "ok", "pattern": "webhook"}), "mine", "ADAPTIVE_POLL")
+    assert (served.pattern, served.learns_by) == ("mine", LearnsBy.ADAPTIVE_POLL)

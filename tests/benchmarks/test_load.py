@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from benchmarks.figures import Distribution, figures
+from benchmarks.figures import percentile, tally
 from benchmarks.samples import Outcome, Sample
 from patterns.processes import ProcessFailed
 from tests.benchmarks.fake_server import Behaviour, serving
@@ -16,11 +17,19 @@ from tests.benchmarks.loading import Loaded, load
 T = TypeVar("T")
 
 
-def spread(loaded: Loaded, measure: str) -> Distribution:
+@dataclass(frozen=True)
+class Spread:
+    """How a measure is spread."""
+
+    p50: float
+    p99: float
+    longest: float
+
+
+def spread(loaded: Loaded, measure: str) -> Spread:
     """One measure of what was loaded."""
-    found = getattr(figures(loaded.rows[0].pattern, loaded.rows, loaded.callbacks), measure)
-    assert isinstance(found, Distribution)
-    return found
+    found = sorted(value for row in loaded.measured if (value := getattr(row, measure)) is not None)
+    return Spread(percentile(found, 50), percentile(found, 99), found[-1])
 
 
 def ids(rows: list[Sample], outcome: Outcome) -> set[str]:
@@ -86,32 +95,51 @@ def test_exactly_the_tasks_that_a_server_loses_are_reported_as_lost(tmp_path: Pa
 def test_a_503_is_refused_and_any_other_answer_is_an_error(tmp_path: Path) -> None:
     with serving(Behaviour(refuse_after=10, break_every=5)) as server:
         loaded = load(server, tmp_path, rate=40, duration=0.5)
-    tally = figures("in_memory_queue", loaded.rows).tally
-    assert (tally.offered, tally.accepted, tally.refused, tally.errors) == (20, 8, 10, 2)
+    counted = tally(loaded.measured, 0)
+    assert (counted.offered, counted.accepted, counted.refused, counted.errors) == (20, 8, 10, 2)
     assert {row.http_status for row in loaded.rows if row.outcome is Outcome.ERROR} == {500}
 
 
 def test_what_cannot_be_sent_in_time_is_dropped_and_counted(tmp_path: Path) -> None:
     with serving(Behaviour(work=0.6)) as server:
         loaded = load(server, tmp_path, rate=40, duration=0.5, max_in_flight=4, arrivals="constant")
-    tally = figures("in_memory_queue", loaded.rows).tally
-    assert tally.offered == 20
-    assert tally.dropped == 20 - server.submits
-    assert 8 <= tally.dropped <= 16
-    assert tally.completed == tally.accepted == server.submits
+    counted = tally(loaded.measured, 0)
+    assert counted.offered == 20
+    assert counted.dropped == 20 - server.submits
+    assert 8 <= counted.dropped <= 16
+    assert counted.completed == counted.accepted == server.submits
 
 
 def test_a_callback_that_comes_twice_and_one_that_is_forged_are_noticed(tmp_path: Path) -> None:
     with serving(Behaviour(pattern="webhook", repeat_every=3, forge_every=4)) as server:
-        loaded = load(server, tmp_path, rate=24, duration=0.5)
-    # The last ones may be told after the load process has ended: it waits for outcomes, not for repeats.
-    assert loaded.callbacks["taken"] == 12
-    assert loaded.callbacks["repeated"] in {3, 4}
-    assert loaded.callbacks["refused"] in {2, 3}
-    assert figures("webhook", loaded.rows, loaded.callbacks).tally.twice == loaded.callbacks["repeated"]
+        # The last of the thirteen is told once: the load process waits for outcomes, not for repeats.
+        loaded = load(server, tmp_path, rate=26, duration=0.5, arrivals="constant")
+    assert loaded.callbacks == {"taken": 13, "repeated": 4, "refused": 3}
 
 
 def test_a_server_that_is_not_healthy_is_not_loaded_and_the_log_says_why(tmp_path: Path) -> None:
     with serving(Behaviour(healthy=False)) as server, pytest.raises(ProcessFailed, match="exit code 1: GET /health"):
         load(server, tmp_path, rate=20, duration=1)
     assert server.submits == 0
+
+
+@pytest.mark.parametrize("pattern", ["in_memory_queue", "webhook"])
+def test_several_processes_send_the_same_tasks_and_all_rows_are_in_one_file(tmp_path: Path, pattern: str) -> None:
+    with serving(Behaviour(pattern=pattern, work=0.1, forget_every=9)) as server:
+        loaded = load(server, tmp_path, processes=2, rate=60, warm_up=0.5, duration=1, deadline=1.0)
+    assert sorted(row.number for row in loaded.rows) == list(range(90))
+    assert {row.task_id for row in loaded.rows} == set(server.accepted)
+    assert ids(loaded.rows, Outcome.LOST) == server.lost
+    assert loaded.report is not None
+    assert loaded.report.tasks == 90
+    offsets = [row.intended for row in sorted(loaded.rows, key=lambda row: row.number)]
+    assert offsets == sorted(offsets)  # one clock, one beginning
+
+
+def test_what_the_load_process_counts_is_what_its_rows_say(tmp_path: Path) -> None:
+    with serving(Behaviour(work=0.2, hang_every=7)) as server:
+        loaded = load(server, tmp_path, rate=40, duration=1, deadline=1.0)
+    assert loaded.report is not None
+    assert loaded.report.tasks == 40
+    seconds = sum((row.ended or 0) - (row.sent or 0) for row in loaded.rows)
+    assert loaded.report.task_seconds == pytest.approx(seconds, rel=0.02)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.callbacks import CallbackWriter, Verdict, count_callbacks
-from benchmarks.samples import HEADER, Outcome, Phase, Sample, SamplesError, SampleWriter, read_samples
+from benchmarks.callbacks import Verdict, callback_row, count_callbacks
+from benchmarks.load.rows import CALLBACKS, SAMPLES, RowFiles
+from benchmarks.samples import HEADER, Outcome, Phase, Sample, SamplesError, pack, read_samples
 
 FULL = Sample(
     pattern="webhook",
@@ -29,10 +30,10 @@ EMPTY = Sample(pattern="polling", trial=1, number=0, phase=Phase.WARM_UP, intend
 
 def write(path: Path, *samples: Sample) -> None:
     """Append them, as one trial does."""
-    writer = SampleWriter(path)
+    rows = RowFiles(str(path), None)
     for sample in samples:
-        writer.write(sample)
-    writer.close()
+        rows.write(SAMPLES, sample.row())
+    rows.close()
 
 
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
@@ -51,10 +52,28 @@ def test_trials_share_a_file_and_its_header_is_there_once(tmp_path: Path) -> Non
 
 def test_a_row_is_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
-    writer = SampleWriter(path)
-    writer.write(EMPTY)
+    rows = RowFiles(str(path), None)
+    rows.write(SAMPLES, EMPTY.row())
     assert read_samples(path) == [EMPTY]
-    writer.close()
+    rows.close()
+
+
+def test_a_packed_file_is_read_as_the_plain_one(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    write(path, FULL, EMPTY)
+    packed = pack(path)
+    assert packed.name == "samples.csv.gz"
+    assert not path.exists()
+    assert read_samples(packed) == [FULL, EMPTY]
+
+
+def test_a_packed_file_that_is_cut_off_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    write(path, *[FULL] * 50)
+    packed = pack(path)
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(SamplesError, match=r"samples.csv.gz cannot be read"):
+        read_samples(packed)
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
@@ -93,9 +112,9 @@ def test_moments_that_are_not_known_have_no_differences() -> None:
 def test_callbacks_are_counted_by_pattern_and_verdict(tmp_path: Path) -> None:
     path = tmp_path / "callbacks.csv"
     for _ in range(2):
-        writer = CallbackWriter(path)
-        writer.write("webhook", 1, 1.0, "msg-1", Verdict.TAKEN)
-        writer.write("webhook", 1, 1.0, "msg-1", Verdict.REPEATED)
-        writer.close()
+        rows = RowFiles(None, str(path))
+        rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", Verdict.TAKEN))
+        rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", Verdict.REPEATED))
+        rows.close()
     assert count_callbacks(path) == {"webhook": {"taken": 2, "repeated": 2}}
     assert count_callbacks(tmp_path / "none.csv") == {}
