@@ -1,0 +1,210 @@
+"""What a run has shown, as data: every number of every report is here, and nothing else is.
+
+Seconds, bytes, tasks per second. Where a number is known with an interval, it is one of 95 %.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from benchmarks.figures import Tally
+from benchmarks.run_record import Contender, Mode, RunRecord
+
+
+class Measure(StrEnum):
+    """What is measured of each task, in seconds."""
+
+    SUBMIT_LATENCY = "submit_latency"
+    QUEUE_WAIT = "queue_wait"
+    EXECUTION = "execution"
+    NOTIFICATION_LAG = "notification_lag"
+    END_TO_END = "end_to_end"
+
+
+#: How each is called in a report.
+MEASURE_TITLES = {
+    Measure.SUBMIT_LATENCY: "submit",
+    Measure.QUEUE_WAIT: "wait",
+    Measure.EXECUTION: "execute",
+    Measure.NOTIFICATION_LAG: "notify",
+    Measure.END_TO_END: "end to end",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, and between what the true one lies, if that is known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How one measure is spread over all valid trials: values that were measured, never one in between."""
+
+    count: int
+    p50: Estimate
+    p95: Estimate
+    p99: Estimate
+    longest: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The median of one contender less that of another, of tasks that were sent at the same moments."""
+
+    measure: Measure
+    one: str
+    other: str
+    seconds: Estimate
+
+    @property
+    def tie(self) -> bool:
+        """Whether nobody can say which is better: the interval includes zero, or is not known."""
+        low, high = self.seconds.low, self.seconds.high
+        return low is None or high is None or low <= 0 <= high
+
+
+@dataclass(frozen=True)
+class RoleUsage:
+    """What the processes of one role used."""
+
+    role: str
+    cpu_seconds_per_task: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Steady:
+    """One contender at the given rate."""
+
+    contender: str
+    trials: int  # valid ones
+    tally: Tally
+    spreads: Mapping[Measure, Spread]
+    #: The mean seconds of each stage: submit, wait, execute, notify. They add up to the mean end to end.
+    stages: Mapping[Measure, float]
+    tasks_per_second: float | None
+    requests_per_task: float | None
+    usage: tuple[RoleUsage, ...]
+    deepest_queue: int  # tasks that were accepted and not started, at the worst moment
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One contender at one of the rates."""
+
+    rate: float
+    achieved: float  # tasks finished per second while load was offered
+    p99: float  # end to end, of those that were done; infinite if none was
+    submit_p99: float
+    not_done: float  # the share of the offered tasks that were refused, dropped, failed or lost
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One contender at all rates."""
+
+    contender: str
+    points: tuple[SweepPoint, ...]
+    #: The highest rate up to which it kept up: achieved at least 95 % of what was offered.
+    knee: float | None
+    #: The highest rate up to which its p99 stayed under the bound.
+    within_bound: float | None
+    bound: float
+
+
+@dataclass(frozen=True)
+class Burst:
+    """One contender, when many tasks came at once. Seconds from the burst until so many were known to be done."""
+
+    contender: str
+    count: int
+    to_half: float | None
+    to_most: float | None  # 95 %
+    to_all: float | None  # None: some were refused or lost
+    submit_p99: float  # infinite if none was accepted
+    not_done: int
+
+
+@dataclass(frozen=True)
+class Overload:
+    """One contender, offered more than its workers can do."""
+
+    contender: str
+    offered: float  # tasks per second
+    capacity: float
+    goodput: float  # completed per second, while it was overloaded
+    refused: float  # the share that got a 503
+    lost: int
+    #: Seconds from the end of the overload until a new task took no longer than twice as long as before it. None: it
+    #: did not come back while it was watched.
+    recovery: float | None
+    #: Seconds since the overload began, and tasks completed in that second: what goodput looks like over time.
+    completed: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Soak:
+    """What stays in memory of each task."""
+
+    contender: str
+    tasks: int
+    seconds: float
+    bytes_per_task: Mapping[str, float]  # by role
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A trial that is in no figure, and why."""
+
+    trial: int
+    contender: str
+    mode: Mode
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """How well the load process did, over all trials of a contender."""
+
+    contender: str
+    lateness_p99: float
+    busiest_cpu_share: float
+    offered: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything."""
+
+    record: RunRecord
+    contenders: tuple[Contender, ...]  # who was measured, in the order of the tables
+    steady: tuple[Steady, ...]
+    differences: tuple[Difference, ...]
+    sweep: tuple[Sweep, ...]
+    burst: tuple[Burst, ...]
+    overload: tuple[Overload, ...]
+    soak: tuple[Soak, ...]
+    left_out: tuple[LeftOut, ...]
+    instrument: tuple[Instrument, ...]
+    trials: int
+    warnings: tuple[str, ...]
+
+    def steady_of(self, contender: str) -> Steady | None:
+        """One contender at the given rate, if it was measured there."""
+        return next((one for one in self.steady if one.contender == contender), None)
+
+    def difference(self, measure: Measure, one: str, other: str) -> Difference | None:
+        """How two differ, if both were measured; always as `one` less `other`."""
+        for found in self.differences:
+            if found.measure is measure and {found.one, found.other} == {one, other}:
+                if found.one == one:
+                    return found
+                s = found.seconds
+                turned = Estimate(-s.value, None if s.high is None else -s.high, None if s.low is None else -s.low)
+                return Difference(measure, one, other, turned)
+        return None

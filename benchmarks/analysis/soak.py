@@ -1,0 +1,30 @@
+"""What stays in memory of each task, from a long and low load."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.analysis.findings import Soak
+from benchmarks.run_record import Trial
+from benchmarks.samples import Sample
+
+#: The first part of a trial is imports, connections and caches.
+_SETTLING = 0.25
+_FEWEST_LOOKS = 5
+
+
+def soak(contender: str, trial: Trial, rows: Sequence[Sample]) -> Soak | None:
+    """The slope of each role's memory over time, for each task that was accepted in that time."""
+    accepted = sorted(row.accepted for row in rows if row.accepted is not None)
+    if not accepted:
+        return None
+    growth = {}
+    for usage in trial.usage:
+        looks = [(at, used) for at, used in usage.memory if at >= _SETTLING * (trial.ended - trial.began) and used]
+        if len(looks) < _FEWEST_LOOKS:
+            continue
+        times, bytes_used = (np.array(column, dtype=float) for column in zip(*looks, strict=True))
+        tasks = np.searchsorted(np.array(accepted), trial.began + times)
+        if tasks[-1] > tasks[0]:
+            growth[usage.role] = float(np.polyfit(tasks, bytes_used, 1)[0])
+    return Soak(contender, len(accepted), trial.ended - trial.began, growth)

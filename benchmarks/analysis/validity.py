@@ -1,0 +1,92 @@
+"""Whether a trial may be believed: the load process is an instrument, and one that was not fit to measure is told.
+
+Each check compares two things that were counted apart. A trial that fails one is in no figure.
+"""
+
+from collections.abc import Sequence
+
+from benchmarks.figures import percentile
+from benchmarks.run_record import Trial
+from benchmarks.samples import Outcome, Phase, Sample
+
+#: The offered rate must be held: so large a part of the tasks may be missing.
+_MOST_MISSING = 0.01
+#: How late the load process may send, in seconds: p99.
+_MOST_LATE_SECONDS = 0.05
+#: Above this share of a core the load process itself is what is measured.
+_MOST_CPU_SHARE = 0.9
+#: How far the two counts of Little's law may lie apart: as a part of them, and in seconds for each task.
+_MOST_APART, _EACH_SECONDS = 0.02, 0.005
+#: The clock of the moments may be set by so many seconds during a trial.
+_MOST_CLOCK_STEP_SECONDS = 0.005
+#: Client and server read one clock; a moment may be before the one that it follows by so much (rounding).
+_BACKWARDS_SECONDS = 0.002
+
+
+def reasons(trial: Trial, rows: Sequence[Sample]) -> tuple[str, ...]:
+    """Why a trial is invalid, each in a line; none if it is not."""
+    if trial.failure:
+        return (trial.failure,)
+    if trial.load is None:
+        return ("it was stopped before its end",)
+    found = [*_rate(trial, rows), *_lateness(rows), *_cpu(trial), *_littles_law(trial, rows), *_clock(trial, rows)]
+    return tuple(found)
+
+
+def _rate(trial: Trial, rows: Sequence[Sample]) -> list[str]:
+    measured = [row for row in rows if row.phase is Phase.MEASURED]
+    sent = sum(row.outcome is not Outcome.DROPPED for row in measured)
+    if trial.count - sent > _MOST_MISSING * trial.count:
+        dropped = len(measured) - sent
+        return [f"{sent} of {trial.count} tasks were sent ({dropped} dropped): the rate was not held within 1 %"]
+    times = [row.sent for row in measured if row.sent is not None]
+    if trial.rate and len(times) > 1 and trial.duration:
+        # The tasks of a Poisson process do not fill its time to the edges: what counts is how much later all were sent.
+        wanted = [row.intended for row in measured if row.sent is not None]
+        stretched = (max(times) - min(times)) / (max(wanted) - min(wanted)) - 1 if max(wanted) > min(wanted) else 0.0
+        if abs(stretched) > _MOST_MISSING:
+            return [f"the tasks took {stretched:+.1%} of the time to send: the rate was not held within 1 %"]
+    return []
+
+
+def _lateness(rows: Sequence[Sample]) -> list[str]:
+    late = sorted(row.lateness for row in rows if row.lateness is not None and row.phase is Phase.MEASURED)
+    if late and percentile(late, 99) > _MOST_LATE_SECONDS:
+        return [f"the load process was late itself: p99 {1000 * percentile(late, 99):.0f} ms"]
+    return []
+
+
+def _cpu(trial: Trial) -> list[str]:
+    assert trial.load  # noqa: S101 the caller has looked
+    share = trial.load.busiest_cpu_share
+    return [f"the load process needed {share:.0%} of a core"] if share > _MOST_CPU_SHARE else []
+
+
+def _littles_law(trial: Trial, rows: Sequence[Sample]) -> list[str]:
+    """In flight on average = rate times time in flight; both sides times the trial's length, so it holds for any."""
+    assert trial.load  # noqa: S101 the caller has looked
+    begun = [row for row in rows if row.sent is not None]
+    if trial.load.tasks != len(begun):
+        return [f"the load process has begun {trial.load.tasks} tasks, and there are rows of {len(begun)}"]
+    seconds = sum(row.ended - row.sent for row in begun if row.ended is not None and row.sent is not None)
+    counted = trial.load.task_seconds
+    if abs(counted - seconds) > _MOST_APART * max(counted, seconds) + _EACH_SECONDS * len(begun):
+        return [f"Little's law does not hold: {counted:.2f} task-seconds were counted, and the rows have {seconds:.2f}"]
+    return []
+
+
+def _clock(trial: Trial, rows: Sequence[Sample]) -> list[str]:
+    assert trial.load  # noqa: S101 the caller has looked
+    found = []
+    if abs(trial.load.clock_step_seconds) > _MOST_CLOCK_STEP_SECONDS:
+        found.append(f"the clock was set by {1000 * trial.load.clock_step_seconds:+.1f} ms meanwhile")
+    backwards = sum(any(gap < -_BACKWARDS_SECONDS for gap in _gaps(row)) for row in rows)
+    if backwards > _MOST_MISSING * len(rows):
+        found.append(f"in {backwards} tasks a moment is before the one that it follows: the clocks differ")
+    return found
+
+
+def _gaps(row: Sample) -> list[float]:
+    pairs = ((row.intended, row.sent), (row.sent, row.accepted), (row.sent, row.started), (row.started, row.finished),
+             (row.finished, row.notified))  # fmt: skip
+    return [later - earlier for earlier, later in pairs if earlier is not None and later is not None]

@@ -1,0 +1,82 @@
+"""Intervals: as sure as they say, paired, and honest about rounds."""
+
+import random
+
+import numpy as np
+import pytest
+
+from benchmarks.analysis.bootstrap import median_difference, percentile, percentile_estimate
+from benchmarks.figures import percentile as by_rank
+
+
+@pytest.mark.parametrize("percent", [50, 95, 99])
+def test_percentiles_are_the_same_as_by_hand(percent: float) -> None:
+    for count in range(1, 300):
+        values = np.arange(1.0, count + 1)
+        assert percentile(values, percent) == by_rank(values.tolist(), percent)
+
+
+def test_the_interval_has_the_true_median_in_it_about_as_often_as_it_says() -> None:
+    chance, hits = random.Random(7), 0
+    for turn in range(60):
+        values = np.array([chance.expovariate(1) for _ in range(100)])
+        (found,) = percentile_estimate([values], [50], turn)
+        assert found.low is not None
+        assert found.high is not None
+        hits += found.low <= np.log(2) <= found.high
+    assert hits >= 52
+
+
+def test_rounds_that_differ_widen_the_interval_as_no_number_of_tasks_can_narrow_it() -> None:
+    chance = random.Random(1)
+    same = [np.array([1 + chance.uniform(-0.1, 0.1) for _ in range(200)]) for _ in range(5)]
+    slow_minutes = [values + shift for values, shift in zip(same, (0, 0, 0.5, 0, 1.0), strict=True)]
+    (narrow,), (wide,) = percentile_estimate(same, [50], 0), percentile_estimate(slow_minutes, [50], 0)
+    assert narrow.high is not None
+    assert narrow.low is not None
+    assert wide.high is not None
+    assert wide.low is not None
+    assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
+
+
+def test_few_values_have_no_interval() -> None:
+    (found,) = percentile_estimate([np.array([1.0, 2.0])], [50], 0)
+    assert (found.value, found.low, found.high) == (1.0, None, None)
+
+
+def by_round(shift: float, spread: float, seed: int, rounds: int = 5) -> dict[int, dict[int, float]]:
+    """Tasks whose work differs far more than the contenders do."""
+    chance = random.Random(seed)
+    work = random.Random(99)
+    return {
+        turn: {number: work.uniform(0, 1) + shift + chance.uniform(0, spread) for number in range(100)}
+        for turn in range(1, rounds + 1)
+    }
+
+
+def test_a_small_difference_is_found_because_the_same_tasks_are_compared() -> None:
+    found = median_difference(by_round(0.02, 0.001, 1), by_round(0.0, 0.001, 2), 0)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert 0.01 < found.low <= found.value <= found.high < 0.03
+
+
+def test_no_difference_has_zero_in_its_interval() -> None:
+    found = median_difference(by_round(0.0, 0.01, 1), by_round(0.0, 0.01, 2), 0)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= 0 <= found.high
+
+
+def test_only_what_both_have_is_compared() -> None:
+    assert median_difference({1: {1: 1.0}}, {2: {1: 1.0}}, 0) is None
+    found = median_difference({1: {1: 3.0, 2: 9.0}}, {1: {1: 1.0, 3: 0.0}}, 0)
+    assert found is not None
+    assert (found.value, found.low) == (2.0, None)
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    one = median_difference(by_round(0.02, 0.1, 1), by_round(0.0, 0.1, 2), 5)
+    assert one == median_difference(by_round(0.02, 0.1, 1), by_round(0.0, 0.1, 2), 5)

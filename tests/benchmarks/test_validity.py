@@ -1,0 +1,87 @@
+"""A load process that was not fit to measure is told, whatever it was that went wrong with it."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.analysis.analyse import findings
+from benchmarks.analysis.validity import reasons
+from benchmarks.samples import Outcome
+from tests.benchmarks.made_up import honest, record, rows, trial
+
+
+def test_an_honest_trial_is_valid() -> None:
+    some = rows(100)
+    assert reasons(trial(some), some) == ()
+
+
+def test_so_is_one_in_which_the_server_stalls_loses_and_refuses() -> None:
+    def bad_server(number: int) -> dict[str, Any]:
+        return {"outcome": (Outcome.COMPLETED, Outcome.LOST, Outcome.REFUSED)[number % 3], "latency": 0.8}
+
+    some = rows(100, make=bad_server)
+    assert reasons(trial(some), some) == ()
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        ({"busiest_cpu_share": 0.97}, "needed 97% of a core"),
+        ({"clock_step_seconds": -0.5}, "the clock was set by -500.0 ms"),
+        ({"tasks": 98}, "has begun 98 tasks, and there are rows of 100"),
+        (
+            {"task_seconds": 45.0},
+            "Little's law does not hold: 45.00 task-seconds were counted",
+        ),
+    ],
+)
+def test_what_the_load_process_says_of_itself_is_held_against_it(load: dict[str, Any], words: str) -> None:
+    some = rows(100)
+    (said,) = reasons(trial(some, load=honest(some, **load)), some)
+    assert words in said
+
+
+def test_a_load_process_that_sends_late_is_told() -> None:
+    some = rows(100, make=lambda number: {"latency": 0.3} if 40 <= number < 45 else {})
+    for row in some[40:45]:
+        row.sent = row.intended + 0.2
+    (said,) = reasons(trial(some), some)
+    assert said == "the load process was late itself: p99 200 ms"
+
+
+def test_tasks_that_were_not_sent_are_told() -> None:
+    some = rows(100, make=lambda number: {"outcome": Outcome.DROPPED} if number < 2 else {})
+    (said,) = reasons(trial(some), some)
+    assert said.startswith("98 of 100 tasks were sent (2 dropped)")
+    one = rows(100, make=lambda number: {"outcome": Outcome.DROPPED} if number < 1 else {})
+    assert reasons(trial(one), one) == ()
+
+
+def test_a_rate_that_was_not_held_is_told() -> None:
+    some = rows(100)
+    for row in some:  # never late by more than the limit, and slower from task to task
+        row.sent = row.intended + 0.0045 * row.number
+    assert any("the rate was not held within 1 %" in said for said in reasons(trial(some), some))
+
+
+def test_moments_in_another_order_than_they_happened_are_told() -> None:
+    some = rows(100, make=lambda number: {"work": -0.1} if number < 5 else {})
+    assert reasons(trial(some), some) == ("in 5 tasks a moment is before the one that it follows: the clocks differ",)
+
+
+def test_a_trial_that_was_stopped_is_told() -> None:
+    some = rows(100)
+    assert reasons(trial(some, load=None), some) == ("it was stopped before its end",)
+    assert reasons(trial(some, failure="the server died"), some) == ("the server died",)
+
+
+def test_an_invalid_trial_is_in_no_figure_and_is_named() -> None:
+    good, bad = rows(50), rows(50, trial=2, latency=0.5)
+    trials = [trial(good), trial(bad, round=2, load=honest(bad, busiest_cpu_share=1.0))]
+    found = findings(record(trials), [*good, *bad], {})
+    (only,) = found.steady
+    assert only.trials == 1
+    assert only.tally.offered == 50
+    assert only.spreads["submit_latency"].longest < 0.01  # type: ignore[index]
+    (left_out,) = found.left_out
+    assert (left_out.trial, left_out.reasons) == (2, ("the load process needed 100% of a core",))
