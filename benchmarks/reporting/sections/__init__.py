@@ -1,0 +1,1 @@
+"""The nine sections of a report, each made from `Findings`."""
