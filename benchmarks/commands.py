@@ -1,154 +1,203 @@
 """`kit bench`: run the patterns under the same load, and see which to pick."""
 
-import json
-from dataclasses import asdict, dataclass
+import shlex
+import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from benchmarks.callbacks import count_callbacks
-from benchmarks.comparison import Comparison, Files
-from benchmarks.figures import Figures, figures
-from benchmarks.machine import library_versions, machine
+from benchmarks.analysis.compare import compare as compare_runs
+from benchmarks.comparison import Comparison, Entrant
+from benchmarks.conformance import NotConforming, admit
+from benchmarks.entrants import NoSuchPattern, chosen, combinations, contenders, entrant, libraries_of, null, served_at
+from benchmarks.finding import ContenderError, find_contenders
+from benchmarks.machine import kit_revision, kit_version, library_versions, machine
 from benchmarks.plan import Plan, PlanError, plan
 from benchmarks.progress import watching
-from benchmarks.report import groups, print_report, warnings
-from benchmarks.samples import SamplesError, read_samples
+from benchmarks.run_record import Mode, RunError, RunFolder, RunRecord
+from benchmarks.samples import SamplesError, pack
+from benchmarks.telling import tell, tell_changes
+from benchmarks.workload import Doing, Length
 from patterns import PATTERNS
-from patterns.descriptor import Pattern
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe
 from patterns.settings import SettingsError
 from patterns.terminal import give_up, interrupts_end_it
 
-#: A table that is written to a file need not fit a terminal.
-_FILE_WIDTH = 100
-
-
 app = typer.Typer(add_completion=False)
+bench_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+app.add_typer(bench_app, name="bench")
+
+_CANNOT = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
 
 
-@app.command()
+@bench_app.callback()
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="All five within a minute.")] = False,
+    ctx: typer.Context,
+    quick: Annotated[bool, typer.Option("--quick", help="All five at one rate, within a minute.")] = False,
     patterns: Annotated[str, typer.Option(help="Only these, with commas between.")] = ",".join(PATTERNS),
+    contender: Annotated[
+        list[str] | None,
+        typer.Option(help="One from outside: a file with its PATTERN, or an installed one's name; may be repeated."),
+    ] = None,
+    mode: Annotated[
+        list[Mode] | None, typer.Option(help="What to look at; may be repeated. Otherwise: all but soak.")
+    ] = None,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Also where × how: what the five leave out.")] = False,  # noqa: RUF001
     rate: Annotated[
         float | None, typer.Option(min=0.1, max=500, help="Tasks per second. Otherwise: workers are half busy.")
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(min=0.5, max=600, help="Seconds that are measured, in each round.")
+        float | None, typer.Option(min=0.5, max=3600, help="Seconds that are measured, in each round.")
     ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, max=100, help="Rounds at the steady rate.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks at once: KIT_WORKERS.")] = None,
+    work: Annotated[Length | None, typer.Option(help="How long the agent works on a task.")] = None,
+    agent: Annotated[Doing | None, typer.Option(help="What the agent does with its time.")] = None,
+    locust_workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that the load is spread over: Locust's own workers.")
+    ] = 1,
+    url: Annotated[
+        str | None, typer.Option(help="Measure a server that runs already, wherever, as it is set up there.")
+    ] = None,
+    arrivals: Annotated[str, typer.Option(help="poisson or constant.")] = "poisson",
+    bound: Annotated[float | None, typer.Option(min=0.001, help="Seconds: the p99 that the sweep looks for.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write. Otherwise: runs/ and the time, in UTC.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: nothing but JSON on standard output.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed: the same moments, the same work.")] = 0,
 ) -> None:
-    """Run the patterns under the same load, and compare them. About four minutes; a minute with --quick."""
+    """Run the patterns under the same load, and compare them. A quarter of an hour; a minute with --quick."""
+    if ctx.invoked_subcommand is not None:
+        return
     try:
-        chosen = _chosen(patterns)
-        wanted = plan(quick=quick, rate=rate, duration=duration, workers=workers, seed=seed)
-        files = _files(out)
-    except (_BadChoice, PlanError) as error:
+        entrants = [served_at(url.rstrip("/"))] if url else [*chosen(patterns), *(combinations() if matrix else [])]
+        wanted = plan(
+            quick=quick, modes=mode or [], rate=rate, duration=duration, rounds=rounds, workers=workers, length=work,
+            doing=agent, bound=bound, arrivals=_shape(arrivals), seed=seed,
+        )  # fmt: skip
+        from_outside = find_contenders(contender or [])
+        folder = _folder(out)
+    except (NoSuchPattern, PlanError, ContenderError, _BadChoice) as error:
         raise give_up(error, 2) from None
+    interrupts_end_it()
     try:
-        run = _run(chosen, wanted, files)
-        found = _found(chosen, files)
-        if found:
-            _tell(found, wanted, files, run, as_json)
+        admit(from_outside, folder.path, lambda line: typer.echo(line, err=True))
+        entrants += [entrant(pattern, "contender") for pattern in from_outside]
+        run = _run(entrants, wanted, folder, locust_workers)
+        if run.record.trials:
+            tell(folder, as_json=as_json)
     except BrokenPipeError:
         raise  # whoever reads the output has gone, as `head` does: an end without a word
-    except (ProcessFailed, CannotServe, SettingsError, SamplesError, OSError) as error:
+    except (NotConforming, *_CANNOT) as error:
         raise give_up(error) from None
+    except KeyboardInterrupt:
+        raise give_up("Interrupted. Nothing was measured yet.", 130) from None
+    if run.error:
+        raise give_up(run.error)
     if run.interrupted:
-        kept = f"What was measured so far is in {files.folder}" if found else "Nothing was measured yet."
+        kept = f"What was measured so far is in {folder.path}" if run.record.trials else "Nothing was measured yet."
         raise give_up(f"Interrupted. {kept}", 130)
+
+
+@bench_app.command()
+def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]) -> None:
+    """Make every table and plot of a run again, from its samples."""
+    try:
+        tell(RunFolder(run))
+    except _CANNOT as error:
+        raise give_up(error, 2) from None
+
+
+@bench_app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="A", help="The folder of a run.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="The folder of a later one.")],
+    bound: Annotated[
+        float, typer.Option(min=0, help="Exit 1 when something got worse by more than so many percent.")
+    ] = 10.0,
+) -> None:
+    """What got better, worse, or stayed, from one run to another. Exits 1 on a regression, 2 when it cannot tell."""
+    try:
+        found = compare_runs(RunFolder(before), RunFolder(after))
+    except _CANNOT as error:
+        raise give_up(error, 2) from None
+    if not found.changes:
+        raise give_up("The two runs have no valid trial of the same contender at a steady rate.", 2)
+    if worse := tell_changes(found, bound / 100):
+        raise give_up(f"{worse} got worse by more than {bound:g} %.", 1)
 
 
 class _BadChoice(Exception):
     """An option cannot be used. The message is one line."""
 
 
-def _chosen(names: str) -> list[Pattern]:
-    wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    unknown = [name for name in wanted if name not in PATTERNS]
-    if unknown or not wanted:
-        what = f"There is no pattern {', '.join(map(repr, unknown))}" if unknown else "--patterns names none"
-        raise _BadChoice(f"{what}. There are: {', '.join(PATTERNS)}.")
-    # In teaching order, whatever the order on the command line.
-    return [pattern for name, pattern in PATTERNS.items() if name in wanted]
+def _shape(arrivals: str) -> str:
+    if arrivals not in {"poisson", "constant"}:
+        raise _BadChoice(f"--arrivals {arrivals}: poisson or constant.")
+    return arrivals
 
 
-def _files(out: Path | None) -> Files:
-    files = Files(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
+def _folder(out: Path | None) -> RunFolder:
+    folder = RunFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
     try:
-        files.folder.mkdir(parents=True, exist_ok=True)
+        folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _BadChoice(f"--out {files.folder}: {error.strerror}.") from None
-    if files.samples.exists():
-        raise _BadChoice(f"--out {files.folder} has the samples of another run. Name another folder.")
-    return files
+        raise _BadChoice(f"--out {folder.path}: {error.strerror}.") from None
+    if folder.samples.exists() or folder.packed_samples.exists():
+        raise _BadChoice(f"--out {folder.path} has the samples of another run. Name another folder.")
+    return folder
 
 
 @dataclass(frozen=True)
 class _Run:
     """How it went."""
 
+    record: RunRecord
     interrupted: bool
-    redis: str | None
+    error: Exception | None
 
 
-def _run(chosen: list[Pattern], wanted: Plan, files: Files) -> _Run:
-    interrupted = False
-    interrupts_end_it()
-    with watching(Console(stderr=True, highlight=False), wanted.rounds * len(chosen), wanted) as watch:
-        comparison = Comparison(chosen, wanted, files, watch)
+def _run(entrants: list[Entrant], wanted: Plan, folder: RunFolder, load_processes: int) -> _Run:
+    everybody = [*entrants, null()]
+    visits = wanted.visits([one.name for one in entrants], null().name)
+    began = _now()
+    interrupted, failure = False, None
+    with watching(Console(stderr=True, highlight=False), [wanted.seconds(visit) for visit in visits]) as watch:
+        comparison = Comparison(everybody, wanted, folder, watch, load_processes)
         try:
-            comparison.run()
+            comparison.run(visits)
         except KeyboardInterrupt:
             interrupted = True
-    return _Run(interrupted, comparison.redis)
+        except _CANNOT as error:
+            failure = error
+    whole = not interrupted and failure is None
+    record = RunRecord(
+        kit=kit_version(),
+        began=began,
+        ended=_now(),
+        complete=whole,
+        seed=wanted.seed,
+        command=shlex.join(["kit", *sys.argv[1:]]),
+        settings=wanted.settings(),
+        host=machine(),
+        versions={**library_versions(_outside(entrants)), **({"broker": comparison.redis} if comparison.redis else {})},
+        git=kit_revision(),
+        contenders=contenders(everybody),
+        trials=tuple(comparison.trials),
+    )
+    folder.write_record(record)
+    if folder.samples.exists():
+        pack(folder.samples)
+    return _Run(record, interrupted, failure)
 
 
-def _found(chosen: list[Pattern], files: Files) -> list[Figures]:
-    rows, callbacks = read_samples(files.samples), count_callbacks(files.callbacks)
-    found = [figures(pattern.name, rows, callbacks.get(pattern.name)) for pattern in chosen]
-    return [one for one in found if one.tally.offered]
+def _outside(entrants: list[Entrant]) -> set[str]:
+    return {library for one in entrants if one.kind == "contender" for library in libraries_of(one.pattern)}
 
 
-def _tell(found: list[Figures], wanted: Plan, files: Files, run: _Run, as_json: bool) -> None:
-    summary = json.dumps(_summary(found, wanted, files, run), indent=2)
-    files.summary.write_text(summary + "\n", encoding="utf-8")
-    if as_json:
-        typer.echo(summary)
-        return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_FILE_WIDTH)
-    print_report(console, found, wanted, files, _where(run.redis), interrupted=run.interrupted)
-
-
-def _summary(found: list[Figures], wanted: Plan, files: Files, run: _Run) -> dict[str, Any]:
-    return {
-        "questions": {question.value: [one.pattern for one in members] for question, members in groups(found)},
-        "patterns": {one.pattern: asdict(one) for one in found},
-        "unit": "seconds",
-        "warnings": warnings(found, run.interrupted),
-        "complete": not run.interrupted,
-        "plan": asdict(wanted),
-        "machine": machine(),
-        "versions": {**library_versions(), **({"redis": run.redis} if run.redis else {})},
-        "samples": str(files.samples),
-    }
-
-
-def _where(redis: str | None) -> list[str]:
-    here = machine()
-    libraries = [f"{name} {number}" for name, number in library_versions().items()]
-    return [
-        f"{here['cores']} cores, {here['processor']}",
-        f"{here['python']}, {here['kernel']}",
-        ", ".join([*libraries, *([redis] if redis else [])]),
-    ]
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

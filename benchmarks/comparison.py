@@ -1,19 +1,22 @@
-"""Runs the trials: for each, the real servers of a pattern and a load process against them.
+"""Runs the trials: for each visit the real servers of a contender, and a load process against them.
 
-One pattern at a time has the machine. With several rounds the order is A B C, A B C.
+One contender at a time has the machine.
 """
 
 import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmarks.load.reports import read_report
 from benchmarks.machine import redis_version
-from benchmarks.plan import Plan
-from patterns.descriptor import Pattern
+from benchmarks.plan import Offer, Plan, Visit
+from benchmarks.run_record import RunFolder, Trial
+from benchmarks.usage import UsageWatch
+from patterns.descriptor import LearnsBy, Pattern
 from patterns.processes import Child, Family, ProcessFailed
 from patterns.serving import running
 from patterns.settings import new_webhook_secret
@@ -21,101 +24,136 @@ from patterns.settings import new_webhook_secret
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 #: Importing Locust takes about a second; a slow machine may need many.
 _LOAD_START_SECONDS = 30.0
-_LOOK_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Files:
-    """What a run writes."""
-
-    folder: Path
-
-    @property
-    def samples(self) -> Path:
-        """A row for each task."""
-        return self.folder / "samples.csv"
-
-    @property
-    def callbacks(self) -> Path:
-        """A row for each callback."""
-        return self.folder / "callbacks.csv"
-
-    @property
-    def summary(self) -> Path:
-        """The figures, for programs."""
-        return self.folder / "summary.json"
-
-    def log(self, pattern: Pattern) -> Path:
-        """What the servers and the load process of a pattern printed."""
-        return self.folder / f"{pattern.name}.log"
+_LOOK_SECONDS = 0.05
+_LOAD = "load process"
+_STOPPED = "it was stopped before its end"
 
 
 @dataclass(frozen=True)
 class Moment:
     """Where a run is, for whoever watches it."""
 
-    trial: int
-    of: int
-    pattern: str
+    visit: int
+    contender: str
     doing: str
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A contender as it is served, and how its client learns the outcome."""
+
+    name: str
+    pattern: Pattern
+    learns_by: LearnsBy
+    kind: str  # as in `run_record.Contender`
+    url: str = ""  # where it is served already, by somebody else
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 Watch = Callable[[Moment], None]
 
 
 class Comparison:
-    """The trials of one run."""
+    """The trials of one run. `trials` has those that were made, in order, whatever became of the run."""
 
-    def __init__(self, patterns: Sequence[Pattern], plan: Plan, files: Files, watch: Watch) -> None:
+    def __init__(
+        self, entrants: Sequence[Entrant], plan: Plan, files: RunFolder, watch: Watch, load_processes: int = 1
+    ) -> None:
+        self._entrants = {entrant.name: entrant for entrant in entrants}
         self._plan = plan
         self._files = files
         self._watch = watch
-        self._trials = [(number, pattern) for number in range(1, plan.rounds + 1) for pattern in patterns]
-        self._secret = new_webhook_secret()
+        self._load_processes = load_processes
+        self._secret = os.environ.get("KIT_WEBHOOK_SECRET") or new_webhook_secret()
+        self.trials: list[Trial] = []
         #: The name and version of the Redis that was used, once one was.
         self.redis: str | None = None
 
-    @property
-    def trials(self) -> int:
-        """How many there are."""
-        return len(self._trials)
-
-    def run(self) -> None:
+    def run(self, visits: Sequence[Visit]) -> None:
         """Run them all. Raises `ProcessFailed`, `CannotServe`, `SettingsError`; nothing is left running."""
-        for at, (number, pattern) in enumerate(self._trials, start=1):
-            self._run_one(at, number, pattern)
+        for at, visit in enumerate(visits, start=1):
+            self._visit(at, visit)
 
-    def _run_one(self, at: int, number: int, pattern: Pattern) -> None:
+    def _visit(self, at: int, visit: Visit) -> None:
         def tell(doing: str) -> None:
-            self._watch(Moment(at, self.trials, pattern.name, doing))
+            self._watch(Moment(at, visit.contender, doing))
 
+        entrant = self._entrants[visit.contender]
+        if entrant.url:
+            with Family(self._files.log(entrant.name)) as family:
+                for trial, offer in visit.trials:
+                    tell(_what(offer))
+                    load = self._start(entrant, family, entrant.url, trial, offer)
+                    self.trials.append(self._trial(entrant, family, load, trial, offer))
+            return
         tell("starting the servers")
-        env = self._plan.server_environment(f"kit-bench-{secrets.token_hex(4)}:", self._secret)
-        log = self._files.log(pattern)
-        with running(pattern, env=env, log=log) as served:
-            if served.redis_url and "redis" in pattern.needs:
+        env = self._plan.server_environment(f"kit-bench-{secrets.token_hex(4)}:", self._secret, visit.queue_size)
+        loads: list[Child] = []
+
+        def start_first(family: Family, url: str) -> None:
+            # Locust imports for as long as the servers start.
+            loads.append(self._start(entrant, family, url, *visit.trials[0]))
+
+        everything = {**env, **entrant.env}
+        log = self._files.log(entrant.name)
+        with running(entrant.pattern, env=everything, log=log, meanwhile=start_first) as served:
+            if served.redis_url and "redis" in entrant.pattern.needs and self.redis is None:
                 self.redis = redis_version(served.redis_url)
-            load = start_load(
-                served.family,
-                served.url,
-                self._secret,
-                [
-                    *self._plan.load_options(number),
-                    *("--samples", str(self._files.samples), "--callbacks", str(self._files.callbacks)),
-                ],
-            )
-            tell(f"offering {self._plan.rate:g} tasks/s")
-            wait_for_load(load, self._plan.longest_load_seconds + _LOAD_START_SECONDS, log)
+            for trial, offer in visit.trials:
+                tell(_what(offer))
+                load = loads.pop() if loads else self._start(entrant, served.family, served.url, trial, offer)
+                self.trials.append(self._trial(entrant, served.family, load, trial, offer))
             tell("stopping the servers")
 
+    def _start(self, entrant: Entrant, family: Family, url: str, trial: Trial, offer: Offer) -> Child:
+        options = [
+            *self._plan.load_options(trial, offer),
+            *("--as", entrant.name, "--learns-by", entrant.learns_by.name),
+            *("--samples", str(self._files.samples), "--callbacks", str(self._files.callbacks)),
+            *("--report", str(self._report)),
+        ]
+        return start_load(family, url, self._secret, options, self._load_processes)
 
-def start_load(family: Family, url: str, secret: str, options: Sequence[str]) -> Child:
-    """Start Locust in a process of its own, as a member of the family, so that it ends with it."""
+    @property
+    def _report(self) -> Path:
+        return self._files.path / "load.json"
+
+    def _trial(self, entrant: Entrant, family: Family, load: Child, trial: Trial, offer: Offer) -> Trial:
+        log = self._files.log(entrant.name)
+        began = time.time()
+        self.trials.append(replace(trial, began=began, ended=time.time(), failure=_STOPPED))
+        with UsageWatch(_roles(family)) as watch:
+            wait_for_load(load, self._plan.longest_load_seconds(offer) + _LOAD_START_SECONDS, log)
+        self.trials.pop()
+        family.children.remove(load)
+        found = read_report(self._report)
+        self._report.unlink(missing_ok=True)
+        return replace(trial, began=began, ended=time.time(), load=found, usage=watch.usage())
+
+
+def _what(offer: Offer) -> str:
+    return f"{offer.mode}, " + (f"{offer.burst} tasks at once" if offer.burst else f"{offer.rate:g} tasks/s")
+
+
+def _roles(family: Family) -> dict[str, list[int]]:
+    roles: dict[str, list[int]] = {}
+    for child in family.children:
+        if child.name == _LOAD:
+            continue
+        roles.setdefault(child.name, []).append(child.pid)
+    return roles
+
+
+def start_load(family: Family, url: str, secret: str, options: Sequence[str], processes: int = 1) -> Child:
+    """Start Locust in a process of its own, as a member of the family, so that it ends with it.
+
+    With more `processes` it is Locust's master, and starts as many workers.
+    """
     # Locust would take LOCUST_… from the environment as options that were not asked for here.
     env = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
     argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url, "--headless", "--only-summary"]
-    argv += ["-u", "0", "-r", "1", *options]
-    return family.start("load process", argv, {**env, "KIT_WEBHOOK_SECRET": secret})
+    argv += ["-u", "0", "-r", "1", *options, *(["--processes", str(processes)] if processes > 1 else [])]
+    return family.start(_LOAD, argv, {**env, "KIT_WEBHOOK_SECRET": secret})
 
 
 def wait_for_load(load: Child, seconds: float, log: Path) -> None:

@@ -2,12 +2,18 @@
 
 import os
 import platform
+import shutil
+import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
+from pathlib import Path
 
+import psutil
 import redis
 from redis.exceptions import RedisError
 
-_LIBRARIES = ("fastapi", "uvicorn", "celery", "locust")
+_LIBRARIES = ("fastapi", "uvicorn", "celery", "redis", "httpx", "locust", "gevent")
+_KIT = "longjobs-kit"
 
 
 def machine() -> dict[str, str | int]:
@@ -16,13 +22,37 @@ def machine() -> dict[str, str | int]:
         "cores": os.cpu_count() or 1,
         "processor": _processor(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "memory_bytes": psutil.virtual_memory().total,
         "kernel": f"{platform.system()} {platform.release()}",
     }
 
 
-def library_versions() -> dict[str, str]:
-    """The versions of what serves and of what loads."""
-    return {name: version(name) for name in _LIBRARIES}
+def kit_version() -> str:
+    """The kit's own."""
+    return version(_KIT)
+
+
+def kit_revision() -> str:
+    """The git revision of the kit, with "+" when files were changed; empty where there is none."""
+    here = Path(__file__).parents[1]
+    if not (here / ".git").exists():
+        return ""
+    try:
+        revision = _git(here, "rev-parse", "--short=12", "HEAD")
+        return revision + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    git = shutil.which("git") or "git"
+    told = subprocess.run([git, "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=5)
+    return told.stdout.strip()
+
+
+def library_versions(more: Iterable[str] = ()) -> dict[str, str]:
+    """The versions of what serves and of what loads, and of what contenders stand on."""
+    return {name: version(name) for name in dict.fromkeys([*_LIBRARIES, *sorted({*more} - {_KIT})])}
 
 
 def redis_version(url: str) -> str:

@@ -1,6 +1,5 @@
 """`kit bench` as a user meets it: in one line when something is wrong, and nothing left behind."""
 
-import csv
 import json
 import signal
 import subprocess
@@ -11,16 +10,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from benchmarks.commands import bench
-from benchmarks.plan import FULL, QUICK, Plan, PlanError, plan
+from benchmarks.commands import bench_app
+from benchmarks.plan import PlanError, plan
+from benchmarks.samples import Outcome, read_samples
+from benchmarks.workload import Length, Workload
 from tests.exits import as_a_shell_says
 from tests.waiting import eventually
 
-app = typer.Typer()
-app.command()(bench)
+app = bench_app
 
 
 @pytest.mark.parametrize(
@@ -72,18 +71,19 @@ def test_a_server_that_does_not_come_up_is_said_in_one_line(tmp_path: Path, monk
 
 def test_without_a_rate_the_workers_are_half_busy() -> None:
     for quick, workers in ((True, None), (False, None), (True, 3), (False, 40)):
-        assert plan(quick=quick, rate=None, duration=None, workers=workers, seed=0).utilisation == pytest.approx(0.5)
+        assert plan(quick=quick, workers=workers).utilisation == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("chosen", [QUICK, FULL])
-def test_the_agent_s_mean_lies_between_two_polls(chosen: Plan) -> None:
-    assert 0.25 < chosen.work / chosen.poll_interval % 1 < 0.75
+@pytest.mark.parametrize("length", Length)
+def test_the_agent_s_mean_lies_between_two_polls(length: Length) -> None:
+    work = Workload(length)
+    assert 0.25 < work.seconds / work.poll_interval % 1 < 0.75
 
 
 def test_a_rate_just_within_what_the_workers_can_do_is_run() -> None:
-    assert plan(quick=True, rate=53, duration=None, workers=None, seed=0).rate == 53
+    assert plan(quick=True, rate=53).rate == 53
     with pytest.raises(PlanError, match=r"at most 53\.2 per second"):
-        plan(quick=True, rate=54, duration=None, workers=None, seed=0)
+        plan(quick=True, rate=54)
 
 
 def told_of(processes: list[psutil.Process]) -> list[list[str]]:
@@ -126,15 +126,12 @@ def test_ctrl_c_exits_130_keeps_what_was_measured_and_leaves_nothing_running(tmp
     assert "Traceback" not in err
     assert err.strip().splitlines()[-1] == f"kit: Interrupted. What was measured so far is in {tmp_path}"
     summary = json.loads(out)  # nothing else is there
-    assert summary["complete"] is False
-    tally = summary["patterns"]["in_memory_queue"]["tally"]
-    assert tally["completed"] > 5
-    assert tally["offered"] == sum(
-        tally[outcome] for outcome in ("completed", "failed", "lost", "refused", "errors", "dropped", "interrupted")
-    )
-    with samples.open(newline="") as rows:
-        assert sum(row["phase"] == "measured" for row in csv.DictReader(rows)) == tally["offered"]
-    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert summary["record"]["complete"] is False
+    (left_out,) = summary["left_out"]  # half a trial is no trial; its samples are kept
+    assert left_out["reasons"] == ["it was stopped before its end"]
+    kept = read_samples(tmp_path / "samples.csv.gz")
+    assert sum(row.outcome is Outcome.COMPLETED for row in kept) > 5
+    assert (tmp_path / "report.html").exists()
 
 
 def test_ctrl_c_before_anything_is_measured_says_so_and_leaves_nothing_running(tmp_path: Path) -> None:

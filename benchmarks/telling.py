@@ -1,0 +1,74 @@
+"""Tells what a run has shown: in the terminal, and as files in its folder."""
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.analysis.analyse import analyse
+from benchmarks.analysis.compare import Compared, Verdict
+from benchmarks.reporting.html import html_report
+from benchmarks.reporting.markdown import markdown_report
+from benchmarks.reporting.terminal import print_report
+from benchmarks.run_record import RunFolder
+
+#: A table that is written to a file need not fit a terminal.
+_FILE_WIDTH = 100
+_STYLES = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.SAME: "dim"}
+
+
+def tell(folder: RunFolder, *, as_json: bool = False) -> None:
+    """Write the reports, and print one. Raises `RunError`, `SamplesError` and `OSError`."""
+    findings = analyse(folder)
+    folder.html.write_text(html_report(findings), encoding="utf-8")
+    folder.markdown.write_text(markdown_report(findings), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(_plain({**asdict(findings), "folder": str(folder.path)}), indent=2))
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_FILE_WIDTH)
+    print_report(console, findings)
+    console.print(f"The page to show: {folder.html}", soft_wrap=True, style="bold", markup=False)
+    console.print(f"Every task is a row in {folder.packed_samples}", soft_wrap=True, style="dim", markup=False)
+
+
+def tell_changes(found: Compared, bound: float) -> str:
+    """Print what changed, and give in words what got worse by more than the bound."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_FILE_WIDTH)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("", "figure", "before", "after", "change (95 %)", ""):
+        table.add_column(heading, no_wrap=True, justify="right" if heading in {"before", "after"} else "left")
+    for one in found.changes:
+        low, high = one.change.low, one.change.high
+        between = "" if low is None or high is None else f" ({low:+.0%} to {high:+.0%})"
+        table.add_row(
+            one.contender,
+            one.figure,
+            f"{1000 * one.before:.4g} ms",
+            f"{1000 * one.after:.4g} ms",
+            f"{one.change.value:+.0%}{between}",
+            Text(one.verdict.value, style=_STYLES[one.verdict]),
+        )
+    console.print(table)
+    for difference in found.differ_in:
+        console.print(f"The runs differ in {difference}", style="yellow", markup=False)
+    return ", ".join(f"{one.figure} of {one.contender}" for one in found.regressions(bound))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: it has no infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
