@@ -47,7 +47,7 @@ def bench(
     mode: Annotated[
         list[Mode] | None, typer.Option(help="What to look at; may be repeated. Otherwise: all but soak.")
     ] = None,
-    matrix: Annotated[bool, typer.Option("--matrix", help="Also where × how: what the five leave out.")] = False,  # noqa: RUF001
+    matrix: Annotated[bool, typer.Option("--matrix", help="Also where by how: what the five leave out.")] = False,
     rate: Annotated[
         float | None, typer.Option(min=0.1, max=500, help="Tasks per second. Otherwise: workers are half busy.")
     ] = None,

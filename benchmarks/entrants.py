@@ -1,4 +1,4 @@
-"""Who takes part: the five, contenders from outside, every where × how, and the null contender."""  # noqa: RUF002
+"""Who takes part: the five, contenders from outside, every where by how, and the null contender."""
 
 import sys
 from collections.abc import Iterable

@@ -154,7 +154,7 @@ class Plan:
 
     def seconds(self, visit: Visit) -> float:
         """How long a visit takes, if nothing is lost."""
-        drain = max(2 * self.workload.seconds, 0.0)
+        drain = 2 * self.workload.seconds
         offered = sum(offer.seconds + self._backlog(offer) + drain + _LOAD_START_SECONDS for _, offer in visit.trials)
         return _START_AND_STOP_SECONDS + offered
 

@@ -222,18 +222,9 @@ def create_app() -> FastAPI:
                     if key is not None:
                         await store.handed_over(key)
         except (Unavailable, TimeoutError) as error:
-            await _forget(store, task_id)
+            await store.forget(task_id)
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
         return accepted(task, settings)
 
     add_shared_routes(app, CELERY_QUEUE, store, settings)
     return app
-
-
-async def _forget(store: RedisStore, task_id: str) -> None:
-    """Take the record back: a message that got through after all finds no record, and is dropped."""
-    try:
-        async with asyncio.timeout(0.4):
-            await store.forget(task_id)
-    except (Unavailable, TimeoutError):
-        pass

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import redis
@@ -28,6 +28,8 @@ from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, f
 WORKER_SILENCE_SECONDS = 10.0
 #: A request waits this long for Redis to connect, and this long for an answer.
 _PATIENCE_SECONDS = 1.0
+#: Whoever gets a 503 waits no longer than this for its record to be taken back.
+_FORGET_SECONDS = 0.4
 
 #: The keys and the arguments of a script.
 _Call = tuple[list[str], list[str | int]]
@@ -114,9 +116,11 @@ class RedisStore:
             await self._redis.hset(self._keys.idempotency(idempotency_key), "sent", "1")
 
     async def forget(self, task_id: str) -> None:
-        """Undo `create` for a task that could not be handed over."""
-        with _reaching("Redis"):
-            await self._forget([self._keys.record(task_id), self._keys.unfinished], [task_id])
+        """Undo `create`, tried for a moment only: a message that got through after all finds no record."""
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(_FORGET_SECONDS):
+                with _reaching("Redis"):
+                    await self._forget([self._keys.record(task_id), self._keys.unfinished], [task_id])
 
     async def get(self, task_id: str) -> Task | None:
         with _reaching("Redis"):

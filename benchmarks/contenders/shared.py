@@ -75,7 +75,7 @@ def web_app(
                     if key is not None:
                         await store.handed_over(key)
         except (Unavailable, TimeoutError) as error:
-            await _forget(store, task_id)
+            await store.forget(task_id)
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
         return accepted(task, settings)
 
@@ -88,13 +88,6 @@ async def _reaching_the_broker(hand_over: HandOver, task_id: str, prompt: str) -
         await hand_over(task_id, prompt)
     except Exception as error:  # each library has exceptions of its own
         raise Unavailable(f"The broker cannot be reached ({type(error).__name__}). Nothing was accepted.") from error
-
-
-async def _forget(store: RedisStore, task_id: str) -> None:
-    """Take the record back: a message that got through after all finds no record, and is dropped."""
-    with suppress(Unavailable, TimeoutError):
-        async with asyncio.timeout(0.4):
-            await store.forget(task_id)
 
 
 class Work:

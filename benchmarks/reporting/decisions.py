@@ -129,15 +129,7 @@ def _burst(findings: Findings, question: Question) -> Decision:
     found = [one for one in findings.burst if one.contender in _usable(findings, question)]
     if not found:
         return _unmeasured(findings, need, question, Mode.BURST)
-    said = [
-        f"{code(one.contender)} "
-        + (
-            f"{whole(one.not_done)} not done"
-            if one.not_done or one.to_all is None
-            else f"all in {duration(one.to_all)}"
-        )
-        for one in found
-    ]
+    said = [f"{code(one.contender)} {_done(one)}" for one in found]
     because = f"Of {whole(max(one.count for one in found))} tasks at once: {listed(said)}."
     best = [one.contender for one in found if not one.not_done and one.to_all is not None]
     return _choice(need, best, [one.contender for one in found], because, several="each does")

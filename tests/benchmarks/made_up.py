@@ -31,7 +31,9 @@ def sample(
     )  # fmt: skip
 
 
-def rows(count: int = 100, *, rate: float = 10.0, make: Callable[[int], dict[str, Any]] = lambda _: {}, **every: Any):  # type: ignore[no-untyped-def]
+def rows(
+    count: int = 100, *, rate: float = 10.0, make: Callable[[int], dict[str, Any]] = lambda _: {}, **every: Any
+) -> list[Sample]:
     """As many tasks, evenly spread; `make` says what is special about each."""
     return [sample(number, **{"at": number / rate, **every, **make(number)}) for number in range(count)]
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.analysis.analyse import findings
+from benchmarks.analysis.findings import Measure
 from benchmarks.analysis.validity import reasons
 from benchmarks.samples import Outcome
 from tests.benchmarks.made_up import honest, record, rows, trial
@@ -82,6 +83,6 @@ def test_an_invalid_trial_is_in_no_figure_and_is_named() -> None:
     (only,) = found.steady
     assert only.trials == 1
     assert only.tally.offered == 50
-    assert only.spreads["submit_latency"].longest < 0.01  # type: ignore[index]
+    assert only.spreads[Measure.SUBMIT_LATENCY].longest < 0.01
     (left_out,) = found.left_out
     assert (left_out.trial, left_out.reasons) == (2, ("the load process needed 100% of a core",))
