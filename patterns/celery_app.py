@@ -68,6 +68,8 @@ def celery_app(settings: Settings) -> Celery:
             "visibility_timeout": hard_limit + 5,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
+            # One process at a time puts back. If it is killed meanwhile, the next one waits so long, not 300 s.
+            "unacked_mutex_expire": 5,
         },
     )
     return app

@@ -85,7 +85,9 @@ def groups(contenders: Sequence[Contender]) -> list[list[str]]:
 def _instrument(name: str, record: RunRecord, rows: dict[int, list[Sample]]) -> Instrument:
     mine = [trial for trial in record.trials if trial.contender == name]
     measured = [row for trial in mine for row in rows[trial.number] if row.phase is Phase.MEASURED]
-    late = sorted(row.lateness for row in measured if row.lateness is not None)
+    # Of a burst nobody could be on time with all: it is judged by itself, in `validity`.
+    bursts = {trial.number for trial in mine if trial.mode is Mode.BURST}
+    late = sorted(row.lateness for row in measured if row.lateness is not None and row.trial not in bursts)
     return Instrument(
         contender=name,
         lateness_p99=percentile(late, 99) if late else 0.0,

@@ -125,7 +125,7 @@ class Burst:
     to_half: float | None
     to_most: float | None  # 95 %
     to_all: float | None  # None: some were refused or lost
-    submit_p99: float  # infinite if none was accepted
+    answer_p99: float  # of submit, from the sent moment; infinite if none was accepted
     not_done: int
 
 

@@ -6,13 +6,15 @@ Each check compares two things that were counted apart. A trial that fails one i
 from collections.abc import Sequence
 
 from benchmarks.figures import percentile
-from benchmarks.run_record import Trial
+from benchmarks.run_record import Mode, Trial
 from benchmarks.samples import Outcome, Phase, Sample
 
 #: The offered rate must be held: so large a part of the tasks may be missing.
 _MOST_MISSING = 0.01
 #: How late the load process may send, in seconds: p99.
 _MOST_LATE_SECONDS = 0.05
+#: A burst has one moment for all, and no sender is on time with all: it may take so large a part of the whole burst.
+_MOST_OF_A_BURST = 0.05
 #: Above this share of a core the load process itself is what is measured.
 _MOST_CPU_SHARE = 0.9
 #: How far the two counts of Little's law may lie apart: as a part of them, and in seconds for each task.
@@ -29,7 +31,13 @@ def reasons(trial: Trial, rows: Sequence[Sample]) -> tuple[str, ...]:
         return (trial.failure,)
     if trial.load is None:
         return ("it was stopped before its end",)
-    found = [*_rate(trial, rows), *_lateness(rows), *_cpu(trial), *_littles_law(trial, rows), *_clock(trial, rows)]
+    found = [
+        *_rate(trial, rows),
+        *_lateness(trial, rows),
+        *_cpu(trial),
+        *_littles_law(trial, rows),
+        *_clock(trial, rows),
+    ]
     return tuple(found)
 
 
@@ -49,10 +57,17 @@ def _rate(trial: Trial, rows: Sequence[Sample]) -> list[str]:
     return []
 
 
-def _lateness(rows: Sequence[Sample]) -> list[str]:
-    late = sorted(row.lateness for row in rows if row.lateness is not None and row.phase is Phase.MEASURED)
-    if late and percentile(late, 99) > _MOST_LATE_SECONDS:
-        return [f"the load process was late itself: p99 {1000 * percentile(late, 99):.0f} ms"]
+def _lateness(trial: Trial, rows: Sequence[Sample]) -> list[str]:
+    measured = [row for row in rows if row.phase is Phase.MEASURED]
+    late = sorted(row.lateness for row in measured if row.lateness is not None)
+    if not late:
+        return []
+    p99 = percentile(late, 99)
+    if trial.mode is not Mode.BURST:
+        return [f"the load process was late itself: p99 {1000 * p99:.0f} ms"] if p99 > _MOST_LATE_SECONDS else []
+    whole = max((row.ended for row in measured if row.ended is not None), default=0.0) - measured[0].intended
+    if p99 > _MOST_OF_A_BURST * whole:
+        return [f"the load process was still sending {1000 * p99:.0f} ms after a burst of {1000 * whole:.0f} ms began"]
     return []
 
 

@@ -162,7 +162,7 @@ def _choice(
     if not best:
         return Decision(need, "none of these", because, False)
     if len(measured) == 1:
-        return Decision(need, "no answer", f"{because} Only one was measured.", False)
+        return Decision(need, "no answer", f"{because} With nothing measured beside it, that is no comparison.", False)
     return Decision(need, _either(best, several), because)
 
 

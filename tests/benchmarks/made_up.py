@@ -11,10 +11,12 @@ T0 = 1_000_000.0
 
 def sample(
     number: int, *, trial: int = 1, pattern: str = "one", at: float = 0.0, latency: float = 0.002, wait: float = 0.0,
-    work: float = 0.25, lag: float = 0.05, phase: Phase = Phase.MEASURED, outcome: Outcome = Outcome.COMPLETED,
+    work: float = 0.25, lag: float = 0.05, late: float = 0.0,
+    phase: Phase = Phase.MEASURED, outcome: Outcome = Outcome.COMPLETED,
 ) -> Sample:  # fmt: skip
-    """One task, sent at its moment."""
-    sent = T0 + at
+    """One task, sent so much later than its moment."""
+    intended = T0 + at
+    sent = intended + late
     accepted = started = finished = notified = None
     ended = sent + latency
     if outcome not in {Outcome.REFUSED, Outcome.ERROR, Outcome.DROPPED}:
@@ -25,7 +27,7 @@ def sample(
             finished = started + work
             ended = notified = finished + lag
     return Sample(
-        pattern=pattern, trial=trial, number=number, phase=phase, intended=sent,
+        pattern=pattern, trial=trial, number=number, phase=phase, intended=intended,
         sent=None if outcome is Outcome.DROPPED else sent, accepted=accepted, started=started, finished=finished,
         notified=notified, ended=ended, task_id=f"{trial}-{number}" if accepted else "", outcome=outcome, requests=2,
     )  # fmt: skip

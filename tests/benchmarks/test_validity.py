@@ -7,8 +7,9 @@ import pytest
 from benchmarks.analysis.analyse import findings
 from benchmarks.analysis.findings import Measure
 from benchmarks.analysis.validity import reasons
-from benchmarks.samples import Outcome
-from tests.benchmarks.made_up import honest, record, rows, trial
+from benchmarks.run_record import Mode
+from benchmarks.samples import Outcome, Sample
+from tests.benchmarks.made_up import honest, record, rows, sample, trial
 
 
 def test_an_honest_trial_is_valid() -> None:
@@ -86,3 +87,28 @@ def test_an_invalid_trial_is_in_no_figure_and_is_named() -> None:
     assert only.spreads[Measure.SUBMIT_LATENCY].longest < 0.01
     (left_out,) = found.left_out
     assert (left_out.trial, left_out.reasons) == (2, ("the load process needed 100% of a core",))
+
+
+def _burst(each_later: float, number: int = 1) -> list[Sample]:
+    return [sample(n, trial=number, work=2.4, late=each_later * n) for n in range(100)]
+
+
+def test_in_a_burst_lateness_is_judged_by_the_whole_of_it() -> None:
+    some = _burst(0.0008)  # 79 ms for the last: no sender is on time with all
+    assert reasons(trial(some, mode=Mode.BURST, rate=0.0), some) == ()
+
+
+def test_a_sender_that_stretches_a_burst_is_told() -> None:
+    some = _burst(0.003)
+    (said,) = reasons(trial(some, mode=Mode.BURST, rate=0.0), some)
+    assert said == "the load process was still sending 294 ms after a burst of 2749 ms began"
+
+
+def test_a_burst_does_not_speak_for_the_load_process_at_a_rate() -> None:
+    some = rows(50)
+    burst = _burst(0.0008, number=2)
+    trials = [trial(some), trial(burst, round=2, mode=Mode.BURST, rate=0.0)]
+    found = findings(record(trials), [*some, *burst], {})
+    assert found.left_out == ()
+    assert found.instrument[0].lateness_p99 == 0.0
+    assert found.burst[0].answer_p99 < 0.01  # the server's time, without the sender's turn

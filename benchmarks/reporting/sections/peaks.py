@@ -50,9 +50,9 @@ def _burst_table(group: Group, members: list[Burst]) -> Table:
         never = Cell("never", Tone.BAD)
         shares = [Cell(duration(t)) if t is not None else never for t in (one.to_half, one.to_most, one.to_all)]
         bad = Cell(whole(one.not_done), Tone.BAD if one.not_done else Tone.PLAIN)
-        return [Cell(code(one.contender)), Cell(whole(one.count)), *shares, Cell(duration(one.submit_p99)), bad]
+        return [Cell(code(one.contender)), Cell(whole(one.count)), *shares, Cell(duration(one.answer_p99)), bad]
 
-    columns = ("contender", "at once", "50 % done", "95 % done", "all done", "submit p99", "not done")
+    columns = ("contender", "at once", "50 % done", "95 % done", "all done", "answer p99", "not done")
     return Table("A burst", columns, [Rows(group.heading, [row(one) for one in members])])
 
 

@@ -33,7 +33,8 @@ def validity(findings: Findings) -> Section:
         blocks += [
             Text(
                 f"The load process measures itself too. If it was late by more than {duration(LATE_SECONDS)} (p99), "
-                f"the times are partly its own. Its busiest second is a share of one core: at 100 % it can do no more."
+                f"the times are partly its own. (A burst has one moment for all; it is judged by its whole length.) "
+                f"Its busiest second is a share of one core: at 100 % it can do no more."
             ),
             _instrument(findings),
         ]
