@@ -40,6 +40,7 @@ CELERY_QUEUE = Pattern(
         ),
     ),
     needs=frozenset({"redis"}),
+    takes_callback=True,
 )
 
 IN_MEMORY_QUEUE = Pattern(

@@ -6,12 +6,15 @@ Web processes and workers make it from the same settings, so they cannot disagre
 from typing import Any
 
 from celery import Celery
+from kombu.entity import Queue
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from patterns.settings import Settings, SettingsError
 
+#: The queue of those messages that have an outcome told.
+DELIVERIES = "deliveries"
 #: A worker that ignores its soft time limit for this long is killed.
 HARD_LIMIT_AFTER_SECONDS = 5.0
 
@@ -43,6 +46,8 @@ def celery_app(settings: Settings) -> Celery:
     hard_limit = settings.task_timeout_seconds + HARD_LIMIT_AFTER_SECONDS
     app = Celery("kit", broker=_broker_url(settings))
     app.conf.update(
+        # Outcomes are told beside the work, and wait for no task. A worker takes from both, or from one with -Q.
+        task_queues=[Queue("agent"), Queue(DELIVERIES)],
         task_default_queue="agent",
         accept_content=["json"],
         worker_concurrency=settings.workers,

@@ -30,11 +30,10 @@ _SETTINGS_HELP = "Settings come from the environment:\n\n" + "\n\n".join(
     for name, field in Settings.model_fields.items()
 )
 
-_FAULTS_HELP = """\
-web_kill     the web process is killed (SIGKILL)
-web_stop     it is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS
-worker_kill  a worker is killed; no pattern here loses a task on that
-broker_loss  the broker comes back without its data"""
+_WORST = sorted({fault for pattern in PATTERNS.values() for fault in pattern.loses_on})
+_FAULTS_HELP = "\n".join(
+    [*(f"{fault:<12} {fault.meaning}" for fault in _WORST), "`kit bench --faults` breaks these and nine more things."]
+)
 
 
 def patterns(
@@ -120,7 +119,7 @@ def _as_json(pattern: Pattern) -> dict[str, object]:
 
 
 def _webhook_secret(pattern: Pattern, settings: Settings) -> dict[str, str]:
-    if pattern.learns_by is LearnsBy.CALLBACK and settings.webhook_secret is None:
+    if pattern.can_call_back and settings.webhook_secret is None:
         return {"KIT_WEBHOOK_SECRET": new_webhook_secret()}
     return {}
 
@@ -134,15 +133,17 @@ def _tell_what_runs(served: Running, settings: Settings, env: dict[str, str]) ->
         where = "REDIS_URL" if os.environ.get("REDIS_URL") else "a private Redis, gone when this stops"
         out.print(f"  {'records':<13} {where}", style="dim")
     command = f'kit submit "Compare the three vendors." --url {served.url}'
+    called_back = f" --webhook --secret {env.get('KIT_WEBHOOK_SECRET') or settings.webhook_secret}"
     if pattern.learns_by is LearnsBy.CALLBACK:
-        secret = env.get("KIT_WEBHOOK_SECRET") or settings.webhook_secret
-        command += f" --webhook --secret {secret}"
+        command += called_back
         if not settings.webhook_allow_private:
             out.print(
                 "  Callbacks to this machine are refused. To try it here, stop it and start it again with\n"
                 "  KIT_WEBHOOK_ALLOW_PRIVATE=1 kit serve webhook",
                 style="yellow",
             )
+    elif pattern.can_call_back:
+        out.print(f"  {'callbacks':<13} for who names a callback_url:{called_back}", style="dim", soft_wrap=True)
     out.print(f"Try it in another terminal:\n  {escape(command)}", soft_wrap=True)
     out.print("Ctrl-C stops everything.")
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from patterns.contract import Problem
-from patterns.store import AlreadyFinished, KeyReused, QueueFull, StoreError, Unavailable
+from patterns.store import AlreadyFinished, KeyReused, NotADeadLetter, QueueFull, StoreError, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -18,6 +18,7 @@ _STORE_ERRORS: dict[type[StoreError], tuple[int, str]] = {
     Unavailable: (503, "Not available now"),
     KeyReused: (422, "Idempotency-Key reused"),
     AlreadyFinished: (409, "Already finished"),
+    NotADeadLetter: (409, "Not a dead letter"),
 }
 
 #: Of each documented error: what it means, and an example of its title.

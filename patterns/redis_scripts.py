@@ -4,7 +4,8 @@ A record is a hash. Its rules hold however many web processes and workers write 
 is one Lua script: a finished record never changes, progress never goes back, a key gives one task.
 """
 
-#: KEYS: record, unfinished, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint.
+#: KEYS: record, unfinished, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint,
+#: callback URL or nothing.
 #: Returns {'new'}, {'full', n}, {'reused'}, {'known', task id}, {'sending', task id} for a known task that another
 #: request is handing over just now, or {'unsent', task id} for one whose web process died before it had handed the
 #: task over: the caller hands it over again.
@@ -23,6 +24,7 @@ local unfinished = redis.call('ZCARD', KEYS[2])
 if unfinished >= tonumber(ARGV[3]) then return {'full', unfinished} end
 redis.call('HSET', KEYS[1], 'status', 'pending', 'progress', 0, 'created_at', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'callback_url', ARGV[5], 'delivery', 'waiting') end
 if KEYS[3] then
   redis.call('HSET', KEYS[3], 'task_id', ARGV[1], 'fingerprint', ARGV[4], 'at', ARGV[2])
   redis.call('HSET', KEYS[1], 'key', KEYS[3])
@@ -63,8 +65,9 @@ end
 return 1
 """
 
-#: KEYS: record, unfinished. ARGV: task id, now, ttl, channel, status, then pairs of field and value.
-#: Returns the status that the record has now, or nil if there is no record.
+#: KEYS: record, unfinished, to tell. ARGV: task id, now, ttl, channel, status, then pairs of field and value.
+#: Returns the status that the record has now, or nil if there is no record. What is to be told is put into the
+#: outbox in the same moment: no crash can come in between.
 FINISH = """
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'pending' and status ~= 'running' then return status end
@@ -75,6 +78,7 @@ local ttl = math.ceil(tonumber(ARGV[3]) * 1000)
 local key = redis.call('HGET', KEYS[1], 'key')
 redis.call('PEXPIRE', KEYS[1], ttl)
 if key then redis.call('PEXPIRE', key, ttl) end
+if redis.call('HEXISTS', KEYS[1], 'callback_url') == 1 then redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
 return ARGV[5]
 """

@@ -116,6 +116,12 @@ class Served:
         """The task, once its callback has been taken."""
         return eventually(lambda: self.task(task_id), lambda task: task["delivery"]["state"] == "delivered")
 
+    def called_back(self, prompt: str, **more: object) -> str:
+        """Hand over a prompt whose outcome is to be told, and give its task id."""
+        answer = self.http.post("/agent/submit", json={"prompt": prompt, "callback_url": self._callback_url} | more)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["task_id"])
+
     def cancel(self, task_id: str) -> httpx.Response:
         """Ask to end a task, and give the answer, whatever it is."""
         return self.http.post(f"/agent/cancel/{task_id}")

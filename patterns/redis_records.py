@@ -1,0 +1,96 @@
+"""How a task's record lies in Redis: its keys, its fields, and what ends it. Both sides of the store keep to it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import TypeAdapter
+from redis.exceptions import RedisError
+
+from patterns.contract import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    ErrorCode,
+    Task,
+    TaskError,
+    TaskStatus,
+    WebhookTask,
+)
+from patterns.settings import Settings
+from patterns.store import Unavailable, fingerprint, moment
+
+#: The attempts of a delivery, as the record keeps them.
+ATTEMPTS = TypeAdapter(list[DeliveryAttempt])
+
+
+class Keys:
+    """The names of everything the kit keeps in Redis. All begin with the prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.unfinished = f"{prefix}unfinished"
+        self.workers = f"{prefix}workers"
+        self.finished_channel = f"{prefix}finished"
+        #: The tasks whose outcome is still to be told, by when the next attempt is due.
+        self.to_tell = f"{prefix}to-tell"
+        #: Those whose outcome could not be told, by when it was given up.
+        self.dead_letters = f"{prefix}dead-letters"
+
+    def record(self, task_id: str) -> str:
+        """The hash of one task."""
+        return f"{self._prefix}task:{task_id}"
+
+    def idempotency(self, key: str) -> str:
+        """The hash that says which task an Idempotency-Key gave."""
+        return f"{self._prefix}key:{fingerprint(key).hex()}"
+
+
+def finishing(
+    keys: Keys, settings: Settings, task_id: str, now: float, status: TaskStatus, fields: Mapping[str, str]
+) -> tuple[list[str], list[Any]]:
+    """The keys and the arguments of the script that ends a task."""
+    pairs = [part for pair in fields.items() for part in pair]
+    return (
+        [keys.record(task_id), keys.unfinished, keys.to_tell],
+        [task_id, repr(now), settings.task_ttl_seconds, keys.finished_channel, status, *pairs],
+    )
+
+
+def task_of(task_id: str, fields: Mapping[str, str]) -> Task:
+    """The record as its client sees it: with its delivery, if it is to be called back."""
+
+    def when(name: str) -> Any:
+        return moment(float(fields[name])) if name in fields else None
+
+    error = None
+    if "error_code" in fields:
+        error = TaskError(code=ErrorCode(fields["error_code"]), message=fields["error_message"])
+    task = Task(
+        task_id=task_id,
+        status=TaskStatus(fields["status"]),
+        progress=int(fields["progress"]),
+        result=fields.get("result"),
+        error=error,
+        created_at=when("created_at"),
+        started_at=when("started_at"),
+        finished_at=when("finished_at"),
+    )
+    if "callback_url" not in fields:
+        return task
+    delivery = Delivery(
+        state=DeliveryState(fields["delivery"]),
+        attempts=ATTEMPTS.validate_json(fields.get("attempts", "[]")),
+        next_attempt_at=when("next_attempt_at"),
+        last_error=fields.get("last_error"),
+    )
+    return WebhookTask(**task.__dict__, delivery=delivery)
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Say `Unavailable` when Redis does not answer."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"{what} cannot be reached now ({type(error).__name__}). Try again in a moment.") from error
