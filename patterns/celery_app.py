@@ -41,6 +41,15 @@ class Transport(kombu_redis.Transport):
 TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "patterns.celery_app:Transport")
 
 
+def redelivered_after(settings: Settings) -> float:
+    """Seconds after which a message that is not acknowledged belongs to a dead worker, and is given to another.
+
+    Longer than any run may take, or a task that is alive would be run twice (celery#5935); no longer, or a dead one's
+    would wait.
+    """
+    return settings.task_timeout_seconds + HARD_LIMIT_AFTER_SECONDS + 5
+
+
 def celery_app(settings: Settings) -> Celery:
     """A Celery application with the settings that keep a task when something dies."""
     hard_limit = settings.task_timeout_seconds + HARD_LIMIT_AFTER_SECONDS
@@ -68,9 +77,7 @@ def celery_app(settings: Settings) -> Celery:
         broker_connection_timeout=1.0,
         broker_transport_options={
             "global_keyprefix": settings.key_prefix,
-            # A message not acknowledged for this long belongs to a dead worker. Longer than any run may take,
-            # or a task that is alive would be run twice (celery#5935); no longer, or a dead one's would wait.
-            "visibility_timeout": hard_limit + 5,
+            "visibility_timeout": redelivered_after(settings),
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
             # One process at a time puts back. If it is killed meanwhile, the next one waits so long, not 300 s.

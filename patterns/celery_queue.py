@@ -42,7 +42,7 @@ from patterns.agent import Agent, TaskEnded, load_agent, run_in_this_thread
 from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 from patterns.batching import Batcher
 from patterns.calling import Attempted, Caller, payload
-from patterns.celery_app import DELIVERIES, celery_app
+from patterns.celery_app import DELIVERIES, celery_app, redelivered_after
 from patterns.contract import CallbackSubmitRequest, ErrorCode, Task, WebhookTask
 from patterns.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
 from patterns.execution import describe
@@ -181,6 +181,33 @@ def tell_that_it_lives(sender: Any, **_: object) -> None:
     with suppress(RedisError):  # the next heartbeat may get through
         _records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
     tell_what_is_due()
+    give_up_what_the_broker_lost()
+
+
+#: The tasks with which nothing had begun for too long when they were last looked at.
+_unmoved: set[str] = set()
+
+
+def give_up_what_the_broker_lost() -> None:
+    """End the tasks of which the broker has no message any more: it came back without its data, the records did not.
+
+    A message that is only late is in the queue. One that has just left it has begun before the next look.
+    """
+    with suppress(RedisError, KombuError, OSError):
+        unmoved = set(_records().unmoved(2 * redelivered_after(_settings())))
+        for task_id in unmoved & _unmoved if unmoved and _queue_is_empty() else ():
+            _records().fail(task_id, ErrorCode.WORKER_LOST, "Its worker is gone, and the broker has lost it.")
+        _unmoved.clear()
+        _unmoved.update(unmoved)
+
+
+def _queue_is_empty() -> bool:
+    with celery.connection_for_write() as connection:
+        try:
+            queue = connection.default_channel.queue_declare(celery.conf.task_default_queue, passive=True)
+        except connection.channel_errors:  # there is none: Redis keeps no empty list
+            return True
+    return bool(queue.message_count == 0)
 
 
 @signals.worker_shutdown.connect

@@ -46,7 +46,7 @@ local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'pending' and status ~= 'running' then return 0 end
 local runs = redis.call('HINCRBY', KEYS[1], 'runs', 1)
 if runs > tonumber(ARGV[2]) then return -1 end
-redis.call('HSET', KEYS[1], 'status', 'running')
+redis.call('HSET', KEYS[1], 'status', 'running', 'run_at', ARGV[1])
 redis.call('HSETNX', KEYS[1], 'started_at', ARGV[1])
 return runs
 """
@@ -81,4 +81,17 @@ if key then redis.call('PEXPIRE', key, ttl) end
 if redis.call('HEXISTS', KEYS[1], 'callback_url') == 1 then redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
 return ARGV[5]
+"""
+
+#: KEYS: unfinished. ARGV: a moment, prefix of a record's key, most. Returns the ids of those tasks that have waited, or
+#: have been in their last run, since before that moment.
+UNMOVED = """
+local found = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3])) do
+  local known = redis.call('HMGET', ARGV[2] .. id, 'status', 'run_at')
+  if known[1] == 'pending' or (known[1] == 'running' and tonumber(known[2]) <= tonumber(ARGV[1])) then
+    found[#found + 1] = id
+  end
+end
+return found
 """

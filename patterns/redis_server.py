@@ -10,6 +10,7 @@ import shutil
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import redis
 
@@ -38,6 +39,7 @@ class RedisServer:
 
     url: str
     child: Child
+    folder: Path  # where its data is
 
 
 def find_program() -> str:
@@ -68,7 +70,7 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
     config.write_text(_CONFIG.format(port=port, password=password, folder=folder))
     child = family.start("Redis server", [program, str(config)], {**os.environ, "LC_ALL": "C"})
     _wait_until_up(child, port, password)
-    return RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child)
+    return RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child, folder)
 
 
 def check_redis(url: str) -> None:

@@ -32,6 +32,8 @@ WORKER_SILENCE_SECONDS = 10.0
 _PATIENCE_SECONDS = 1.0
 #: Whoever gets a 503 waits no longer than this for its record to be taken back.
 _FORGET_SECONDS = 0.4
+#: How many of the oldest unfinished tasks are looked at, when some may have been lost.
+_LOOKED_AT = 200
 
 #: The keys and the arguments of a script.
 _Call = tuple[list[str], list[str | int]]
@@ -222,6 +224,7 @@ class WorkerRecords:
         self._put_back = client.register_script(scripts.PUT_BACK)
         self._progress = client.register_script(scripts.PROGRESS)
         self._finish = client.register_script(scripts.FINISH)
+        self._unmoved = client.register_script(scripts.UNMOVED)
 
     def start(self, task_id: str, most_runs: int) -> bool:
         """Mark the task as running. False when it must not run: cancelled, finished, or run too often."""
@@ -245,6 +248,11 @@ class WorkerRecords:
     def fail(self, task_id: str, code: ErrorCode, message: str) -> None:
         """End the task with an error, unless it is finished already."""
         self._end(task_id, TaskStatus.FAILED, {"error_code": code, "error_message": message})
+
+    def unmoved(self, seconds: float) -> list[str]:
+        """The oldest unfinished tasks with which nothing has begun for so long."""
+        arguments: list[str | int] = [repr(time.time() - seconds), self._keys.record(""), _LOOKED_AT]
+        return [str(task_id) for task_id in self._unmoved([self._keys.unfinished], arguments)]
 
     def heartbeat(self, worker: str) -> None:
         """Note that this worker lives."""

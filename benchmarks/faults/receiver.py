@@ -65,6 +65,8 @@ class Receiver:
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
             pass  # the other end has gone, or speaks something else
+        except asyncio.CancelledError:
+            pass  # the run is over, and nobody waits for this task: asyncio would complain about it
         finally:
             self._open.discard(writer)
             with contextlib.suppress(ConnectionError):
