@@ -38,6 +38,7 @@ from patterns.agent import Agent, TaskEnded, load_agent, run_in_this_thread
 from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 from patterns.batching import Batcher
 from patterns.celery_app import celery_app
+from patterns.celery_brokers import CONFIRM_SECONDS, publishing
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.execution import describe
 from patterns.redis_store import RedisStore, WorkerRecords
@@ -179,11 +180,12 @@ class Publisher:
 
 
 def publish(tasks: Sequence[tuple[str, str]]) -> None:
-    """Send a message for each task id and prompt, in one go where the broker can (Redis). Blocks."""
-    with celery.producer_pool.acquire(block=True) as producer, producer.batch():
+    """Send a message for each task id and prompt, and return when the broker has them. Blocks."""
+    # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
+    options = {"retry": False, "confirm_timeout": CONFIRM_SECONDS, "argsrepr": "(prompt)"}
+    with celery.producer_pool.acquire(block=True) as producer, publishing(producer):
         for task_id, prompt in tasks:
-            # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
-            run_agent.apply_async((prompt,), task_id=task_id, producer=producer, retry=False, argsrepr="(prompt)")
+            run_agent.apply_async((prompt,), task_id=task_id, producer=producer, **options)
 
 
 def create_app() -> FastAPI:
@@ -196,6 +198,8 @@ def create_app() -> FastAPI:
         **celery.conf.broker_transport_options,
         "socket_timeout": 1.0,
         "socket_connect_timeout": 1.0,
+        "read_timeout": 1.0,  # these two are RabbitMQ's
+        "write_timeout": 1.0,
         # And one try: whoever waits for an answer would rather hear 503 now. kombu alone goes on trying.
         "max_retries": 1,
         "interval_start": 0,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.contract.conftest import OVER_RABBITMQ
 from tests.contract.task_shape import check_problem
 from tests.serving import Served
 
@@ -70,7 +71,7 @@ def test_json_under_another_content_type_is_refused(quick: Served) -> None:
     send(quick, b'{"prompt": "x"}', "text/plain")
 
 
-@pytest.mark.parametrize("name", ["background_tasks", "celery_queue", "in_memory_queue", "polling"])
+@pytest.mark.parametrize("name", ["background_tasks", "celery_queue", "in_memory_queue", "polling", OVER_RABBITMQ])
 def test_a_callback_url_is_refused_where_nobody_calls_back(quick: Served) -> None:
     answer = quick.http.post("/agent/submit", json={"prompt": "x", "callback_url": "https://example.com/"})
 
