@@ -147,6 +147,8 @@ def _tell_what_runs(served: Running, settings: Settings, env: dict[str, str]) ->
     if "redis" in pattern.needs:
         where = "REDIS_URL" if os.environ.get("REDIS_URL") else "a private Redis, gone when this stops"
         out.print(f"  {'records':<13} {where}", style="dim")
+    if pattern.processes and settings.broker_url:
+        out.print(f"  {'messages':<13} KIT_BROKER_URL", style="dim")
     command = f'kit submit "Compare the three vendors." --url {served.url}'
     if pattern.learns_by is LearnsBy.CALLBACK:
         secret = env.get("KIT_WEBHOOK_SECRET") or settings.webhook_secret
@@ -174,6 +176,8 @@ def _tell_what_part_runs(part: Part) -> None:
     for child in part.children:
         out.print(f"  {child.name:<13} process {child.pid}", style="dim")
     out.print(f"  {'records':<13} REDIS_URL", style="dim")
+    if os.environ.get("KIT_BROKER_URL"):
+        out.print(f"  {'messages':<13} KIT_BROKER_URL", style="dim")
     if part.missing:
         out.print(
             f"  {escape(part.missing.partition(' Start one')[0])} With the same REDIS_URL, here or on another host:\n"

@@ -17,7 +17,7 @@ import redis
 
 from patterns.descriptor import Pattern
 from patterns.processes import Child, Family
-from patterns.redis_server import check_redis
+from patterns.redis_server import check_broker, check_redis
 from patterns.redis_store import Keys
 from patterns.serving import (
     CannotServe,
@@ -80,7 +80,6 @@ def running_web(
     """
     environment = _shared(pattern, Role.WEB, env)
     with listening_socket(host, port) as listener, Family(log) as family:
-        check_redis(environment["REDIS_URL"])
         start_web(family, pattern, environment, listener, web_processes)
         url, missing = url_of(listener), None
 
@@ -111,7 +110,6 @@ def running_worker(
     environment, settings = _shared(pattern, Role.WORKER, env), load_settings()
     heartbeats = Keys(environment.get("KIT_KEY_PREFIX") or settings.key_prefix).workers
     unique = secrets.token_hex(3)
-    check_redis(environment["REDIS_URL"])
     records = redis.Redis.from_url(environment["REDIS_URL"], decode_responses=True, socket_timeout=2)
     with Family(log) as family, records:
         for process in pattern.processes:
@@ -132,7 +130,7 @@ def running_worker(
 
 
 def _shared(pattern: Pattern, role: Role, env: Mapping[str, str] | None) -> dict[str, str]:
-    """The environment of a part that shares a Redis with the others."""
+    """The environment of a part that shares a Redis, and perhaps another broker, with the others."""
     if not pattern.processes:
         raise NoSuchPart(
             f"{pattern.name} does all of its work in the web process, so there is no part to start apart. "
@@ -144,4 +142,7 @@ def _shared(pattern: Pattern, role: Role, env: Mapping[str, str] | None) -> dict
             f"--role {role} needs REDIS_URL: the parts meet in one Redis, and a private one would be nobody else's. "
             "Start a Redis that all hosts reach, and set REDIS_URL=redis://HOST:6379/0 for each part."
         )
+    check_redis(environment["REDIS_URL"])
+    if environment.get("KIT_BROKER_URL"):
+        check_broker(environment["KIT_BROKER_URL"])
     return environment

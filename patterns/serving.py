@@ -19,7 +19,7 @@ import httpx
 
 from patterns.descriptor import Pattern, Process
 from patterns.processes import Child, Family, ProcessFailed
-from patterns.redis_server import check_redis, start_redis
+from patterns.redis_server import check_broker, check_redis, start_redis
 from patterns.settings import Settings, load_settings
 
 _READY_SECONDS = 30.0
@@ -106,6 +106,8 @@ def running(
             environment["REDIS_URL"], redis = server.url, server.child
         elif "redis" in pattern.needs:
             check_redis(environment["REDIS_URL"])
+        if pattern.processes and environment.get("KIT_BROKER_URL"):
+            check_broker(environment["KIT_BROKER_URL"])
         workers = [start_worker(family, process, environment) for process in pattern.processes]
         web = start_web(family, pattern, environment, listener, web_processes)
         url = url_of(listener)
