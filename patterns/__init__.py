@@ -33,6 +33,8 @@ CELERY_QUEUE = Pattern(
                 *("-W", "ignore:You're running the worker with superuser"),
                 *("-m", "celery", "--quiet", "-A", "patterns.celery_queue", "worker"),
                 *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
+                # Two workers of one name would be one to `/health`: when either stops, both are gone.
+                *("--hostname", "{unique}@%h"),
             ),
             # SIGTERM alone would wait for running tasks however long they take. With this the worker gives them
             # KIT_GRACE_SECONDS, then puts them back for the next worker.

@@ -42,7 +42,8 @@ from patterns.agent import Agent, TaskEnded, load_agent, run_in_this_thread
 from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 from patterns.batching import Batcher
 from patterns.calling import Attempted, Caller, payload
-from patterns.celery_app import DELIVERIES, celery_app, redelivered_after
+from patterns.celery_app import celery_app, redelivered_after
+from patterns.celery_brokers import CONFIRM_SECONDS, DELIVER, publishing
 from patterns.contract import CallbackSubmitRequest, ErrorCode, Task, WebhookTask
 from patterns.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
 from patterns.execution import describe
@@ -141,7 +142,7 @@ def _too_long() -> str:
     return f"The task ran longer than {_settings().task_timeout_seconds:g} s."
 
 
-@celery.task(name="kit.deliver", ignore_result=True)
+@celery.task(name=DELIVER)
 def deliver(task_id: str, attempts: int) -> None:
     """Tell one outcome, if nobody else has: one attempt. The outbox has the next one sent when it is due."""
     outbox = _records().outbox
@@ -161,7 +162,7 @@ def tell_what_is_due() -> None:
     """Send a message for each outcome that is due to be told."""
     with suppress(RedisError, KombuError, OSError):  # what cannot be sent now is due again in a moment
         for task_id, attempts in _records().outbox.due():
-            deliver.apply_async((task_id, attempts), queue=DELIVERIES, retry=False)
+            deliver.apply_async((task_id, attempts), retry=False)
 
 
 @signals.celeryd_init.connect
@@ -184,21 +185,24 @@ def tell_that_it_lives(sender: Any, **_: object) -> None:
     give_up_what_the_broker_lost()
 
 
-#: The tasks with which nothing had begun for too long when they were last looked at.
-_unmoved: set[str] = set()
+#: The tasks that do not move while nothing is in the queue, and since when, on time.monotonic().
+_left_over: dict[str, float] = {}
 
 
 def give_up_what_the_broker_lost() -> None:
     """End the tasks of which the broker has no message any more: it came back without its data, the records did not.
 
-    A message that is only late is in the queue. One that has just left it has begun before the next look.
+    A message that is only late is in the queue. One that a worker holds becomes a run before any worker may be dead.
     """
+    long = redelivered_after(_settings())
     with suppress(RedisError, KombuError, OSError):
-        unmoved = set(_records().unmoved(2 * redelivered_after(_settings())))
-        for task_id in unmoved & _unmoved if unmoved and _queue_is_empty() else ():
+        unmoved, now = _records().unmoved(long), time.monotonic()
+        left_over = unmoved if unmoved and _queue_is_empty() else []
+        since = {task_id: _left_over.get(task_id, now) for task_id in left_over}
+        _left_over.clear()
+        _left_over.update(since)
+        for task_id in [task_id for task_id, first in since.items() if now - first > long]:
             _records().fail(task_id, ErrorCode.WORKER_LOST, "Its worker is gone, and the broker has lost it.")
-        _unmoved.clear()
-        _unmoved.update(unmoved)
 
 
 def _queue_is_empty() -> bool:
@@ -243,11 +247,12 @@ class Publisher:
 
 
 def publish(tasks: Sequence[Message]) -> None:
-    """Send the messages in one go where the broker can (Redis). Blocks."""
-    with celery.producer_pool.acquire(block=True) as producer, producer.batch():
+    """Send the messages, and return when the broker has them. Blocks."""
+    # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
+    options = {"retry": False, "confirm_timeout": CONFIRM_SECONDS, "argsrepr": "(prompt)"}
+    with celery.producer_pool.acquire(block=True) as producer, publishing(producer):
         for task_id, *arguments in tasks:
-            # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
-            run_agent.apply_async(arguments, task_id=task_id, producer=producer, retry=False, argsrepr="(prompt)")
+            run_agent.apply_async(arguments, task_id=task_id, producer=producer, **options)
 
 
 def create_app() -> FastAPI:
@@ -260,6 +265,8 @@ def create_app() -> FastAPI:
         **celery.conf.broker_transport_options,
         "socket_timeout": 1.0,
         "socket_connect_timeout": 1.0,
+        "read_timeout": 1.0,  # these two are RabbitMQ's
+        "write_timeout": 1.0,
         # And one try: whoever waits for an answer would rather hear 503 now. kombu alone goes on trying.
         "max_retries": 1,
         "interval_start": 0,

@@ -68,7 +68,10 @@ _MEANINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process that a pattern needs beside the web server, as arguments of the Python interpreter."""
+    """A process that a pattern needs beside the web server, as arguments of the Python interpreter.
+
+    `{unique}` in an argument becomes a word that no other process has: several of them may run on one host.
+    """
 
     name: str
     arguments: Sequence[str]

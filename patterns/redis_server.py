@@ -11,12 +11,14 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 
 from patterns.processes import Child, Family, ProcessFailed
 
 _START_SECONDS = 10.0
+_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
 # Append-only with a sync each second is how one runs a broker whose queue must outlive a crash of the server.
 _CONFIG = """\
@@ -74,7 +76,7 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
 
 
 def check_redis(url: str) -> None:
-    """Raise `ProcessFailed` when no Redis answers at `url`."""
+    """Raise `ProcessFailed` when no Redis answers at `url`, which is REDIS_URL."""
     try:
         with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=None) as client:
             client.ping()
@@ -82,6 +84,20 @@ def check_redis(url: str) -> None:
         raise ProcessFailed(
             f"REDIS_URL is set, and no Redis answers there: {str(error).rstrip('.')}. "
             "Start it, or unset REDIS_URL to get a private one."
+        ) from error
+
+
+def check_broker(url: str) -> None:
+    """Raise `ProcessFailed` when nobody takes connections at `url`, which is KIT_BROKER_URL: Celery would wait."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme)
+        if port:  # a socket's path has none
+            socket.create_connection((host, port), timeout=2).close()
+    except (OSError, ValueError) as error:
+        raise ProcessFailed(
+            f"KIT_BROKER_URL is set, and nobody answers there: {error}. Start that broker, or unset KIT_BROKER_URL to "
+            "send the messages through REDIS_URL."
         ) from error
 
 

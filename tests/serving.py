@@ -18,6 +18,7 @@ from patterns.redis_server import RedisServer, start_redis
 from patterns.serving import Running, running
 from patterns.settings import Settings, environment_variable, new_webhook_secret
 from tests.documented import OpenAPI
+from tests.rabbitmq import RabbitMQ
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 Json = dict[str, Any]
@@ -152,8 +153,9 @@ def _json(answer: httpx.Response) -> Json:
 class Servers:
     """Starts servers side by side, and stops all of them when the block ends."""
 
-    def __init__(self, folder: Path, callback_url: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, callback_url: str, rabbitmq: RabbitMQ | None = None) -> None:
+        self.rabbitmq = rabbitmq
+        self.folder = folder
         self._callback_url = callback_url
         self._started: list[ExitStack] = []
         self._needed: list[Family] = []
@@ -176,7 +178,7 @@ class Servers:
         self._started.append(stack)
         webhook = {"KIT_WEBHOOK_ALLOW_PRIVATE": "1", "KIT_WEBHOOK_SECRET": new_webhook_secret()}
         settings = {**_NOTHING_SET, **webhook, **env}
-        log = self._folder / f"{next(self._numbers)}-{pattern.name}.log"
+        log = self.folder / f"{next(self._numbers)}-{pattern.name}.log"
         up = stack.enter_context(running(pattern, env=settings, web_processes=web_processes, log=log))
         served = Served(up, self._callback_url)
         stack.callback(served.close)
@@ -189,7 +191,9 @@ class Servers:
 
     def fleet(self, patterns: Iterable[Pattern], env: Mapping[str, str]) -> dict[str, Served]:
         """Start several patterns side by side, all with the same settings, and give them by name."""
-        chosen = list(patterns)
+        return self.side_by_side({pattern.name: (pattern, env) for pattern in patterns})
+
+    def side_by_side(self, chosen: Mapping[str, tuple[Pattern, Mapping[str, str]]]) -> dict[str, Served]:
+        """Start several patterns side by side, each with its own settings, and give them by these names."""
         with ThreadPoolExecutor(len(chosen)) as threads:
-            served = threads.map(lambda pattern: self.serve(pattern, env), chosen)
-            return {one.pattern.name: one for one in served}
+            return dict(zip(chosen, threads.map(lambda one: self.serve(*one), chosen.values()), strict=True))
