@@ -207,10 +207,13 @@ def give_up_what_the_broker_lost() -> None:
 
 def _queue_is_empty() -> bool:
     with celery.connection_for_write() as connection:
+        # Passive asks without making one, which RabbitMQ would compare with the one that it has. For Redis a queue is
+        # a list, and kombu looks for it under the wrong name where there is a prefix.
+        passive = connection.transport.driver_type == "amqp"
         try:
-            queue = connection.default_channel.queue_declare(celery.conf.task_default_queue, passive=True)
-        except connection.channel_errors:  # there is none: Redis keeps no empty list
-            return True
+            queue = connection.default_channel.queue_declare(celery.conf.task_default_queue, passive=passive)
+        except connection.channel_errors:
+            return True  # the broker has lost the queue too
     return bool(queue.message_count == 0)
 
 

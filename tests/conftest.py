@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rabbitmq import NoRabbitMQ, RabbitMQ, running_rabbitmq
+from patterns.rabbitmq_server import NoRabbitMQ, RabbitMQ, running_rabbitmq
 from tests.receiving import Callbacks, receiving
 
 

@@ -14,11 +14,11 @@ import httpx
 from patterns.contract import FINISHED
 from patterns.descriptor import Pattern
 from patterns.processes import Family
+from patterns.rabbitmq_server import RabbitMQ
 from patterns.redis_server import RedisServer, start_redis
 from patterns.serving import Running, running
 from patterns.settings import Settings, environment_variable, new_webhook_secret
 from tests.documented import OpenAPI
-from tests.rabbitmq import RabbitMQ
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 Json = dict[str, Any]

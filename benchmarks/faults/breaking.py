@@ -1,13 +1,13 @@
 """How each fault is done: what breaks, for how long, and when the agents' gate opens."""
 
 import asyncio
-import shutil
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults.agent import gate, runs_file
+from benchmarks.faults.brokers import Broker
 from benchmarks.faults.client import Client, Known
 from benchmarks.faults.receiver import Receiver
 from benchmarks.faults.waiting import until
@@ -33,6 +33,7 @@ class Scene:
     receiver: Receiver
     client: Client
     held: list[Known]
+    broker: Broker | None = None
 
     def open_gate(self) -> None:
         """Let the agents go on."""
@@ -104,26 +105,25 @@ async def _worker_stop(scene: Scene) -> None:
 
 async def _broker_kill(scene: Scene) -> None:
     broker = _broker(scene)
-    await asyncio.to_thread(broker.kill)
+    await asyncio.to_thread(broker.child.kill)
     await asyncio.sleep(AWAY_SECONDS / 3)
-    broker.start()
+    await asyncio.to_thread(broker.start)
     scene.open_gate()
 
 
 async def _broker_loss(scene: Scene) -> None:
     broker = _broker(scene)
-    await asyncio.to_thread(broker.kill)
-    for data in scene.served.family.folder.glob("redis-*/appendonlydir"):
-        shutil.rmtree(data)
-    broker.start()
+    await asyncio.to_thread(broker.child.kill)
+    broker.lose_data()
+    await asyncio.to_thread(broker.start)
     scene.open_gate()
 
 
 async def _broker_freeze(scene: Scene) -> None:
     broker = _broker(scene)
-    broker.kill(signal.SIGSTOP)
+    broker.child.kill(signal.SIGSTOP)
     await asyncio.sleep(AWAY_SECONDS)
-    broker.kill(signal.SIGCONT)
+    broker.child.kill(signal.SIGCONT)
     scene.open_gate()
 
 
@@ -152,9 +152,9 @@ async def _client_gone(scene: Scene) -> None:
     await until(lambda: everybody <= set(scene.runs()), _STOP_SECONDS)
 
 
-def _broker(scene: Scene) -> Child:
-    assert scene.served.redis, "faults are for a private broker"  # noqa: S101 whoever runs them sees to it
-    return scene.served.redis
+def _broker(scene: Scene) -> Broker:
+    assert scene.broker, "nothing of a broker is broken where there is none"  # noqa: S101 `applies` sees to it
+    return scene.broker
 
 
 #: Every fault, in the order of the table.

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.faults.breaking import BREAKS, Scene, applies
+from benchmarks.faults.brokers import Broker, redis_of
 from benchmarks.faults.client import Client, Known
 from benchmarks.faults.receiver import Receiver
 from benchmarks.faults.record import Cell
 from benchmarks.faults.waiting import until
 from patterns.descriptor import Fault, Pattern
 from patterns.processes import ProcessFailed
+from patterns.rabbitmq_server import running_rabbitmq
 from patterns.serving import CannotServe, Running, running
 from patterns.settings import new_webhook_secret
 
@@ -25,9 +27,9 @@ _TIMEOUT_SECONDS = 8
 #: At a stop the web process has so long for what it has accepted. A held task outlasts it.
 _GRACE_SECONDS = 4
 #: Everything must be known so long after the break, or it is lost.
-_DEADLINE_SECONDS = 45.0
+_DEADLINE_SECONDS = 60.0
 #: And told so long after that: the pauses between attempts are a second at most here.
-_TELLING_SECONDS = 8.0
+_TELLING_SECONDS = 40.0
 
 Tell = Callable[[Cell], None]
 
@@ -40,32 +42,50 @@ class Faults:
     tasks: int = 200
 
 
-async def cells_of(pattern: Pattern, wanted: Faults, folder: Path, tell: Tell) -> list[Cell]:
+@dataclass(frozen=True)
+class Subject:
+    """Who is put to the faults: a pattern, perhaps over a RabbitMQ of its own."""
+
+    name: str
+    pattern: Pattern
+    over_rabbitmq: bool = False
+
+
+async def cells_of(subject: Subject, wanted: Faults, folder: Path, tell: Tell) -> list[Cell]:
     """Every cell of one contender, in order, each told as it is done. One that breaks everything says so."""
     done: list[Cell] = []
     secret = new_webhook_secret()
-    faults = [fault for fault in wanted.faults if applies(fault, pattern)]
-    log = folder / f"{pattern.name}.faults.log"
+    faults = [fault for fault in wanted.faults if applies(fault, subject.pattern)]
 
     def note(cell: Cell) -> None:
         done.append(cell)
         tell(cell)
 
     try:
-        async with _serving(pattern, _environment(folder, secret), log) as served:
+        async with _serving(subject, folder, secret) as (served, broker):
             for fault in faults:
-                note(await _Trial(pattern, fault, served, folder, secret, wanted.tasks).cell())
+                note(await _Trial(subject, fault, served, broker, folder, secret, wanted.tasks).cell())
     except (ProcessFailed, CannotServe) as error:
         for fault in faults[len(done) :]:
-            note(replace(_empty(pattern, fault), trouble=str(error)))
+            note(replace(_empty(subject, fault), trouble=str(error)))
     return done
 
 
 @asynccontextmanager
-async def _serving(pattern: Pattern, env: Mapping[str, str], log: Path) -> AsyncIterator[Running]:
-    """As `running`, beside others: starting and stopping wait in threads. An interrupt leaves nothing behind."""
+async def _serving(subject: Subject, folder: Path, secret: str) -> AsyncIterator[tuple[Running, Broker | None]]:
+    """The servers, and the broker that may be broken. Starting and stopping wait in threads, beside the others; an
+    interrupt leaves nothing behind."""
     stack = ExitStack()
-    starting = asyncio.ensure_future(asyncio.to_thread(stack.enter_context, running(pattern, env=env, log=log)))
+
+    def start() -> tuple[Running, Broker | None]:
+        env, log = _environment(folder, secret), folder / f"{subject.name}.faults.log"
+        if not subject.over_rabbitmq:
+            served = stack.enter_context(running(subject.pattern, env=env, log=log))
+            return served, redis_of(served)
+        broker = stack.enter_context(running_rabbitmq())
+        return stack.enter_context(running(subject.pattern, env={**env, "KIT_BROKER_URL": broker.url}, log=log)), broker
+
+    starting = asyncio.ensure_future(asyncio.to_thread(start))
     try:
         yield await asyncio.shield(starting)
     finally:
@@ -95,23 +115,32 @@ def _environment(folder: Path, secret: str) -> Mapping[str, str]:
     }
 
 
-def _empty(pattern: Pattern, fault: Fault) -> Cell:
+def _empty(subject: Subject, fault: Fault) -> Cell:
     return Cell(
-        contender=pattern.name,
+        contender=subject.name,
         fault=fault.value,
-        claims_loss=fault in pattern.loses_on,
-        calls_back=pattern.can_call_back,
+        claims_loss=fault in subject.pattern.loses_on,
+        calls_back=subject.pattern.can_call_back,
     )
 
 
 class _Trial:
     """One cell, from its first task to its last outcome."""
 
-    def __init__(self, pattern: Pattern, fault: Fault, served: Running, folder: Path, secret: str, tasks: int) -> None:
-        self._cell = _empty(pattern, fault)
-        self._name = f"{pattern.name}-{fault.value}"
-        self._pattern, self._fault = pattern, fault
-        self._served, self._folder, self._secret = served, folder, secret
+    def __init__(
+        self,
+        subject: Subject,
+        fault: Fault,
+        served: Running,
+        broker: Broker | None,
+        folder: Path,
+        secret: str,
+        tasks: int,
+    ) -> None:
+        self._cell = _empty(subject, fault)
+        self._name = f"{subject.name}-{fault.value}"
+        self._pattern, self._fault = subject.pattern, fault
+        self._served, self._broker, self._folder, self._secret = served, broker, folder, secret
         self._early, self._tasks = tasks // 2, tasks
 
     async def cell(self) -> Cell:
@@ -130,7 +159,7 @@ class _Trial:
         await client.learn_all(early, time.monotonic() + _DEADLINE_SECONDS)
         await self._until_told(receiver, early)
         held = await client.submit_all(self._name, range(self._early, self._tasks), "held")
-        scene = Scene(self._name, self._folder, self._served, receiver, client, held)
+        scene = Scene(self._name, self._folder, self._served, receiver, client, held, self._broker)
         if not await self._until_in_hand(scene):
             scene.open_gate()
             return replace(self._cell, trouble="the workers did not take the tasks that were to be held")

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
-from tests.rabbitmq import RabbitMQ
+from patterns.rabbitmq_server import RabbitMQ
 from tests.receiving import Callbacks
 from tests.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 from tests.stories import Told, lived_through, put_stories_last

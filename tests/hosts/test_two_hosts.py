@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from benchmarks.two_hosts import Finishes, Host, Wrong, nothing_is_lost
+from patterns.rabbitmq_server import RabbitMQ
 from tests.kit.command import Outcome, environment
 from tests.kit.marked import running
-from tests.rabbitmq import RabbitMQ
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,7 @@
 """celery_queue when the broker comes back without its messages, and the records, in another Redis, are still there."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +16,9 @@ _GIVEN_UP_WITHIN_SECONDS = 60.0
 _SETTINGS = {"KIT_AGENT": "tests.agents:by_prompt", "KIT_TASK_TIMEOUT_SECONDS": "1", "KIT_WORKERS": "1"}
 
 
+pytestmark = pytest.mark.timeout(300)
+
+
 @dataclass(frozen=True)
 class Story:
     """What clients saw."""
@@ -22,11 +26,27 @@ class Story:
     running: Json
     waiting: list[Json]
     new: Json
-    slow: Json
+    later: Json
+    patient: list[Json]
 
 
 def live_through(servers: Servers) -> Story:
-    """Kill the worker in the middle of a task, and then the broker with its data."""
+    """Kill the worker in the middle of a task, and then the broker with its data. Beside that let tasks wait long."""
+    with ThreadPoolExecutor(1) as thread:
+        patient = thread.submit(wait_long, servers)
+        running, *waiting, new, later = lose(servers)
+        return Story(running, waiting, new, later, patient.result())
+
+
+def wait_long(servers: Servers) -> list[Json]:
+    """Tasks that wait for each other for longer than one that is lost is looked for."""
+    served = servers.serve(CELERY_QUEUE, _SETTINGS)
+    task_ids = [served.accept("sleeps:0.8") for _ in range(36)]
+    return [served.outcome(task_id, 4 * _GIVEN_UP_WITHIN_SECONDS) for task_id in task_ids]
+
+
+def lose(servers: Servers) -> list[Json]:
+    """One that ran, three that waited, one that came when all was well again, and another one."""
     broker = servers.redis()
     served = servers.serve(CELERY_QUEUE, {**_SETTINGS, "KIT_BROKER_URL": broker.url})
     (worker,) = served.running.workers
@@ -41,7 +61,7 @@ def live_through(servers: Servers) -> Story:
     worker.start()
     new = outcome_of_a_new_one(served)
     given_up = [served.outcome(task_id, _GIVEN_UP_WITHIN_SECONDS) for task_id in (running, *waiting)]
-    return Story(given_up[0], given_up[1:], new, outcome_of_a_new_one(served))
+    return [*given_up, new, outcome_of_a_new_one(served)]
 
 
 def outcome_of_a_new_one(served: Served) -> Json:
@@ -66,4 +86,8 @@ def test_tasks_whose_messages_are_gone_do_not_wait_for_ever(story: Story) -> Non
 
 
 def test_those_whose_messages_are_there_are_done(story: Story) -> None:
-    assert story.new["status"] == story.slow["status"] == "completed"
+    assert story.new["status"] == story.later["status"] == "completed"
+
+
+def test_those_that_only_wait_long_are_done(story: Story) -> None:
+    assert [task["status"] for task in story.patient] == ["completed"] * len(story.patient)

@@ -16,8 +16,8 @@ import pytest
 import redis
 
 from patterns import CELERY_QUEUE
+from patterns.rabbitmq_server import RabbitMQ
 from patterns.redis_records import Keys
-from tests.rabbitmq import RabbitMQ
 from tests.serving import Json, Served, Servers
 from tests.stories import Told
 from tests.waiting import eventually

@@ -43,7 +43,7 @@ def _declared(findings: Findings) -> list[Block]:
 
 
 def _measured(findings: Findings) -> list[Block]:
-    names = [one.name for one in findings.contenders if any(cell.contender == one.name for cell in findings.faults)]
+    names = list(dict.fromkeys(cell.contender for cell in findings.faults))
     faults = list(dict.fromkeys(cell.fault for cell in findings.faults))
     order = [fault.value for fault in Fault]
     faults.sort(key=order.index)

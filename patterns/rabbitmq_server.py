@@ -1,4 +1,4 @@
-"""A private RabbitMQ of one node for the tests, from Debian's package.
+"""A private RabbitMQ of one node, from the system's package: for tests, and for what is broken on purpose.
 
 Its wrapper script would change to another user; the script behind it does not. Names and ports are its own, so is
 epmd, the directory of Erlang's nodes, which otherwise goes on for ever.
@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from patterns.processes import Child, Family
+from patterns.processes import Child, Family, ProcessFailed
 from patterns.redis_server import free_port
 
 #: Erlang takes its time, on a busy machine much of it.
 _START_SECONDS = 90.0
+_DATA = "data"
 _SCRIPTS = "rabbitmq_server-*/sbin/rabbitmq-server"
 _FOLDERS = (Path("/usr/lib/rabbitmq/lib"), Path("/opt/rabbitmq"), Path("/usr/local/lib"))
 
@@ -32,7 +33,7 @@ log.file.level = warning
 """
 
 
-class NoRabbitMQ(Exception):
+class NoRabbitMQ(ProcessFailed):
     """There is none on this machine. The message says what to install."""
 
 
@@ -43,18 +44,25 @@ class RabbitMQ:
     url: str
     child: Child
     port: int
+    folder: Path
+
+    def lose_data(self) -> None:
+        """Take away all that it had written down. For one that does not run."""
+        shutil.rmtree(self.folder / _DATA)
 
     def start(self) -> None:
-        """Start it again, and return when it takes connections. It has the data it had."""
+        """Start it again, and return when it takes connections. It has the data it had. Raises `ProcessFailed`."""
         self.child.start()
         self.wait_until_up()
 
     def wait_until_up(self) -> None:
-        """Return when it takes connections."""
+        """Return when it takes connections. Raises `ProcessFailed`."""
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
-            assert self.child.exit_code is None, f"RabbitMQ {self.child.how_it_ended} before it was up"
-            assert time.monotonic() < deadline, f"RabbitMQ was not up after {_START_SECONDS:g} s"
+            if self.child.exit_code is not None:
+                raise ProcessFailed(f"RabbitMQ {self.child.how_it_ended} before it was up.")
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"RabbitMQ was not up after {_START_SECONDS:g} s.")
             time.sleep(0.05)
 
     def _answers(self) -> bool:
@@ -71,15 +79,16 @@ def find_script() -> Path:
     for folder in _FOLDERS:
         if found := sorted(folder.glob(_SCRIPTS)):
             return found[-1]
-    raise NoRabbitMQ("There is no RabbitMQ for the tests. Debian: apt install rabbitmq-server")
+    raise NoRabbitMQ("There is no RabbitMQ here (Debian: apt install rabbitmq-server).")
 
 
 @contextmanager
 def running_rabbitmq() -> Iterator[RabbitMQ]:
-    """Run a private node for as long as the block lasts. Raises `NoRabbitMQ`."""
+    """Run a private node for as long as the block lasts. Raises `NoRabbitMQ`, `ProcessFailed`."""
     script = find_script()
     epmd = shutil.which("epmd")
-    assert epmd, "RabbitMQ is there, and Erlang's epmd is not"
+    if not epmd:
+        raise NoRabbitMQ("RabbitMQ is here, and Erlang's epmd is not on PATH.")
     port, epmd_port, password = free_port(), free_port(), secrets.token_urlsafe(16)
     with Family() as family:
         home = family.folder
@@ -95,7 +104,7 @@ def running_rabbitmq() -> Iterator[RabbitMQ]:
             "RABBITMQ_CONF_ENV_FILE": str(home / "none"),
             "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
-            "RABBITMQ_MNESIA_BASE": str(home / "data"),
+            "RABBITMQ_MNESIA_BASE": str(home / _DATA),
             "RABBITMQ_LOG_BASE": str(home / "log"),
             "RABBITMQ_NODENAME": f"kit{port}@localhost",
             "RABBITMQ_NODE_PORT": str(port),
@@ -105,8 +114,7 @@ def running_rabbitmq() -> Iterator[RabbitMQ]:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
         }
         family.start("epmd", [epmd], env)
-        broker = RabbitMQ(
-            f"amqp://kit:{password}@127.0.0.1:{port}//", family.start("RabbitMQ", [str(script)], env), port
-        )
+        node = family.start("RabbitMQ", [str(script)], env)
+        broker = RabbitMQ(f"amqp://kit:{password}@127.0.0.1:{port}//", node, port, home)
         broker.wait_until_up()
         yield broker

@@ -1,0 +1,44 @@
+"""The brokers that can be broken: a private Redis, and a private RabbitMQ."""
+
+import shutil
+from dataclasses import dataclass
+from typing import Protocol
+
+from patterns.processes import Child
+from patterns.serving import Running
+
+
+class Broker(Protocol):
+    """One that runs for nobody else."""
+
+    @property
+    def child(self) -> Child:
+        """Its process."""
+
+    def start(self) -> None:
+        """Start it again, after it has ended."""
+
+    def lose_data(self) -> None:
+        """Take away all that it had written down. For one that does not run."""
+
+
+@dataclass(frozen=True)
+class PrivateRedis:
+    """The one that the kit has started beside the servers."""
+
+    child: Child
+    served: Running
+
+    def start(self) -> None:
+        """Start it again, after it has ended."""
+        self.child.start()
+
+    def lose_data(self) -> None:
+        """Take away all that it had written down. For one that does not run."""
+        for data in self.served.family.folder.glob("redis-*/appendonlydir"):
+            shutil.rmtree(data)
+
+
+def redis_of(served: Running) -> Broker | None:
+    """The private Redis of these servers, if they need one."""
+    return PrivateRedis(served.redis, served) if served.redis else None
