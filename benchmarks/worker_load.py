@@ -164,7 +164,7 @@ def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, fol
         web_cpu_microseconds_per_submit=1e6 * web_cpu / tasks,
         connections_per_worker=connections,
         idle_commands_per_second=idle[0].commands / idle[0].seconds,
-        idle_commands={name: round(n / idle[0].seconds, 2) for name, n in idle_calls.items() if n > 2},
+        idle_commands={name: round(n / idle[0].seconds, 2) for name, n in idle_calls.items() if n},
         health_milliseconds=quiet,
         simulated_workers=simulated,
         crowds=crowds,

@@ -112,7 +112,7 @@ def test_kept_records_runs_and_answers_both_questions() -> None:
 
 def test_worker_load_runs_and_every_figure_is_one() -> None:
     argv = [sys.executable, "-m", "benchmarks.worker_load", "--json"]
-    argv += ["--tasks", "100", "--workers", "30", "--idle-seconds", "2"]
+    argv += ["--tasks", "100", "--workers", "30", "--idle-seconds", "3"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stderr
 
