@@ -76,6 +76,12 @@ def test_it_tells_what_happened_in_order(play: Outcome) -> None:
     assert re.search(".*".join(map(re.escape, told)), play.out, re.DOTALL), play.out
 
 
+def test_the_readme_names_it_and_the_parts_that_it_starts() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for command in ("python -m benchmarks.two_hosts", "kit serve celery_queue --role w"):
+        assert f"uv run {command}" in readme
+
+
 def test_nothing_of_them_goes_on(plays: Mapping[str, Future[Outcome]]) -> None:
     assert {play.result().code for play in plays.values()} == {0}
     eventually(lambda: running(MARK), lambda left: left == [])

@@ -1,0 +1,40 @@
+"""Many idle Celery workers, simulated: each asks of Redis what a real one asks while it has nothing to do."""
+
+import asyncio
+import time
+from multiprocessing.synchronize import Event
+from typing import Any
+
+from redis.asyncio import Redis as AsyncRedis
+
+
+def simulate(url: str, workers: int, look: float, over: Event) -> None:
+    """Until it is over, ask of Redis what so many idle workers ask, as `idle_commands` shows it."""
+
+    async def idle(number: int) -> None:
+        client: Any = AsyncRedis.from_url(url, socket_connect_timeout=60, socket_timeout=60)
+        async with few_at_once:
+            await client.ping()
+        await asyncio.sleep(number / workers)  # not all at the same moment
+        beat, next_look = 0, time.monotonic() + look * number / workers
+        while not over.is_set():
+            await client.brpop("kit:nothing-is-ever-here", timeout=1)
+            if time.monotonic() >= next_look:
+                next_look += look
+                lock = client.lock("kit:simulated-mutex", timeout=5)
+                if await lock.acquire(blocking=False):
+                    await client.zrange("kit:unacked_index", 0, 10)
+                    await lock.release()
+            if (beat := beat + 1) % 2 == 0:
+                await client.zadd("kit:workers", {f"simulated-{number}": time.time()})
+                await client.publish("kit:simulated-events", "worker-heartbeat")
+        await client.aclose()
+
+    few_at_once = asyncio.Semaphore(50)
+
+    async def all_of_them() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(workers):
+                group.create_task(idle(number))
+
+    asyncio.run(all_of_them())
