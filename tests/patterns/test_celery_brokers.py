@@ -7,18 +7,19 @@ from patterns.celery_brokers import HEARTBEAT_SECONDS, over_rabbitmq, over_redis
 
 @pytest.mark.parametrize("hard_limit", [6.0, 305.0, 36_005.0])
 def test_no_setting_changes_how_a_queue_is_declared_or_rabbitmq_would_refuse_it(hard_limit: float) -> None:
-    (queue,), (other,) = over_rabbitmq("kit:", hard_limit)["task_queues"], over_rabbitmq("kit:", 1.0)["task_queues"]
+    queues, others = over_rabbitmq("kit:", hard_limit)["task_queues"], over_rabbitmq("kit:", 1.0)["task_queues"]
 
-    assert queue.queue_arguments == other.queue_arguments
-    assert queue.queue_arguments["x-queue-type"] == "quorum"
-    assert queue.durable
+    assert len(queues) == 2
+    for queue, other in zip(queues, others, strict=True):
+        assert queue.queue_arguments == other.queue_arguments
+        assert queue.queue_arguments["x-queue-type"] == "quorum"
+        assert queue.durable
 
 
 @pytest.mark.parametrize("hard_limit", [6.0, 305.0, 36_005.0])
 def test_rabbitmq_leaves_a_task_to_its_worker_for_longer_than_it_may_run(hard_limit: float) -> None:
-    (queue,) = over_rabbitmq("kit:", hard_limit)["task_queues"]
-
-    assert queue.consumer_arguments["x-consumer-timeout"] / 1000 > hard_limit + HEARTBEAT_SECONDS
+    for queue in over_rabbitmq("kit:", hard_limit)["task_queues"]:
+        assert queue.consumer_arguments["x-consumer-timeout"] / 1000 > hard_limit + HEARTBEAT_SECONDS
 
 
 def test_redis_leaves_a_task_to_its_worker_for_longer_than_it_may_run() -> None:
@@ -26,7 +27,7 @@ def test_redis_leaves_a_task_to_its_worker_for_longer_than_it_may_run() -> None:
 
 
 def test_what_two_prefixes_send_does_not_meet() -> None:
-    (one,), (other,) = over_rabbitmq("one:", 305.0)["task_queues"], over_rabbitmq("other:", 305.0)["task_queues"]
+    ones, others = over_rabbitmq("one:", 305.0)["task_queues"], over_rabbitmq("other:", 305.0)["task_queues"]
 
-    assert one.name != other.name
-    assert one.exchange.name != other.exchange.name
+    assert len({queue.name for queue in (*ones, *others)}) == 4
+    assert len({queue.exchange.name for queue in (*ones, *others)}) == 4
