@@ -89,7 +89,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Let the app answer, unless it is not to be asked."""
         self._unexplained = 0
         app = self.app
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEADER_BYTES:
+        # The 4 are the colon, the blank and the end of the line.
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MOST_HEADER_BYTES:
             self.app = _answering(*_LONG)
         elif self.parser.should_upgrade() and self._announces_a_body():
             self.app = _answering(*_OTHER)  # httptools skips the body of a request that would rather be something else
@@ -152,11 +153,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(*_BAD)
 
     def _refuse(self, status: int, title: str, detail: str) -> None:
-        """Answer instead of the app, and close. Nothing is said in the middle of another answer."""
+        """Answer instead of the app, and close. The requests before this one get their answers, and it gets none."""
         if self.transport.is_closing():
             return
+        if self._at_work:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
         if self.cycle is not None and not self.cycle.response_complete:
-            if self._at_work or self.cycle.response_started:
+            if self.cycle.response_started:
                 self.transport.abort()
                 return
             self.cycle.disconnected = True  # the app's own answer would be a second one
