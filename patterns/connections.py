@@ -2,7 +2,8 @@
 
 uvicorn closes a connection that is idle after an answer. It would wait for ever for a request whose end does not
 come (slowloris), for a body that stops half-way, and for a client that does not take its answer; it reads headers of
-any length; and it accepts connections until the file handles are gone. Here each of these has a limit, and an answer.
+any length, and any number of requests before the first has its answer; and it accepts connections until the file
+handles are gone. Here each of these has a limit, and an answer where one can be given.
 
 A reverse proxy in front should limit what comes from one address. Here all clients are the same.
 """
@@ -27,6 +28,8 @@ _KEPT_BACK = 256
 #: How many connections over the limit may be open for as long as it takes to say so. More are closed unanswered.
 _TOLD_AT_ONCE = 64
 _HANDLES_WANTED = 65_536
+#: Requests that may wait on one connection for the answers to those before them (RFC 9112, 9.3.2).
+MOST_IN_A_ROW = 100
 
 _BAD = (400, "Not HTTP", "The server could not read this as an HTTP/1.1 request.")
 _OTHER = (400, "No other protocol", "Only HTTP/1.1 is spoken here. Send the request again, without `Upgrade`.")
@@ -62,6 +65,10 @@ def handles_allowed() -> int:
     return wanted
 
 
+class TooManyInARow(Exception):
+    """So many requests wait for their turn that no more are read. The connection is closed after their answers."""
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's connection, with limits. The server calls `look_after` about once a second."""
 
@@ -77,6 +84,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections + _TOLD_AT_ONCE:
             self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What still runs for this client finds nothing to resume: uvloop would raise."""
+        self.flow.read_paused = False
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless what comes has no end."""
@@ -111,6 +123,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unexplained = 0
         self._waiting_since = None
         super().on_message_complete()
+        if len(self.pipeline) > MOST_IN_A_ROW:
+            raise TooManyInARow
+
+    def on_response_complete(self) -> None:
+        """Read no more requests while others wait: uvicorn would, and keep any number of them."""
+        super().on_response_complete()
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.pause_reading()
 
     def resume_writing(self) -> None:
         """The client has taken what it was sent."""
@@ -161,7 +181,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.response_started:
+            if self.cycle.response_started or self.pipeline:
                 self.transport.abort()
                 return
             self.cycle.disconnected = True  # the app's own answer would be a second one

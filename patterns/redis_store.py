@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import redis
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff, NoBackoff
@@ -28,6 +29,8 @@ from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, f
 WORKER_SILENCE_SECONDS = 10.0
 #: A request waits this long for Redis to connect, and this long for an answer.
 _PATIENCE_SECONDS = 1.0
+#: To Redis, from one web process.
+_CONNECTIONS = 50
 #: Whoever gets a 503 waits no longer than this for its record to be taken back.
 _FORGET_SECONDS = 0.4
 
@@ -66,13 +69,17 @@ class RedisStore:
         self._start_a_worker = start_a_worker
         self._keys = Keys(settings.key_prefix)
         # One immediate retry replaces a pooled connection that a restarted Redis has dropped.
-        self._redis = AsyncRedis.from_url(
+        # A thousand long-polls that end at once take turns: the usual pool would fail all but the first hundred.
+        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
             url,
+            max_connections=_CONNECTIONS,
+            timeout=_PATIENCE_SECONDS,
             decode_responses=True,
             socket_timeout=_PATIENCE_SECONDS,
             socket_connect_timeout=_PATIENCE_SECONDS,
             retry=AsyncRetry(NoBackoff(), 1),
         )
+        self._redis = AsyncRedis.from_pool(pool)
         self._create = Batcher(self._create_batch)
         self._finish = self._redis.register_script(scripts.FINISH)
         self._forget = self._redis.register_script(scripts.FORGET)

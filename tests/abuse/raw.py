@@ -23,6 +23,7 @@ class Raw:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.settimeout(PATIENCE_SECONDS)
         self._socket.connect((url.host, url.port))
+        self.port: int = self._socket.getsockname()[1]
         self._read = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:
