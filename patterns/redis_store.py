@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import redis
-from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff, NoBackoff
@@ -29,8 +28,6 @@ from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, f
 WORKER_SILENCE_SECONDS = 10.0
 #: A request waits this long for Redis to connect, and this long for an answer.
 _PATIENCE_SECONDS = 1.0
-#: To Redis, from one web process.
-_CONNECTIONS = 50
 #: Whoever gets a 503 waits no longer than this for its record to be taken back.
 _FORGET_SECONDS = 0.4
 
@@ -69,18 +66,16 @@ class RedisStore:
         self._start_a_worker = start_a_worker
         self._keys = Keys(settings.key_prefix)
         # One immediate retry replaces a pooled connection that a restarted Redis has dropped.
-        # A thousand long-polls that end at once take turns: the usual pool would fail all but the first hundred.
-        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+        self._redis = AsyncRedis.from_url(
             url,
-            max_connections=_CONNECTIONS,
-            timeout=_PATIENCE_SECONDS,
             decode_responses=True,
             socket_timeout=_PATIENCE_SECONDS,
             socket_connect_timeout=_PATIENCE_SECONDS,
             retry=AsyncRetry(NoBackoff(), 1),
         )
-        self._redis = AsyncRedis.from_pool(pool)
         self._create = Batcher(self._create_batch)
+        # A thousand long-polls that end at once ask together: one by one they would be too many for the connections.
+        self._fields = Batcher(self._fields_batch)
         self._finish = self._redis.register_script(scripts.FINISH)
         self._forget = self._redis.register_script(scripts.FORGET)
         self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
@@ -131,7 +126,7 @@ class RedisStore:
 
     async def get(self, task_id: str) -> Task | None:
         with _reaching("Redis"):
-            fields: Any = await self._redis.hgetall(self._keys.record(task_id))
+            fields = await self._fields(task_id)
         return _task(task_id, fields) if fields else None
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
@@ -193,6 +188,14 @@ class RedisStore:
             for keys, arguments in calls:
                 pipeline.eval(scripts.CREATE, len(keys), *keys, *arguments)
             return await pipeline.execute(raise_on_error=False)
+
+    async def _fields_batch(self, task_ids: Sequence[str]) -> Sequence[Any]:
+        asked = list(dict.fromkeys(task_ids))  # each of them once, however many want to know
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id in asked:
+                pipeline.hgetall(self._keys.record(task_id))
+            found = dict(zip(asked, await pipeline.execute(raise_on_error=False), strict=True))
+        return [found[task_id] for task_id in task_ids]
 
     async def _listen(self) -> None:
         while True:
