@@ -55,6 +55,7 @@ def guarded(scripts: Scripts, tmp_path_factory: pytest.TempPathFactory) -> Itera
                 "KIT_WEBHOOK_ALLOW_PRIVATE": "0",
                 "KIT_WEBHOOK_ATTEMPTS": "3",
                 "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.05",
+                "KIT_WEBHOOK_TIMEOUT_SECONDS": "2",
                 "KIT_GRACE_SECONDS": "0.5",
             },
         )
