@@ -60,6 +60,7 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        responses=problems.documented(*problems.BEFORE_THE_APP),
     )
     app.add_middleware(BodyLimit, path=_SUBMIT, most_bytes=settings.max_body_bytes)
     problems.install(app, retry_after_seconds(max(1.0, settings.poll_interval_seconds)))

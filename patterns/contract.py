@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 
@@ -42,6 +42,10 @@ class TaskError(BaseModel):
     message: str
 
 
+#: More fields than this are refused by their number, and no more by their names.
+_MOST_FIELDS = 20
+
+
 class SubmitRequest(BaseModel):
     """The body of `POST /agent/submit`."""
 
@@ -50,6 +54,14 @@ class SubmitRequest(BaseModel):
     )
 
     prompt: Annotated[str, Field(min_length=1, description="What the agent is asked to do.")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, given: object) -> object:
+        # Each unknown field is an error of its own: a hundred thousand of them would hold up the server for a second.
+        if isinstance(given, dict) and len(given) > _MOST_FIELDS:
+            raise ValueError(f"{len(given)} fields are too many")
+        return given
 
 
 CallbackUrl = Annotated[

@@ -21,12 +21,18 @@ _STORE_ERRORS: dict[type[StoreError], tuple[int, str]] = {
     NotADeadLetter: (409, "Not a dead letter"),
 }
 
+#: What a server answers before its app is asked, whatever the route; see `connections`.
+BEFORE_THE_APP = (400, 408, 431, 503)
+
 #: Of each documented error: what it means, and an example of its title.
 _MEANING = {
+    400: ("What came is not HTTP.", "Not HTTP"),
     404: ("No task has this id: it was never given out, or its record has expired.", "Unknown task"),
+    408: ("The request did not arrive in time.", "Request Timeout"),
     409: ("It is finished already, and cannot be changed any more.", "Already finished"),
     413: ("The body is over the limit.", "Content Too Large"),
     422: ("The request is not valid; `detail` names each field.", "Invalid request"),
+    431: ("The request line and the headers are over the limit.", "Request Header Fields Too Large"),
     503: (
         "Nothing was accepted or changed: the queue is full, or something the server needs is down. Try again later.",
         "Queue full",

@@ -60,6 +60,8 @@ class RedisStore:
             retry=AsyncRetry(NoBackoff(), 1),
         )
         self._create = Batcher(self._create_batch)
+        # A thousand long-polls that end at once ask together: one by one they would be too many for the connections.
+        self._fields = Batcher(self._fields_batch)
         self._finish = self._redis.register_script(scripts.FINISH)
         self._forget = self._redis.register_script(scripts.FORGET)
         self._outbox = AsyncOutbox(self._redis, self._keys)
@@ -114,7 +116,7 @@ class RedisStore:
 
     async def get(self, task_id: str) -> Task | None:
         with reaching("Redis"):
-            fields: Any = await self._redis.hgetall(self._keys.record(task_id))
+            fields = await self._fields(task_id)
         return task_of(task_id, fields) if fields else None
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
@@ -184,6 +186,14 @@ class RedisStore:
             for keys, arguments in calls:
                 pipeline.eval(scripts.CREATE, len(keys), *keys, *arguments)
             return await pipeline.execute(raise_on_error=False)
+
+    async def _fields_batch(self, task_ids: Sequence[str]) -> Sequence[Any]:
+        asked = list(dict.fromkeys(task_ids))  # each of them once, however many want to know
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id in asked:
+                pipeline.hgetall(self._keys.record(task_id))
+            found = dict(zip(asked, await pipeline.execute(raise_on_error=False), strict=True))
+        return [found[task_id] for task_id in task_ids]
 
     async def _listen(self) -> None:
         while True:

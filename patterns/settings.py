@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     poll_interval_seconds: NotNegativeFloat = Field(1.0, description="what Retry-After tells a client")
     max_wait_seconds: NotNegativeFloat = Field(30.0, description="the longest that Prefer: wait holds an answer")
     max_body_bytes: PositiveInt = Field(262_144, description="a longer request body gets 413")
+    client_seconds: Seconds = Field(30.0, description="how long a client may take to send a request or take an answer")
+    max_connections: PositiveInt = Field(10_000, description="more connections to one web process get 503")
     grace_seconds: NotNegativeFloat = Field(10.0, description="how long a stop waits for running tasks")
 
     redis_url: Annotated[str | None, BeforeValidator(_redis_url)] = Field(

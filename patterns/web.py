@@ -13,19 +13,30 @@ import importlib
 import os
 import socket
 import sys
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 
-from patterns.settings import SettingsError
+from patterns.connections import GuardedProtocol, Limits
+from patterns.settings import SettingsError, load_settings
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn, with the app's own bounded stop before the connections close."""
+    """uvicorn, with limits to what clients may do, and the app's own bounded stop before the connections close."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; once a second look after the connections."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, GuardedProtocol):
+                    connection.look_after(now)
+        return await super().on_tick(counter)
 
     async def main_loop(self) -> None:
         """Serve until told to stop, then go on serving until the app has drained, or a second Ctrl-C."""
@@ -47,6 +58,7 @@ def main() -> None:
     arguments = parser.parse_args()
     module_name, _, factory = arguments.app.partition(":")
     try:
+        limits = Limits.of(load_settings())
         app: FastAPI = getattr(importlib.import_module(module_name), factory)()
     except SettingsError as error:
         print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the parent has nothing to add
@@ -56,7 +68,14 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 100)
-    config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        http=partial(GuardedProtocol, limits=limits),  # type: ignore[arg-type]  # it is only called
+        ws="none",  # no route is one, and a WebSocket would be out of the limits
+    )
     DrainingServer(config, app).run(sockets=[socket.socket(fileno=arguments.fd)])
 
 

@@ -1,0 +1,147 @@
+"""More clients than a server takes: told so, or closed; and others are hardly slower beside many that do nothing."""
+
+import asyncio
+import resource
+import statistics
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+import psutil
+import pytest
+
+from patterns import connections
+from patterns.connections import Limits
+from patterns.settings import Settings
+from tests.abuse.crowd import Member, crowd, joining
+from tests.serving import Served
+from tests.waiting import eventually
+
+_GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+_POST = b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+_ROUNDS, _ASKED = 5, 60
+
+
+async def answers(members: list[Member]) -> list[int]:
+    """What each of these is told when it asks for the health of the server."""
+    for member in members:
+        await member.send(_GET + b"\r\n")
+    return [status for status, _ in await asyncio.gather(*(member.answer() for member in members))]
+
+
+async def test_more_clients_than_a_server_takes_are_told_so_and_those_after_them_are_closed(crowded: Served) -> None:
+    async with crowd(crowded, 18), crowd(crowded, 40) as too_many, crowd(crowded, 200):
+        told = await answers(too_many)
+        assert set(told) <= {503, 0}
+        assert told.count(503) >= 20
+
+    await asyncio.to_thread(eventually, crowded.health, lambda status: status == 200)
+
+
+async def test_who_is_in_stays_in_while_others_are_turned_away(crowded: Served) -> None:
+    inside = await joining(crowded)
+    async with crowd(crowded, 150):
+        await inside.send(_GET + b"\r\n")
+        assert (await inside.answer())[0] == 503, "it is one of too many now, and is told when to come back"
+
+    await asyncio.to_thread(eventually, crowded.health, lambda status: status == 200)
+    async with crowd(crowded, 10) as few:
+        assert await answers(few) == [200] * 10
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process can be set on Linux only")
+async def test_a_server_without_file_handles_left_closes_what_comes_and_recovers(impatient: Served) -> None:
+    [web] = [psutil.Process(child.pid) for child in impatient.running.web]
+    before = resource.prlimit(web.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(web.pid, resource.RLIMIT_NOFILE, (web.num_fds() + 10, before[1]))
+    try:
+        async with crowd(impatient, 60) as members:
+            told = await answers(members)
+        assert set(told) <= {200, 0}
+        assert told.count(0) >= 40, "more were answered than there were handles"
+    finally:
+        resource.prlimit(web.pid, resource.RLIMIT_NOFILE, before)
+
+    await asyncio.to_thread(eventually, impatient.health, lambda status: status == 200)
+
+
+def test_a_process_takes_as_many_clients_as_its_handles_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "handles_allowed", lambda: 1024)
+
+    assert Limits.of(Settings()).connections == 704
+    assert Limits.of(Settings(max_connections=20)).connections == 20
+
+
+def test_a_process_asks_for_as_many_handles_as_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limits: asked.append(limits))
+
+    assert connections.handles_allowed() == 4096
+    assert asked == [(4096, 4096)]
+
+
+@asynccontextmanager
+async def dribbling(served: Served) -> AsyncIterator[None]:
+    """Hundreds of clients that send a byte now and then, and a flood of heads that are too long."""
+    async with crowd(served, 300, _GET + b"X: ") as heads, crowd(served, 300, _POST) as bodies:
+
+        async def dribble() -> None:
+            while True:
+                for member in (*heads, *bodies):
+                    await member.send(b"x")
+                    await asyncio.sleep(0.005)
+
+        async def flood() -> None:
+            while True:
+                async with crowd(served, 1, _GET + b"X-Flood: a\r\n" * 5000) as [member]:
+                    await member.closed()
+                await asyncio.sleep(0.1)
+
+        busy = [asyncio.create_task(dribble()), asyncio.create_task(flood())]
+        try:
+            yield
+        finally:
+            for task in busy:
+                task.cancel()
+            await asyncio.gather(*busy, return_exceptions=True)
+
+
+def idle(served: Served) -> AbstractAsyncContextManager[object]:
+    """A thousand connections that say nothing."""
+    return crowd(served, 1000)
+
+
+async def latencies(served: Served) -> list[float]:
+    """How long a well-behaved client waits for each of its answers."""
+    member, waited = await joining(served), []
+    for _ in range(_ASKED):
+        began = time.perf_counter()
+        await member.send(_GET + b"\r\n")
+        assert (await member.answer())[0] == 200
+        waited.append(time.perf_counter() - began)
+    member.leave()
+    return waited
+
+
+def p99(waited: list[float]) -> float:
+    """What all but one in a hundred stay within."""
+    return statistics.quantiles(waited, n=100)[98]
+
+
+@pytest.mark.parametrize("name", ["in_memory_queue", "celery_queue"])
+@pytest.mark.parametrize("abuse", [idle, dribbling])
+async def test_others_wait_at_most_twice_as_long_beside_slow_clients(
+    served: Served, abuse: Callable[[Served], AbstractAsyncContextManager[object]]
+) -> None:
+    """Quiet and loaded take turns. A busy machine moves single answers by tens of milliseconds: hence the floor."""
+    quiet: list[float] = []
+    loaded: list[float] = []
+    for _ in range(_ROUNDS):
+        quiet += await latencies(served)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(abuse(served))
+            loaded += await latencies(served)
+
+    assert statistics.median(loaded) <= max(2 * statistics.median(quiet), 0.02)
+    assert p99(loaded) <= max(2 * p99(quiet), 0.05), f"quiet {p99(quiet):.4f} s, loaded {p99(loaded):.4f} s"
