@@ -6,6 +6,7 @@ Submit itself is not here. How a job is handed over is the lesson of each patter
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
@@ -19,8 +20,11 @@ from patterns import problems
 from patterns.body_limit import BodyLimit
 from patterns.contract import EXAMPLE_DELIVERY, EXAMPLE_NEW_TASK, Health, Problem, Task, WebhookTask
 from patterns.descriptor import Pattern
+from patterns.figures import DeliveryFigures
+from patterns.metrics import add_metrics_route
 from patterns.settings import Settings
 from patterns.store import TaskStore
+from patterns.submit_counter import SubmitCounter
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -62,6 +66,8 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
         swagger_ui_oauth2_redirect_url=None,
     )
     app.add_middleware(BodyLimit, path=_SUBMIT, most_bytes=settings.max_body_bytes)
+    app.state.submits = Counter()
+    app.add_middleware(SubmitCounter, path=_SUBMIT, answers=app.state.submits)
     problems.install(app, retry_after_seconds(max(1.0, settings.poll_interval_seconds)))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the way FastAPI documents to extend it
     return app
@@ -75,10 +81,12 @@ def add_shared_routes(
     *,
     task_model: type[Task] = Task,
     present: Callable[[Task], Task] = lambda task: task,
+    deliveries: Callable[[], DeliveryFigures] | None = None,
 ) -> None:
-    """Add status, cancel and health for the tasks in `store`.
+    """Add status, cancel, health and metrics for the tasks in `store`.
 
-    A pattern that shows more than the store knows gives its own `task_model`, and `present` to fill it.
+    A pattern that shows more than the store knows gives its own `task_model`, and `present` to fill it; one that
+    calls back gives the figures of its `deliveries`.
     """
     retry_after = retry_after_seconds(settings.poll_interval_seconds)
 
@@ -146,6 +154,7 @@ def add_shared_routes(
         await store.check()
         return Response(Health(pattern=pattern.name).model_dump_json(), media_type=_JSON)
 
+    add_metrics_route(app, pattern, settings, store, app.state.submits, deliveries)
     patch_fastapi(app, title=f"{pattern.title}: routes", swagger_ui_parameters=_DOCS)
 
 

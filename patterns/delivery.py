@@ -7,6 +7,7 @@ timestamp and a signature of each attempt's own, only 2xx is success, 410 means 
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from standardwebhooks import Webhook
 from patterns.backoff import growing_jitter, retry_after
 from patterns.contract import Callback, Delivery, DeliveryAttempt, DeliveryState, Task
 from patterns.egress import ForbiddenAddress, GuardedNetwork
+from patterns.figures import DeliveryFigures
 from patterns.settings import Settings
 from patterns.store import moment
 
@@ -69,6 +71,7 @@ class Deliveries:
         self._signer = Webhook(settings.webhook_secret or "")
         self._records: dict[str, DeliveryRecord] = {}
         self._dead: dict[str, None] = {}
+        self._attempts_by_outcome: Counter[DeliveryState] = Counter()
         self._under_way: set[asyncio.Task[None]] = set()
         self._drained = False
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -107,6 +110,10 @@ class Deliveries:
         """The task ids whose outcome could not be told, oldest first."""
         return list(self._dead)
 
+    def figures(self) -> DeliveryFigures:
+        """How many are told now, were told, and could not be told."""
+        return DeliveryFigures(len(self._under_way), len(self._dead), self._attempts_by_outcome)
+
     async def drain(self, seconds: float) -> None:
         """Wait at most `seconds` for what is being told now. A second call does not wait again."""
         if self._under_way and not self._drained:
@@ -132,10 +139,11 @@ class Deliveries:
     async def _attempts(self, task_id: str, record: DeliveryRecord, body: bytes) -> None:
         for attempt in range(self._settings.webhook_attempts):
             asked_for = await self._attempt(task_id, record, body)
+            if record.state is DeliveryState.WAITING and attempt + 1 == self._settings.webhook_attempts:
+                record.state = DeliveryState.DEAD
+            self._attempts_by_outcome[record.state] += 1
             if record.state is not DeliveryState.WAITING:
                 return
-            if attempt + 1 == self._settings.webhook_attempts:
-                break
             first, longest = self._settings.webhook_first_pause_seconds, self._settings.webhook_max_pause_seconds
             pause = min(longest, max(growing_jitter(attempt, first, longest), asked_for or 0.0))
             record.next_attempt_at = time.time() + pause
@@ -143,7 +151,6 @@ class Deliveries:
             record.next_attempt_at = None
             if task_id not in self._records:
                 return  # expired while it waited
-        record.state = DeliveryState.DEAD
 
     async def _attempt(self, task_id: str, record: DeliveryRecord, body: bytes) -> float | None:
         """One POST. Writes down what came of it, and gives the pause that the receiver asked for."""

@@ -7,8 +7,8 @@ same keys and the same scripts. Expiry is Redis's own: a finished record gets it
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import redis
@@ -20,7 +20,10 @@ from redis.retry import Retry
 
 from patterns import redis_scripts as scripts
 from patterns.batching import Batcher
-from patterns.contract import ErrorCode, Task, TaskError, TaskStatus
+from patterns.contract import ErrorCode, Task, TaskStatus
+from patterns.figures import TaskFigures
+from patterns.redis_figures import read_figures
+from patterns.redis_records import Keys, finishing, reaching, task_of
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment
 
@@ -33,24 +36,6 @@ _FORGET_SECONDS = 0.4
 
 #: The keys and the arguments of a script.
 _Call = tuple[list[str], list[str | int]]
-
-
-class Keys:
-    """The names of everything the kit keeps in Redis. All begin with the prefix."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self.unfinished = f"{prefix}unfinished"
-        self.workers = f"{prefix}workers"
-        self.finished_channel = f"{prefix}finished"
-
-    def record(self, task_id: str) -> str:
-        """The hash of one task."""
-        return f"{self._prefix}task:{task_id}"
-
-    def idempotency(self, key: str) -> str:
-        """The hash that says which task an Idempotency-Key gave."""
-        return f"{self._prefix}key:{fingerprint(key).hex()}"
 
 
 class RedisStore:
@@ -92,7 +77,7 @@ class RedisStore:
         if idempotency_key is not None:
             keys.append(self._keys.idempotency(idempotency_key))
         arguments: list[str | int] = [task_id, repr(now), self._settings.queue_size, fingerprint(body).hex()]
-        with _reaching("Redis"):
+        with reaching("Redis"):
             # Another request with this key is handing its task over. Nobody is told of the task before that is
             # done: if it cannot be done, there is no task.
             while (said := await self._create((keys, arguments)))[0] == "sending":
@@ -112,20 +97,21 @@ class RedisStore:
 
     async def handed_over(self, idempotency_key: str) -> None:
         """Note that the task of this key is with a worker, so that nobody hands it over again."""
-        with _reaching("Redis"):
+        with reaching("Redis"):
             await self._redis.hset(self._keys.idempotency(idempotency_key), "sent", "1")
 
     async def forget(self, task_id: str) -> None:
         """Undo `create`, tried for a moment only: a message that got through after all finds no record."""
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(_FORGET_SECONDS):
-                with _reaching("Redis"):
-                    await self._forget([self._keys.record(task_id), self._keys.unfinished], [task_id])
+                with reaching("Redis"):
+                    keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.running]
+                    await self._forget(keys, [task_id])
 
     async def get(self, task_id: str) -> Task | None:
-        with _reaching("Redis"):
+        with reaching("Redis"):
             fields: Any = await self._redis.hgetall(self._keys.record(task_id))
-        return _task(task_id, fields) if fields else None
+        return task_of(task_id, fields) if fields else None
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
         deadline = time.monotonic() + seconds
@@ -148,8 +134,8 @@ class RedisStore:
                 del self._waiters[task_id]
 
     async def cancel(self, task_id: str) -> Task | None:
-        keys, arguments = _finishing(self._keys, self._settings, task_id, TaskStatus.CANCELLED)
-        with _reaching("Redis"):
+        keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), TaskStatus.CANCELLED, {})
+        with reaching("Redis"):
             status = await self._finish(keys, arguments)
         if status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
             raise AlreadyFinished(f"The task is {status} already. Only a waiting or running task can be cancelled.")
@@ -158,12 +144,16 @@ class RedisStore:
     async def check(self) -> None:
         if self._draining:
             raise Unavailable("This server is stopping.")
-        with _reaching("Redis"):
+        with reaching("Redis"):
             alive = await self._redis.zcount(self._keys.workers, time.time() - WORKER_SILENCE_SECONDS, "+inf")
         if not alive:
             raise Unavailable(
                 f"No worker has been heard of for {WORKER_SILENCE_SECONDS:g} s. Start one: {self._start_a_worker}"
             )
+
+    async def figures(self) -> TaskFigures:
+        with reaching("Redis"):
+            return await read_figures(self._redis, self._keys, time.time() - WORKER_SILENCE_SECONDS)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -227,7 +217,8 @@ class WorkerRecords:
 
     def start(self, task_id: str, most_runs: int) -> bool:
         """Mark the task as running. False when it must not run: cancelled, finished, or run too often."""
-        run = self._start([self._keys.record(task_id)], [repr(time.time()), most_runs])
+        keys = [self._keys.record(task_id), self._keys.running, self._keys.figures]
+        run = self._start(keys, [repr(time.time()), most_runs, task_id])
         if run == -1:
             self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {most_runs} runs.")
         return int(run) > 0
@@ -257,42 +248,5 @@ class WorkerRecords:
         self._redis.zrem(self._keys.workers, worker)
 
     def _end(self, task_id: str, status: TaskStatus, fields: Mapping[str, str]) -> None:
-        keys, arguments = _finishing(self._keys, self._settings, task_id, status, fields)
+        keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), status, fields)
         self._finish(keys, arguments)
-
-
-def _finishing(
-    keys: Keys, settings: Settings, task_id: str, status: TaskStatus, fields: Mapping[str, str] | None = None
-) -> tuple[list[str], list[Any]]:
-    pairs = [part for pair in (fields or {}).items() for part in pair]
-    return (
-        [keys.record(task_id), keys.unfinished],
-        [task_id, repr(time.time()), settings.task_ttl_seconds, keys.finished_channel, status, *pairs],
-    )
-
-
-def _task(task_id: str, fields: Mapping[str, str]) -> Task:
-    def when(name: str) -> Any:
-        return moment(float(fields[name])) if name in fields else None
-
-    error = None
-    if "error_code" in fields:
-        error = TaskError(code=ErrorCode(fields["error_code"]), message=fields["error_message"])
-    return Task(
-        task_id=task_id,
-        status=TaskStatus(fields["status"]),
-        progress=int(fields["progress"]),
-        result=fields.get("result"),
-        error=error,
-        created_at=when("created_at"),
-        started_at=when("started_at"),
-        finished_at=when("finished_at"),
-    )
-
-
-@contextmanager
-def _reaching(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise Unavailable(f"{what} cannot be reached now ({type(error).__name__}). Try again in a moment.") from error

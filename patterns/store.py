@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from patterns.contract import FINISHED, ErrorCode, Task, TaskError, TaskStatus
+from patterns.figures import TaskFigures
 
 
 class StoreError(Exception):
@@ -51,6 +52,9 @@ class TaskStore(Protocol):
 
     async def check(self) -> None:
         """Raise `Unavailable` when the store cannot be used."""
+
+    async def figures(self) -> TaskFigures:
+        """How many tasks there are, and how long they take. Raises `Unavailable`."""
 
 
 def new_task_id() -> str:
@@ -108,6 +112,7 @@ class MemoryStore:
         #: Called with the id of a task that has just finished, and of one whose record has just expired.
         self.on_finish: list[Callable[[str], None]] = []
         self.on_forget: list[Callable[[str], None]] = []
+        self._figures = TaskFigures()
         self._limit = limit
         self._ttl = ttl
         self._clock = clock
@@ -178,6 +183,10 @@ class MemoryStore:
         if self._draining:
             raise Unavailable("This server is stopping.")
 
+    async def figures(self) -> TaskFigures:
+        self._figures.pending = self.unfinished - self._figures.running
+        return self._figures
+
     async def drain(self, grace: float) -> None:
         """Take no more tasks, wait at most `grace` seconds for the accepted ones, and fail what is left.
 
@@ -197,6 +206,7 @@ class MemoryStore:
         if record is None or record.status is not TaskStatus.PENDING:
             return False
         record.status, record.started_at = TaskStatus.RUNNING, self._now(record)
+        self._figures.started(record.started_at - record.created_at)
         return True
 
     def progress(self, task_id: str, percent: int) -> None:
@@ -241,6 +251,8 @@ class MemoryStore:
         record.finished_at = self._now(record)
         if status is TaskStatus.COMPLETED:
             record.progress = 100
+        ran = None if record.started_at is None else record.finished_at - record.started_at
+        self._figures.ended(status, error and error[0], ran)
         self._expiring.append((record.finished_at + self._ttl, record.task_id))
         self.unfinished -= 1
         if self.unfinished == 0:

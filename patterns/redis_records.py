@@ -1,0 +1,72 @@
+"""How a task's record lies in Redis: its keys, its fields, and what ends it. Both sides of the store keep to it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from patterns.contract import ErrorCode, Task, TaskError, TaskStatus
+from patterns.settings import Settings
+from patterns.store import Unavailable, fingerprint, moment
+
+
+class Keys:
+    """The names of everything the kit keeps in Redis. All begin with the prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.unfinished = f"{prefix}unfinished"
+        self.workers = f"{prefix}workers"
+        self.finished_channel = f"{prefix}finished"
+        self.running = f"{prefix}running"
+        self.figures = f"{prefix}figures"
+
+    def record(self, task_id: str) -> str:
+        """The hash of one task."""
+        return f"{self._prefix}task:{task_id}"
+
+    def idempotency(self, key: str) -> str:
+        """The hash that says which task an Idempotency-Key gave."""
+        return f"{self._prefix}key:{fingerprint(key).hex()}"
+
+
+def finishing(
+    keys: Keys, settings: Settings, task_id: str, now: float, status: TaskStatus, fields: Mapping[str, str]
+) -> tuple[list[str], list[Any]]:
+    """The keys and the arguments of the script that ends a task."""
+    pairs = [part for pair in fields.items() for part in pair]
+    return (
+        [keys.record(task_id), keys.unfinished, keys.running, keys.figures],
+        [task_id, repr(now), settings.task_ttl_seconds, keys.finished_channel, status, *pairs],
+    )
+
+
+def task_of(task_id: str, fields: Mapping[str, str]) -> Task:
+    """The record as its client sees it."""
+
+    def when(name: str) -> Any:
+        return moment(float(fields[name])) if name in fields else None
+
+    error = None
+    if "error_code" in fields:
+        error = TaskError(code=ErrorCode(fields["error_code"]), message=fields["error_message"])
+    return Task(
+        task_id=task_id,
+        status=TaskStatus(fields["status"]),
+        progress=int(fields["progress"]),
+        result=fields.get("result"),
+        error=error,
+        created_at=when("created_at"),
+        started_at=when("started_at"),
+        finished_at=when("finished_at"),
+    )
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Say `Unavailable` when Redis does not answer."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"{what} cannot be reached now ({type(error).__name__}). Try again in a moment.") from error

@@ -1,0 +1,50 @@
+"""The five patterns as real processes, one task at a time in each: what is asked of them here can be counted."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from patterns import PATTERNS
+from tests.receiving import Callbacks
+from tests.serving import Served, Servers
+
+_SETTINGS = {
+    "KIT_AGENT": "tests.observability.agents:five_steps",
+    "KIT_WORKERS": "1",
+    "KIT_QUEUE_SIZE": "3",
+    "KIT_MAX_BODY_BYTES": "10000",
+    "KIT_GRACE_SECONDS": "0.5",
+    "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.05",
+    "KIT_WEBHOOK_ATTEMPTS": "2",
+}
+
+
+@pytest.fixture(scope="package")
+def fleet(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[dict[str, Served]]:
+    """All five, by name. Two web processes share the address of celery_queue."""
+    with Servers(tmp_path_factory.mktemp("observability"), callbacks.url) as servers:
+        with ThreadPoolExecutor(len(PATTERNS)) as threads:
+            started = {
+                name: threads.submit(
+                    partial(servers.serve, pattern, _SETTINGS, web_processes=2 if pattern.scales_out else 1)
+                )
+                for name, pattern in PATTERNS.items()
+            }
+        yield {name: one.result() for name, one in started.items()}
+
+
+@pytest.fixture(params=PATTERNS)
+def name(request: pytest.FixtureRequest) -> str:
+    """The name of each pattern in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def served(fleet: dict[str, Served], name: str) -> Iterator[Served]:
+    """Each pattern in turn, with nothing to do before and after the test."""
+    one = fleet[name]
+    one.check_alive()
+    yield one
+    one.cancel_all()
