@@ -32,7 +32,7 @@ CELERY_QUEUE = Pattern(
                 # worker takes JSON only.
                 *("-W", "ignore:You're running the worker with superuser"),
                 *("-m", "celery", "--quiet", "-A", "patterns.celery_queue", "worker"),
-                *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
+                *("--loglevel", "ERROR", "--without-gossip", "--without-mingle"),  # KIT_LOG_LEVEL may ask for more
             ),
             # SIGTERM alone would wait for running tasks however long they take. With this the worker gives them
             # KIT_GRACE_SECONDS, then puts them back for the next worker.

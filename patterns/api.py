@@ -21,6 +21,7 @@ from patterns.body_limit import BodyLimit
 from patterns.contract import EXAMPLE_DELIVERY, EXAMPLE_NEW_TASK, Health, Problem, Task, WebhookTask
 from patterns.descriptor import Pattern
 from patterns.figures import DeliveryFigures
+from patterns.logs import log_accepted
 from patterns.metrics import add_metrics_route
 from patterns.settings import Settings
 from patterns.store import TaskStore
@@ -196,6 +197,7 @@ def idempotency_key(request: Request) -> str | None:
 
 def accepted(task: Task, settings: Settings) -> Response:
     """The answer to a submit: 202, where the status is, when to ask, and the task."""
+    log_accepted(task.task_id)
     headers = {
         "Location": f"/agent/status/{task.task_id}",
         "Retry-After": retry_after_seconds(settings.poll_interval_seconds),

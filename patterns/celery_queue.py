@@ -40,6 +40,7 @@ from patterns.batching import Batcher
 from patterns.celery_app import celery_app
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.execution import describe
+from patterns.logs import about, set_up_logging
 from patterns.redis_store import RedisStore, WorkerRecords
 from patterns.settings import Settings, SettingsError, load_settings
 from patterns.store import Unavailable, new_task_id
@@ -79,6 +80,11 @@ class RecordedTask(CeleryTask):
     """A task whose outcome is in its record."""
 
     Request = RecordedRequest
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it; what is logged meanwhile, also by the agent, has the task's id."""
+        with about(self.request.id):
+            return self.run(*args, **kwargs)
 
 
 if __name__ == "__main__":  # here, because what follows needs a broker, and serving brings it
@@ -126,6 +132,12 @@ def run_agent(self: Any, prompt: str) -> None:
 
 def _too_long() -> str:
     return f"The task ran longer than {_settings().task_timeout_seconds:g} s."
+
+
+@signals.setup_logging.connect
+def set_up_logs(loglevel: int, **_: object) -> None:
+    """Log as a web process does, instead of Celery's own way."""
+    set_up_logging(_settings(), loglevel)
 
 
 @signals.celeryd_init.connect

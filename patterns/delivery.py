@@ -22,6 +22,7 @@ from patterns.backoff import growing_jitter, retry_after
 from patterns.contract import Callback, Delivery, DeliveryAttempt, DeliveryState, Task
 from patterns.egress import ForbiddenAddress, GuardedNetwork
 from patterns.figures import DeliveryFigures
+from patterns.logs import log_attempt
 from patterns.settings import Settings
 from patterns.store import moment
 
@@ -131,7 +132,7 @@ class Deliveries:
             if task := await self._fetch(task_id):
                 await self._attempts(task_id, record, payload(task))
         except Exception:
-            logger.exception("the delivery for task %s broke", task_id)
+            logger.exception("the delivery broke", extra={"task_id": task_id})
             record.state, record.last_error = DeliveryState.DEAD, "the server broke; its log has the details"
         if record.state is DeliveryState.DEAD and task_id in self._records:
             self._dead[task_id] = None
@@ -173,6 +174,7 @@ class Deliveries:
                     record.state = DeliveryState.DEAD
         record.attempts.append(attempt)
         record.last_error = attempt.error
+        log_attempt(task_id, len(record.attempts), attempt, record.state)
         return asked_for
 
     async def _post(self, webhook_id: str, url: httpx.URL, body: bytes) -> tuple[int, float | None]:

@@ -1,12 +1,13 @@
 """How a task's record lies in Redis: its keys, its fields, and what ends it. Both sides of the store keep to it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from patterns.contract import ErrorCode, Task, TaskError, TaskStatus
+from patterns.logs import log_finished
 from patterns.settings import Settings
 from patterns.store import Unavailable, fingerprint, moment
 
@@ -40,6 +41,14 @@ def finishing(
         [keys.record(task_id), keys.unfinished, keys.running, keys.figures],
         [task_id, repr(now), settings.task_ttl_seconds, keys.finished_channel, status, *pairs],
     )
+
+
+def log_end(task_id: str, code: str | None, said: Sequence[str | None]) -> str | None:
+    """The status that a record has after the script that ends a task. A line in the log, if that was its end."""
+    status, *ran = said
+    if status and ran:
+        log_finished(task_id, status, code, float(ran[0]) if ran[0] else None)
+    return status
 
 
 def task_of(task_id: str, fields: Mapping[str, str]) -> Task:

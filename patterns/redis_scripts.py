@@ -71,10 +71,10 @@ return 1
 """
 
 #: KEYS: record, unfinished, running, figures. ARGV: task id, now, ttl, channel, status, then pairs of field and value.
-#: Returns the status that the record has now, or nil if there is no record.
+#: Returns {status, seconds that it ran, or nothing} if this has ended it; else {the status that it has, or nil}.
 FINISH = f"""{OBSERVE}
 local status = redis.call('HGET', KEYS[1], 'status')
-if status ~= 'pending' and status ~= 'running' then return status end
+if status ~= 'pending' and status ~= 'running' then return {{status}} end
 redis.call('HSET', KEYS[1], 'status', ARGV[5], 'finished_at', ARGV[2])
 if #ARGV > 5 then redis.call('HSET', KEYS[1], unpack(ARGV, 6)) end
 redis.call('ZREM', KEYS[2], ARGV[1])
@@ -87,5 +87,5 @@ local key = redis.call('HGET', KEYS[1], 'key')
 redis.call('PEXPIRE', KEYS[1], ttl)
 if key then redis.call('PEXPIRE', key, ttl) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
-return ARGV[5]
+return {{ARGV[5], told[2] and tostring(ARGV[2] - told[2]) or ''}}
 """

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from patterns.contract import FINISHED, ErrorCode, Task, TaskError, TaskStatus
 from patterns.figures import TaskFigures
+from patterns.logs import log_finished, log_started
 
 
 class StoreError(Exception):
@@ -207,6 +208,7 @@ class MemoryStore:
             return False
         record.status, record.started_at = TaskStatus.RUNNING, self._now(record)
         self._figures.started(record.started_at - record.created_at)
+        log_started(task_id)
         return True
 
     def progress(self, task_id: str, percent: int) -> None:
@@ -253,6 +255,7 @@ class MemoryStore:
             record.progress = 100
         ran = None if record.started_at is None else record.finished_at - record.started_at
         self._figures.ended(status, error and error[0], ran)
+        log_finished(record.task_id, status, error and error[0], ran)
         self._expiring.append((record.finished_at + self._ttl, record.task_id))
         self.unfinished -= 1
         if self.unfinished == 0:

@@ -1,4 +1,4 @@
-"""The five patterns as real processes, one task at a time in each: what is asked of them here can be counted."""
+"""The five patterns as real processes that tell what they do, one task at a time in each: all of it can be counted."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from patterns import PATTERNS
+from patterns import CELERY_QUEUE, PATTERNS
 from tests.receiving import Callbacks
-from tests.serving import Served, Servers
+from tests.serving import QUICK_AGENT, Served, Servers
 
 _SETTINGS = {
     "KIT_AGENT": "tests.observability.agents:five_steps",
@@ -18,21 +18,35 @@ _SETTINGS = {
     "KIT_GRACE_SECONDS": "0.5",
     "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.05",
     "KIT_WEBHOOK_ATTEMPTS": "2",
+    "KIT_LOG": "json",
+    "KIT_LOG_LEVEL": "info",
 }
 
 
 @pytest.fixture(scope="package")
-def fleet(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[dict[str, Served]]:
-    """All five, by name. Two web processes share the address of celery_queue."""
+def servers(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Servers]:
+    """Starts patterns as real processes, and stops them after the last test."""
     with Servers(tmp_path_factory.mktemp("observability"), callbacks.url) as servers:
-        with ThreadPoolExecutor(len(PATTERNS)) as threads:
-            started = {
-                name: threads.submit(
-                    partial(servers.serve, pattern, _SETTINGS, web_processes=2 if pattern.scales_out else 1)
-                )
-                for name, pattern in PATTERNS.items()
-            }
-        yield {name: one.result() for name, one in started.items()}
+        yield servers
+
+
+@pytest.fixture(scope="package")
+def fleet(servers: Servers) -> dict[str, Served]:
+    """All five, by name. Two web processes share the address of celery_queue."""
+    with ThreadPoolExecutor(len(PATTERNS)) as threads:
+        started = {
+            name: threads.submit(
+                partial(servers.serve, pattern, _SETTINGS, web_processes=2 if pattern.scales_out else 1)
+            )
+            for name, pattern in PATTERNS.items()
+        }
+    return {name: one.result() for name, one in started.items()}
+
+
+@pytest.fixture(scope="package")
+def silent(servers: Servers) -> Served:
+    """celery_queue, the most talkative of them, as it is by default."""
+    return servers.serve(CELERY_QUEUE, QUICK_AGENT)
 
 
 @pytest.fixture(params=PATTERNS)

@@ -54,7 +54,7 @@ def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.Mo
     name = environment_variable(field)
     assert name == "REDIS_URL" or name.startswith("KIT_")
     value = {"redis_url": "redis://x/1", "webhook_secret": new_webhook_secret()}.get(field, "1")
-    value = {"agent_behaviour": "fail", "agent_tail": "heavy"}.get(field, value)
+    value = {"agent_behaviour": "fail", "agent_tail": "heavy", "log": "json", "log_level": "info"}.get(field, value)
     monkeypatch.setenv(name, value)
 
     assert str(getattr(load_settings(), field)) in {value, f"{value}.0", "True"}
@@ -76,6 +76,8 @@ def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.Mo
         ("KIT_AGENT_BEHAVIOUR", "dance"),
         ("KIT_WEBHOOK_ALLOW_PRIVATE", "perhaps"),
         ("KIT_MAX_BODY_BYTES", "0"),
+        ("KIT_LOG", "xml"),
+        ("KIT_LOG_LEVEL", "loud"),
         ("REDIS_URL", "localhost:6379"),
         ("KIT_WEBHOOK_SECRET", "secret"),
         ("KIT_WEBHOOK_SECRET", "whsec_c2hvcnQ="),
