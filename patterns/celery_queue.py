@@ -40,15 +40,20 @@ from patterns.batching import Batcher
 from patterns.celery_app import celery_app
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.execution import describe
-from patterns.logs import about, set_up_logging
+from patterns.logs import set_up_logging
+from patterns.observing import working_on
 from patterns.redis_store import RedisStore, WorkerRecords
 from patterns.settings import Settings, SettingsError, load_settings
 from patterns.store import Unavailable, new_task_id
+from patterns.tracing import NO_CARRIER, Carrier, tracing
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3
 #: Submit answers 503 after this long without the broker, well within what an HTTP client waits.
 SUBMIT_SECONDS = 2.0
+
+#: A task id, its prompt, and what continues its trace in a worker.
+Message = tuple[str, str, Carrier]
 
 
 @cache
@@ -82,8 +87,8 @@ class RecordedTask(CeleryTask):
     Request = RecordedRequest
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it; what is logged meanwhile, also by the agent, has the task's id."""
-        with about(self.request.id):
+        """Run it; what is logged and traced meanwhile, also by the agent, is about this task."""
+        with working_on(self.request.id, self.request.headers or NO_CARRIER):
             return self.run(*args, **kwargs)
 
 
@@ -150,6 +155,13 @@ def check_agent(**_: object) -> None:
         sys.exit(os.EX_CONFIG)
 
 
+@signals.worker_process_shutdown.connect
+@signals.worker_shutdown.connect
+def send_last_traces(**_: object) -> None:
+    """Before a process of the worker ends."""
+    tracing().flush()
+
+
 @signals.worker_ready.connect
 @signals.heartbeat_sent.connect
 def tell_that_it_lives(sender: Any, **_: object) -> None:
@@ -175,7 +187,7 @@ class Publisher:
     async def send(self, task_id: str, prompt: str) -> None:
         """Return when the broker has the message. Raises `Unavailable`."""
         try:
-            await self._send((task_id, prompt))
+            await self._send((task_id, prompt, tracing().carrier()))
         except (KombuError, OperationalError, RedisError, OSError) as error:
             raise Unavailable(
                 f"The broker cannot be reached ({type(error).__name__}). Nothing was accepted."
@@ -185,17 +197,19 @@ class Publisher:
         """Let the thread go, even if the broker hangs."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _send_batch(self, tasks: Sequence[tuple[str, str]]) -> Sequence[None]:
+    async def _send_batch(self, tasks: Sequence[Message]) -> Sequence[None]:
         await asyncio.get_running_loop().run_in_executor(self._thread, publish, tasks)
         return [None] * len(tasks)
 
 
-def publish(tasks: Sequence[tuple[str, str]]) -> None:
-    """Send a message for each task id and prompt, in one go where the broker can (Redis). Blocks."""
+def publish(tasks: Sequence[Message]) -> None:
+    """Send the messages, in one go where the broker can (Redis). Blocks."""
     with celery.producer_pool.acquire(block=True) as producer, producer.batch():
-        for task_id, prompt in tasks:
+        for task_id, prompt, carrier in tasks:
             # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
-            run_agent.apply_async((prompt,), task_id=task_id, producer=producer, retry=False, argsrepr="(prompt)")
+            run_agent.apply_async(
+                (prompt,), task_id=task_id, producer=producer, retry=False, argsrepr="(prompt)", headers=carrier
+            )
 
 
 def create_app() -> FastAPI:

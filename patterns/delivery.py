@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,9 +22,10 @@ from patterns.backoff import growing_jitter, retry_after
 from patterns.contract import Callback, Delivery, DeliveryAttempt, DeliveryState, Task
 from patterns.egress import ForbiddenAddress, GuardedNetwork
 from patterns.figures import DeliveryFigures
-from patterns.logs import log_attempt
+from patterns.observing import attempted
 from patterns.settings import Settings
 from patterns.store import moment
+from patterns.tracing import Carrier, tracing
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class DeliveryRecord:
     """What is kept of one callback."""
 
     url: httpx.URL
+    carrier: Carrier
     state: DeliveryState = DeliveryState.WAITING
     attempts: list[DeliveryAttempt] = field(default_factory=list)
     next_attempt_at: float | None = None
@@ -85,7 +87,7 @@ class Deliveries:
 
     def expect(self, task_id: str, url: httpx.URL) -> None:
         """Remember where the outcome of an accepted task goes."""
-        self._records[task_id] = DeliveryRecord(url)
+        self._records[task_id] = DeliveryRecord(url, tracing().carrier())
 
     def get(self, task_id: str) -> DeliveryRecord:
         """The callback of a known task."""
@@ -160,7 +162,9 @@ class Deliveries:
             attempt, asked_for = DeliveryAttempt(at=datetime.now(UTC)), None
             try:
                 async with asyncio.timeout(self._settings.webhook_timeout_seconds):
-                    attempt.status_code, asked_for = await self._post(f"msg_{task_id}", record.url, body)
+                    with tracing().deliver(task_id, record.carrier) as headers:
+                        attempt.status_code, asked_for = await self._post(f"msg_{task_id}", record.url, body, headers)
+                        tracing().told(attempt.status_code)
             except ForbiddenAddress as error:
                 attempt.error, record.state = str(error), DeliveryState.DEAD
             except FAILURES as error:
@@ -174,10 +178,12 @@ class Deliveries:
                     record.state = DeliveryState.DEAD
         record.attempts.append(attempt)
         record.last_error = attempt.error
-        log_attempt(task_id, len(record.attempts), attempt, record.state)
+        attempted(task_id, len(record.attempts), attempt, record.state)
         return asked_for
 
-    async def _post(self, webhook_id: str, url: httpx.URL, body: bytes) -> tuple[int, float | None]:
+    async def _post(
+        self, webhook_id: str, url: httpx.URL, body: bytes, more: Mapping[str, str]
+    ) -> tuple[int, float | None]:
         now = datetime.now(UTC)
         headers: dict[bytes | str, bytes | str] = {
             "host": url.netloc,  # httpcore's own lacks the brackets of an IPv6 address
@@ -187,6 +193,7 @@ class Deliveries:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._signer.sign(webhook_id, now, body.decode()),
         }
+        headers.update(more.items())
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         async with self._pool.stream("POST", target, headers=headers, content=body) as answer:
             # The status is the answer. Its body is only read to keep the connection, and may never end.

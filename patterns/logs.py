@@ -12,10 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-from patterns.contract import DeliveryAttempt, DeliveryState
 from patterns.settings import Settings
-
-logger = logging.getLogger("longjobs")
 
 _task_id: ContextVar[str | None] = ContextVar("task_id", default=None)
 
@@ -35,27 +32,6 @@ def about(task_id: str) -> Iterator[None]:
         yield
     finally:
         _task_id.reset(token)
-
-
-def log_accepted(task_id: str) -> None:
-    """A submit was answered 202."""
-    logger.info("accepted", extra={"task_id": task_id})
-
-
-def log_started(task_id: str) -> None:
-    """A task runs now."""
-    logger.info("started", extra={"task_id": task_id})
-
-
-def log_finished(task_id: str, state: str, code: str | None, seconds: float | None) -> None:
-    """A task has its outcome, after it ran for so many seconds, if it ever ran."""
-    logger.info("finished", extra={"task_id": task_id, "state": state, "code": code, "seconds": seconds})
-
-
-def log_attempt(task_id: str, number: int, attempt: DeliveryAttempt, state: DeliveryState) -> None:
-    """A callback was sent, and this is how far its delivery is now."""
-    about_it = {"attempt": number, "state": state, "status_code": attempt.status_code, "error": attempt.error}
-    logger.info("delivery attempt", extra={"task_id": task_id, **about_it})
 
 
 def set_up_logging(settings: Settings, level: int = logging.ERROR) -> None:

@@ -28,7 +28,7 @@ from patterns.descriptor import Pattern
 from patterns.figures import BOUNDS, DeliveryFigures, Durations, TaskFigures
 from patterns.settings import Settings
 from patterns.store import TaskStore, Unavailable
-from patterns.submit_counter import ANSWERS
+from patterns.submit_observer import ANSWERS
 
 #: A delivery that still waits after an attempt will be tried again.
 _ATTEMPT_OUTCOMES = {

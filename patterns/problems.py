@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from patterns.contract import Problem
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, StoreError, Unavailable
-from patterns.submit_counter import REFUSED
+from patterns.submit_observer import REFUSED
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -7,7 +7,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from patterns.contract import ErrorCode, Task, TaskError, TaskStatus
-from patterns.logs import log_finished
+from patterns.observing import finished
 from patterns.settings import Settings
 from patterns.store import Unavailable, fingerprint, moment
 
@@ -43,11 +43,11 @@ def finishing(
     )
 
 
-def log_end(task_id: str, code: str | None, said: Sequence[str | None]) -> str | None:
-    """The status that a record has after the script that ends a task. A line in the log, if that was its end."""
+def noted_end(task_id: str, code: str | None, said: Sequence[str | None]) -> str | None:
+    """The status that a record has after the script that ends a task. Told, if that was its end."""
     status, *ran = said
     if status and ran:
-        log_finished(task_id, status, code, float(ran[0]) if ran[0] else None)
+        finished(task_id, status, code, float(ran[0]) if ran[0] else None)
     return status
 
 

@@ -22,9 +22,9 @@ from patterns import redis_scripts as scripts
 from patterns.batching import Batcher
 from patterns.contract import ErrorCode, Task, TaskStatus
 from patterns.figures import TaskFigures
-from patterns.logs import log_started
+from patterns.observing import started
 from patterns.redis_figures import read_figures
-from patterns.redis_records import Keys, finishing, log_end, reaching, task_of
+from patterns.redis_records import Keys, finishing, noted_end, reaching, task_of
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment
 
@@ -137,7 +137,7 @@ class RedisStore:
     async def cancel(self, task_id: str) -> Task | None:
         keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), TaskStatus.CANCELLED, {})
         with reaching("Redis"):
-            status = log_end(task_id, None, await self._finish(keys, arguments))
+            status = noted_end(task_id, None, await self._finish(keys, arguments))
         if status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
             raise AlreadyFinished(f"The task is {status} already. Only a waiting or running task can be cancelled.")
         return await self.get(task_id)
@@ -223,7 +223,7 @@ class WorkerRecords:
         if run == -1:
             self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {most_runs} runs.")
         elif run > 0:
-            log_started(task_id)
+            started(task_id)
         return int(run) > 0
 
     def put_back(self, task_id: str) -> None:
@@ -252,4 +252,4 @@ class WorkerRecords:
 
     def _end(self, task_id: str, status: TaskStatus, fields: Mapping[str, str]) -> None:
         keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), status, fields)
-        log_end(task_id, fields.get("error_code"), self._finish(keys, arguments))
+        noted_end(task_id, fields.get("error_code"), self._finish(keys, arguments))

@@ -16,7 +16,8 @@ from typing import Protocol
 
 from patterns.contract import FINISHED, ErrorCode, Task, TaskError, TaskStatus
 from patterns.figures import TaskFigures
-from patterns.logs import log_finished, log_started
+from patterns.observing import finished, started
+from patterns.tracing import NO_CARRIER, Carrier, tracing
 
 
 class StoreError(Exception):
@@ -120,6 +121,7 @@ class MemoryStore:
         self._records: dict[str, Record] = {}
         self._expiring: deque[tuple[float, str]] = deque()
         self._by_key: dict[str, tuple[bytes, str]] = {}
+        self._carriers: dict[str, Carrier] = {}
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._draining = False
         self._idle = asyncio.Event()
@@ -148,6 +150,8 @@ class MemoryStore:
         self._records[record.task_id] = record
         if idempotency_key is not None:
             self._by_key[idempotency_key] = (fingerprint(body), record.task_id)
+        if carrier := tracing().carrier():
+            self._carriers[record.task_id] = carrier
         self.unfinished += 1
         self._idle.clear()
         return record.task(), True
@@ -201,6 +205,10 @@ class MemoryStore:
                 record, TaskStatus.FAILED, error=(ErrorCode.SHUTDOWN, "The server stopped before it was done.")
             )
 
+    def carrier(self, task_id: str) -> Carrier:
+        """What continues the trace of a task that is not finished."""
+        return self._carriers.get(task_id, NO_CARRIER)
+
     def start(self, task_id: str) -> bool:
         """Mark a waiting task as running. False when it must not run: it was cancelled while it waited."""
         record = self._records.get(task_id)
@@ -208,7 +216,7 @@ class MemoryStore:
             return False
         record.status, record.started_at = TaskStatus.RUNNING, self._now(record)
         self._figures.started(record.started_at - record.created_at)
-        log_started(task_id)
+        started(task_id)
         return True
 
     def progress(self, task_id: str, percent: int) -> None:
@@ -255,8 +263,9 @@ class MemoryStore:
             record.progress = 100
         ran = None if record.started_at is None else record.finished_at - record.started_at
         self._figures.ended(status, error and error[0], ran)
-        log_finished(record.task_id, status, error and error[0], ran)
+        finished(record.task_id, status, error and error[0], ran)
         self._expiring.append((record.finished_at + self._ttl, record.task_id))
+        self._carriers.pop(record.task_id, None)
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()

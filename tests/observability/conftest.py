@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
+from tests.observability.collector import Collector, collecting
 from tests.receiving import Callbacks
 from tests.serving import QUICK_AGENT, Served, Servers
 
@@ -20,6 +21,7 @@ _SETTINGS = {
     "KIT_WEBHOOK_ATTEMPTS": "2",
     "KIT_LOG": "json",
     "KIT_LOG_LEVEL": "info",
+    "OTEL_BSP_SCHEDULE_DELAY": "50",
 }
 
 
@@ -31,13 +33,19 @@ def servers(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> I
 
 
 @pytest.fixture(scope="package")
-def fleet(servers: Servers) -> dict[str, Served]:
+def collector() -> Iterator[Collector]:
+    """Where all of them send their traces."""
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="package")
+def fleet(servers: Servers, collector: Collector) -> dict[str, Served]:
     """All five, by name. Two web processes share the address of celery_queue."""
+    env = {**_SETTINGS, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
     with ThreadPoolExecutor(len(PATTERNS)) as threads:
         started = {
-            name: threads.submit(
-                partial(servers.serve, pattern, _SETTINGS, web_processes=2 if pattern.scales_out else 1)
-            )
+            name: threads.submit(partial(servers.serve, pattern, env, web_processes=2 if pattern.scales_out else 1))
             for name, pattern in PATTERNS.items()
         }
     return {name: one.result() for name, one in started.items()}
