@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from patterns.contract import FINISHED, ErrorCode, Task, TaskError, TaskStatus
+from patterns.figures import TaskFigures
+from patterns.observing import finished, started
+from patterns.tracing import NO_CARRIER, Carrier, tracing
 
 
 class StoreError(Exception):
@@ -55,6 +58,9 @@ class TaskStore(Protocol):
 
     async def check(self) -> None:
         """Raise `Unavailable` when the store cannot be used."""
+
+    async def figures(self) -> TaskFigures:
+        """How many tasks there are, and how long they take. Raises `Unavailable`."""
 
 
 def new_task_id() -> str:
@@ -112,12 +118,14 @@ class MemoryStore:
         #: Called with the id of a task that has just finished, and of one whose record has just expired.
         self.on_finish: list[Callable[[str], None]] = []
         self.on_forget: list[Callable[[str], None]] = []
+        self._figures = TaskFigures()
         self._limit = limit
         self._ttl = ttl
         self._clock = clock
         self._records: dict[str, Record] = {}
         self._expiring: deque[tuple[float, str]] = deque()
         self._by_key: dict[str, tuple[bytes, str]] = {}
+        self._carriers: dict[str, Carrier] = {}
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._draining = False
         self._idle = asyncio.Event()
@@ -146,6 +154,8 @@ class MemoryStore:
         self._records[record.task_id] = record
         if idempotency_key is not None:
             self._by_key[idempotency_key] = (fingerprint(body), record.task_id)
+        if carrier := tracing().carrier():
+            self._carriers[record.task_id] = carrier
         self.unfinished += 1
         self._idle.clear()
         return record.task(), True
@@ -182,6 +192,10 @@ class MemoryStore:
         if self._draining:
             raise Unavailable("This server is stopping.")
 
+    async def figures(self) -> TaskFigures:
+        self._figures.pending = self.unfinished - self._figures.running
+        return self._figures
+
     async def drain(self, grace: float) -> None:
         """Take no more tasks, wait at most `grace` seconds for the accepted ones, and fail what is left.
 
@@ -195,12 +209,18 @@ class MemoryStore:
                 record, TaskStatus.FAILED, error=(ErrorCode.SHUTDOWN, "The server stopped before it was done.")
             )
 
+    def carrier(self, task_id: str) -> Carrier:
+        """What continues the trace of a task that is not finished."""
+        return self._carriers.get(task_id, NO_CARRIER)
+
     def start(self, task_id: str) -> bool:
         """Mark a waiting task as running. False when it must not run: it was cancelled while it waited."""
         record = self._records.get(task_id)
         if record is None or record.status is not TaskStatus.PENDING:
             return False
         record.status, record.started_at = TaskStatus.RUNNING, self._now(record)
+        self._figures.started(record.started_at - record.created_at)
+        started(task_id)
         return True
 
     def progress(self, task_id: str, percent: int) -> None:
@@ -245,7 +265,11 @@ class MemoryStore:
         record.finished_at = self._now(record)
         if status is TaskStatus.COMPLETED:
             record.progress = 100
+        ran = None if record.started_at is None else record.finished_at - record.started_at
+        self._figures.ended(status, error and error[0], ran)
+        finished(record.task_id, status, error and error[0], ran)
         self._expiring.append((record.finished_at + self._ttl, record.task_id))
+        self._carriers.pop(record.task_id, None)
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()

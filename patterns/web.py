@@ -17,7 +17,8 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from patterns.settings import SettingsError
+from patterns.logs import set_up_logging
+from patterns.settings import SettingsError, load_settings
 
 
 class DrainingServer(uvicorn.Server):
@@ -47,6 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     module_name, _, factory = arguments.app.partition(":")
     try:
+        set_up_logging(load_settings())
         app: FastAPI = getattr(importlib.import_module(module_name), factory)()
     except SettingsError as error:
         print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the parent has nothing to add
@@ -56,7 +58,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 100)
-    config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=1)
     DrainingServer(config, app).run(sockets=[socket.socket(fileno=arguments.fd)])
 
 
