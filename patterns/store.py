@@ -8,13 +8,13 @@ import contextlib
 import hashlib
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 from patterns.contract import FINISHED, ErrorCode, Task, TaskError, TaskStatus
+from patterns.expiry import Expiring
 
 
 class StoreError(Exception):
@@ -112,7 +112,7 @@ class MemoryStore:
         self._ttl = ttl
         self._clock = clock
         self._records: dict[str, Record] = {}
-        self._expiring: deque[tuple[float, str]] = deque()
+        self._expiring = Expiring(self._forget, clock)
         self._by_key: dict[str, tuple[bytes, str]] = {}
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._draining = False
@@ -128,14 +128,18 @@ class MemoryStore:
         A known key with the same body gives its task again, with False. Raises `KeyReused` when the body
         differs, and `QueueFull` at the limit.
         """
-        self._forget_expired()
+        self._expiring.forget()
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
         if idempotency_key is not None and (known := self._by_key.get(idempotency_key)):
             seen, task_id = known
-            if seen != fingerprint(body):
-                raise KeyReused("This Idempotency-Key came with another body before. Use a new key for a new request.")
-            return self._records[task_id].task(), False
+            if record := self._kept(task_id):
+                if seen != fingerprint(body):
+                    raise KeyReused(
+                        "This Idempotency-Key came with another body before. Use a new key for a new request."
+                    )
+                return record.task(), False
+            self._forget(task_id)
         if self.unfinished >= self._limit:
             raise QueueFull(f"{self.unfinished} tasks are waiting or running, and this server takes no more.")
         record = Record(new_task_id(), self._clock(), idempotency_key=idempotency_key)
@@ -147,8 +151,8 @@ class MemoryStore:
         return record.task(), True
 
     async def get(self, task_id: str) -> Task | None:
-        self._forget_expired()
-        record = self._records.get(task_id)
+        self._expiring.forget()
+        record = self._kept(task_id)
         return record.task() if record else None
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
@@ -163,8 +167,8 @@ class MemoryStore:
         return record.task()
 
     async def cancel(self, task_id: str) -> Task | None:
-        self._forget_expired()
-        record = self._records.get(task_id)
+        self._expiring.forget()
+        record = self._kept(task_id)
         if record is None:
             return None
         if record.status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
@@ -241,7 +245,7 @@ class MemoryStore:
         record.finished_at = self._now(record)
         if status is TaskStatus.COMPLETED:
             record.progress = 100
-        self._expiring.append((record.finished_at + self._ttl, record.task_id))
+        self._expiring.add(record.finished_at + self._ttl, record.task_id)
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()
@@ -255,12 +259,18 @@ class MemoryStore:
         # The system's clock may be set back; the moments of one task stay in order all the same.
         return max(self._clock(), record.started_at or record.created_at)
 
-    def _forget_expired(self) -> None:
-        now = self._clock()
-        while self._expiring and self._expiring[0][0] <= now:
-            _, task_id = self._expiring.popleft()
-            record = self._records.pop(task_id)
-            if record.idempotency_key is not None:
-                del self._by_key[record.idempotency_key]
-            for tell in self.on_forget:
-                tell(record.task_id)
+    def _kept(self, task_id: str) -> Record | None:
+        """The record, unless it has expired: whether it is forgotten already makes no difference to anybody."""
+        record = self._records.get(task_id)
+        if record and record.finished_at is not None and record.finished_at + self._ttl <= self._clock():
+            return None
+        return record
+
+    def _forget(self, task_id: str) -> None:
+        record = self._records.pop(task_id, None)
+        if record is None:
+            return
+        if record.idempotency_key is not None:
+            del self._by_key[record.idempotency_key]
+        for tell in self.on_forget:
+            tell(task_id)
