@@ -15,6 +15,7 @@ from benchmarks.comparison import Comparison, Entrant
 from benchmarks.conformance import NotConforming, admit
 from benchmarks.entrants import NoSuchPattern, chosen, combinations, contenders, entrant, libraries_of, null, served_at
 from benchmarks.finding import ContenderError, find_contenders
+from benchmarks.growth.command import growth
 from benchmarks.machine import kit_revision, kit_version, library_versions, machine
 from benchmarks.plan import Plan, PlanError, plan
 from benchmarks.progress import watching
@@ -31,6 +32,7 @@ from patterns.terminal import give_up, interrupts_end_it
 app = typer.Typer(add_completion=False)
 bench_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 app.add_typer(bench_app, name="bench")
+bench_app.command("growth")(growth)
 
 _CANNOT = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
 

@@ -84,7 +84,7 @@ def _finished_task(app: FastAPI, wanted: Fill) -> str:
 class _Mallinfo2(ctypes.Structure):
     """glibc's `struct mallinfo2`."""
 
-    _fields_ = [  # noqa: RUF012 ctypes wants it so
+    _fields_ = [
         (name, ctypes.c_size_t)
         for name in (
             *("arena", "ordblks", "smblks", "hblks", "hblkhd"),

@@ -128,6 +128,8 @@ class Growing:
 
     def _ask(self, axis: Axis, size: int, small: Server, grown: Server, *, cancelled: bool = False) -> None:
         """Submit to both and ask both for a status, in turn; who is first changes each time."""
+        small.reconnect()
+        grown.reconnect()
         for turn in range(self._sizes.rounds + 1):
             for number in range(self._sizes.requests if turn else _WARM_UP):
                 order = (small, grown) if number % 2 else (grown, small)
@@ -141,9 +143,7 @@ class Growing:
                         (Action.SUBMIT, {one: submitted[one][0] for one in order}),
                         (Action.STATUS, asked),
                     ):
-                        self.pairs.append(
-                            Pair(self._pattern, axis, size, turn, action, seconds[small], seconds[grown])
-                        )
+                        self.pairs.append(Pair(self._pattern, axis, size, turn, action, seconds[small], seconds[grown]))
 
     def _weigh(self, axis: Axis, size: int, grown: Server) -> None:
         self.weights += [Weight(self._pattern, axis, size, role, found) for role, found in grown.pages().items()]

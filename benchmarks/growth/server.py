@@ -25,6 +25,7 @@ _SETTLE_SECONDS = 120.0
 #: A million at most are copied or forgotten within this time.
 _EXPIRED_SECONDS = 60.0
 _BATCH = 1000
+_ASKED_TO_FORGET = 300
 #: The role that each process plays.
 WEB, WORKER, REDIS = "web server", "worker", "Redis server"
 _COPY = "for i = 2, #KEYS do redis.call('COPY', KEYS[1], KEYS[i]) end"
@@ -98,6 +99,17 @@ class Server:
     def health(self) -> None:
         """Ask for nothing much: what was put off is done now."""
         self._timed(get("/agent/status/none"))
+
+    def forgotten(self) -> None:
+        """Wait until expired records are: a server forgets them when it is asked something, Redis by itself."""
+        deadline = time.monotonic() + _EXPIRED_SECONDS
+        self.reconnect()
+        while True:
+            for _ in range(_ASKED_TO_FORGET):
+                self.health()
+            if self.redis is None or not any(self.redis.scan_iter(match="*task:*")) or time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
 
     def cancel(self, task_id: str) -> None:
         """End a task."""
@@ -222,7 +234,7 @@ class Server:
 
 def _is_over(task: dict[str, Any]) -> bool:
     told = task.get("delivery", {"state": "delivered"})["state"]
-    return task["status"] == "completed" and told == "delivered"
+    return bool(task["status"] == "completed" and told == "delivered")
 
 
 @contextmanager
