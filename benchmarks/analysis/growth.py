@@ -20,6 +20,7 @@ _TIMES = 500
 _LOW, _HIGH = 2.5, 97.5
 #: Where both lines lie about as close, the logarithm is meant: the sizes are spread by it.
 _CLEARLY_CLOSER = 0.5
+_ON_THE_LINE = 1e-9
 #: The first part of a soak is caches and buffers that are filled once.
 _SETTLED = 0.5
 
@@ -68,7 +69,7 @@ def slope_of(sizes: Numbers, values: Numbers, again: Numbers) -> tuple[Estimate,
     """
     ways = {True: np.log10(sizes), False: sizes / 1000}
     off = {tenfold: _residual(x, values) for tenfold, x in ways.items()}
-    tenfold = off[False] >= _CLEARLY_CLOSER * off[True]
+    tenfold = off[True] < _ON_THE_LINE or off[False] >= _CLEARLY_CLOSER * off[True]
     x = ways[tenfold]
     return _with_interval(float(np.polyfit(x, values, 1)[0]), np.polyfit(x, again.T, 1)[0]), tenfold
 

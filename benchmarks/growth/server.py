@@ -77,6 +77,11 @@ class Server:
         """The role that keeps the records."""
         return REDIS if self.redis is not None else WEB
 
+    @property
+    def calls_back(self) -> bool:
+        """Whether it tells outcomes by callbacks."""
+        return bool(self._callback_url)
+
     def reconnect(self) -> None:
         """Open a connection anew: a server closes one that was idle for some seconds."""
         self._connection.close()

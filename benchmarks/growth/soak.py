@@ -1,7 +1,7 @@
 """Many tasks through one pattern: what stays of each, in bytes, in open files and in threads."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.growth.record import Soaked, SoakLook
@@ -12,10 +12,8 @@ _WARM_UP = 2_000
 _PARTS = 12
 #: With so short a life the records of one part have gone before the next but one is done.
 _SHORT_LIFE_SECONDS = 1.0
-#: After so long without a request a server has closed its idle connections.
-_IDLE_SECONDS = 7.0
-#: All memory comes from the C library, from one arena, which can tell exactly how much it has given out.
-_EXACT: Mapping[str, str] = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "1"}
+#: A connection that was let go is closed soon; one on which callbacks went is kept for five seconds.
+_CLOSED_SECONDS, _CALLBACKS_CLOSED_SECONDS = 0.5, 5.5
 
 Tell = Callable[[str], None]
 
@@ -26,7 +24,7 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell) 
     Raises `HammerFailed`, `BadAnswer`, `ProcessFailed`, `CannotServe`, `SettingsError`, `OSError`.
     """
     part = tasks // _PARTS
-    with server(pattern, _EXACT, folder / f"{pattern}-soak.log", callback_url) as sent:
+    with server(pattern, {}, folder / f"{pattern}-soak.log", callback_url) as sent:
         _warm_up(sent)
         handles, threads = _open(sent)
         kept = [SoakLook(0, sent.in_use())]
@@ -35,14 +33,14 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell) 
             _through(sent, part)
             kept.append(SoakLook(number * part, sent.in_use()))
         handles_after, threads_after = _open(sent)
-    with server(pattern, _EXACT, folder / f"{pattern}-filled.log", callback_url) as written:
+    with server(pattern, {}, folder / f"{pattern}-filled.log", callback_url) as written:
         _warm_up(written)
         filled = [SoakLook(0, written.in_use())]
         for number in range(1, _PARTS + 1):
             written.fill(part)
             filled.append(SoakLook(number * part, written.in_use()))
         keeper = written.keeper
-    short = {**_EXACT, "KIT_TASK_TTL_SECONDS": f"{_SHORT_LIFE_SECONDS:g}"}
+    short = {"KIT_TASK_TTL_SECONDS": f"{_SHORT_LIFE_SECONDS:g}"}
     with server(pattern, short, folder / f"{pattern}-expired.log", callback_url) as expiring:
         _warm_up(expiring)
         expired = [SoakLook(0, _when_expired(expiring))]
@@ -73,8 +71,8 @@ def _when_expired(one: Server) -> dict[str, int]:
 
 
 def _open(one: Server) -> tuple[dict[str, int], dict[str, int]]:
-    """Handles and threads, when those of the last requests have gone."""
-    time.sleep(_IDLE_SECONDS)
-    found = one.handles(), one.threads()
+    """Handles and threads, when those of the last requests have gone: after one task more, which lets go of them."""
+    time.sleep(_CALLBACKS_CLOSED_SECONDS if one.calls_back else _CLOSED_SECONDS)
     one.reconnect()
-    return found
+    one.finish()
+    return one.handles(), one.threads()

@@ -22,7 +22,7 @@ _COLOURS = {"submit": "--submit", "status": "--execute"}
 _HEIGHT = 210
 _ABOUT = (
     "Two servers of a pattern run side by side. One stays small, the other grows; both get the same requests in turn, "
-    "so that a slow moment of the machine falls on both. `flat` means that the grown one took no more than 10 % longer; "
+    "so that a slow moment of the machine falls on both. `flat` means that the grown one took at most 10 % longer; "
     "`grows` that it took longer even at the low end of its 95 % interval; `unclear` that it was slower, and that "
     "this may be chance. In brackets: the interval."
 )

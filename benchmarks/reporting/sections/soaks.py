@@ -1,5 +1,7 @@
 """What stays of many tasks: while their records are kept, and when these have expired."""
 
+from collections.abc import Mapping
+
 from benchmarks.analysis.growth_findings import Growth, SoakFinding
 from benchmarks.reporting.numbers import MINUS, percent, size, whole
 from benchmarks.reporting.page import Block, Cell, Rows, Table, Text, Tone, code, plain_cells
@@ -8,7 +10,7 @@ from benchmarks.reporting.page import Block, Cell, Rows, Table, Text, Tone, code
 MOST_DIFFERENCE = 0.05
 _ABOUT = (
     "As many tasks as told went through each pattern over HTTP, with an agent that is done at once. The memory of the "
-    "web server is what its allocator has given out, after a collection, and that of Redis what it says of itself "
+    "web server is what its allocators have given out, after a collection, and that of Redis what it says of itself "
     "without buffers: both are exact to the byte, where the pages that the system counts are not. Workers are counted "
     "by their pages. A *record* was weighed apart, on a server that wrote as many without any task. Slopes are those "
     "of the second half."
@@ -33,9 +35,10 @@ def soaks(found: Growth) -> list[Block]:
 
 
 def _memory(one: SoakFinding) -> list[Cell]:
-    others = [f"{role} {size(kept)}" for role, kept in one.kept_bytes.items() if role != one.keeper]
+    others = [f"{role} {size(round(kept))}" for role, kept in one.kept_bytes.items() if role != one.keeper]
     left = ", ".join(
-        f"{role} {size(kept)}" if len(one.expired_bytes) > 1 else size(kept) for role, kept in one.expired_bytes.items()
+        f"{role} {size(round(kept))}" if len(one.expired_bytes) > 1 else size(round(kept))
+        for role, kept in one.expired_bytes.items()
     )
     within = abs(one.difference) <= MOST_DIFFERENCE
     sign = MINUS if one.difference < 0 else "+"
@@ -47,8 +50,8 @@ def _memory(one: SoakFinding) -> list[Cell]:
 
 
 def _open(one: SoakFinding) -> list[Cell]:
-    def said(more: dict[str, int]) -> Cell:
+    def said(more: Mapping[str, int]) -> Cell:
         text = ", ".join(f"{role} {number:+d}" if number else f"{role} 0" for role, number in more.items())
         return Cell(text, Tone.BAD if any(number > 0 for number in more.values()) else Tone.GOOD)
 
-    return [Cell(code(one.pattern)), said(dict(one.handles)), said(dict(one.threads))]
+    return [Cell(code(one.pattern)), said(one.handles), said(one.threads)]
