@@ -55,24 +55,27 @@ class Growing:
     def run(self) -> None:
         """All of it. Raises `HammerFailed`, `BadAnswer`, `ProcessFailed`, `CannotServe`, `SettingsError`, `OSError`."""
         with ExitStack() as until_expired:
+            small = until_expired.enter_context(self._server("small", {}))
+            small.fill(self._sizes.small[Axis.RECORDS])
             # They are filled first: what expires does so while the rest is measured.
-            few = until_expired.enter_context(self._server("few", {}))
-            few.finish()
             expiring = [until_expired.enter_context(self._expiring(records)) for records in self._sizes.expiring]
-            with self._server("small", {}) as small, self._server("grown", {}) as grown:
+            with self._server("grown", {}) as grown:
                 self._records(small, grown)
-            with self._server("small", NEVER_DONE) as small, ExitStack() as held:
-                small.ids = [self._running(small)]
-                self._hold(small, 1, held)
-                with self._server("grown", NEVER_DONE) as grown:
-                    self._waiting(small, grown)
-                with self._server("grown", NEVER_DONE) as grown:
-                    self._long_polls(small, grown, held)
-            self.expiries += [self._expire(one, few) for one in expiring]
+            self._unfinished()
+            self.expiries += [self._expire(one, small) for one in expiring]
+
+    def _unfinished(self) -> None:
+        """What waits, and who waits for it: on servers whose agents are never done."""
+        with self._server("small", NEVER_DONE) as small, ExitStack() as held:
+            small.ids = [self._running(small)]
+            self._hold(small, 1, held)
+            with self._server("grown", NEVER_DONE) as grown:
+                self._waiting(small, grown)
+            with self._server("grown", NEVER_DONE) as grown:
+                self._long_polls(small, grown, held)
 
     def _records(self, small: Server, grown: Server) -> None:
         axis = Axis.RECORDS
-        small.fill(self._sizes.small[axis])
         grown.fill(self._sizes.small[axis])
         kept = self._sizes.small[axis]
         self._weigh(axis, kept, grown)
@@ -165,25 +168,25 @@ class Growing:
             many.fill(records, expire_at=at)
             yield _Expiring(records, many, at if many.redis else time.time() + lives, many.pages()[many.keeper])
 
-    def _expire(self, found: _Expiring, few: Server) -> Expiry:
+    def _expire(self, found: _Expiring, small: Server) -> Expiry:
         """Ask both from the moment on at which the records have expired, and keep the longest time of each."""
         while (remaining := found.at - time.time()) > 0:
             time.sleep(min(remaining, 0.1))
         self._said(f"{found.records:,} records expire")
-        few.reconnect()
+        small.reconnect()
         found.many.reconnect()
-        longest = {few: 0.0, found.many: 0.0}
+        longest = {small: 0.0, found.many: 0.0}
         begin, requests = time.monotonic(), 0
         while (took := time.monotonic() - begin) < _EXPIRING_SECONDS or (
             found.still_there() and took < _MOST_EXPIRING_SECONDS
         ):
-            for one in (found.many, few) if requests % 2 == 0 else (few, found.many):
+            for one in (found.many, small) if requests % 2 == 0 else (small, found.many):
                 seconds, task_id = one.submit()
                 longest[one] = max(longest[one], seconds, one.status(task_id))
             requests += 1
         after = found.many.pages()[found.many.keeper]
         return Expiry(
-            self._pattern, found.records, 2 * requests, longest[few], longest[found.many], found.before, after
+            self._pattern, found.records, 2 * requests, longest[small], longest[found.many], found.before, after
         )
 
     def _said(self, what: str) -> None:

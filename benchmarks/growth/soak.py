@@ -9,7 +9,8 @@ from benchmarks.growth.server import Server, server
 
 #: Before anything is weighed: caches, connections and threads are there once this is done.
 _WARM_UP = 2_000
-_PARTS = 12
+#: It is weighed after each.
+PARTS = 12
 #: With so short a life the records of one part have gone before the next but one is done.
 _SHORT_LIFE_SECONDS = 1.0
 #: A connection that was let go is closed soon; one on which callbacks went is kept for five seconds.
@@ -18,17 +19,17 @@ _CLOSED_SECONDS, _CALLBACKS_CLOSED_SECONDS = 0.5, 5.5
 Tell = Callable[[str], None]
 
 
-def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell) -> Soaked:
+def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell, parts: int = PARTS) -> Soaked:
     """Send them twice, with records kept and with records that soon expire, and write as many records without tasks.
 
     Raises `HammerFailed`, `BadAnswer`, `ProcessFailed`, `CannotServe`, `SettingsError`, `OSError`.
     """
-    part = tasks // _PARTS
+    part = tasks // parts
     with server(pattern, {}, folder / f"{pattern}-soak.log", callback_url) as sent:
         _warm_up(sent)
         handles, threads = _open(sent)
         kept = [SoakLook(0, sent.in_use())]
-        for number in range(1, _PARTS + 1):
+        for number in range(1, parts + 1):
             tell(f"{pattern}: {number * part:,} of {tasks:,} tasks, records are kept")
             _through(sent, part)
             kept.append(SoakLook(number * part, sent.in_use()))
@@ -36,7 +37,7 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell) 
     with server(pattern, {}, folder / f"{pattern}-filled.log", callback_url) as written:
         _warm_up(written)
         filled = [SoakLook(0, written.in_use())]
-        for number in range(1, _PARTS + 1):
+        for number in range(1, parts + 1):
             written.fill(part)
             filled.append(SoakLook(number * part, written.in_use()))
         keeper = written.keeper
@@ -45,11 +46,11 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell) 
         _warm_up(expiring)
         expired = [SoakLook(0, _when_expired(expiring))]
         tell(f"{pattern}: {tasks:,} tasks, records expire")
-        for _ in range(_PARTS):
+        for _ in range(parts):
             _through(expiring, part)
-        expired.append(SoakLook(_PARTS * part, _when_expired(expiring)))
+        expired.append(SoakLook(parts * part, _when_expired(expiring)))
     return Soaked(
-        pattern, _PARTS * part, keeper, tuple(kept), tuple(filled), tuple(expired),
+        pattern, parts * part, keeper, tuple(kept), tuple(filled), tuple(expired),
         handles, handles_after, threads, threads_after,
     )  # fmt: skip
 

@@ -118,7 +118,8 @@ def test_the_line_that_lies_closer_is_chosen() -> None:
         (np.ones(4), True, 0.0),
     ):
         seen, way = slope_of(sizes, values, np.tile(values, (50, 1)))
-        assert (way, seen.value) == (tenfold, pytest.approx(slope, abs=1e-9))
+        assert way is tenfold
+        assert seen.value == pytest.approx(slope, abs=1e-9)
 
 
 def test_memory_for_each_is_the_slope_of_the_memory() -> None:
@@ -235,10 +236,10 @@ def test_a_small_run_measures_every_axis_of_a_real_server(tmp_path: Path) -> Non
 
 
 def test_a_small_soak_of_real_servers_weighs_tasks_records_and_what_stays_open(tmp_path: Path) -> None:
-    seen = soaked(soak("in_memory_queue", 1_200, tmp_path, "", lambda _: None))
+    seen = soaked(soak("in_memory_queue", 1_200, tmp_path, "", lambda _: None, parts=3))
 
     assert seen.tasks == 1_200
-    # So few records are a part of one block of the allocators: a tenth more or less is no leak.
+    # Of so few tasks a table that doubles is a large part; of 24,000 it is none.
     assert 300 < seen.record_bytes < 1_500
     assert abs(seen.difference) < 0.5
     assert abs(seen.expired_bytes["web server"]) < seen.record_bytes
