@@ -57,21 +57,22 @@ def _lines(by_size: Mapping[int, list[Pair]], small: Mapping[str, int], seed: in
         x = np.array([small.get(one.axis, 1), *sizes], dtype=float)
         value = np.array([1.0, *(point.ratio.value for point in points)])
         again = np.column_stack([np.ones(_TIMES), *(drawn[size][:, at] for size in sizes)])
-        slope, tenfold = slope_of(x, value, again)
-        lines.append(GrowthLine(one.pattern, one.axis, one.action, percent, tuple(points), slope, tenfold))
+        slope, begin, tenfold = line_through(x, value, again)
+        lines.append(GrowthLine(one.pattern, one.axis, one.action, percent, tuple(points), slope, begin, tenfold))
     return lines
 
 
-def slope_of(sizes: Numbers, values: Numbers, again: Numbers) -> tuple[Estimate, bool]:
+def line_through(sizes: Numbers, values: Numbers, again: Numbers) -> tuple[Estimate, float, bool]:
     """The slope of the line through the values, with an interval by what was drawn `again`, a row for each time.
 
-    For each tenfold of the size, and True; or for each thousand more, and False.
+    Then where the line begins. With True they are of the logarithm of the size, with False of its thousands.
     """
     ways = {True: np.log10(sizes), False: sizes / 1000}
     off = {tenfold: _residual(x, values) for tenfold, x in ways.items()}
     tenfold = off[True] < _ON_THE_LINE or off[False] >= _CLEARLY_CLOSER * off[True]
     x = ways[tenfold]
-    return _with_interval(float(np.polyfit(x, values, 1)[0]), np.polyfit(x, again.T, 1)[0]), tenfold
+    slope, begin = np.polyfit(x, values, 1)
+    return _with_interval(float(slope), np.polyfit(x, again.T, 1)[0]), float(begin), bool(tenfold)
 
 
 def weights(record: GrowthRecord) -> tuple[ItemWeight, ...]:

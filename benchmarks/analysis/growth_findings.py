@@ -1,5 +1,6 @@
 """What a run of `kit bench growth` has shown, as data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,7 +41,12 @@ class GrowthLine:
     points: tuple[GrowthPoint, ...]
     #: The ratio's rise for each tenfold of the size, if `tenfold`; otherwise for each thousand more.
     slope: Estimate
+    begin: float
     tenfold: bool
+
+    def at(self, size: float) -> float:
+        """The ratio that the line has there."""
+        return self.begin + self.slope.value * (math.log10(size) if self.tenfold else size / 1000)
 
     @property
     def last(self) -> GrowthPoint:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.analysis.growth import growth, slope_of, soaked, weights
+from benchmarks.analysis.growth import growth, line_through, soaked, weights
 from benchmarks.analysis.growth_findings import Growth, GrowthLine, Verdict
 from benchmarks.growth.measuring import Growing
 from benchmarks.growth.record import Action, Axis, Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, SoakLook, Weight
@@ -72,6 +72,7 @@ def test_one_that_takes_longer_with_each_tenfold_grows_by_that() -> None:
     assert line.tenfold
     assert line.slope.value == pytest.approx(0.2, abs=0.02)
     assert within(line, 0.2)
+    assert line.at(100_000) == pytest.approx(1.4, abs=0.05)
 
 
 def test_one_that_takes_longer_with_each_record_grows_by_that() -> None:
@@ -80,6 +81,7 @@ def test_one_that_takes_longer_with_each_record_grows_by_that() -> None:
     assert line.verdict is Verdict.GROWS
     assert not line.tenfold
     assert within(line, 0.001)  # for each thousand
+    assert line.at(500_000) == pytest.approx(1.5, abs=0.05)
 
 
 def test_a_little_more_is_flat_and_what_may_be_chance_is_unclear() -> None:
@@ -117,12 +119,13 @@ def test_the_line_that_lies_closer_is_chosen() -> None:
         (1 + 0.002 * sizes, False, 2.0),
         (np.ones(4), True, 0.0),
     ):
-        seen, way = slope_of(sizes, values, np.tile(values, (50, 1)))
+        seen, begin, way = line_through(sizes, values, np.tile(values, (50, 1)))
         assert way is tenfold
         assert seen.value == pytest.approx(slope, abs=1e-9)
+        assert begin == pytest.approx(1.0)
 
 
-def test_memory_for_each_is_the_slope_of_the_memory() -> None:
+def test_memory_for_each_is_the_line_through_the_memory() -> None:
     looks = tuple(Weight("mine", Axis.WAITING, size, "web server", 40_000_000 + 700 * size) for size in (1, 100, 1_000))
 
     [one] = weights(GrowthRecord(weights=looks))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from benchmarks.analysis.findings import Estimate
 from benchmarks.analysis.growth_findings import FLAT, Growth, GrowthLine, Verdict
-from benchmarks.growth.record import Axis
+from benchmarks.growth.record import Action, Axis
 from benchmarks.reporting.numbers import EN_DASH, MINUS, duration, size, whole
 from benchmarks.reporting.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
 from benchmarks.reporting.plots import axis as plot_axis
@@ -18,7 +18,9 @@ _HEADINGS = {
     Axis.LONG_POLLS: "Long-polls that are held",
 }
 _TONES = {Verdict.FLAT: Tone.GOOD, Verdict.GROWS: Tone.BAD, Verdict.UNCLEAR: Tone.QUIET}
-_COLOURS = {"submit": "--submit", "status": "--execute"}
+_DRAWN = {Action.SUBMIT: ("--submit", "dot"), Action.STATUS: ("--execute", "solid")}
+#: A line over the size itself is a curve where the axis has the logarithm.
+_STEPS = 24
 _HEIGHT = 210
 _ABOUT = (
     "Two servers of a pattern run side by side. One stays small, the other grows; both get the same requests in turn, "
@@ -112,7 +114,10 @@ def _plots(found: Growth) -> list[Block]:
             continue
         tops = [point.ratio.value for line in lines for point in line.points]
         plots = [_plot(name, axis, [line for line in lines if line.pattern == name], max(tops)) for name in patterns]
-        note = "The median, as a multiple of the small server's. All have the same axes. Dashed: what counts as flat."
+        note = (
+            "The median, as a multiple of the small server's, and the line through it: of submit dotted, of status "
+            "solid. All have the same axes. Dashed: what counts as flat."
+        )
         blocks.append(Plots(_HEADINGS[axis], plots, [_points(axis, lines)], note, small=True))
     return blocks
 
@@ -124,7 +129,11 @@ def _plot(pattern: str, axis: Axis, lines: Sequence[GrowthLine], top: float) -> 
     said = []
     for line in lines:
         ratios = [point.ratio.value for point in line.points]
-        data.append(plot_line(line.action.value, sizes, ratios, _COLOURS[line.action.value]))
+        colour, dash = _DRAWN[line.action]
+        through = [10 ** (low + (high - low) * part / _STEPS) for part in range(_STEPS + 1)]
+        fitted = [line.at(number) for number in through]
+        data.append({**plot_line(line.action.value, sizes, ratios, colour), "mode": "markers"})
+        data.append(plot_line("line", through, fitted, colour, dash=dash, marks=False))
         at = ", ".join(f"{ratio:.2f} at {whole(number)}" for number, ratio in zip(sizes, ratios, strict=True))
         said.append(f"{line.action.value} {at}")
     ticks = {"tickmode": "linear", "dtick": 1, "tickformat": "~s"}
@@ -158,13 +167,13 @@ def _memory(found: Growth) -> Table:
     groups = []
     for axis in Axis:
         rows = [
-            list(plain_cells(code(one.pattern), one.role, size(one.bytes_per_item)))
+            list(plain_cells(code(one.pattern), one.role, size(round(one.bytes_per_item))))
             for one in found.weights
             if one.axis is axis
         ]
         if rows:
             groups.append(Rows(_HEADINGS[axis], rows))
-    return Table("Memory for each", ("pattern", "of the", "bytes"), groups, frozenset({0, 1}))
+    return Table("Memory for each", ("pattern", "of the", "memory"), groups, frozenset({0, 1}))
 
 
 def _expiry(found: Growth) -> list[Block]:
