@@ -89,6 +89,7 @@ def add_shared_routes(
     A pattern that shows more than the store knows gives its own `task_model`, and `present` to fill it; one that
     calls back gives the figures of its `deliveries`.
     """
+    app.state.store = store
     retry_after = retry_after_seconds(settings.poll_interval_seconds)
 
     @app.get(

@@ -15,8 +15,8 @@ from patterns import observing
 from patterns.calling import ATTEMPTS_SHOWN, Attempted, Caller, payload, what_next
 from patterns.contract import Delivery, DeliveryAttempt, DeliveryState, Task, WebhookTask
 from patterns.figures import DeliveryFigures
+from patterns.record import moment
 from patterns.settings import Settings
-from patterns.store import moment
 from patterns.tracing import Carrier, tracing
 
 logger = logging.getLogger(__name__)

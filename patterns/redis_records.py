@@ -18,8 +18,9 @@ from patterns.contract import (
     WebhookTask,
 )
 from patterns.observing import finished
+from patterns.record import moment
 from patterns.settings import Settings
-from patterns.store import Unavailable, fingerprint, moment
+from patterns.store import Unavailable, fingerprint
 
 #: The attempts of a delivery, as the record keeps them.
 ATTEMPTS = TypeAdapter(list[DeliveryAttempt])

@@ -24,11 +24,12 @@ from patterns.batching import Batcher
 from patterns.contract import Delivery, DeliveryState, ErrorCode, Task, TaskStatus, WebhookTask
 from patterns.figures import DeliveryFigures, TaskFigures
 from patterns.observing import started
+from patterns.record import moment
 from patterns.redis_figures import read_delivery_figures, read_figures
 from patterns.redis_outbox import AsyncOutbox, Outbox
 from patterns.redis_records import Keys, finishing, noted_end, reaching, task_of
 from patterns.settings import Settings
-from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment
+from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint
 from patterns.tracing import tracing
 
 #: How long a worker is believed to live after its last heartbeat, in seconds. Celery sends one every two.

@@ -49,7 +49,7 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.drain = drain
+        app.state.drain, app.state.deliveries = drain, deliveries
         async with queue.running():
             yield
             await drain()
