@@ -122,7 +122,7 @@ class Outbox:
             task_of(task_id, fields),
             fields["callback_url"],
             attempts,
-            json.loads(fields["carrier"]),
+            json.loads(fields.get("carrier", "{}")),
             fields.get("attempts", "[]"),
         )
 
