@@ -18,6 +18,7 @@ from benchmarks.faults.cells import Faults
 from benchmarks.faults.record import Cell
 from benchmarks.faults.run import break_all, has_rabbitmq, subjects
 from benchmarks.finding import ContenderError, find_contenders
+from benchmarks.growth.command import growth
 from benchmarks.machine import kit_revision, kit_version, library_versions, machine
 from benchmarks.plan import Plan, PlanError, plan
 from benchmarks.progress import watching
@@ -34,6 +35,7 @@ from patterns.terminal import give_up, interrupts_end_it
 app = typer.Typer(add_completion=False)
 bench_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 app.add_typer(bench_app, name="bench")
+bench_app.command("growth")(growth)
 
 _CANNOT = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
 

@@ -23,9 +23,10 @@ class Answer:
     body: bytes
 
 
-def get(path: str) -> bytes:
-    """A GET request."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+def get(path: str, header: str = "") -> bytes:
+    """A GET request, perhaps with one more header."""
+    more = f"{header}\r\n" if header else ""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n".encode()
 
 
 def post(path: str, body: bytes) -> bytes:
@@ -63,8 +64,8 @@ class Reader:
 class Connection:
     """One connection, one request at a time."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+    def __init__(self, port: int, timeout: float = 30) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = Reader()
 

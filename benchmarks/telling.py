@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import typer
@@ -12,9 +12,13 @@ from rich.text import Text
 
 from benchmarks.analysis.analyse import analyse
 from benchmarks.analysis.compare import Compared, Verdict
-from benchmarks.reporting.html import html_report
-from benchmarks.reporting.markdown import markdown_report
-from benchmarks.reporting.terminal import print_report
+from benchmarks.analysis.growth import growth
+from benchmarks.analysis.growth_findings import Growth
+from benchmarks.growth.record import GrowthFolder
+from benchmarks.reporting.html import html_page, html_report
+from benchmarks.reporting.markdown import markdown_page, markdown_report
+from benchmarks.reporting.report import growth_page
+from benchmarks.reporting.terminal import print_page, print_report
 from benchmarks.run_record import RunFolder
 
 #: A table that is written to a file need not fit a terminal.
@@ -24,15 +28,19 @@ _STYLES = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.SAME: "dim"}
 
 def tell(folder: RunFolder, *, as_json: bool = False) -> None:
     """Write the reports, and print one. Raises `RunError`, `SamplesError` and `OSError`."""
+    grown = GrowthFolder(folder.path)
+    if grown.record.exists() and not folder.record.exists():
+        _tell_growth(folder, growth(*grown.read()))
+        return
     findings = analyse(folder)
+    if grown.record.exists():
+        findings = replace(findings, growth=growth(*grown.read()))
     folder.html.write_text(html_report(findings), encoding="utf-8")
     folder.markdown.write_text(markdown_report(findings), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(_plain({**asdict(findings), "folder": str(folder.path)}), indent=2))
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_FILE_WIDTH)
+    console = _console()
     print_report(console, findings)
     console.print(f"The page to show: {folder.html}", soft_wrap=True, style="bold", markup=False)
     console.print(f"Every task is a row in {folder.packed_samples}", soft_wrap=True, style="dim", markup=False)
@@ -40,9 +48,7 @@ def tell(folder: RunFolder, *, as_json: bool = False) -> None:
 
 def tell_changes(found: Compared, bound: float) -> str:
     """Print what changed, and give in words what got worse by more than the bound."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_FILE_WIDTH)
+    console = _console()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "figure", "before", "after", "change (95 %)", ""):
         table.add_column(heading, no_wrap=True, justify="right" if heading in {"before", "after"} else "left")
@@ -61,6 +67,21 @@ def tell_changes(found: Compared, bound: float) -> str:
     for difference in found.differ_in:
         console.print(f"The runs differ in {difference}", style="yellow", markup=False)
     return ", ".join(f"{one.figure} of {one.contender}" for one in found.regressions(bound))
+
+
+def _tell_growth(folder: RunFolder, found: Growth) -> None:
+    """A folder that has nothing else."""
+    page = growth_page(found)
+    folder.html.write_text(html_page(page), encoding="utf-8")
+    folder.markdown.write_text(markdown_page(page), encoding="utf-8")
+    console = _console()
+    print_page(console, page)
+    console.print(f"The page to show: {folder.html}", soft_wrap=True, style="bold", markup=False)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
 
 
 def _plain(value: Any) -> Any:

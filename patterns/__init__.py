@@ -32,7 +32,7 @@ CELERY_QUEUE = Pattern(
                 # worker takes JSON only.
                 *("-W", "ignore:You're running the worker with superuser"),
                 *("-m", "celery", "--quiet", "-A", "patterns.celery_queue", "worker"),
-                *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
+                *("--loglevel", "ERROR", "--without-gossip", "--without-mingle"),  # KIT_LOG_LEVEL may ask for more
                 # Two workers of one name would be one to `/health`: when either stops, both are gone.
                 *("--hostname", "{unique}@%h"),
             ),

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, cast
 
 from patterns.settings import Settings, SettingsError
@@ -154,7 +155,8 @@ async def run_in_daemon_thread(agent: Agent, prompt: str, report_progress: Repor
         with suppress(RuntimeError):  # the loop is closed: the server has stopped and nobody waits
             loop.call_soon_threadsafe(tell, result, failure)
 
-    threading.Thread(target=run, name="agent", daemon=True).start()
+    # In the caller's context: what the agent logs is about the same task there.
+    threading.Thread(target=copy_context().run, args=(run,), name="agent", daemon=True).start()
     return await outcome
 
 

@@ -6,8 +6,9 @@ Submit itself is not here. How a job is handed over is the lesson of each patter
 import hashlib
 import math
 import re
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request, Response
@@ -15,12 +16,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi_swagger import patch_fastapi
 
-from patterns import problems
+from patterns import observing, problems
 from patterns.body_limit import BodyLimit
 from patterns.contract import EXAMPLE_DELIVERY, EXAMPLE_NEW_TASK, Health, Problem, Task, WebhookTask
 from patterns.descriptor import Pattern
+from patterns.figures import DeliveryFigures
+from patterns.metrics import add_metrics_route
 from patterns.settings import Settings
 from patterns.store import TaskStore
+from patterns.submit_observer import SubmitObserver
+from patterns.tracing import tracing
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -55,7 +60,7 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
         summary=f"The {pattern.name} pattern: a long job behind a short request.",
         description=_ABOUT.format(summary=pattern.summary, runs_in=pattern.runs_in, learns_by=pattern.learns_by),
         version="1",
-        lifespan=lifespan,
+        lifespan=_flushing(lifespan),
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
@@ -63,6 +68,8 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
         responses=problems.documented(*problems.BEFORE_THE_APP),
     )
     app.add_middleware(BodyLimit, path=_SUBMIT, most_bytes=settings.max_body_bytes)
+    app.state.submits = Counter()
+    app.add_middleware(SubmitObserver, path=_SUBMIT, pattern=pattern.name, answers=app.state.submits)
     problems.install(app, retry_after_seconds(max(1.0, settings.poll_interval_seconds)))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the way FastAPI documents to extend it
     return app
@@ -76,11 +83,14 @@ def add_shared_routes(
     *,
     task_model: Any = Task,
     present: Callable[[Task], Task] = lambda task: task,
+    deliveries: Callable[[], Awaitable[DeliveryFigures]] | None = None,
 ) -> None:
-    """Add status, cancel and health for the tasks in `store`.
+    """Add status, cancel, health and metrics for the tasks in `store`.
 
-    A pattern that shows more than the store knows gives its own `task_model`, and `present` to fill it.
+    A pattern that shows more than the store knows gives its own `task_model`, and `present` to fill it; one that
+    calls back gives the figures of its `deliveries`.
     """
+    app.state.store = store
     retry_after = retry_after_seconds(settings.poll_interval_seconds)
 
     @app.get(
@@ -147,6 +157,7 @@ def add_shared_routes(
         await store.check()
         return Response(Health(pattern=pattern.name).model_dump_json(), media_type=_JSON)
 
+    add_metrics_route(app, pattern, settings, store, app.state.submits, deliveries)
     patch_fastapi(app, title=f"{pattern.title}: routes", swagger_ui_parameters=_DOCS)
 
 
@@ -188,6 +199,7 @@ def idempotency_key(request: Request) -> str | None:
 
 def accepted(task: Task, settings: Settings) -> Response:
     """The answer to a submit: 202, where the status is, when to ask, and the task."""
+    observing.accepted(task.task_id)
     headers = {
         "Location": f"/agent/status/{task.task_id}",
         "Retry-After": retry_after_seconds(settings.poll_interval_seconds),
@@ -211,6 +223,18 @@ def matches(if_none_match: str, etag: str) -> bool:
     return if_none_match.strip() == "*" or etag in [
         candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")
     ]
+
+
+def _flushing(lifespan: Lifespan) -> Lifespan:
+    """The app's own, and at its end the last traces are sent: uvicorn ends its process by a signal."""
+
+    @asynccontextmanager
+    async def flushing(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            yield
+        tracing().flush()
+
+    return flushing
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -5,6 +5,7 @@ timestamp and a signature of each attempt's own, only 2xx is success, 410 means 
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from patterns.backoff import growing_jitter, retry_after
 from patterns.contract import Callback, DeliveryAttempt, DeliveryState, Task
 from patterns.egress import ForbiddenAddress, GuardedNetwork
 from patterns.settings import Settings
+from patterns.tracing import Carrier, tracing
 
 #: Standard Webhooks: keep payloads under 20 kB.
 MOST_BYTES = 20_000
@@ -49,12 +51,17 @@ class Caller:
             network_backend=GuardedNetwork(allow_private=settings.webhook_allow_private),
         )
 
-    async def attempt(self, task_id: str, url: httpx.URL, body: bytes) -> Attempted:
-        """One POST, and what came of it. It takes no longer than `webhook_timeout_seconds`, and raises nothing."""
+    async def attempt(self, task_id: str, url: httpx.URL, body: bytes, carrier: Carrier) -> Attempted:
+        """One POST, and what came of it. It takes no longer than `webhook_timeout_seconds`, and raises nothing.
+
+        `carrier` is what continues the trace of the task, at the receiver too.
+        """
         attempt = DeliveryAttempt(at=datetime.now(UTC))
         try:
-            async with asyncio.timeout(self._settings.webhook_timeout_seconds):
-                attempt.status_code, asked_for = await self._post(f"msg_{task_id}", url, body)
+            with tracing().deliver(task_id, carrier) as more:
+                async with asyncio.timeout(self._settings.webhook_timeout_seconds):
+                    attempt.status_code, asked_for = await self._post(f"msg_{task_id}", url, body, more)
+                tracing().told(attempt.status_code)
         except ForbiddenAddress as error:
             attempt.error = str(error)
             return Attempted(attempt, DeliveryState.DEAD)
@@ -71,7 +78,9 @@ class Caller:
         """Close the connections."""
         await self._pool.aclose()
 
-    async def _post(self, webhook_id: str, url: httpx.URL, body: bytes) -> tuple[int, float | None]:
+    async def _post(
+        self, webhook_id: str, url: httpx.URL, body: bytes, more: Mapping[str, str]
+    ) -> tuple[int, float | None]:
         now = datetime.now(UTC)
         headers: dict[bytes | str, bytes | str] = {
             "host": url.netloc,  # httpcore's own lacks the brackets of an IPv6 address
@@ -81,6 +90,7 @@ class Caller:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._signer.sign(webhook_id, now, body.decode()),
         }
+        headers.update(more.items())
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         async with self._pool.stream("POST", target, headers=headers, content=body) as answer:
             # The status is the answer. Its body is only read to keep the connection, and may never end.
@@ -95,12 +105,16 @@ class Caller:
             return answer.status, retry_after(fields)
 
 
-def pause_before_the_next(settings: Settings, attempts: int, asked_for: float | None) -> float | None:
-    """Seconds from attempt number `attempts` to the next one; None when that was the last."""
-    if attempts >= settings.webhook_attempts:
-        return None
-    first, longest = settings.webhook_first_pause_seconds, settings.webhook_max_pause_seconds
-    return min(longest, max(growing_jitter(attempts - 1, first, longest), asked_for or 0.0))
+def what_next(settings: Settings, number: int, attempted: Attempted) -> tuple[DeliveryState, float]:
+    """How far a delivery is after attempt `number`, the first being 1, and the seconds to the next one if it waits."""
+    state, pause = attempted.state, 0.0
+    if state is DeliveryState.WAITING:
+        if number >= settings.webhook_attempts:
+            state = DeliveryState.DEAD
+        else:
+            first, longest = settings.webhook_first_pause_seconds, settings.webhook_max_pause_seconds
+            pause = min(longest, max(growing_jitter(number - 1, first, longest), attempted.asked_for or 0.0))
+    return state, pause
 
 
 def payload(task: Task) -> bytes:

@@ -13,8 +13,8 @@ Celery alone reads an id that was never given out as PENDING (celery#3596), bloc
 while the broker is down (celery#4296), and acknowledges a message before the work is done. The record, the
 thread and the settings in `celery_app` are the answers.
 
-Whoever submits may name a `callback_url` too. The outcome is then told by a Celery task of its own, `deliver`, which
-the outbox in Redis (`redis_outbox`) has sent until it is done: whatever dies in between, the outcome is told.
+Whoever submits may name a `callback_url` too. The outcome is then told by a Celery task of its own (`celery_telling`),
+which the outbox in Redis (`redis_outbox`) has sent until it is done: whatever dies in between, the outcome is told.
 """
 
 import asyncio
@@ -27,7 +27,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any
 
-import httpx
 from billiard.common import terminate_handler_fired
 from celery import Task as CeleryTask
 from celery import signals
@@ -41,24 +40,27 @@ from patterns import CELERY_QUEUE
 from patterns.agent import Agent, TaskEnded, load_agent, run_in_this_thread
 from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 from patterns.batching import Batcher
-from patterns.calling import Attempted, Caller, payload
 from patterns.celery_app import celery_app, redelivered_after
-from patterns.celery_brokers import CONFIRM_SECONDS, DELIVER, publishing
+from patterns.celery_brokers import CONFIRM_SECONDS, publishing
+from patterns.celery_losses import Losses
+from patterns.celery_telling import add_telling
 from patterns.contract import CallbackSubmitRequest, ErrorCode, Task, WebhookTask
 from patterns.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
 from patterns.execution import describe
-from patterns.redis_outbox import Outcome
+from patterns.logs import set_up_logging
+from patterns.observing import working_on
 from patterns.redis_store import RedisStore, WorkerRecords
 from patterns.settings import Settings, SettingsError, load_settings
 from patterns.store import Unavailable, new_task_id
+from patterns.tracing import NO_CARRIER, Carrier, tracing
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3
 #: Submit answers 503 after this long without the broker, well within what an HTTP client waits.
 SUBMIT_SECONDS = 2.0
 
-#: A task id, its prompt, and whether its outcome is to be told.
-Message = tuple[str, str, bool]
+#: A task id, its prompt, whether its outcome is to be told, and what continues its trace in a worker.
+Message = tuple[str, str, bool, Carrier]
 
 
 @cache
@@ -91,6 +93,11 @@ class RecordedTask(CeleryTask):
 
     Request = RecordedRequest
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it; what is logged and traced meanwhile, also by the agent, is about this task."""
+        with working_on(self.request.id, self.request.headers or NO_CARRIER):
+            return self.run(*args, **kwargs)
+
 
 if __name__ == "__main__":  # here, because what follows needs a broker, and serving brings it
     from patterns.commands import serve_module
@@ -98,6 +105,8 @@ if __name__ == "__main__":  # here, because what follows needs a broker, and ser
     serve_module("celery_queue")
 
 celery = celery_app(_settings())
+tell_what_is_due = add_telling(celery, _settings(), _records)
+losses = Losses(celery, redelivered_after(_settings()), _records)
 
 
 @celery.task(name="kit.run_agent", base=RecordedTask, bind=True)
@@ -142,27 +151,10 @@ def _too_long() -> str:
     return f"The task ran longer than {_settings().task_timeout_seconds:g} s."
 
 
-@celery.task(name=DELIVER)
-def deliver(task_id: str, attempts: int) -> None:
-    """Tell one outcome, if nobody else has: one attempt. The outbox has the next one sent when it is due."""
-    outbox = _records().outbox
-    if outcome := outbox.take(task_id, attempts):
-        outbox.note(outcome, asyncio.run(_call(outcome)))
-
-
-async def _call(outcome: Outcome) -> Attempted:
-    caller = Caller(_settings(), at_once=1)
-    try:
-        return await caller.attempt(outcome.task.task_id, httpx.URL(outcome.url), payload(outcome.task))
-    finally:
-        await caller.aclose()
-
-
-def tell_what_is_due() -> None:
-    """Send a message for each outcome that is due to be told."""
-    with suppress(RedisError, KombuError, OSError):  # what cannot be sent now is due again in a moment
-        for task_id, attempts in _records().outbox.due():
-            deliver.apply_async((task_id, attempts), retry=False)
+@signals.setup_logging.connect
+def set_up_logs(loglevel: int, **_: object) -> None:
+    """Log as a web process does, instead of Celery's own way."""
+    set_up_logging(_settings(), loglevel)
 
 
 @signals.celeryd_init.connect
@@ -175,6 +167,13 @@ def check_agent(**_: object) -> None:
         sys.exit(os.EX_CONFIG)
 
 
+@signals.worker_process_shutdown.connect
+@signals.worker_shutdown.connect
+def send_last_traces(**_: object) -> None:
+    """Before a process of the worker ends."""
+    tracing().flush()
+
+
 @signals.worker_ready.connect
 @signals.heartbeat_sent.connect
 def tell_that_it_lives(sender: Any, **_: object) -> None:
@@ -182,39 +181,7 @@ def tell_that_it_lives(sender: Any, **_: object) -> None:
     with suppress(RedisError):  # the next heartbeat may get through
         _records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
     tell_what_is_due()
-    give_up_what_the_broker_lost()
-
-
-#: The tasks that do not move while nothing is in the queue, and since when, on time.monotonic().
-_left_over: dict[str, float] = {}
-
-
-def give_up_what_the_broker_lost() -> None:
-    """End the tasks of which the broker has no message any more: it came back without its data, the records did not.
-
-    A message that is only late is in the queue. One that a worker holds becomes a run before any worker may be dead.
-    """
-    long = redelivered_after(_settings())
-    with suppress(RedisError, KombuError, OSError):
-        unmoved, now = _records().unmoved(long), time.monotonic()
-        left_over = unmoved if unmoved and _queue_is_empty() else []
-        since = {task_id: _left_over.get(task_id, now) for task_id in left_over}
-        _left_over.clear()
-        _left_over.update(since)
-        for task_id in [task_id for task_id, first in since.items() if now - first > long]:
-            _records().fail(task_id, ErrorCode.WORKER_LOST, "Its worker is gone, and the broker has lost it.")
-
-
-def _queue_is_empty() -> bool:
-    with celery.connection_for_write() as connection:
-        # Passive asks without making one, which RabbitMQ would compare with the one that it has. For Redis a queue is
-        # a list, and kombu looks for it under the wrong name where there is a prefix.
-        passive = connection.transport.driver_type == "amqp"
-        try:
-            queue = connection.default_channel.queue_declare(celery.conf.task_default_queue, passive=passive)
-        except connection.channel_errors:
-            return True  # the broker has lost the queue too
-    return bool(queue.message_count == 0)
+    losses.give_up()
 
 
 @signals.worker_shutdown.connect
@@ -234,7 +201,7 @@ class Publisher:
     async def send(self, task_id: str, prompt: str, calls_back: bool) -> None:
         """Return when the broker has the message. Raises `Unavailable`."""
         try:
-            await self._send((task_id, prompt, calls_back))
+            await self._send((task_id, prompt, calls_back, tracing().carrier()))
         except (KombuError, OperationalError, RedisError, OSError) as error:
             raise Unavailable(
                 f"The broker cannot be reached ({type(error).__name__}). Nothing was accepted."
@@ -254,8 +221,8 @@ def publish(tasks: Sequence[Message]) -> None:
     # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
     options = {"retry": False, "confirm_timeout": CONFIRM_SECONDS, "argsrepr": "(prompt)"}
     with celery.producer_pool.acquire(block=True) as producer, publishing(producer):
-        for task_id, *arguments in tasks:
-            run_agent.apply_async(arguments, task_id=task_id, producer=producer, **options)
+        for task_id, prompt, calls_back, carrier in tasks:
+            run_agent.apply_async((prompt, calls_back), task_id=task_id, headers=carrier, producer=producer, **options)
 
 
 def create_app() -> FastAPI:
@@ -305,6 +272,6 @@ def create_app() -> FastAPI:
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
         return accepted(task, settings)
 
-    add_shared_routes(app, CELERY_QUEUE, store, settings, task_model=task_model)
+    add_shared_routes(app, CELERY_QUEUE, store, settings, task_model=task_model, deliveries=store.delivery_figures)
     add_delivery_routes(app, store, settings)
     return app

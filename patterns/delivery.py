@@ -4,16 +4,20 @@ import asyncio
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 import httpx
 
-from patterns.calling import ATTEMPTS_SHOWN, Caller, pause_before_the_next, payload
+from patterns import observing
+from patterns.calling import ATTEMPTS_SHOWN, Attempted, Caller, payload, what_next
 from patterns.contract import Delivery, DeliveryAttempt, DeliveryState, Task, WebhookTask
+from patterns.figures import DeliveryFigures
+from patterns.record import moment
 from patterns.settings import Settings
-from patterns.store import moment
+from patterns.tracing import Carrier, tracing
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +32,7 @@ class DeliveryRecord:
     """What is kept of one callback."""
 
     url: httpx.URL
+    carrier: Carrier
     state: DeliveryState = DeliveryState.WAITING
     attempts: list[DeliveryAttempt] = field(default_factory=list)
     next_attempt_at: float | None = None
@@ -52,6 +57,7 @@ class Deliveries:
         self._fetch = fetch
         self._records: dict[str, DeliveryRecord] = {}
         self._dead: dict[str, None] = {}
+        self._attempts_by_outcome: Counter[DeliveryState] = Counter()
         self._under_way: set[asyncio.Task[None]] = set()
         self._drained = False
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -60,7 +66,7 @@ class Deliveries:
 
     def expect(self, task_id: str, url: httpx.URL) -> None:
         """Remember where the outcome of an accepted task goes."""
-        self._records[task_id] = DeliveryRecord(url)
+        self._records[task_id] = DeliveryRecord(url, tracing().carrier())
 
     def get(self, task_id: str) -> DeliveryRecord:
         """The callback of a known task."""
@@ -90,6 +96,10 @@ class Deliveries:
         """The task ids whose outcome could not be told, oldest first."""
         return list(self._dead)
 
+    async def figures(self) -> DeliveryFigures:
+        """How many are told now, were told, and could not be told."""
+        return DeliveryFigures(len(self._under_way), len(self._dead), self._attempts_by_outcome)
+
     async def drain(self, seconds: float) -> None:
         """Wait at most `seconds` for what is being told now. A second call does not wait again."""
         if self._under_way and not self._drained:
@@ -107,31 +117,29 @@ class Deliveries:
             if task := await self._fetch(task_id):
                 await self._attempts(task_id, record, payload(task))
         except Exception:
-            logger.exception("the delivery for task %s broke", task_id)
+            logger.exception("the delivery broke", extra={"task_id": task_id})
             record.state, record.last_error = DeliveryState.DEAD, "the server broke; its log has the details"
         if record.state is DeliveryState.DEAD and task_id in self._records:
             self._dead[task_id] = None
 
     async def _attempts(self, task_id: str, record: DeliveryRecord, body: bytes) -> None:
-        for attempts in itertools.count(1):
-            asked_for = await self._attempt(task_id, record, body)
+        for number in itertools.count(1):
+            attempted = await self._attempt(task_id, record, body)
+            record.state, pause = what_next(self._settings, number, attempted)
+            record.last_error = attempted.attempt.error
+            record.attempts.append(attempted.attempt)
+            self._attempts_by_outcome[record.state] += 1
+            observing.attempted(task_id, number, attempted.attempt, record.state)
             if record.state is not DeliveryState.WAITING:
                 return
-            pause = pause_before_the_next(self._settings, attempts, asked_for)
-            if pause is None:
-                break
             record.next_attempt_at = time.time() + pause
             await asyncio.sleep(pause)
             record.next_attempt_at = None
             if task_id not in self._records:
                 return  # expired while it waited
-        record.state = DeliveryState.DEAD
 
-    async def _attempt(self, task_id: str, record: DeliveryRecord, body: bytes) -> float | None:
-        """One POST. Writes down what came of it, and gives the pause that the receiver asked for."""
+    async def _attempt(self, task_id: str, record: DeliveryRecord, body: bytes) -> Attempted:
+        """One POST, when it is its turn."""
         slots_to_one = self._slots_to.setdefault(record.url.netloc, asyncio.Semaphore(_AT_ONCE_TO_ONE))
         async with slots_to_one, self._slots:
-            attempted = await self._caller.attempt(task_id, record.url, body)
-        record.state, record.last_error = attempted.state, attempted.attempt.error
-        record.attempts.append(attempted.attempt)
-        return attempted.asked_for
+            return await self._caller.attempt(task_id, record.url, body, record.carrier)

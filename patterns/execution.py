@@ -11,6 +11,7 @@ from typing import Any
 
 from patterns.agent import Agent, ReportProgress, TaskEnded
 from patterns.contract import ErrorCode
+from patterns.observing import working_on
 from patterns.store import MemoryStore
 
 RunAgent = Callable[[Agent, str, ReportProgress], Awaitable[str]]
@@ -25,8 +26,13 @@ async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str,
     Returns when the record is finished, at the latest after `timeout` seconds; an agent that does not listen
     may go on for longer, and nobody waits for it.
     """
-    if not store.start(task_id):
-        return
+    carrier = store.carrier(task_id)
+    if store.start(task_id):
+        with working_on(task_id, carrier):
+            await _run(store, run, agent, task_id, prompt, timeout)
+
+
+async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, prompt: str, timeout: float) -> None:
     loop = asyncio.get_running_loop()
     finished = store.watch(task_id)
 

@@ -56,7 +56,7 @@ class InMemoryQueue:
                     self.store, run_on_the_loop, self._agent, task_id, prompt, self._settings.task_timeout_seconds
                 )
             except Exception:
-                logger.exception("task %s broke its worker", task_id)
+                logger.exception("the task broke its worker", extra={"task_id": task_id})
                 self.store.fail(task_id, ErrorCode.AGENT_ERROR, "The worker broke. The server's log has the details.")
 
     @asynccontextmanager

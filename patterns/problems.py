@@ -10,15 +10,17 @@ from starlette.exceptions import HTTPException
 
 from patterns.contract import Problem
 from patterns.store import AlreadyFinished, KeyReused, NotADeadLetter, QueueFull, StoreError, Unavailable
+from patterns.submit_observer import REFUSED
 
 MEDIA_TYPE = "application/problem+json"
 
-_STORE_ERRORS: dict[type[StoreError], tuple[int, str]] = {
-    QueueFull: (503, "Queue full"),
-    Unavailable: (503, "Not available now"),
-    KeyReused: (422, "Idempotency-Key reused"),
-    AlreadyFinished: (409, "Already finished"),
-    NotADeadLetter: (409, "Not a dead letter"),
+#: Of each store's error: its status, its title, and its name in the figures.
+_STORE_ERRORS: dict[type[StoreError], tuple[int, str, str]] = {
+    QueueFull: (503, "Queue full", "queue_full"),
+    Unavailable: (503, "Not available now", "unavailable"),
+    KeyReused: (422, "Idempotency-Key reused", "key_reused"),
+    AlreadyFinished: (409, "Already finished", "already_finished"),
+    NotADeadLetter: (409, "Not a dead letter", "not_a_dead_letter"),
 }
 
 #: What a server answers before its app is asked, whatever the route; see `connections`.
@@ -56,7 +58,7 @@ def install(app: FastAPI, retry_after: str) -> None:
 
     @app.exception_handler(StoreError)
     async def store_error(request: Request, error: StoreError) -> Response:
-        status, title = _STORE_ERRORS[type(error)]
+        status, title, request.scope[REFUSED] = _STORE_ERRORS[type(error)]
         return problem(status, title, str(error), {"Retry-After": retry_after} if status == 503 else None)
 
     @app.exception_handler(RequestValidationError)

@@ -5,6 +5,7 @@ owns it for a while only (a lease): one who dies in the middle leaves it to the 
 least once, and the same `webhook-id` on every attempt lets its receiver drop what comes twice.
 """
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 import redis
 from redis.asyncio import Redis as AsyncRedis
 
-from patterns.calling import ATTEMPTS_SHOWN, Attempted, pause_before_the_next
-from patterns.contract import DeliveryState, Task
+from patterns import observing
+from patterns.calling import ATTEMPTS_SHOWN, Attempted, what_next
+from patterns.contract import Task
 from patterns.redis_records import ATTEMPTS, Keys, reaching, task_of
 from patterns.settings import Settings
 from patterns.store import NotADeadLetter
+from patterns.tracing import Carrier
 
 #: How much longer than an attempt may take it belongs to whoever has it.
 _LEASE_MORE_SECONDS = 5.0
@@ -49,11 +52,12 @@ redis.call('ZADD', KEYS[2], ARGV[3] + ARGV[4], ARGV[1])
 return redis.call('HGETALL', KEYS[1])
 """
 
-#: KEYS: record, to tell, dead letters. ARGV: task id, attempts so far, state, when the next is due, now, the
+#: KEYS: record, to tell, dead letters, figures. ARGV: task id, attempts so far, state, when the next is due, now, the
 #: attempts as shown, the last error or nothing. Nothing happens when the attempt was counted by another.
 NOTE = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.call('ZREM', KEYS[2], ARGV[1]) end
 if (redis.call('HGET', KEYS[1], 'attempted') or '0') ~= ARGV[2] then return 0 end
+redis.call('HINCRBY', KEYS[4], 'attempts:' .. ARGV[3], 1)
 redis.call('HDEL', KEYS[1], 'taken_until', 'next_attempt_at', 'last_error')
 redis.call('HSET', KEYS[1], 'attempted', ARGV[2] + 1, 'delivery', ARGV[3], 'attempts', ARGV[6])
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'last_error', ARGV[7]) end
@@ -87,6 +91,7 @@ class Outcome:
     task: Task
     url: str
     attempts: int  # so far
+    carrier: Carrier
     _shown: str
 
 
@@ -113,23 +118,28 @@ class Outbox:
         if not found:
             return None
         fields: dict[str, str] = dict(zip(found[::2], found[1::2], strict=True))
-        return Outcome(task_of(task_id, fields), fields["callback_url"], attempts, fields.get("attempts", "[]"))
+        return Outcome(
+            task_of(task_id, fields),
+            fields["callback_url"],
+            attempts,
+            json.loads(fields.get("carrier", "{}")),
+            fields.get("attempts", "[]"),
+        )
 
     def note(self, outcome: Outcome, attempted: Attempted) -> None:
         """Write down what came of an attempt: told, given up, or due again."""
-        now, state = time.time(), attempted.state
-        pause = pause_before_the_next(self._settings, outcome.attempts + 1, attempted.asked_for)
-        if state is DeliveryState.WAITING and pause is None:
-            state = DeliveryState.DEAD
+        now, number = time.time(), outcome.attempts + 1
+        state, pause = what_next(self._settings, number, attempted)
         shown = [*ATTEMPTS.validate_json(outcome._shown), attempted.attempt][-ATTEMPTS_SHOWN:]
         task_id = outcome.task.task_id
         self._note(
-            [self._keys.record(task_id), self._keys.to_tell, self._keys.dead_letters],
+            [self._keys.record(task_id), self._keys.to_tell, self._keys.dead_letters, self._keys.figures],
             [
-                *(task_id, outcome.attempts, state, now + (pause or 0.0), now),
+                *(task_id, outcome.attempts, state, now + pause, now),
                 *(ATTEMPTS.dump_json(shown).decode(), attempted.attempt.error or ""),
             ],
         )
+        observing.attempted(task_id, number, attempted.attempt, state)
 
 
 class AsyncOutbox:

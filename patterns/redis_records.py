@@ -1,6 +1,6 @@
 """How a task's record lies in Redis: its keys, its fields, and what ends it. Both sides of the store keep to it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,8 +17,10 @@ from patterns.contract import (
     TaskStatus,
     WebhookTask,
 )
+from patterns.observing import finished
+from patterns.record import moment
 from patterns.settings import Settings
-from patterns.store import Unavailable, fingerprint, moment
+from patterns.store import Unavailable, fingerprint
 
 #: The attempts of a delivery, as the record keeps them.
 ATTEMPTS = TypeAdapter(list[DeliveryAttempt])
@@ -32,6 +34,9 @@ class Keys:
         self.unfinished = f"{prefix}unfinished"
         self.workers = f"{prefix}workers"
         self.finished_channel = f"{prefix}finished"
+        #: The unfinished tasks that were started.
+        self.running = f"{prefix}running"
+        self.figures = f"{prefix}figures"
         #: The tasks whose outcome is still to be told, by when the next attempt is due.
         self.to_tell = f"{prefix}to-tell"
         #: Those whose outcome could not be told, by when it was given up.
@@ -52,9 +57,17 @@ def finishing(
     """The keys and the arguments of the script that ends a task."""
     pairs = [part for pair in fields.items() for part in pair]
     return (
-        [keys.record(task_id), keys.unfinished, keys.to_tell],
+        [keys.record(task_id), keys.unfinished, keys.running, keys.figures, keys.to_tell],
         [task_id, repr(now), settings.task_ttl_seconds, keys.finished_channel, status, *pairs],
     )
+
+
+def noted_end(task_id: str, code: str | None, said: Sequence[str | None]) -> str | None:
+    """The status that a record has after the script that ends a task. Told, if that was its end."""
+    status, *ran = said
+    if status and ran:
+        finished(task_id, status, code, float(ran[0]) if ran[0] else None)
+    return status
 
 
 def task_of(task_id: str, fields: Mapping[str, str]) -> Task:

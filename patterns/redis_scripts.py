@@ -4,8 +4,10 @@ A record is a hash. Its rules hold however many web processes and workers write 
 is one Lua script: a finished record never changes, progress never goes back, a key gives one task.
 """
 
+from patterns.redis_figures import OBSERVE
+
 #: KEYS: record, unfinished, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint,
-#: callback URL or nothing.
+#: callback URL or nothing, what continues the trace in the callback.
 #: Returns {'new'}, {'full', n}, {'reused'}, {'known', task id}, {'sending', task id} for a known task that another
 #: request is handing over just now, or {'unsent', task id} for one whose web process died before it had handed the
 #: task over: the caller hands it over again.
@@ -24,7 +26,9 @@ local unfinished = redis.call('ZCARD', KEYS[2])
 if unfinished >= tonumber(ARGV[3]) then return {'full', unfinished} end
 redis.call('HSET', KEYS[1], 'status', 'pending', 'progress', 0, 'created_at', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
-if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'callback_url', ARGV[5], 'delivery', 'waiting') end
+if ARGV[5] ~= '' then
+  redis.call('HSET', KEYS[1], 'callback_url', ARGV[5], 'delivery', 'waiting', 'carrier', ARGV[6])
+end
 if KEYS[3] then
   redis.call('HSET', KEYS[3], 'task_id', ARGV[1], 'fingerprint', ARGV[4], 'at', ARGV[2])
   redis.call('HSET', KEYS[1], 'key', KEYS[3])
@@ -32,22 +36,27 @@ end
 return {'new'}
 """
 
-#: KEYS: record, unfinished. ARGV: task id. Undoes CREATE for a task that could not be handed over.
+#: KEYS: record, unfinished, running. ARGV: task id. Undoes CREATE for a task that could not be handed over.
 FORGET = """
 local key = redis.call('HGET', KEYS[1], 'key')
 if key then redis.call('DEL', key) end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('SREM', KEYS[3], ARGV[1])
 """
 
-#: KEYS: record. ARGV: now, the most runs. Returns the number of this run, 0 when it must not run, -1 for too many.
-START = """
+#: KEYS: record, running, figures. ARGV: now, the most runs, task id.
+#: Returns the number of this run, 0 when it must not run, -1 for too many.
+START = f"""{OBSERVE}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'pending' and status ~= 'running' then return 0 end
 local runs = redis.call('HINCRBY', KEYS[1], 'runs', 1)
 if runs > tonumber(ARGV[2]) then return -1 end
 redis.call('HSET', KEYS[1], 'status', 'running', 'run_at', ARGV[1])
-redis.call('HSETNX', KEYS[1], 'started_at', ARGV[1])
+if redis.call('HSETNX', KEYS[1], 'started_at', ARGV[1]) == 1 then
+  redis.call('SADD', KEYS[2], ARGV[3])
+  observe(KEYS[3], 'queue_wait', ARGV[1] - redis.call('HGET', KEYS[1], 'created_at'))
+end
 return runs
 """
 
@@ -65,22 +74,26 @@ end
 return 1
 """
 
-#: KEYS: record, unfinished, to tell. ARGV: task id, now, ttl, channel, status, then pairs of field and value.
-#: Returns the status that the record has now, or nil if there is no record. What is to be told is put into the
-#: outbox in the same moment: no crash can come in between.
-FINISH = """
+#: KEYS: record, unfinished, running, figures, to tell. ARGV: task id, now, ttl, channel, status, then pairs of field
+#: and value. Returns {status, seconds that it ran, or nothing} if this has ended it; else {the status that it has, or
+#: nil}. What is to be told is put into the outbox in the same moment: no crash can come in between.
+FINISH = f"""{OBSERVE}
 local status = redis.call('HGET', KEYS[1], 'status')
-if status ~= 'pending' and status ~= 'running' then return status end
+if status ~= 'pending' and status ~= 'running' then return {{status}} end
 redis.call('HSET', KEYS[1], 'status', ARGV[5], 'finished_at', ARGV[2])
 if #ARGV > 5 then redis.call('HSET', KEYS[1], unpack(ARGV, 6)) end
 redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('SREM', KEYS[3], ARGV[1])
+local told = redis.call('HMGET', KEYS[1], 'error_code', 'started_at')
+redis.call('HINCRBY', KEYS[4], 'finished:' .. ARGV[5] .. ':' .. (told[1] or ''), 1)
+if told[2] then observe(KEYS[4], 'execution', ARGV[2] - told[2]) end
 local ttl = math.ceil(tonumber(ARGV[3]) * 1000)
 local key = redis.call('HGET', KEYS[1], 'key')
 redis.call('PEXPIRE', KEYS[1], ttl)
 if key then redis.call('PEXPIRE', key, ttl) end
-if redis.call('HEXISTS', KEYS[1], 'callback_url') == 1 then redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1]) end
+if redis.call('HEXISTS', KEYS[1], 'callback_url') == 1 then redis.call('ZADD', KEYS[5], ARGV[2], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
-return ARGV[5]
+return {{ARGV[5], told[2] and tostring(ARGV[2] - told[2]) or ''}}
 """
 
 #: KEYS: unfinished. ARGV: a moment, prefix of a record's key, most. Returns the ids of those tasks that have waited, or

@@ -5,6 +5,7 @@ same keys and the same scripts. Expiry is Redis's own: a finished record gets it
 """
 
 import asyncio
+import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,10 +22,15 @@ from redis.retry import Retry
 from patterns import redis_scripts as scripts
 from patterns.batching import Batcher
 from patterns.contract import Delivery, DeliveryState, ErrorCode, Task, TaskStatus, WebhookTask
+from patterns.figures import DeliveryFigures, TaskFigures
+from patterns.observing import started
+from patterns.record import moment
+from patterns.redis_figures import read_delivery_figures, read_figures
 from patterns.redis_outbox import AsyncOutbox, Outbox
-from patterns.redis_records import Keys, finishing, reaching, task_of
+from patterns.redis_records import Keys, finishing, noted_end, reaching, task_of
 from patterns.settings import Settings
-from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment
+from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint
+from patterns.tracing import tracing
 
 #: How long a worker is believed to live after its last heartbeat, in seconds. Celery sends one every two.
 WORKER_SILENCE_SECONDS = 10.0
@@ -82,8 +88,8 @@ class RedisStore:
         keys = [self._keys.record(task_id), self._keys.unfinished]
         if idempotency_key is not None:
             keys.append(self._keys.idempotency(idempotency_key))
-        same = fingerprint(f"{callback_url}\n{body}").hex()
-        arguments: list[str | int] = [task_id, repr(now), self._settings.queue_size, same, callback_url]
+        same, carrier = fingerprint(f"{callback_url}\n{body}").hex(), json.dumps(dict(tracing().carrier()))
+        arguments: list[str | int] = [task_id, repr(now), self._settings.queue_size, same, callback_url, carrier]
         with reaching("Redis"):
             # Another request with this key is handing its task over. Nobody is told of the task before that is
             # done: if it cannot be done, there is no task.
@@ -112,7 +118,8 @@ class RedisStore:
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(_FORGET_SECONDS):
                 with reaching("Redis"):
-                    await self._forget([self._keys.record(task_id), self._keys.unfinished], [task_id])
+                    keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.running]
+                    await self._forget(keys, [task_id])
 
     async def get(self, task_id: str) -> Task | None:
         with reaching("Redis"):
@@ -142,7 +149,7 @@ class RedisStore:
     async def cancel(self, task_id: str) -> Task | None:
         keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), TaskStatus.CANCELLED, {})
         with reaching("Redis"):
-            status = await self._finish(keys, arguments)
+            status = noted_end(task_id, None, await self._finish(keys, arguments))
         if status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
             raise AlreadyFinished(f"The task is {status} already. Only a waiting or running task can be cancelled.")
         return await self.get(task_id)
@@ -164,6 +171,15 @@ class RedisStore:
             raise Unavailable(
                 f"No worker has been heard of for {WORKER_SILENCE_SECONDS:g} s. Start one: {self._start_a_worker}"
             )
+
+    async def figures(self) -> TaskFigures:
+        with reaching("Redis"):
+            return await read_figures(self._redis, self._keys, time.time() - WORKER_SILENCE_SECONDS)
+
+    async def delivery_figures(self) -> DeliveryFigures:
+        """How many outcomes are being told, and what came of the attempts. Raises `Unavailable`."""
+        with reaching("Redis"):
+            return await read_delivery_figures(self._redis, self._keys, time.time() - self._settings.task_ttl_seconds)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -238,9 +254,12 @@ class WorkerRecords:
 
     def start(self, task_id: str, most_runs: int) -> bool:
         """Mark the task as running. False when it must not run: cancelled, finished, or run too often."""
-        run = self._start([self._keys.record(task_id)], [repr(time.time()), most_runs])
+        keys = [self._keys.record(task_id), self._keys.running, self._keys.figures]
+        run = self._start(keys, [repr(time.time()), most_runs, task_id])
         if run == -1:
             self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {most_runs} runs.")
+        elif run > 0:
+            started(task_id)
         return int(run) > 0
 
     def put_back(self, task_id: str) -> None:
@@ -274,7 +293,7 @@ class WorkerRecords:
 
     def _end(self, task_id: str, status: TaskStatus, fields: Mapping[str, str]) -> None:
         keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), status, fields)
-        self._finish(keys, arguments)
+        noted_end(task_id, fields.get("error_code"), self._finish(keys, arguments))
 
 
 def _new_task(task_id: str, now: float, callback_url: str) -> Task:

@@ -32,6 +32,10 @@ def _broker_url(value: object) -> object:
     return value
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _signing_key(value: object) -> object:
     if isinstance(value, str):
         try:
@@ -99,6 +103,13 @@ class Settings(BaseSettings):
     webhook_first_pause_seconds: Seconds = Field(1.0, description="the pause before the second attempt; it doubles")
     webhook_max_pause_seconds: Seconds = Field(3600.0, description="the longest pause, Retry-After included")
     webhook_timeout_seconds: Seconds = Field(15.0, description="how long one attempt may take")
+
+    log: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+        "text", description="how a line of the log looks: text for people, json for programs"
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "warning", description="which lines are written; info: each task accepted, started, finished, told"
+    )
 
 
 def environment_variable(field: str) -> str:

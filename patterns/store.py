@@ -8,13 +8,15 @@ import contextlib
 import hashlib
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
-from patterns.contract import FINISHED, ErrorCode, Task, TaskError, TaskStatus
+from patterns.contract import FINISHED, ErrorCode, Task, TaskStatus
+from patterns.expiry import Expiring
+from patterns.figures import TaskFigures
+from patterns.observing import finished, started
+from patterns.record import Record
+from patterns.tracing import NO_CARRIER, Carrier, tracing
 
 
 class StoreError(Exception):
@@ -56,6 +58,9 @@ class TaskStore(Protocol):
     async def check(self) -> None:
         """Raise `Unavailable` when the store cannot be used."""
 
+    async def figures(self) -> TaskFigures:
+        """How many tasks there are, and how long they take. Raises `Unavailable`."""
+
 
 def new_task_id() -> str:
     """A task id that cannot be guessed."""
@@ -65,39 +70,6 @@ def new_task_id() -> str:
 def fingerprint(body: str) -> bytes:
     """What tells two request bodies apart: the same text has the same fingerprint."""
     return hashlib.blake2b(body.encode(), digest_size=16).digest()
-
-
-@dataclass(slots=True)
-class Record:
-    """What is kept of one task. Slots and plain floats keep 200,000 of them small."""
-
-    task_id: str
-    created_at: float
-    status: TaskStatus = TaskStatus.PENDING
-    progress: int = 0
-    result: str | None = None
-    error: tuple[ErrorCode, str] | None = None
-    started_at: float | None = None
-    finished_at: float | None = None
-    idempotency_key: str | None = None
-
-    def task(self) -> Task:
-        """The record as its client sees it."""
-        return Task(
-            task_id=self.task_id,
-            status=self.status,
-            progress=self.progress,
-            result=self.result,
-            error=TaskError(code=self.error[0], message=self.error[1]) if self.error else None,
-            created_at=moment(self.created_at),
-            started_at=moment(self.started_at) if self.started_at is not None else None,
-            finished_at=moment(self.finished_at) if self.finished_at is not None else None,
-        )
-
-
-def moment(seconds: float) -> datetime:
-    """A time on the wire: `seconds` since the epoch, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 class MemoryStore:
@@ -112,12 +84,14 @@ class MemoryStore:
         #: Called with the id of a task that has just finished, and of one whose record has just expired.
         self.on_finish: list[Callable[[str], None]] = []
         self.on_forget: list[Callable[[str], None]] = []
+        self._figures = TaskFigures()
         self._limit = limit
         self._ttl = ttl
         self._clock = clock
         self._records: dict[str, Record] = {}
-        self._expiring: deque[tuple[float, str]] = deque()
+        self._expiring = Expiring(self._forget, clock)
         self._by_key: dict[str, tuple[bytes, str]] = {}
+        self._carriers: dict[str, Carrier] = {}
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._draining = False
         self._idle = asyncio.Event()
@@ -132,27 +106,33 @@ class MemoryStore:
         A known key with the same body gives its task again, with False. Raises `KeyReused` when the body
         differs, and `QueueFull` at the limit.
         """
-        self._forget_expired()
+        self._expiring.forget()
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
         if idempotency_key is not None and (known := self._by_key.get(idempotency_key)):
             seen, task_id = known
-            if seen != fingerprint(body):
-                raise KeyReused("This Idempotency-Key came with another body before. Use a new key for a new request.")
-            return self._records[task_id].task(), False
+            if record := self._kept(task_id):
+                if seen != fingerprint(body):
+                    raise KeyReused(
+                        "This Idempotency-Key came with another body before. Use a new key for a new request."
+                    )
+                return record.task(), False
+            self._forget(task_id)
         if self.unfinished >= self._limit:
             raise QueueFull(f"{self.unfinished} tasks are waiting or running, and this server takes no more.")
         record = Record(new_task_id(), self._clock(), idempotency_key=idempotency_key)
         self._records[record.task_id] = record
         if idempotency_key is not None:
             self._by_key[idempotency_key] = (fingerprint(body), record.task_id)
+        if carrier := tracing().carrier():
+            self._carriers[record.task_id] = carrier
         self.unfinished += 1
         self._idle.clear()
         return record.task(), True
 
     async def get(self, task_id: str) -> Task | None:
-        self._forget_expired()
-        record = self._records.get(task_id)
+        self._expiring.forget()
+        record = self._kept(task_id)
         return record.task() if record else None
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
@@ -167,8 +147,8 @@ class MemoryStore:
         return record.task()
 
     async def cancel(self, task_id: str) -> Task | None:
-        self._forget_expired()
-        record = self._records.get(task_id)
+        self._expiring.forget()
+        record = self._kept(task_id)
         if record is None:
             return None
         if record.status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
@@ -181,6 +161,10 @@ class MemoryStore:
     async def check(self) -> None:
         if self._draining:
             raise Unavailable("This server is stopping.")
+
+    async def figures(self) -> TaskFigures:
+        self._figures.pending = self.unfinished - self._figures.running
+        return self._figures
 
     async def drain(self, grace: float) -> None:
         """Take no more tasks, wait at most `grace` seconds for the accepted ones, and fail what is left.
@@ -195,12 +179,18 @@ class MemoryStore:
                 record, TaskStatus.FAILED, error=(ErrorCode.SHUTDOWN, "The server stopped before it was done.")
             )
 
+    def carrier(self, task_id: str) -> Carrier:
+        """What continues the trace of a task that is not finished."""
+        return self._carriers.get(task_id, NO_CARRIER)
+
     def start(self, task_id: str) -> bool:
         """Mark a waiting task as running. False when it must not run: it was cancelled while it waited."""
         record = self._records.get(task_id)
         if record is None or record.status is not TaskStatus.PENDING:
             return False
         record.status, record.started_at = TaskStatus.RUNNING, self._now(record)
+        self._figures.started(record.started_at - record.created_at)
+        started(task_id)
         return True
 
     def progress(self, task_id: str, percent: int) -> None:
@@ -245,7 +235,11 @@ class MemoryStore:
         record.finished_at = self._now(record)
         if status is TaskStatus.COMPLETED:
             record.progress = 100
-        self._expiring.append((record.finished_at + self._ttl, record.task_id))
+        ran = None if record.started_at is None else record.finished_at - record.started_at
+        self._figures.ended(status, error and error[0], ran)
+        finished(record.task_id, status, error and error[0], ran)
+        self._expiring.add(record.finished_at + self._ttl, record.task_id)
+        self._carriers.pop(record.task_id, None)
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()
@@ -259,12 +253,18 @@ class MemoryStore:
         # The system's clock may be set back; the moments of one task stay in order all the same.
         return max(self._clock(), record.started_at or record.created_at)
 
-    def _forget_expired(self) -> None:
-        now = self._clock()
-        while self._expiring and self._expiring[0][0] <= now:
-            _, task_id = self._expiring.popleft()
-            record = self._records.pop(task_id)
-            if record.idempotency_key is not None:
-                del self._by_key[record.idempotency_key]
-            for tell in self.on_forget:
-                tell(record.task_id)
+    def _kept(self, task_id: str) -> Record | None:
+        """The record, unless it has expired: whether it is forgotten already makes no difference to anybody."""
+        record = self._records.get(task_id)
+        if record and record.finished_at is not None and record.finished_at + self._ttl <= self._clock():
+            return None
+        return record
+
+    def _forget(self, task_id: str) -> None:
+        record = self._records.pop(task_id, None)
+        if record is None:
+            return
+        if record.idempotency_key is not None:
+            del self._by_key[record.idempotency_key]
+        for tell in self.on_forget:
+            tell(task_id)

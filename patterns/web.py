@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from patterns.connections import GuardedProtocol, Limits
+from patterns.logs import set_up_logging
 from patterns.settings import SettingsError, load_settings
 
 
@@ -58,7 +59,8 @@ def main() -> None:
     arguments = parser.parse_args()
     module_name, _, factory = arguments.app.partition(":")
     try:
-        limits = Limits.of(load_settings())
+        settings = load_settings()
+        set_up_logging(settings)
         app: FastAPI = getattr(importlib.import_module(module_name), factory)()
     except SettingsError as error:
         print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the parent has nothing to add
@@ -71,9 +73,9 @@ def main() -> None:
     config = uvicorn.Config(
         app,
         access_log=False,
-        log_level="warning",
+        log_config=None,
         timeout_graceful_shutdown=1,
-        http=partial(GuardedProtocol, limits=limits),  # type: ignore[arg-type]  # it is only called
+        http=partial(GuardedProtocol, limits=Limits.of(settings)),  # type: ignore[arg-type]  # it is only called
         ws="none",  # no route is one, and a WebSocket would be out of the limits
     )
     DrainingServer(config, app).run(sockets=[socket.socket(fileno=arguments.fd)])

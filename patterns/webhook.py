@@ -49,7 +49,7 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.drain = drain
+        app.state.drain, app.state.deliveries = drain, deliveries
         async with queue.running():
             yield
             await drain()
@@ -65,7 +65,9 @@ def create_app() -> FastAPI:
             deliveries.expect(task.task_id, url)
         return accepted(present(task), settings)
 
-    add_shared_routes(app, WEBHOOK, queue.store, settings, task_model=WebhookTask, present=present)
+    add_shared_routes(
+        app, WEBHOOK, queue.store, settings, task_model=WebhookTask, present=present, deliveries=deliveries.figures
+    )
 
     add_delivery_routes(app, letters, settings)
     return app

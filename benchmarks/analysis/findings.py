@@ -6,10 +6,14 @@ Seconds, bytes, tasks per second. Where a number is known with an interval, it i
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from benchmarks.faults.record import Cell
 from benchmarks.figures import Tally
 from benchmarks.run_record import Contender, Mode, RunRecord
+
+if TYPE_CHECKING:  # it knows this module
+    from benchmarks.analysis.growth_findings import Growth
 
 
 class Measure(StrEnum):
@@ -195,6 +199,7 @@ class Findings:
     trials: int
     warnings: tuple[str, ...]
     faults: tuple[Cell, ...] = ()
+    growth: "Growth | None" = None  # if the folder has such results too
 
     def steady_of(self, contender: str) -> Steady | None:
         """One contender at the given rate, if it was measured there."""

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 
 from benchmarks.analysis.findings import Findings
+from benchmarks.analysis.growth_findings import Growth
 from benchmarks.reporting.numbers import whole
 from benchmarks.reporting.page import Page
 from benchmarks.reporting.sections.choosing import answer, decisions
 from benchmarks.reporting.sections.costs import costs
 from benchmarks.reporting.sections.durability import durability
+from benchmarks.reporting.sections.growth import growth
 from benchmarks.reporting.sections.peaks import peaks
 from benchmarks.reporting.sections.reading import reading
 from benchmarks.reporting.sections.stages import stages
@@ -15,13 +17,24 @@ from benchmarks.reporting.sections.sweep import sweep
 from benchmarks.reporting.sections.validity import validity
 
 TITLE = "Which pattern for long agent jobs?"
+GROWTH_TITLE = "What does more work cost?"
 #: In the order of what a reader needs: what to do, what it may cost, how that is known.
 _SECTIONS = (answer, decisions, durability, stages, sweep, peaks, costs, validity, reading)
 
 
 def page(findings: Findings) -> Page:
     """The whole report. A pure function: nothing is measured, and nothing is looked up."""
-    return Page(TITLE, _about(findings), [section(findings) for section in _SECTIONS])
+    sections = [section(findings) for section in _SECTIONS]
+    if findings.growth:
+        sections.insert(_SECTIONS.index(costs) + 1, growth(findings.growth))
+    return Page(TITLE, _about(findings), sections)
+
+
+def growth_page(found: Growth) -> Page:
+    """What more work costs, where nothing else was measured."""
+    host = found.record.host
+    parts = [f"{host['cores']} cores", str(host.get("processor", "")), _day(found.record.began), found.record.command]
+    return Page(GROWTH_TITLE, " · ".join(filter(None, parts)), [growth(found)])
 
 
 def _about(findings: Findings) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.reporting.page import Block, Cell, Notice, Plots, Point, Points, Rows, Section, Table, Text, Tone
+from benchmarks.reporting.page import Block, Cell, Notice, Page, Plots, Point, Points, Rows, Section, Table, Text, Tone
 from benchmarks.reporting.report import page
 
 _CODE = re.compile("`([^`]+)`")
@@ -19,7 +19,11 @@ _STYLES = {Tone.PLAIN: "", Tone.BAD: "bold red", Tone.GOOD: "green", Tone.QUIET:
 
 def print_report(console: Console, findings: Findings) -> None:
     """Print all of it, but for what is folded in the files."""
-    found = page(findings)
+    print_page(console, page(findings))
+
+
+def print_page(console: Console, found: Page) -> None:
+    """Print a page."""
     console.print(RichText(found.title, style="bold"), inline(found.about), sep="\n")
     for number, section in enumerate(found.sections, start=1):
         console.print(_section(number, section))

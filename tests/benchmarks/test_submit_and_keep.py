@@ -1,9 +1,6 @@
-"""The two single measurements: their arithmetic, and one short run of each, so that they cannot rot."""
+"""The single measurement of submits: its arithmetic, and one short run, so that it cannot rot."""
 
 import io
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -97,32 +94,3 @@ def test_a_trial_of_the_fastest_server_accepts_every_submit_and_the_hammer_is_no
     assert trial.per_second > 50
     assert trial.not_accepted == 0
     assert trial.hammer_share < trial.server_share
-
-
-def test_kept_records_runs_and_answers_both_questions() -> None:
-    argv = [sys.executable, "-m", "benchmarks.kept_records", "--json", "--few", "100", "--many", "1000"]
-    done = subprocess.run(
-        [*argv, "--rounds", "1", "--requests", "20"], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode in {0, 1}, done.stderr  # so few records weigh nothing that means anything
-    found = json.loads(done.stdout)
-    assert found["ratio"] > 0
-    assert len(found["many_seconds"]) == 1
-
-
-def test_worker_load_runs_and_every_figure_is_one() -> None:
-    argv = [sys.executable, "-m", "benchmarks.worker_load", "--json"]
-    argv += ["--tasks", "100", "--workers", "30", "--idle-seconds", "3"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=110)
-    assert done.returncode == 0, done.stderr
-
-    found = json.loads(done.stdout)
-
-    assert found["bytes_per_waiting_task"] > 100
-    assert found["bytes_per_finished_task"] > 100
-    assert found["commands_per_task"] > 10  # it reports ten times
-    assert found["redis_cpu_microseconds_per_task"] > 0
-    assert found["web_cpu_microseconds_per_submit"] > 0
-    assert found["connections_per_worker"] > found["processes"]
-    assert found["idle_commands"]["brpop"] > 0
-    assert [crowd["commands_per_second"] > 10 for crowd in found["crowds"]] == [True, True]

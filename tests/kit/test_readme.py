@@ -4,6 +4,7 @@ Only the port is another one, and `uv run` is left out: the tests run in its env
 commands at the top are run by `.ci/run`.
 """
 
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ import pytest
 from patterns.processes import Family
 from patterns.redis_server import free_port, start_redis
 from patterns.serving import wait_until_healthy
+from tests.waiting import eventually
 
 README = Path(__file__).parents[2] / "README.md"
 DEADLINE_SECONDS = 40
@@ -46,11 +49,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def serve(command: str, folder: Path, env: dict[str, str]) -> Iterator[str]:
+    """Run a command that serves, and give its URL; its log is the file `log` in `folder`."""
+    assignments, _, rest = command.strip().partition("uv run ")
+    env = env | dict(word.split("=", 1) for word in assignments.split())
     process = subprocess.Popen(
-        [*as_here(command.strip(), ""), "--port", "0"],
+        [*as_here(f"uv run {rest}", ""), "--port", "0"],
         env={**os.environ, **FAST, **env, "PYTHONPATH": str(README.parent)},
         cwd=folder,
         stdout=subprocess.PIPE,
+        stderr=(folder / "log").open("w"),
         text=True,
     )
     try:
@@ -84,7 +91,7 @@ def test_the_submit_command_prints_the_result(served: str) -> None:
 
 
 def test_the_three_requests_by_hand_are_answered_as_it_says(served: str) -> None:
-    submit, status, held = [as_here(line, served) for line in block("sh", "curl").strip().splitlines()]
+    submit, status, held = [as_here(line, served) for line in block("sh", "curl -i").strip().splitlines()]
     accepted = curl(submit)
     assert accepted.status_code == 202
     task_id = accepted.json()["task_id"]
@@ -103,11 +110,41 @@ def test_the_python_example_prints_a_result(served: str, tmp_path: Path) -> None
 
 def test_your_own_agent_is_run_where_it_says(tmp_path: Path) -> None:
     (tmp_path / "my_agent.py").write_text("def answer(prompt, report_progress):\n    return prompt.upper()\n")
-    assignment, _, command = block("sh", "KIT_AGENT=").strip().partition(" ")
-    name, _, value = assignment.partition("=")
-    for url in serve(command, tmp_path, {name: value}):
+    for url in serve(block("sh", "KIT_AGENT="), tmp_path, {}):
         ended = run([sys.executable, "-m", "kit", "submit", "loud", "--url", url])
         assert ended.stdout.strip() == "LOUD", ended.stderr
+
+
+def test_a_log_for_programs_and_metrics_are_as_it_shows_them(tmp_path: Path) -> None:
+    logged, metrics, _ = block("sh", "/metrics").strip().splitlines()
+    for url in serve(logged, tmp_path, {}):
+        ended = run([sys.executable, "-m", "kit", "submit", "hello", "--url", url])
+        assert ended.returncode == 0, ended.stderr
+        assert 'longjobs_tasks_finished_total{code="",state="completed"} 1.0' in curl(as_here(metrics, url)).text
+    shown = json.loads(block("text", '"task_id"'))
+    (finished,) = [line for line in printed(tmp_path / "log") if line["message"] == "finished"]
+    assert list(finished) == list(shown)
+    assert (finished["logger"], finished["state"]) == (shown["logger"], shown["state"])
+
+
+def test_the_spans_of_a_task_share_one_trace_id(tmp_path: Path) -> None:
+    _, _, traced = block("sh", "/metrics").strip().splitlines()
+    for url in serve(traced, tmp_path, {"OTEL_BSP_SCHEDULE_DELAY": "50"}):
+        ended = run([sys.executable, "-m", "kit", "submit", "hello", "--url", url])
+        assert ended.returncode == 0, ended.stderr
+        spans = eventually(
+            lambda: [span for span in printed(tmp_path / "log") if "longjobs.task_id" in span["attributes"]],
+            lambda spans: len(spans) == 3,
+        )
+    assert {span["name"] for span in spans} == {"submit", "wait", "run"}
+    assert len({span["context"]["trace_id"] for span in spans}) == 1
+
+
+def printed(log: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log that are JSON."""
+    return [
+        json.loads(line) for line in log.read_text().splitlines(True) if line.startswith("{") and line.endswith("}\n")
+    ]
 
 
 def test_without_the_kit_a_worker_and_uvicorn_serve_the_pattern(tmp_path: Path) -> None:

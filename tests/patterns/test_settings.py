@@ -56,7 +56,7 @@ def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.Mo
     value = {"redis_url": "redis://x/1", "broker_url": "amqp://x/1", "webhook_secret": new_webhook_secret()}.get(
         field, "1"
     )
-    value = {"agent_behaviour": "fail", "agent_tail": "heavy"}.get(field, value)
+    value = {"agent_behaviour": "fail", "agent_tail": "heavy", "log": "json", "log_level": "info"}.get(field, value)
     monkeypatch.setenv(name, value)
 
     assert str(getattr(load_settings(), field)) in {value, f"{value}.0", "True"}
@@ -78,6 +78,8 @@ def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.Mo
         ("KIT_AGENT_BEHAVIOUR", "dance"),
         ("KIT_WEBHOOK_ALLOW_PRIVATE", "perhaps"),
         ("KIT_MAX_BODY_BYTES", "0"),
+        ("KIT_LOG", "xml"),
+        ("KIT_LOG_LEVEL", "loud"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "amqp://localhost"),
         ("KIT_BROKER_URL", "localhost:5672"),

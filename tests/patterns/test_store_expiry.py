@@ -1,5 +1,6 @@
 """Records in memory: how they expire, and what that costs."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from types import FrameType
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from patterns import expiry
 from patterns import store as store_module
 from patterns.contract import ErrorCode
 from patterns.store import MemoryStore
@@ -109,7 +111,7 @@ def steps(call: Callable[[], Coroutine[Any, Any, object]]) -> int:
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal lines
-        if frame.f_code.co_filename != store_module.__file__:
+        if frame.f_code.co_filename not in {store_module.__file__, expiry.__file__}:
             return None
         lines += event == "line"
         return trace
@@ -141,3 +143,48 @@ async def test_forgetting_one_record_looks_at_no_other(clock: Clock) -> None:
 
     assert costs[0] == costs[1]
     assert costs[0][0] > 0
+
+
+async def test_a_request_does_not_wait_until_all_that_expired_are_forgotten(clock: Clock) -> None:
+    costs = []
+    for expired in (1_000, 10_000):
+        store = MemoryStore(limit=10, ttl=60, clock=clock)
+        ids = [finished(store, f"key {number}") for number in range(expired)]
+        clock.pass_by(60)
+
+        costs.append(steps(lambda store=store, last=ids[-1]: store.get(last)))  # type: ignore[misc]  # mypy infers no default of a lambda
+        assert 0 < len(store) < expired
+
+    assert costs[0] == costs[1]
+
+
+async def test_an_expired_record_is_gone_for_its_client_before_it_is_forgotten(clock: Clock) -> None:
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    forgotten: list[str] = []
+    store.on_forget.append(forgotten.append)
+    ids = [finished(store, f"key {number}") for number in range(1_000)]
+    clock.pass_by(60)
+
+    assert await store.get(ids[-1]) is None
+    assert await store.wait(ids[-2], 5) is None
+    assert await store.cancel(ids[-3]) is None
+    _, new = store.create("another body", "key 996")
+
+    assert new
+    assert len(forgotten) < 1_000
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert sorted(forgotten) == sorted(ids)  # each once, also the one whose key came again
+
+
+async def test_what_expired_is_forgotten_without_another_request(clock: Clock) -> None:
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    for _ in range(1_000):
+        finished(store)
+    clock.pass_by(60)
+
+    await store.get("x")
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    assert len(store) == 0

@@ -1,0 +1,23 @@
+"""What tasks and workers cost their Redis, by a small run."""
+
+import json
+import subprocess
+import sys
+
+
+def test_worker_load_runs_and_every_figure_is_one() -> None:
+    argv = [sys.executable, "-m", "benchmarks.worker_load", "--json"]
+    argv += ["--tasks", "100", "--workers", "30", "--idle-seconds", "3"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stderr
+
+    found = json.loads(done.stdout)
+
+    assert found["bytes_per_waiting_task"] > 100
+    assert found["bytes_per_finished_task"] > 100
+    assert found["commands_per_task"] > 10  # it reports ten times
+    assert found["redis_cpu_microseconds_per_task"] > 0
+    assert found["web_cpu_microseconds_per_submit"] > 0
+    assert found["connections_per_worker"] > found["processes"]
+    assert found["idle_commands"]["brpop"] > 0
+    assert [crowd["commands_per_second"] > 10 for crowd in found["crowds"]] == [True, True]

@@ -1,0 +1,133 @@
+"""The log of each pattern: what happened to a task, as lines that have its id, also those of the user's own agent."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+from tests.serving import Json, Served
+from tests.waiting import eventually
+
+
+def log_of(served: Served) -> str:
+    """All that its processes have written."""
+    path = served.running.family.log
+    assert path is not None
+    return path.read_text()
+
+
+def lines_about(served: Served, task_id: str) -> list[Json]:
+    """The lines about one task, oldest first."""
+    lines = [json.loads(line) for line in log_of(served).splitlines()]
+    return [line for line in lines if line.get("task_id") == task_id]
+
+
+def until_said(served: Served, task_id: str, message: str) -> list[Json]:
+    """The lines about one task, once one of them says this. The answer to a client may leave before the line."""
+    return eventually(
+        lambda: lines_about(served, task_id), lambda lines: message in [line["message"] for line in lines]
+    )
+
+
+def own(lines: list[Json]) -> list[str]:
+    """What the kit and the agent say, in order; Celery has something to say too."""
+    return [line["message"] for line in lines if line["logger"].startswith(("longjobs", "my_agent"))]
+
+
+def test_the_whole_way_of_a_task_is_told(served: Served) -> None:
+    task_id = served.accept()
+    served.outcome(task_id)
+
+    lines = until_said(served, task_id, "finished")
+
+    # A worker may be quicker than the web process's line about its own answer.
+    assert sorted(own(lines)[:4]) == sorted(["accepted", "started", "I begin", "finished"])
+    assert own(lines).index("started") < own(lines).index("I begin") < own(lines).index("finished")
+
+
+def test_the_agents_own_lines_have_the_id_of_the_task_wherever_it_runs(served: Served) -> None:
+    first, second = served.accept("one"), served.accept("two")
+    served.outcome(second)
+
+    for task_id in (first, second):
+        (said,) = [line for line in lines_about(served, task_id) if line["logger"] == "my_agent"]
+        assert said["message"] == "I begin"
+        assert said["level"] == "info"
+
+
+def test_the_last_line_says_how_the_task_ended_and_how_long_it_ran(served: Served) -> None:
+    completed, failed = served.accept(), served.accept("fail: as told")
+    served.outcome(failed)
+    running = served.accept("hang: until it is cancelled")
+    served.until(running, "running")
+    waiting = served.accept()
+    served.cancel(waiting)
+    served.cancel(running)
+
+    def end(task_id: str) -> Json:
+        (line,) = [line for line in until_said(served, task_id, "finished") if line["message"] == "finished"]
+        return line
+
+    assert end(completed)["state"] == "completed"
+    assert end(completed)["seconds"] > 0.09
+    assert "code" not in end(completed)
+    assert (end(failed)["state"], end(failed)["code"]) == ("failed", "agent_error")
+    assert end(running)["state"] == "cancelled"
+    assert end(running)["seconds"] > 0
+    assert end(waiting)["state"] == "cancelled"
+    assert "seconds" not in end(waiting)  # it never ran
+
+
+def test_each_line_is_one_object_with_a_time_in_utc(served: Served) -> None:
+    task_id = served.accept()
+    served.outcome(task_id)
+
+    for line in until_said(served, task_id, "finished"):
+        assert list(line)[:4] == ["time", "level", "logger", "message"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(line["time"])) < timedelta(minutes=2)
+        assert isinstance(line["process"], int)
+
+
+def test_what_was_asked_of_the_agent_is_not_in_the_log(served: Served) -> None:
+    served.outcome(served.accept("a secret of the client"))
+
+    assert "a secret of the client" not in log_of(served)
+
+
+def test_a_worker_says_what_a_worker_does(fleet: dict[str, Served]) -> None:
+    served = fleet["celery_queue"]
+    task_id = served.accept()
+    served.outcome(task_id)
+    lines = until_said(served, task_id, "finished")
+
+    web = {child.pid for child in served.running.web}
+    said_by_web = {line["message"] for line in lines if line["process"] in web}
+    assert said_by_web == {"accepted"}
+    assert any(line["logger"].startswith("celery.") for line in lines)  # its own lines have the id too
+
+
+def test_each_callback_is_told_with_what_came_of_it(caller: Served) -> None:
+    taken = caller.called_back("work")
+    caller.until_told(taken)
+    refused = caller.called_back("work", callback_url="http://127.0.0.1:9/nobody")
+    eventually(lambda: caller.task(refused)["delivery"]["state"], lambda state: state == "dead")
+
+    def attempts(task_id: str) -> list[Json]:
+        return [line for line in lines_about(caller, task_id) if line["message"] == "delivery attempt"]
+
+    # A worker writes the line just after the record.
+    eventually(lambda: [len(attempts(task_id)) for task_id in (taken, refused)], lambda counts: counts == [1, 2])
+    (told,) = attempts(taken)
+    assert (told["attempt"], told["state"], told["status_code"]) == (1, "delivered", 204)
+    first, last = attempts(refused)
+    assert (first["attempt"], last["attempt"]) == (1, 2)
+    assert (first["state"], last["state"]) == ("waiting", "dead")
+    assert "ConnectError" in first["error"]
+    assert "status_code" not in first
+
+
+def test_by_default_a_server_that_is_well_says_nothing(silent: Served) -> None:
+    silent.outcome(silent.accept())
+    silent.outcome(silent.accept("fail: as told"))
+
+    assert log_of(silent) == ""

@@ -1,0 +1,211 @@
+"""What is counted, where it is counted: in this process, and in Redis by the very scripts that change a record."""
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+
+from patterns.calling import Attempted
+from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, TaskStatus
+from patterns.figures import BOUNDS, Durations
+from patterns.redis_outbox import Outcome
+from patterns.redis_server import RedisServer
+from patterns.redis_store import RedisStore, WorkerRecords
+from patterns.settings import Settings
+from patterns.store import MemoryStore, new_task_id
+from tests.patterns.clock import Clock
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Each test has keys of its own."""
+    return Settings(key_prefix=f"test-{uuid4().hex}:")
+
+
+@pytest.fixture
+async def store(settings: Settings, redis_server: RedisServer) -> AsyncIterator[RedisStore]:
+    """The web side."""
+    store = RedisStore(settings, redis_server.url)
+    async with store.listening():
+        yield store
+
+
+@pytest.fixture
+def worker(settings: Settings, redis_server: RedisServer) -> WorkerRecords:
+    """The worker's side."""
+    return WorkerRecords(settings, redis_server.url)
+
+
+async def tell(store: RedisStore, worker: WorkerRecords, came: DeliveryState) -> Outcome:
+    """A finished task of which one attempt was made to tell it."""
+    task, _ = await store.create(new_task_id(), "body", callback_url="https://example.com/hook")
+    worker.complete(task.task_id, "result")
+    (due,) = worker.outbox.due()
+    outcome = worker.outbox.take(*due)
+    assert outcome is not None
+    worker.outbox.note(outcome, Attempted(DeliveryAttempt(at=datetime.now(UTC)), came))
+    return outcome
+
+
+async def create(store: RedisStore) -> str:
+    """The id of a new task."""
+    task, _ = await store.create(new_task_id(), "body")
+    return task.task_id
+
+
+@pytest.mark.parametrize(("seconds", "place"), [(0, 0), (0.01, 0), (0.011, 1), (1800, 14), (1801, 15), (1e9, 15)])
+def test_a_duration_falls_into_the_first_bucket_that_holds_it(seconds: float, place: int) -> None:
+    durations = Durations()
+
+    durations.observe(seconds)
+
+    assert [n for n, count in enumerate(durations.counts) if count] == [place]
+    assert durations.total == seconds
+
+
+async def test_in_memory_the_moments_of_a_task_are_what_is_counted() -> None:
+    clock = Clock()
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    task, _ = store.create("body")
+    clock.pass_by(20)
+    store.start(task.task_id)
+    clock.pass_by(200)
+    store.fail(task.task_id, ErrorCode.TIMEOUT, "too long")
+
+    figures = await store.figures()
+
+    assert figures.queue_wait.counts[BOUNDS.index(30.0)] == 1
+    assert figures.execution.counts[BOUNDS.index(300.0)] == 1
+    assert (figures.queue_wait.total, figures.execution.total) == (20, 200)
+    assert figures.finished == {(TaskStatus.FAILED, ErrorCode.TIMEOUT): 1}
+
+
+async def test_in_memory_the_figures_stay_when_the_records_expire() -> None:
+    clock = Clock()
+    store = MemoryStore(limit=10, ttl=60, clock=clock)
+    task, _ = store.create("body")
+    store.complete(task.task_id, "result")
+    clock.pass_by(61)
+    assert await store.get(task.task_id) is None
+
+    figures = await store.figures()
+
+    assert figures.finished.total() == 1
+    assert (figures.pending, figures.running) == (0, 0)
+
+
+async def test_a_redis_that_was_never_used_has_figures_too(store: RedisStore) -> None:
+    figures = await store.figures()
+
+    assert (figures.pending, figures.running, figures.workers) == (0, 0, 0)
+    assert figures.finished.total() == 0
+    assert sum(figures.queue_wait.counts) == 0
+
+
+async def test_a_task_that_is_run_again_runs_and_has_waited_once(store: RedisStore, worker: WorkerRecords) -> None:
+    task_id = await create(store)
+    worker.start(task_id, 3)
+    worker.put_back(task_id)
+    worker.start(task_id, 3)
+
+    while_it_runs = await store.figures()
+    worker.complete(task_id, "result")
+    worker.complete(task_id, "result")
+    after = await store.figures()
+
+    assert (while_it_runs.pending, while_it_runs.running) == (0, 1)
+    assert sum(while_it_runs.queue_wait.counts) == 1
+    assert (after.pending, after.running) == (0, 0)
+    assert after.finished == {(TaskStatus.COMPLETED, None): 1}
+    assert sum(after.execution.counts) == 1
+    assert after.execution.total > 0
+
+
+async def test_a_task_whose_worker_died_too_often_is_counted_as_lost(store: RedisStore, worker: WorkerRecords) -> None:
+    task_id = await create(store)
+    for _ in range(3):
+        worker.start(task_id, 2)
+
+    figures = await store.figures()
+
+    assert figures.finished == {(TaskStatus.FAILED, ErrorCode.WORKER_LOST): 1}
+    assert figures.running == 0
+
+
+async def test_a_task_that_could_not_be_handed_over_was_never_there(store: RedisStore, worker: WorkerRecords) -> None:
+    task_id = await create(store)
+    worker.start(task_id, 3)  # its message got through after all
+    await store.forget(task_id)
+    worker.complete(task_id, "result")
+
+    figures = await store.figures()
+
+    assert (figures.pending, figures.running) == (0, 0)
+    assert figures.finished.total() == 0
+
+
+async def test_redis_sorts_durations_as_python_does(
+    store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, expected = Clock(), Durations()
+    monkeypatch.setattr("patterns.redis_store.time", SimpleNamespace(time=clock, monotonic=time.monotonic))
+    for seconds in (0.0, 0.25, 1.5, 300.0, 10_000.0):
+        task_id = await create(store)
+        clock.pass_by(seconds)
+        worker.start(task_id, 3)
+        clock.pass_by(seconds)
+        worker.complete(task_id, "result")
+        expected.observe(seconds)
+
+    figures = await store.figures()
+
+    assert figures.queue_wait.counts == expected.counts
+    assert figures.execution.counts == expected.counts
+    assert figures.execution.total == pytest.approx(expected.total)
+
+
+async def test_a_clock_that_is_behind_makes_no_duration_negative(
+    store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("patterns.redis_store.time", SimpleNamespace(time=clock, monotonic=time.monotonic))
+    task_id = await create(store)
+    clock.pass_by(-5)
+    worker.start(task_id, 3)
+
+    figures = await store.figures()
+
+    assert figures.queue_wait.counts[0] == 1
+    assert figures.queue_wait.total == 0
+
+
+async def test_in_redis_an_attempt_is_counted_once_whoever_notes_it_again(
+    store: RedisStore, worker: WorkerRecords
+) -> None:
+    await tell(store, worker, DeliveryState.DELIVERED)
+    outcome = await tell(store, worker, DeliveryState.WAITING)
+    worker.outbox.note(outcome, Attempted(DeliveryAttempt(at=datetime.now(UTC)), DeliveryState.WAITING))
+
+    figures = await store.delivery_figures()
+
+    assert figures.attempts == Counter({DeliveryState.DELIVERED: 1, DeliveryState.WAITING: 1})
+    assert (figures.under_way, figures.dead_letters) == (1, 0)
+
+
+async def test_a_dead_letter_is_counted_until_its_record_has_expired(
+    store: RedisStore, worker: WorkerRecords, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tell(store, worker, DeliveryState.DEAD)
+
+    kept = await store.delivery_figures()
+    later = time.time() + settings.task_ttl_seconds + 1
+    monkeypatch.setattr("patterns.redis_store.time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
+    expired = await store.delivery_figures()
+
+    assert (kept.under_way, kept.dead_letters) == (0, 1)
+    assert expired.dead_letters == 0
+    assert expired.attempts == Counter({DeliveryState.DEAD: 1})

@@ -1,0 +1,171 @@
+"""A line of the log: what is in it, and which task it is about."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from patterns.agent import Agent, ReportProgress, run_in_daemon_thread, run_on_the_loop
+from patterns.execution import RunAgent, execute
+from patterns.logs import JsonLine, TextLine, about, add_task_id, set_up_logging
+from patterns.settings import Settings
+from patterns.store import MemoryStore
+
+logger = logging.getLogger("test")
+
+
+class Kept(logging.Handler):
+    """Keeps what is logged, as lines."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self.addFilter(add_task_id)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest) -> Iterator[Kept]:
+    """What this test logs; as JSON, unless it wants another formatter."""
+    handler = Kept(getattr(request, "param", JsonLine)())
+    logger.addHandler(handler)
+    logger.setLevel("INFO")
+    yield handler
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """The root logger, which is as before after the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+as_text = pytest.mark.parametrize("kept", [TextLine], indirect=True)
+
+
+@as_text
+def test_a_line_for_people_says_what_happened_and_then_the_rest(kept: Kept) -> None:
+    with about("a1"):
+        logger.info("finished %s", "well", extra={"seconds": 1.23456789, "code": None, "error": "Broken: no pipe"})
+
+    moment, _, rest = kept.lines[0].partition(" ")
+    assert moment.endswith("Z")
+    assert rest == 'INFO test: finished well seconds=1.234568 error="Broken: no pipe" task_id=a1'
+
+
+@as_text
+def test_a_traceback_stands_below_a_line_for_people(kept: Kept) -> None:
+    try:
+        raise ValueError("the cause")
+    except ValueError:
+        logger.exception("it broke")
+
+    first, *below = kept.lines[0].splitlines()
+    assert first.endswith("ERROR test: it broke")
+    assert below[-1] == "ValueError: the cause"
+
+
+def test_a_line_for_programs_is_one_line_whatever_is_in_it(kept: Kept) -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        logger.exception("it\nbroke", extra={"half": "\ud83d", "thing": object})
+
+    assert "\n" not in kept.lines[0]
+    line = json.loads(kept.lines[0])
+    assert line["message"] == "it\nbroke"
+    assert line["exception"].endswith("ValueError: two\nlines")
+    assert line["half"] == "\ud83d"
+
+
+def test_an_extra_does_not_hide_what_every_line_has(kept: Kept) -> None:
+    logger.info("now", extra={"time": "yesterday", "level": "top", "more": 1})
+
+    line = json.loads(kept.lines[0])
+    assert line["time"] != "yesterday"
+    assert line["level"] == "info"
+    assert line["more"] == 1
+
+
+def test_a_line_that_is_about_no_task_has_no_id(kept: Kept) -> None:
+    logger.info("before")
+    with about("a1"):
+        with about("b2"):
+            logger.info("inside")
+        logger.info("outside again")
+    logger.info("after")
+
+    assert [json.loads(line).get("task_id") for line in kept.lines] == [None, "b2", "a1", None]
+
+
+def test_who_names_the_task_is_believed(kept: Kept) -> None:
+    with about("a1"):
+        logger.info("hello", extra={"task_id": "b2"})
+    logger.info("hello", extra={"data": {"id": "c3"}})  # as Celery does
+
+    assert [json.loads(line)["task_id"] for line in kept.lines] == ["b2", "c3"]
+    assert "data" not in json.loads(kept.lines[1])
+
+
+def says_hello(prompt: str, report_progress: ReportProgress) -> str:
+    """A plain function, which is run in a thread."""
+    logger.info(prompt)
+    return prompt
+
+
+async def says_hello_later(prompt: str, report_progress: ReportProgress) -> str:
+    """A coroutine function that uses a thread and a task of its own."""
+    await asyncio.to_thread(logger.info, prompt)
+    await asyncio.create_task(asyncio.to_thread(logger.info, prompt))
+    return prompt
+
+
+@pytest.mark.parametrize("agent", [says_hello, says_hello_later])
+@pytest.mark.parametrize("run", [run_on_the_loop, run_in_daemon_thread])
+async def test_what_agents_log_side_by_side_has_the_id_of_each_ones_task(
+    kept: Kept, agent: Agent, run: RunAgent
+) -> None:
+    store = MemoryStore(limit=10, ttl=60)
+    ids = [store.create("body")[0].task_id for _ in range(5)]
+
+    await asyncio.gather(*(execute(store, run, agent, task_id, f"I am {task_id}", 30) for task_id in ids))
+
+    lines = [json.loads(line) for line in kept.lines]
+    assert {line["task_id"] for line in lines} == set(ids)
+    assert all(line["message"] == f"I am {line['task_id']}" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("setting", "asked_for", "level"),
+    [("warning", logging.ERROR, logging.WARNING), ("error", logging.INFO, logging.INFO), ("info", 40, logging.INFO)],
+)
+def test_the_more_talkative_of_the_setting_and_the_command_line_wins(
+    root: logging.Logger, setting: str, asked_for: int, level: int
+) -> None:
+    set_up_logging(Settings(log_level=setting), asked_for)
+
+    assert root.level == level
+
+
+@pytest.mark.parametrize(("setting", "formatter"), [("text", TextLine), ("json", JsonLine)])
+def test_lines_go_to_standard_error_as_the_setting_says(
+    root: logging.Logger, setting: str, formatter: type[logging.Formatter]
+) -> None:
+    set_up_logging(Settings(log=setting))
+
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    assert handler.stream is sys.stderr
+    assert type(handler.formatter) is formatter

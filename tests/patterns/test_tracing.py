@@ -1,0 +1,94 @@
+"""Whether there are traces: only when the environment asks, and OpenTelemetry is installed."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from patterns.tracing import NO_CARRIER, Tracing, tracing, wanted_exporter
+
+_AT = "http://127.0.0.1:4318"
+
+
+@pytest.fixture(autouse=True)
+def decided_anew() -> Iterator[None]:
+    """Each test's environment decides, and no other's."""
+    tracing.cache_clear()
+    yield
+    tracing.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("env", "exporter"),
+    [
+        ({}, None),
+        ({"OTEL_SERVICE_NAME": "mine"}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": _AT}, "otlp"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": _AT}, "otlp"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, None),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, "otlp"),
+        ({"OTEL_TRACES_EXPORTER": "console"}, "console"),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": _AT}, None),
+        ({"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": _AT}, None),
+    ],
+)
+def test_the_usual_variables_say_whether_and_where_to(env: Mapping[str, str], exporter: str | None) -> None:
+    assert wanted_exporter(env) == exporter
+
+
+def test_without_being_asked_nothing_is_traced() -> None:
+    nothing = Tracing()
+
+    with nothing.submit("polling", []), nothing.run("a1", NO_CARRIER), nothing.deliver("a1", NO_CARRIER) as headers:
+        assert nothing.carrier() == NO_CARRIER
+        assert headers == {}
+
+
+def test_who_asks_without_the_packages_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.delitem(sys.modules, "patterns.otel", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+
+    with caplog.at_level(logging.WARNING):
+        found = tracing()
+
+    assert type(found) is Tracing
+    assert "opentelemetry-sdk" in caplog.text
+    assert tracing() is found  # and is told once
+
+
+_SERVE_NOTHING = """
+import sys
+from patterns.webhook import create_app
+create_app()
+assert "opentelemetry.sdk" not in sys.modules
+"""
+
+_NOBODY_COLLECTS = """
+import socket, time
+listener = socket.create_server(("127.0.0.1", 0))  # connections are made, and nobody answers
+import os
+os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
+os.environ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "600"
+from patterns.tracing import tracing
+with tracing().submit("polling", []):
+    pass
+began = time.monotonic()
+tracing().flush()
+assert time.monotonic() - began < 60
+"""
+
+
+@pytest.mark.parametrize("program", [_SERVE_NOTHING, _NOBODY_COLLECTS], ids=["unasked", "collector hangs"])
+def test_in_a_process_of_its_own(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That OpenTelemetry is not even imported without being asked, and that a silent collector holds up no stop."""
+    for name in ("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SDK_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90, check=False)
+
+    assert ended.returncode == 0, ended.stderr
