@@ -248,8 +248,9 @@ class Server:
 
 
 def _is_over(task: dict[str, Any]) -> bool:
+    """Whether it is done and told, or so long done that its record has expired: then its status is that of a 404."""
     told = task.get("delivery", {"state": "delivered"})["state"]
-    return bool(task["status"] == "completed" and told == "delivered")
+    return bool(task["status"] == 404 or (task["status"] == "completed" and told == "delivered"))
 
 
 @contextmanager

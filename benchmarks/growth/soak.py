@@ -12,7 +12,7 @@ _WARM_UP = 2_000
 #: It is weighed after each.
 PARTS = 12
 #: With so short a life the records of one part have gone before the next but one is done.
-_SHORT_LIFE_SECONDS = 1.0
+_SHORT_LIFE_SECONDS = 2.0
 #: A connection that was let go is closed soon; one on which callbacks went is kept for five seconds.
 _CLOSED_SECONDS, _CALLBACKS_CLOSED_SECONDS = 0.5, 5.5
 
