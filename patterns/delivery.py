@@ -92,9 +92,9 @@ class Deliveries:
         self._records.pop(task_id, None)
         self._dead.pop(task_id, None)
 
-    def dead_letters(self) -> list[str]:
+    def dead_letters(self, limit: int) -> list[str]:
         """The task ids whose outcome could not be told, oldest first."""
-        return list(self._dead)
+        return list(itertools.islice(self._dead, limit))
 
     async def figures(self) -> DeliveryFigures:
         """How many are told now, were told, and could not be told."""

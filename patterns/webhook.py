@@ -81,7 +81,7 @@ class Letters:
         self._deliveries = deliveries
 
     async def dead_letters(self, limit: int) -> list[Task]:
-        tasks = [await self._store.get(task_id) for task_id in self._deliveries.dead_letters()[:limit]]
+        tasks = [await self._store.get(task_id) for task_id in self._deliveries.dead_letters(limit)]
         return [self._deliveries.present(task) for task in tasks if task is not None]
 
     async def redeliver(self, task_id: str) -> Task | None:
