@@ -14,6 +14,9 @@ from benchmarks.analysis.compare import compare as compare_runs
 from benchmarks.comparison import Comparison, Entrant
 from benchmarks.conformance import NotConforming, admit
 from benchmarks.entrants import NoSuchPattern, chosen, combinations, contenders, entrant, libraries_of, null, served_at
+from benchmarks.faults.cells import Faults
+from benchmarks.faults.record import Cell
+from benchmarks.faults.run import break_all
 from benchmarks.finding import ContenderError, find_contenders
 from benchmarks.machine import kit_revision, kit_version, library_versions, machine
 from benchmarks.plan import Plan, PlanError, plan
@@ -48,6 +51,9 @@ def bench(
         list[Mode] | None, typer.Option(help="What to look at; may be repeated. Otherwise: all but soak.")
     ] = None,
     matrix: Annotated[bool, typer.Option("--matrix", help="Also where by how: what the five leave out.")] = False,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Break things, and count what is lost. With --mode or --quick: that too.")
+    ] = False,
     rate: Annotated[
         float | None, typer.Option(min=0.1, max=500, help="Tasks per second. Otherwise: workers are half busy.")
     ] = None,
@@ -87,8 +93,9 @@ def bench(
     try:
         admit(from_outside, folder.path, lambda line: typer.echo(line, err=True))
         entrants += [entrant(pattern, "contender") for pattern in from_outside]
-        run = _run(entrants, wanted, folder, locust_workers)
-        if run.record.trials:
+        cells = _break(entrants, folder) if faults else []
+        run = _run(entrants, wanted, folder, locust_workers, measure=not faults or quick or bool(mode))
+        if run.record.trials or cells:
             tell(folder, as_json=as_json)
     except BrokenPipeError:
         raise  # whoever reads the output has gone, as `head` does: an end without a word
@@ -98,6 +105,8 @@ def bench(
         raise give_up("Interrupted. Nothing was measured yet.", 130) from None
     if run.error:
         raise give_up(run.error)
+    if wrong := [f"{cell.contender} on {cell.fault}" for cell in cells if not cell.as_claimed]:
+        raise give_up(f"What a descriptor claims and what was measured differ: {', '.join(wrong)}.")
     if run.interrupted:
         kept = f"What was measured so far is in {folder.path}" if run.record.trials else "Nothing was measured yet."
         raise give_up(f"Interrupted. {kept}", 130)
@@ -161,9 +170,22 @@ class _Run:
     error: Exception | None
 
 
-def _run(entrants: list[Entrant], wanted: Plan, folder: RunFolder, load_processes: int) -> _Run:
+def _break(entrants: list[Entrant], folder: RunFolder) -> list[Cell]:
+    patterns = [one.pattern for one in entrants if one.kind != "matrix"]
+    console = Console(stderr=True, highlight=False)
+    console.print("Breaking things, about 4 min:", style="bold")
+    return break_all(patterns, Faults(), folder.path, lambda cell: console.print(_line(cell), soft_wrap=True))
+
+
+def _line(cell: Cell) -> str:
+    if cell.trouble:
+        return f"  {cell.contender} {cell.fault}: {cell.trouble}"
+    return f"  {cell.contender} {cell.fault}: {cell.completed} of {cell.accepted} completed"
+
+
+def _run(entrants: list[Entrant], wanted: Plan, folder: RunFolder, load_processes: int, measure: bool) -> _Run:
     everybody = [*entrants, null()]
-    visits = wanted.visits([one.name for one in entrants], null().name)
+    visits = wanted.visits([one.name for one in entrants], null().name) if measure else []
     began = _now()
     interrupted, failure = False, None
     with watching(Console(stderr=True, highlight=False), [wanted.seconds(visit) for visit in visits]) as watch:

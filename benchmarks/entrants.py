@@ -14,6 +14,8 @@ from benchmarks.run_record import Contender
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, PATTERNS
 from patterns.descriptor import LearnsBy, Pattern
 
+_ALSO = {LearnsBy.ADAPTIVE_POLL: "polled politely", LearnsBy.CALLBACK: "called back"}
+
 
 class NoSuchPattern(Exception):
     """The message says which there are."""
@@ -65,10 +67,11 @@ def null() -> Entrant:
 
 def combinations() -> list[Entrant]:
     """What the five leave out: work that is not in memory, with a client that does not poll at an interval."""
-    return [
+    politely = [
         Entrant(f"{pattern.name}-polite", pattern, LearnsBy.ADAPTIVE_POLL, "matrix")
         for pattern in (BACKGROUND_TASKS, CELERY_QUEUE)
     ]
+    return [*politely, Entrant(f"{CELERY_QUEUE.name}-callback", CELERY_QUEUE, LearnsBy.CALLBACK, "matrix")]
 
 
 def contenders(entrants: Iterable[Entrant]) -> tuple[Contender, ...]:
@@ -76,7 +79,7 @@ def contenders(entrants: Iterable[Entrant]) -> tuple[Contender, ...]:
     return tuple(
         Contender(
             name=one.name,
-            title=one.pattern.title if one.kind != "matrix" else f"{one.pattern.title}, polled politely",
+            title=one.pattern.title if one.kind != "matrix" else f"{one.pattern.title}, {_ALSO[one.learns_by]}",
             summary=one.pattern.summary,
             runs_in=one.pattern.runs_in.value,
             learns_by=one.learns_by.value,

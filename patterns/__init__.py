@@ -33,6 +33,8 @@ CELERY_QUEUE = Pattern(
                 *("-W", "ignore:You're running the worker with superuser"),
                 *("-m", "celery", "--quiet", "-A", "patterns.celery_queue", "worker"),
                 *("--loglevel", "ERROR", "--without-gossip", "--without-mingle"),  # KIT_LOG_LEVEL may ask for more
+                # Two workers of one name would be one to `/health`: when either stops, both are gone.
+                *("--hostname", "{unique}@%h"),
             ),
             # SIGTERM alone would wait for running tasks however long they take. With this the worker gives them
             # KIT_GRACE_SECONDS, then puts them back for the next worker.
@@ -40,6 +42,7 @@ CELERY_QUEUE = Pattern(
         ),
     ),
     needs=frozenset({"redis"}),
+    takes_callback=True,
 )
 
 IN_MEMORY_QUEUE = Pattern(

@@ -1,49 +1,31 @@
 """The Celery application: the settings that keep a task when something dies.
 
-Web processes and workers make it from the same settings, so they cannot disagree.
+Web processes and workers make it from the same settings, so they cannot disagree. What a broker needs to be told
+beside that is in `celery_brokers`.
 """
 
-from typing import Any
+from celery import Celery, signals
 
-from celery import Celery
-from kombu.transport import TRANSPORT_ALIASES
-from kombu.transport import redis as kombu_redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-
-from patterns.settings import Settings, SettingsError
+from patterns.celery_brokers import REDELIVERED_AFTER_SECONDS, over_rabbitmq, over_redis
+from patterns.logs import set_up_logging
+from patterns.settings import Settings, SettingsError, load_settings
+from patterns.tracing import tracing
 
 #: A worker that ignores its soft time limit for this long is killed.
 HARD_LIMIT_AFTER_SECONDS = 5.0
 
 
-class Channel(kombu_redis.Channel):
-    """kombu's own, except that a worker survives losing the broker just when a task ends.
-
-    The message can then not be acknowledged, the connection is closed already, and kombu 5.7 trips over it with
-    an AttributeError that ends the worker (kombu#582). A connection error lets it connect again.
-    """
-
-    def _connparams(self, asynchronous: bool = False) -> Any:
-        if self.connection.client is None:
-            raise RedisConnectionError("the connection to the broker is closed")
-        return super()._connparams(asynchronous)
-
-
-class Transport(kombu_redis.Transport):
-    """Redis, by the channel above."""
-
-    Channel = Channel
-
-
-TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "patterns.celery_app:Transport")
+def redelivered_after(settings: Settings) -> float:
+    """Seconds after which no living worker can have a task's message in hand any more."""
+    return settings.task_timeout_seconds + HARD_LIMIT_AFTER_SECONDS + REDELIVERED_AFTER_SECONDS
 
 
 def celery_app(settings: Settings) -> Celery:
     """A Celery application with the settings that keep a task when something dies."""
     hard_limit = settings.task_timeout_seconds + HARD_LIMIT_AFTER_SECONDS
-    app = Celery("kit", broker=_broker_url(settings))
+    broker = _broker_url(settings)
+    app = Celery("kit", broker=broker)
     app.conf.update(
-        task_default_queue="agent",
         accept_content=["json"],
         worker_concurrency=settings.workers,
         # The record tells the outcome. A result backend would be a second truth, and costs each submit a third.
@@ -54,24 +36,14 @@ def celery_app(settings: Settings) -> Celery:
         task_reject_on_worker_lost=True,
         # A worker holds no message that it is not working on, so that nothing waits behind a long task.
         worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,
         task_soft_time_limit=settings.task_timeout_seconds,
         task_time_limit=hard_limit,
         worker_soft_shutdown_timeout=settings.grace_seconds,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_connection_timeout=1.0,
-        broker_transport_options={
-            "global_keyprefix": settings.key_prefix,
-            # A message not acknowledged for this long belongs to a dead worker. Longer than any run may take,
-            # or a task that is alive would be run twice (celery#5935); no longer, or a dead one's would wait.
-            "visibility_timeout": hard_limit + 5,
-            "unacked_restore_interval": 1,
-            "unacked_restore_throttle": 1,
-            # One process at a time puts back. If it is killed meanwhile, the next one waits so long, not 300 s.
-            "unacked_mutex_expire": 5,
-        },
     )
+    app.conf.update((over_rabbitmq if broker.startswith("amqp") else over_redis)(settings.key_prefix, hard_limit))
     return app
 
 
@@ -80,3 +52,16 @@ def _broker_url(settings: Settings) -> str:
     if not url:
         raise SettingsError("REDIS_URL is not set, and Celery needs a broker. `kit serve celery_queue` brings its own.")
     return url.replace("unix://", "redis+socket://", 1)
+
+
+@signals.setup_logging.connect
+def set_up_logs(loglevel: int, **_: object) -> None:
+    """Log as a web process does, instead of Celery's own way."""
+    set_up_logging(load_settings(), loglevel)
+
+
+@signals.worker_process_shutdown.connect
+@signals.worker_shutdown.connect
+def send_last_traces(**_: object) -> None:
+    """Before a process of the worker ends."""
+    tracing().flush()

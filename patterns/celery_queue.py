@@ -12,6 +12,9 @@ It breaks when the broker loses its data, and when nobody notices that no worker
 Celery alone reads an id that was never given out as PENDING (celery#3596), blocks the caller in `.delay()`
 while the broker is down (celery#4296), and acknowledges a message before the work is done. The record, the
 thread and the settings in `celery_app` are the answers.
+
+Whoever submits may name a `callback_url` too. The outcome is then told by a Celery task of its own, `deliver`, which
+the outbox in Redis (`redis_outbox`) has sent until it is done: whatever dies in between, the outcome is told.
 """
 
 import asyncio
@@ -24,6 +27,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any
 
+import httpx
 from billiard.common import terminate_handler_fired
 from celery import Task as CeleryTask
 from celery import signals
@@ -37,11 +41,15 @@ from patterns import CELERY_QUEUE
 from patterns.agent import Agent, TaskEnded, load_agent, run_in_this_thread
 from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 from patterns.batching import Batcher
-from patterns.celery_app import celery_app
-from patterns.contract import ErrorCode, SubmitRequest
+from patterns.calling import Attempted, Caller, payload
+from patterns.celery_app import celery_app, redelivered_after
+from patterns.celery_brokers import CONFIRM_SECONDS, DELIVER, publishing
+from patterns.contract import CallbackSubmitRequest, ErrorCode, Task, WebhookTask
+from patterns.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
 from patterns.execution import describe
-from patterns.logs import set_up_logging
+from patterns.logs import about
 from patterns.observing import working_on
+from patterns.redis_outbox import Outcome
 from patterns.redis_store import RedisStore, WorkerRecords
 from patterns.settings import Settings, SettingsError, load_settings
 from patterns.store import Unavailable, new_task_id
@@ -52,8 +60,8 @@ MOST_RUNS = 3
 #: Submit answers 503 after this long without the broker, well within what an HTTP client waits.
 SUBMIT_SECONDS = 2.0
 
-#: A task id, its prompt, and what continues its trace in a worker.
-Message = tuple[str, str, Carrier]
+#: A task id, its prompt, whether its outcome is to be told, and what continues its trace in a worker.
+Message = tuple[str, str, bool, Carrier]
 
 
 @cache
@@ -101,7 +109,7 @@ celery = celery_app(_settings())
 
 
 @celery.task(name="kit.run_agent", base=RecordedTask, bind=True)
-def run_agent(self: Any, prompt: str) -> None:
+def run_agent(self: Any, prompt: str, calls_back: bool = False) -> None:
     """Run the agent in a worker, and write the record as it goes."""
     task_id, records = self.request.id, _records()
     deadline = time.monotonic() + _settings().task_timeout_seconds
@@ -133,16 +141,38 @@ def run_agent(self: Any, prompt: str) -> None:
             records.complete(task_id, result)
     except RedisError as error:
         raise Reject(f"the outcome could not be written: {error}", requeue=True) from error
+    finally:
+        if calls_back:
+            tell_what_is_due()
 
 
 def _too_long() -> str:
     return f"The task ran longer than {_settings().task_timeout_seconds:g} s."
 
 
-@signals.setup_logging.connect
-def set_up_logs(loglevel: int, **_: object) -> None:
-    """Log as a web process does, instead of Celery's own way."""
-    set_up_logging(_settings(), loglevel)
+@celery.task(name=DELIVER)
+def deliver(task_id: str, attempts: int) -> None:
+    """Tell one outcome, if nobody else has: one attempt. The outbox has the next one sent when it is due."""
+    outbox = _records().outbox
+    with about(task_id):
+        if outcome := outbox.take(task_id, attempts):
+            outbox.note(outcome, asyncio.run(_call(outcome)))
+
+
+async def _call(outcome: Outcome) -> Attempted:
+    caller = Caller(_settings(), at_once=1)
+    try:
+        task = outcome.task
+        return await caller.attempt(task.task_id, httpx.URL(outcome.url), payload(task), outcome.carrier)
+    finally:
+        await caller.aclose()
+
+
+def tell_what_is_due() -> None:
+    """Send a message for each outcome that is due to be told."""
+    with suppress(RedisError, KombuError, OSError):  # what cannot be sent now is due again in a moment
+        for task_id, attempts in _records().outbox.due():
+            deliver.apply_async((task_id, attempts), retry=False)
 
 
 @signals.celeryd_init.connect
@@ -155,19 +185,43 @@ def check_agent(**_: object) -> None:
         sys.exit(os.EX_CONFIG)
 
 
-@signals.worker_process_shutdown.connect
-@signals.worker_shutdown.connect
-def send_last_traces(**_: object) -> None:
-    """Before a process of the worker ends."""
-    tracing().flush()
-
-
 @signals.worker_ready.connect
 @signals.heartbeat_sent.connect
 def tell_that_it_lives(sender: Any, **_: object) -> None:
-    """Let `/health` know that a worker is there."""
+    """Let `/health` know that a worker is there, and look what was left untold by one that is not."""
     with suppress(RedisError):  # the next heartbeat may get through
         _records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
+    tell_what_is_due()
+    give_up_what_the_broker_lost()
+
+
+#: The tasks that do not move while nothing is in the queue, and since when, on time.monotonic().
+_left_over: dict[str, float] = {}
+
+
+def give_up_what_the_broker_lost() -> None:
+    """End the tasks of which the broker has no message any more: it came back without its data, the records did not.
+
+    A message that is only late is in the queue. One that a worker holds becomes a run before any worker may be dead.
+    """
+    long = redelivered_after(_settings())
+    with suppress(RedisError, KombuError, OSError):
+        unmoved, now = _records().unmoved(long), time.monotonic()
+        left_over = unmoved if unmoved and _queue_is_empty() else []
+        since = {task_id: _left_over.get(task_id, now) for task_id in left_over}
+        _left_over.clear()
+        _left_over.update(since)
+        for task_id in [task_id for task_id, first in since.items() if now - first > long]:
+            _records().fail(task_id, ErrorCode.WORKER_LOST, "Its worker is gone, and the broker has lost it.")
+
+
+def _queue_is_empty() -> bool:
+    with celery.connection_for_write() as connection:
+        try:
+            queue = connection.default_channel.queue_declare(celery.conf.task_default_queue, passive=True)
+        except connection.channel_errors:  # there is none: Redis keeps no empty list
+            return True
+    return bool(queue.message_count == 0)
 
 
 @signals.worker_shutdown.connect
@@ -184,10 +238,10 @@ class Publisher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._send = Batcher(self._send_batch)
 
-    async def send(self, task_id: str, prompt: str) -> None:
+    async def send(self, task_id: str, prompt: str, calls_back: bool) -> None:
         """Return when the broker has the message. Raises `Unavailable`."""
         try:
-            await self._send((task_id, prompt, tracing().carrier()))
+            await self._send((task_id, prompt, calls_back, tracing().carrier()))
         except (KombuError, OperationalError, RedisError, OSError) as error:
             raise Unavailable(
                 f"The broker cannot be reached ({type(error).__name__}). Nothing was accepted."
@@ -203,13 +257,12 @@ class Publisher:
 
 
 def publish(tasks: Sequence[Message]) -> None:
-    """Send the messages, in one go where the broker can (Redis). Blocks."""
-    with celery.producer_pool.acquire(block=True) as producer, producer.batch():
-        for task_id, prompt, carrier in tasks:
-            # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
-            run_agent.apply_async(
-                (prompt,), task_id=task_id, producer=producer, retry=False, argsrepr="(prompt)", headers=carrier
-            )
+    """Send the messages, and return when the broker has them. Blocks."""
+    # Celery would write the prompt into the message a second time, for its logs: not where it belongs.
+    options = {"retry": False, "confirm_timeout": CONFIRM_SECONDS, "argsrepr": "(prompt)"}
+    with celery.producer_pool.acquire(block=True) as producer, publishing(producer):
+        for task_id, *arguments, carrier in tasks:
+            run_agent.apply_async(arguments, task_id=task_id, producer=producer, headers=carrier, **options)
 
 
 def create_app() -> FastAPI:
@@ -222,6 +275,8 @@ def create_app() -> FastAPI:
         **celery.conf.broker_transport_options,
         "socket_timeout": 1.0,
         "socket_connect_timeout": 1.0,
+        "read_timeout": 1.0,  # these two are RabbitMQ's
+        "write_timeout": 1.0,
         # And one try: whoever waits for an answer would rather hear 503 now. kombu alone goes on trying.
         "max_retries": 1,
         "interval_start": 0,
@@ -235,16 +290,21 @@ def create_app() -> FastAPI:
         publisher.close()
 
     app = new_app(CELERY_QUEUE, settings, lifespan)
+    task_model = Task | WebhookTask  # with its delivery, if there is one
 
-    @app.post(**submit_route())
-    async def submit(body: SubmitRequest, request: Request) -> Response:
-        key, task_id = idempotency_key(request), new_task_id()
+    @app.post(**submit_route(task_model))
+    async def submit(body: CallbackSubmitRequest, request: Request) -> Response:
+        key, task_id, url = idempotency_key(request), new_task_id(), body.callback_url or ""
+        if url and settings.webhook_secret is None:
+            raise no_callback("set KIT_WEBHOOK_SECRET, the same for web processes and workers: callbacks are signed")
+        if url:
+            checked_callback_url(url, settings)
         try:
             async with asyncio.timeout(SUBMIT_SECONDS):
-                task, to_hand_over = await store.create(task_id, body.prompt, key)
+                task, to_hand_over = await store.create(task_id, body.prompt, key, url)
                 task_id = task.task_id
                 if to_hand_over:
-                    await publisher.send(task.task_id, body.prompt)
+                    await publisher.send(task.task_id, body.prompt, bool(url))
                     if key is not None:
                         await store.handed_over(key)
         except (Unavailable, TimeoutError) as error:
@@ -252,5 +312,6 @@ def create_app() -> FastAPI:
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
         return accepted(task, settings)
 
-    add_shared_routes(app, CELERY_QUEUE, store, settings)
+    add_shared_routes(app, CELERY_QUEUE, store, settings, task_model=task_model)
+    add_delivery_routes(app, store, settings)
     return app

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from patterns import PATTERNS
 from patterns.descriptor import LearnsBy, Pattern
+from patterns.parts import NoSuchPart, Part, Role, running_web, running_worker
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe, NotConfigured, Running, running
 from patterns.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
@@ -30,11 +32,10 @@ _SETTINGS_HELP = "Settings come from the environment:\n\n" + "\n\n".join(
     for name, field in Settings.model_fields.items()
 )
 
-_FAULTS_HELP = """\
-web_kill     the web process is killed (SIGKILL)
-web_stop     it is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS
-worker_kill  a worker is killed; no pattern here loses a task on that
-broker_loss  the broker comes back without its data"""
+_WORST = sorted({fault for pattern in PATTERNS.values() for fault in pattern.loses_on})
+_FAULTS_HELP = "\n".join(
+    [*(f"{fault:<12} {fault.meaning}" for fault in _WORST), "`kit bench --faults` breaks these and nine more things."]
+)
 
 
 def patterns(
@@ -67,20 +68,32 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Where to listen. Only this machine, unless told otherwise.")] = "127.0.0.1",
     workers: Annotated[int, typer.Option(min=1, help="Web processes. More than one needs celery_queue.")] = 1,
+    role: Annotated[
+        Role | None, typer.Option(help="Only this part of celery_queue, as one of several hosts. Needs REDIS_URL.")
+    ] = None,
 ) -> None:
     """Serve one pattern with everything it needs; one Ctrl-C stops it all."""
     pattern = PATTERNS.get(name)
     if pattern is None:
         raise give_up(f"There is no pattern {name!r}. There are: {', '.join(PATTERNS)}.", 2)
+    if role is Role.WORKER and workers > 1:
+        raise give_up("--workers is about web processes. KIT_WORKERS says how many tasks a worker does at once.", 2)
     try:
         settings = load_settings()
-        env = _webhook_secret(pattern, settings)
         interrupts_end_it()
-        with running(pattern, host=host, port=port, web_processes=workers, env=env) as served:
-            _tell_what_runs(served, settings, env)
-            served.supervise(lambda line: err.print(escape(line), style="yellow", soft_wrap=True))
+        if role:
+            with _running_part(pattern, role, host, port, workers) as part:
+                _tell_what_part_runs(part)
+                part.supervise(_tell_what_died)
+        else:
+            env = _webhook_secret(pattern, settings)
+            with running(pattern, host=host, port=port, web_processes=workers, env=env) as served:
+                _tell_what_runs(served, settings, env)
+                served.supervise(_tell_what_died)
     except NotConfigured:
         raise typer.Exit(1) from None
+    except NoSuchPart as error:
+        raise give_up(error, 2) from None
     except (CannotServe, ProcessFailed, SettingsError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
@@ -120,7 +133,7 @@ def _as_json(pattern: Pattern) -> dict[str, object]:
 
 
 def _webhook_secret(pattern: Pattern, settings: Settings) -> dict[str, str]:
-    if pattern.learns_by is LearnsBy.CALLBACK and settings.webhook_secret is None:
+    if pattern.can_call_back and settings.webhook_secret is None:
         return {"KIT_WEBHOOK_SECRET": new_webhook_secret()}
     return {}
 
@@ -133,19 +146,52 @@ def _tell_what_runs(served: Running, settings: Settings, env: dict[str, str]) ->
     if "redis" in pattern.needs:
         where = "REDIS_URL" if os.environ.get("REDIS_URL") else "a private Redis, gone when this stops"
         out.print(f"  {'records':<13} {where}", style="dim")
+    if pattern.processes and settings.broker_url:
+        out.print(f"  {'messages':<13} KIT_BROKER_URL", style="dim")
     command = f'kit submit "Compare the three vendors." --url {served.url}'
+    called_back = f" --webhook --secret {env.get('KIT_WEBHOOK_SECRET') or settings.webhook_secret}"
     if pattern.learns_by is LearnsBy.CALLBACK:
-        secret = env.get("KIT_WEBHOOK_SECRET") or settings.webhook_secret
-        command += f" --webhook --secret {secret}"
+        command += called_back
         if not settings.webhook_allow_private:
             out.print(
                 "  Callbacks to this machine are refused. To try it here, stop it and start it again with\n"
                 "  KIT_WEBHOOK_ALLOW_PRIVATE=1 kit serve webhook",
                 style="yellow",
             )
+    elif pattern.can_call_back:
+        out.print(f"  {'callbacks':<13} for who names a callback_url:{called_back}", style="dim", soft_wrap=True)
     out.print(f"Try it in another terminal:\n  {escape(command)}", soft_wrap=True)
     out.print("Ctrl-C stops everything.")
     sys.stdout.flush()
+
+
+def _running_part(pattern: Pattern, role: Role, host: str, port: int, workers: int) -> AbstractContextManager[Part]:
+    if role is Role.WORKER:
+        return running_worker(pattern)
+    return running_web(pattern, host=host, port=port, web_processes=workers)
+
+
+def _tell_what_part_runs(part: Part) -> None:
+    where = f"at [bold]{part.url}[/]    routes: {part.url}/docs" if part.url else "takes tasks"
+    out.print(f"[bold]{part.pattern.title}[/] ({part.pattern.name}), the {part.role} part {where}")
+    for child in part.children:
+        out.print(f"  {child.name:<13} process {child.pid}", style="dim")
+    out.print(f"  {'records':<13} REDIS_URL", style="dim")
+    if os.environ.get("KIT_BROKER_URL"):
+        out.print(f"  {'messages':<13} KIT_BROKER_URL", style="dim")
+    if part.missing:
+        out.print(
+            f"  {escape(part.missing.partition(' Start one')[0])} With the same REDIS_URL, here or on another host:\n"
+            f"  kit serve {part.pattern.name} --role worker",
+            style="yellow",
+            soft_wrap=True,
+        )
+    out.print("Ctrl-C stops everything that runs here.")
+    sys.stdout.flush()
+
+
+def _tell_what_died(line: str) -> None:
+    err.print(escape(line), style="yellow", soft_wrap=True)
 
 
 app = typer.Typer(

@@ -52,8 +52,24 @@ class SubmitRequest(BaseModel):
     prompt: Annotated[str, Field(min_length=1, description="What the agent is asked to do.")]
 
 
+CallbackUrl = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2000,
+        description="An http or https URL that gets the outcome, signed by Standard Webhooks.",
+    ),
+]
+
+
+class CallbackSubmitRequest(SubmitRequest):
+    """The body of `POST /agent/submit` where the server calls back whoever asks for it."""
+
+    callback_url: CallbackUrl | None = None
+
+
 class WebhookSubmitRequest(SubmitRequest):
-    """The body of `POST /agent/submit` where the server calls back."""
+    """The body of `POST /agent/submit` where the server calls everybody back."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -62,14 +78,7 @@ class WebhookSubmitRequest(SubmitRequest):
         },
     )
 
-    callback_url: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=2000,
-            description="An http or https URL that gets the outcome, signed by Standard Webhooks.",
-        ),
-    ]
+    callback_url: CallbackUrl
 
 
 EXAMPLE_TASK: JsonDict = {

@@ -29,17 +29,49 @@ class Question(StrEnum):
 
 
 class Fault(StrEnum):
-    """Something that breaks."""
+    """Something that breaks, in the middle of the work."""
 
-    WEB_KILL = "web_kill"  # the web process gets SIGKILL
-    WEB_STOP = "web_stop"  # the web process gets SIGTERM, and the work outlasts KIT_GRACE_SECONDS
-    WORKER_KILL = "worker_kill"  # a worker process gets SIGKILL
-    BROKER_LOSS = "broker_loss"  # the broker comes back without its data
+    WEB_KILL = "web_kill"
+    WEB_STOP = "web_stop"
+    WEB_DEPLOY = "web_deploy"
+    WORKER_KILL = "worker_kill"
+    WORKER_STOP = "worker_stop"
+    BROKER_KILL = "broker_kill"
+    BROKER_LOSS = "broker_loss"
+    BROKER_FREEZE = "broker_freeze"
+    RECEIVER_DOWN = "receiver_down"
+    RECEIVER_SLOW = "receiver_slow"
+    RECEIVER_ERRORS = "receiver_errors"
+    CLIENT_GONE = "client_gone"
+
+    @property
+    def meaning(self) -> str:
+        """What happens, in a few words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Fault.WEB_KILL: "the web process is killed (SIGKILL)",
+    Fault.WEB_STOP: "it is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS",
+    Fault.WEB_DEPLOY: "it is stopped (SIGTERM), and the work is done within KIT_GRACE_SECONDS",
+    Fault.WORKER_KILL: "a worker is killed (SIGKILL)",
+    Fault.WORKER_STOP: "a worker is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS",
+    Fault.BROKER_KILL: "the broker is killed, and comes back with its data",
+    Fault.BROKER_LOSS: "the broker comes back without its data",
+    Fault.BROKER_FREEZE: "the broker answers nothing for some seconds (SIGSTOP)",
+    Fault.RECEIVER_DOWN: "the receiver of the callbacks refuses connections for a while",
+    Fault.RECEIVER_SLOW: "the receiver takes its time to answer",
+    Fault.RECEIVER_ERRORS: "the receiver answers 500 for a while",
+    Fault.CLIENT_GONE: "the client goes away between submit and outcome, and asks later",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process that a pattern needs beside the web server, as arguments of the Python interpreter."""
+    """A process that a pattern needs beside the web server, as arguments of the Python interpreter.
+
+    `{unique}` in an argument becomes a word that no other process has: several of them may run on one host.
+    """
 
     name: str
     arguments: Sequence[str]
@@ -64,11 +96,17 @@ class Pattern:
     loses_on: frozenset[Fault]
     processes: Sequence[Process] = ()
     needs: frozenset[str] = frozenset()
+    takes_callback: bool = False  # calls back whoever names a `callback_url`, though others may poll
 
     @property
     def module(self) -> str:
         """The module that shows the pattern."""
         return self.app.partition(":")[0]
+
+    @property
+    def can_call_back(self) -> bool:
+        """Whether a client can have the outcome told."""
+        return self.takes_callback or self.learns_by is LearnsBy.CALLBACK
 
     @property
     def scales_out(self) -> bool:

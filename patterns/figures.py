@@ -27,6 +27,17 @@ class Durations:
 
 
 @dataclass(slots=True)
+class DeliveryFigures:
+    """The callbacks of one web process, or of all that share a store."""
+
+    #: Outcomes that are being told now, or wait for their next attempt.
+    under_way: int = 0
+    dead_letters: int = 0
+    #: Attempts by what the delivery was after them. One that is waiting then will be tried again.
+    attempts: Counter[DeliveryState] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
 class TaskFigures:
     """The tasks of one store."""
 
@@ -37,6 +48,8 @@ class TaskFigures:
     execution: Durations = field(default_factory=Durations)
     #: Worker processes that have been heard of lately; None where the work runs in the web process.
     workers: int | None = None
+    #: Its callbacks, where the store keeps them too.
+    deliveries: DeliveryFigures | None = None
     counted: str = "Counted by this web process since it started."
 
     def started(self, waited: float) -> None:
@@ -50,14 +63,3 @@ class TaskFigures:
         if ran is not None:
             self.running -= 1
             self.execution.observe(ran)
-
-
-@dataclass(slots=True)
-class DeliveryFigures:
-    """The callbacks of one web process."""
-
-    #: Outcomes that are being told now, or wait for their next attempt.
-    under_way: int = 0
-    dead_letters: int = 0
-    #: Attempts by what the delivery was after them. One that is waiting then will be tried again.
-    attempts: Counter[DeliveryState] = field(default_factory=Counter)

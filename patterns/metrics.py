@@ -7,7 +7,7 @@ the process: several of them may share one address, and a scrape reaches any one
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
 from fastapi import FastAPI, Response
@@ -120,29 +120,28 @@ class _Scrape(Collector):
         yield submits
         if self._tasks:
             yield from _of_tasks(self._tasks)
+        if self._tasks and self._tasks.deliveries:
+            yield from _of_deliveries(self._tasks.deliveries, {}, self._tasks.counted)
         if self._deliveries:
-            yield from self._of_deliveries(self._deliveries)
+            yield from _of_deliveries(self._deliveries, {"process": self._process}, _BY_THIS_PROCESS)
 
-    def _of_deliveries(self, deliveries: DeliveryFigures) -> Iterator[Metric]:
-        attempts = CounterMetricFamily(
-            "longjobs_delivery_attempts",
-            "Callbacks sent, by what came of them: delivered, to be retried, or given up (dead). " + _BY_THIS_PROCESS,
-            labels=["outcome", "process"],
-        )
-        for state, outcome in _ATTEMPT_OUTCOMES.items():
-            attempts.add_metric([outcome, self._process], deliveries.attempts[state])
-        yield attempts
-        for name, explained, now in (
-            (
-                "longjobs_deliveries_under_way",
-                "Outcomes being told, or waiting to be tried again",
-                deliveries.under_way,
-            ),
-            ("longjobs_dead_letters", "Outcomes that could not be told, and are kept", deliveries.dead_letters),
-        ):
-            gauge = GaugeMetricFamily(name, f"{explained}, in this web process.", labels=["process"])
-            gauge.add_metric([self._process], now)
-            yield gauge
+
+def _of_deliveries(deliveries: DeliveryFigures, labels: Mapping[str, str], counted: str) -> Iterator[Metric]:
+    attempts = CounterMetricFamily(
+        "longjobs_delivery_attempts",
+        f"Callbacks sent, by what came of them: delivered, to be retried, or given up (dead). {counted}",
+        labels=["outcome", *labels],
+    )
+    for state, outcome in _ATTEMPT_OUTCOMES.items():
+        attempts.add_metric([outcome, *labels.values()], deliveries.attempts[state])
+    yield attempts
+    for name, explained, now in (
+        ("longjobs_deliveries_under_way", "Outcomes being told, or waiting to be tried again.", deliveries.under_way),
+        ("longjobs_dead_letters", "Outcomes that could not be told, and are kept.", deliveries.dead_letters),
+    ):
+        gauge = GaugeMetricFamily(name, explained, labels=list(labels))
+        gauge.add_metric(list(labels.values()), now)
+        yield gauge
 
 
 def _of_tasks(tasks: TaskFigures) -> Iterator[Metric]:

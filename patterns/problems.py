@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from patterns.contract import Problem
-from patterns.store import AlreadyFinished, KeyReused, QueueFull, StoreError, Unavailable
+from patterns.store import AlreadyFinished, KeyReused, NotADeadLetter, QueueFull, StoreError, Unavailable
 from patterns.submit_observer import REFUSED
 
 MEDIA_TYPE = "application/problem+json"
@@ -20,6 +20,7 @@ _STORE_ERRORS: dict[type[StoreError], tuple[int, str, str]] = {
     Unavailable: (503, "Not available now", "unavailable"),
     KeyReused: (422, "Idempotency-Key reused", "key_reused"),
     AlreadyFinished: (409, "Already finished", "already_finished"),
+    NotADeadLetter: (409, "Not a dead letter", "no_dead_letter"),
 }
 
 #: Of each documented error: what it means, and an example of its title.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from redis.asyncio import Redis
 
-from patterns.contract import ErrorCode, TaskStatus
-from patterns.figures import BOUNDS, Durations, TaskFigures
+from patterns.contract import DeliveryState, ErrorCode, TaskStatus
+from patterns.figures import BOUNDS, DeliveryFigures, Durations, TaskFigures
 from patterns.redis_records import Keys
 
 #: Lua: counts a duration as `Durations.observe` does. The clocks of two machines may differ, so it may be below 0.
@@ -30,14 +30,18 @@ async def read_figures(client: Redis, keys: Keys, alive_since: float) -> TaskFig
         pipeline.zcard(keys.unfinished)
         pipeline.scard(keys.running)
         pipeline.zcount(keys.workers, alive_since, "+inf")
+        pipeline.zcard(keys.to_tell)
+        pipeline.zcard(keys.dead_letters)
         pipeline.hgetall(keys.figures)
-        unfinished, running, workers, fields = await pipeline.execute()
+        unfinished, running, workers, to_tell, dead_letters, fields = await pipeline.execute()
+    deliveries = DeliveryFigures(to_tell, dead_letters)
     figures = TaskFigures(
         pending=unfinished - running,
         running=running,
         queue_wait=_durations(fields, "queue_wait"),
         execution=_durations(fields, "execution"),
         workers=workers,
+        deliveries=deliveries,
         counted="Counted in Redis: every web process tells the same.",
     )
     for name, times in fields.items():
@@ -45,6 +49,8 @@ async def read_figures(client: Redis, keys: Keys, alive_since: float) -> TaskFig
         if what == "finished":
             status, _, code = end.partition(":")
             figures.finished[TaskStatus(status), ErrorCode(code) if code else None] = int(times)
+        elif what == "attempts":
+            deliveries.attempts[DeliveryState(end)] = int(times)
     return figures
 
 

@@ -4,12 +4,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
-from patterns.contract import ErrorCode, Task, TaskError, TaskStatus
+from patterns.contract import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    ErrorCode,
+    Task,
+    TaskError,
+    TaskStatus,
+    WebhookTask,
+)
 from patterns.observing import finished
 from patterns.settings import Settings
 from patterns.store import Unavailable, fingerprint, moment
+
+#: The attempts of a delivery, as the record keeps them.
+ATTEMPTS = TypeAdapter(list[DeliveryAttempt])
 
 
 class Keys:
@@ -22,6 +35,10 @@ class Keys:
         self.finished_channel = f"{prefix}finished"
         self.running = f"{prefix}running"
         self.figures = f"{prefix}figures"
+        #: The tasks whose outcome is still to be told, by when the next attempt is due.
+        self.to_tell = f"{prefix}to-tell"
+        #: Those whose outcome could not be told, by when it was given up.
+        self.dead_letters = f"{prefix}dead-letters"
 
     def record(self, task_id: str) -> str:
         """The hash of one task."""
@@ -38,7 +55,7 @@ def finishing(
     """The keys and the arguments of the script that ends a task."""
     pairs = [part for pair in fields.items() for part in pair]
     return (
-        [keys.record(task_id), keys.unfinished, keys.running, keys.figures],
+        [keys.record(task_id), keys.unfinished, keys.to_tell, keys.running, keys.figures],
         [task_id, repr(now), settings.task_ttl_seconds, keys.finished_channel, status, *pairs],
     )
 
@@ -52,7 +69,7 @@ def noted_end(task_id: str, code: str | None, said: Sequence[str | None]) -> str
 
 
 def task_of(task_id: str, fields: Mapping[str, str]) -> Task:
-    """The record as its client sees it."""
+    """The record as its client sees it: with its delivery, if it is to be called back."""
 
     def when(name: str) -> Any:
         return moment(float(fields[name])) if name in fields else None
@@ -60,7 +77,7 @@ def task_of(task_id: str, fields: Mapping[str, str]) -> Task:
     error = None
     if "error_code" in fields:
         error = TaskError(code=ErrorCode(fields["error_code"]), message=fields["error_message"])
-    return Task(
+    task = Task(
         task_id=task_id,
         status=TaskStatus(fields["status"]),
         progress=int(fields["progress"]),
@@ -70,6 +87,15 @@ def task_of(task_id: str, fields: Mapping[str, str]) -> Task:
         started_at=when("started_at"),
         finished_at=when("finished_at"),
     )
+    if "callback_url" not in fields:
+        return task
+    delivery = Delivery(
+        state=DeliveryState(fields["delivery"]),
+        attempts=ATTEMPTS.validate_json(fields.get("attempts", "[]")),
+        next_attempt_at=when("next_attempt_at"),
+        last_error=fields.get("last_error"),
+    )
+    return WebhookTask(**task.__dict__, delivery=delivery)
 
 
 @contextmanager

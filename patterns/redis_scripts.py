@@ -6,7 +6,8 @@ is one Lua script: a finished record never changes, progress never goes back, a 
 
 from patterns.redis_figures import OBSERVE
 
-#: KEYS: record, unfinished, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint.
+#: KEYS: record, unfinished, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint,
+#: callback URL or nothing, what continues its trace or nothing.
 #: Returns {'new'}, {'full', n}, {'reused'}, {'known', task id}, {'sending', task id} for a known task that another
 #: request is handing over just now, or {'unsent', task id} for one whose web process died before it had handed the
 #: task over: the caller hands it over again.
@@ -25,6 +26,9 @@ local unfinished = redis.call('ZCARD', KEYS[2])
 if unfinished >= tonumber(ARGV[3]) then return {'full', unfinished} end
 redis.call('HSET', KEYS[1], 'status', 'pending', 'progress', 0, 'created_at', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
+if ARGV[5] ~= '' then
+  redis.call('HSET', KEYS[1], 'callback_url', ARGV[5], 'delivery', 'waiting', 'carrier', ARGV[6])
+end
 if KEYS[3] then
   redis.call('HSET', KEYS[3], 'task_id', ARGV[1], 'fingerprint', ARGV[4], 'at', ARGV[2])
   redis.call('HSET', KEYS[1], 'key', KEYS[3])
@@ -48,7 +52,7 @@ local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'pending' and status ~= 'running' then return 0 end
 local runs = redis.call('HINCRBY', KEYS[1], 'runs', 1)
 if runs > tonumber(ARGV[2]) then return -1 end
-redis.call('HSET', KEYS[1], 'status', 'running')
+redis.call('HSET', KEYS[1], 'status', 'running', 'run_at', ARGV[1])
 if redis.call('HSETNX', KEYS[1], 'started_at', ARGV[1]) == 1 then
   redis.call('SADD', KEYS[2], ARGV[3])
   observe(KEYS[3], 'queue_wait', ARGV[1] - redis.call('HGET', KEYS[1], 'created_at'))
@@ -70,22 +74,37 @@ end
 return 1
 """
 
-#: KEYS: record, unfinished, running, figures. ARGV: task id, now, ttl, channel, status, then pairs of field and value.
-#: Returns {status, seconds that it ran, or nothing} if this has ended it; else {the status that it has, or nil}.
+#: KEYS: record, unfinished, to tell, running, figures. ARGV: task id, now, ttl, channel, status, then pairs of field
+#: and value. Returns {status, seconds that it ran, or nothing} if this has ended it; else {the status it has, or nil}.
+#: What is to be told is put into the outbox in the same moment: no crash can come in between.
 FINISH = f"""{OBSERVE}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'pending' and status ~= 'running' then return {{status}} end
 redis.call('HSET', KEYS[1], 'status', ARGV[5], 'finished_at', ARGV[2])
 if #ARGV > 5 then redis.call('HSET', KEYS[1], unpack(ARGV, 6)) end
 redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('SREM', KEYS[3], ARGV[1])
+redis.call('SREM', KEYS[4], ARGV[1])
 local told = redis.call('HMGET', KEYS[1], 'error_code', 'started_at')
-redis.call('HINCRBY', KEYS[4], 'finished:' .. ARGV[5] .. ':' .. (told[1] or ''), 1)
-if told[2] then observe(KEYS[4], 'execution', ARGV[2] - told[2]) end
+redis.call('HINCRBY', KEYS[5], 'finished:' .. ARGV[5] .. ':' .. (told[1] or ''), 1)
+if told[2] then observe(KEYS[5], 'execution', ARGV[2] - told[2]) end
 local ttl = math.ceil(tonumber(ARGV[3]) * 1000)
 local key = redis.call('HGET', KEYS[1], 'key')
 redis.call('PEXPIRE', KEYS[1], ttl)
 if key then redis.call('PEXPIRE', key, ttl) end
+if redis.call('HEXISTS', KEYS[1], 'callback_url') == 1 then redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
 return {{ARGV[5], told[2] and tostring(ARGV[2] - told[2]) or ''}}
+"""
+
+#: KEYS: unfinished. ARGV: a moment, prefix of a record's key, most. Returns the ids of those tasks that have waited, or
+#: have been in their last run, since before that moment.
+UNMOVED = """
+local found = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3])) do
+  local known = redis.call('HMGET', ARGV[2] .. id, 'status', 'run_at')
+  if known[1] == 'pending' or (known[1] == 'running' and tonumber(known[2]) <= tonumber(ARGV[1])) then
+    found[#found + 1] = id
+  end
+end
+return found
 """

@@ -10,12 +10,15 @@ import shutil
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 
 from patterns.processes import Child, Family, ProcessFailed
 
 _START_SECONDS = 10.0
+_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
 # Append-only with a sync each second is how one runs a broker whose queue must outlive a crash of the server.
 _CONFIG = """\
@@ -38,6 +41,7 @@ class RedisServer:
 
     url: str
     child: Child
+    folder: Path  # where its data is
 
 
 def find_program() -> str:
@@ -68,11 +72,11 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
     config.write_text(_CONFIG.format(port=port, password=password, folder=folder))
     child = family.start("Redis server", [program, str(config)], {**os.environ, "LC_ALL": "C"})
     _wait_until_up(child, port, password)
-    return RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child)
+    return RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child, folder)
 
 
 def check_redis(url: str) -> None:
-    """Raise `ProcessFailed` when no Redis answers at `url`."""
+    """Raise `ProcessFailed` when no Redis answers at `url`, which is REDIS_URL."""
     try:
         with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=None) as client:
             client.ping()
@@ -80,6 +84,20 @@ def check_redis(url: str) -> None:
         raise ProcessFailed(
             f"REDIS_URL is set, and no Redis answers there: {str(error).rstrip('.')}. "
             "Start it, or unset REDIS_URL to get a private one."
+        ) from error
+
+
+def check_broker(url: str) -> None:
+    """Raise `ProcessFailed` when nobody takes connections at `url`, which is KIT_BROKER_URL: Celery would wait."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme)
+        if port:  # a socket's path has none
+            socket.create_connection((host, port), timeout=2).close()
+    except (OSError, ValueError) as error:
+        raise ProcessFailed(
+            f"KIT_BROKER_URL is set, and nobody answers there: {error}. Start that broker, or unset KIT_BROKER_URL to "
+            "send the messages through REDIS_URL."
         ) from error
 
 

@@ -5,6 +5,7 @@ same keys and the same scripts. Expiry is Redis's own: a finished record gets it
 """
 
 import asyncio
+import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,13 +21,15 @@ from redis.retry import Retry
 
 from patterns import redis_scripts as scripts
 from patterns.batching import Batcher
-from patterns.contract import ErrorCode, Task, TaskStatus
+from patterns.contract import Delivery, DeliveryState, ErrorCode, Task, TaskStatus, WebhookTask
 from patterns.figures import TaskFigures
 from patterns.observing import started
 from patterns.redis_figures import read_figures
+from patterns.redis_outbox import AsyncOutbox, Outbox
 from patterns.redis_records import Keys, finishing, noted_end, reaching, task_of
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, moment
+from patterns.tracing import tracing
 
 #: How long a worker is believed to live after its last heartbeat, in seconds. Celery sends one every two.
 WORKER_SILENCE_SECONDS = 10.0
@@ -34,6 +37,8 @@ WORKER_SILENCE_SECONDS = 10.0
 _PATIENCE_SECONDS = 1.0
 #: Whoever gets a 503 waits no longer than this for its record to be taken back.
 _FORGET_SECONDS = 0.4
+#: How many of the oldest unfinished tasks are looked at, when some may have been lost.
+_LOOKED_AT = 200
 
 #: The keys and the arguments of a script.
 _Call = tuple[list[str], list[str | int]]
@@ -62,10 +67,13 @@ class RedisStore:
         self._create = Batcher(self._create_batch)
         self._finish = self._redis.register_script(scripts.FINISH)
         self._forget = self._redis.register_script(scripts.FORGET)
+        self._outbox = AsyncOutbox(self._redis, self._keys)
         self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._draining = False
 
-    async def create(self, task_id: str, body: str, idempotency_key: str | None = None) -> tuple[Task, bool]:
+    async def create(
+        self, task_id: str, body: str, idempotency_key: str | None = None, callback_url: str = ""
+    ) -> tuple[Task, bool]:
         """Write the record of a new task, and say whether it has to be handed to a worker.
 
         A known key gives its own task again. Raises `KeyReused`, `QueueFull`, and `Unavailable`: then nobody
@@ -77,7 +85,8 @@ class RedisStore:
         keys = [self._keys.record(task_id), self._keys.unfinished]
         if idempotency_key is not None:
             keys.append(self._keys.idempotency(idempotency_key))
-        arguments: list[str | int] = [task_id, repr(now), self._settings.queue_size, fingerprint(body).hex()]
+        same, carrier = fingerprint(f"{callback_url}\n{body}").hex(), json.dumps(dict(tracing().carrier()))
+        arguments: list[str | int] = [task_id, repr(now), self._settings.queue_size, same, callback_url, carrier]
         with reaching("Redis"):
             # Another request with this key is handing its task over. Nobody is told of the task before that is
             # done: if it cannot be done, there is no task.
@@ -94,7 +103,7 @@ class RedisStore:
                     return task, how == "unsent"
                 raise Unavailable("The task of this Idempotency-Key has just expired. Send the request again.")
             case _:
-                return Task(task_id=task_id, status=TaskStatus.PENDING, progress=0, created_at=moment(now)), True
+                return _new_task(task_id, now, callback_url), True
 
     async def handed_over(self, idempotency_key: str) -> None:
         """Note that the task of this key is with a worker, so that nobody hands it over again."""
@@ -141,6 +150,14 @@ class RedisStore:
         if status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
             raise AlreadyFinished(f"The task is {status} already. Only a waiting or running task can be cancelled.")
         return await self.get(task_id)
+
+    async def dead_letters(self, limit: int) -> list[Task]:
+        """The tasks whose outcome could not be told, oldest first."""
+        return await self._outbox.dead_letters(limit)
+
+    async def redeliver(self, task_id: str) -> Task | None:
+        """Let one be told again; None if there is no such task. Raises `NotADeadLetter`."""
+        return await self.get(task_id) if await self._outbox.again(task_id) else None
 
     async def check(self) -> None:
         if self._draining:
@@ -211,10 +228,13 @@ class WorkerRecords:
             retry=Retry(ExponentialBackoff(cap=2, base=0.1), 12),
         )
         self._redis = client
+        #: The outcomes that are still to be told.
+        self.outbox = Outbox(settings, client, self._keys)
         self._start = client.register_script(scripts.START)
         self._put_back = client.register_script(scripts.PUT_BACK)
         self._progress = client.register_script(scripts.PROGRESS)
         self._finish = client.register_script(scripts.FINISH)
+        self._unmoved = client.register_script(scripts.UNMOVED)
 
     def start(self, task_id: str, most_runs: int) -> bool:
         """Mark the task as running. False when it must not run: cancelled, finished, or run too often."""
@@ -242,6 +262,11 @@ class WorkerRecords:
         """End the task with an error, unless it is finished already."""
         self._end(task_id, TaskStatus.FAILED, {"error_code": code, "error_message": message})
 
+    def unmoved(self, seconds: float) -> list[str]:
+        """The oldest unfinished tasks with which nothing has begun for so long."""
+        arguments: list[str | int] = [repr(time.time() - seconds), self._keys.record(""), _LOOKED_AT]
+        return [str(task_id) for task_id in self._unmoved([self._keys.unfinished], arguments)]
+
     def heartbeat(self, worker: str) -> None:
         """Note that this worker lives."""
         self._redis.zadd(self._keys.workers, {worker: time.time()})
@@ -253,3 +278,8 @@ class WorkerRecords:
     def _end(self, task_id: str, status: TaskStatus, fields: Mapping[str, str]) -> None:
         keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), status, fields)
         noted_end(task_id, fields.get("error_code"), self._finish(keys, arguments))
+
+
+def _new_task(task_id: str, now: float, callback_url: str) -> Task:
+    task = Task(task_id=task_id, status=TaskStatus.PENDING, progress=0, created_at=moment(now))
+    return WebhookTask(**task.__dict__, delivery=Delivery(state=DeliveryState.WAITING)) if callback_url else task

@@ -5,6 +5,7 @@
 """
 
 import os
+import secrets
 import socket
 import sys
 import time
@@ -16,9 +17,9 @@ from pathlib import Path
 
 import httpx
 
-from patterns.descriptor import Pattern
+from patterns.descriptor import Pattern, Process
 from patterns.processes import Child, Family, ProcessFailed
-from patterns.redis_server import check_redis, start_redis
+from patterns.redis_server import check_broker, check_redis, start_redis
 from patterns.settings import Settings, load_settings
 
 _READY_SECONDS = 30.0
@@ -51,22 +52,27 @@ class Running:
         return self.family.children
 
     def supervise(self, tell: Callable[[str], None]) -> None:
-        """Start again what dies, as a process manager would, until interrupted; `tell` gets a line each time.
+        """As `supervise`."""
+        supervise(self.family, tell)
 
-        Raises `ProcessFailed` for a process that dies again and again.
-        """
-        deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
-        while True:
-            for child in self.children:
-                if child.exit_code is None:
-                    continue
-                if len(deaths) == _MOST_DEATHS and time.monotonic() - deaths[0] < _DEATHS_WITHIN_SECONDS:
-                    raise ProcessFailed(f"The {child.name} {child.how_it_ended}, the fifth end within a minute.")
-                deaths.append(time.monotonic())
-                ended, how = child.pid, child.how_it_ended
-                child.start()
-                tell(f"The {child.name} (process {ended}) {how}. Started again as process {child.pid}.")
-            time.sleep(0.2)
+
+def supervise(family: Family, tell: Callable[[str], None]) -> None:
+    """Start again what dies, as a process manager would, until interrupted; `tell` gets a line each time.
+
+    Raises `ProcessFailed` for a process that dies again and again.
+    """
+    deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
+    while True:
+        for child in family.children:
+            if child.exit_code is None:
+                continue
+            if len(deaths) == _MOST_DEATHS and time.monotonic() - deaths[0] < _DEATHS_WITHIN_SECONDS:
+                raise ProcessFailed(f"The {child.name} {child.how_it_ended}, the fifth end within a minute.")
+            deaths.append(time.monotonic())
+            ended, how = child.pid, child.how_it_ended
+            child.start()
+            tell(f"The {child.name} (process {ended}) {how}. Started again as process {child.pid}.")
+        time.sleep(0.2)
 
 
 @contextmanager
@@ -100,20 +106,44 @@ def running(
             environment["REDIS_URL"], redis = server.url, server.child
         elif "redis" in pattern.needs:
             check_redis(environment["REDIS_URL"])
-        workers = [
-            family.start(p.name, [sys.executable, *p.arguments], {**environment, **p.env}) for p in pattern.processes
-        ]
-        web_argv = [sys.executable, "-m", "patterns.web", pattern.app, "--fd", str(listener.fileno())]
-        web = [family.start("web server", web_argv, environment, [listener.fileno()]) for _ in range(web_processes)]
-        address, bound_port = listener.getsockname()[:2]
-        url = f"http://{f'[{address}]' if ':' in address else address}:{bound_port}"
+        if pattern.processes and environment.get("KIT_BROKER_URL"):
+            check_broker(environment["KIT_BROKER_URL"])
+        workers = [start_worker(family, process, environment) for process in pattern.processes]
+        web = start_web(family, pattern, environment, listener, web_processes)
+        url = url_of(listener)
         if meanwhile:
             meanwhile(family, url)
-        wait_until_healthy(url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"), family)
+        wait_until_healthy(as_reached_from_here(url), family)
         try:
             yield Running(pattern, url, redis, environment.get("REDIS_URL"), workers, web, family)
         finally:
             family.stop(patience_of(settings))
+
+
+def start_worker(family: Family, process: Process, env: Mapping[str, str], unique: str | None = None) -> Child:
+    """Start a process that a pattern needs beside the web server."""
+    name = unique or secrets.token_hex(3)
+    arguments = [argument.replace("{unique}", name) for argument in process.arguments]
+    return family.start(process.name, [sys.executable, *arguments], {**env, **process.env})
+
+
+def start_web(
+    family: Family, pattern: Pattern, env: Mapping[str, str], listener: socket.socket, processes: int
+) -> list[Child]:
+    """Start the web processes of a pattern, all on one socket."""
+    argv = [sys.executable, "-m", "patterns.web", pattern.app, "--fd", str(listener.fileno())]
+    return [family.start("web server", argv, env, [listener.fileno()]) for _ in range(processes)]
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL of who listens there."""
+    address, port = listener.getsockname()[:2]
+    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
+
+
+def as_reached_from_here(url: str) -> str:
+    """The URL with an address that one can connect to, where it listens on all of them."""
+    return url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
 
 
 def patience_of(settings: Settings) -> float:
@@ -136,22 +166,35 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 def wait_until_healthy(url: str, family: Family) -> None:
     """Return once `/health` answers 200. Raises `ProcessFailed` when a child ends first, or after 30 s."""
-    deadline, said = time.monotonic() + _READY_SECONDS, "nothing"
+    said = "nothing"
+
+    def healthy() -> bool:
+        nonlocal said
+        try:
+            answer = httpx.get(f"{url}/health", timeout=2, trust_env=False)
+            if answer.status_code == 200:
+                return True
+            said = answer.json().get("detail", answer.text)
+        except (httpx.TransportError, ValueError) as error:
+            said = f"{type(error).__name__}"
+        return False
+
+    wait_until_up(healthy, family, lambda: f"Not healthy after {_READY_SECONDS:g} s: {said}")
+
+
+def wait_until_up(is_up: Callable[[], bool], family: Family, what_is_wrong: Callable[[], str]) -> None:
+    """Return once `is_up` says so. Raises `ProcessFailed` when a child ends first, or after 30 s."""
+    deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         for child in family.children:
             if child.exit_code == os.EX_CONFIG and family.log is None:
                 raise NotConfigured(_why_it_ended(child, family.log))
             if child.exit_code is not None:
                 raise ProcessFailed(_why_it_ended(child, family.log))
-        try:
-            answer = httpx.get(f"{url}/health", timeout=2, trust_env=False)
-            if answer.status_code == 200:
-                return
-            said = answer.json().get("detail", answer.text)
-        except (httpx.TransportError, ValueError) as error:
-            said = f"{type(error).__name__}"
+        if is_up():
+            return
         time.sleep(0.05)
-    raise ProcessFailed(f"Not healthy after {_READY_SECONDS:g} s: {said}")
+    raise ProcessFailed(what_is_wrong())
 
 
 def _why_it_ended(child: Child, log: Path | None) -> str:

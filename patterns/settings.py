@@ -25,6 +25,13 @@ def _redis_url(value: object) -> object:
     return value
 
 
+def _broker_url(value: object) -> object:
+    known = ("redis://", "rediss://", "unix://", "amqp://", "amqps://")
+    if isinstance(value, str) and value and not value.startswith(known):
+        raise ValueError("write it as amqp://user:password@host:5672/vhost, amqps://…, or as REDIS_URL is written")
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -79,8 +86,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("REDIS_URL", "redis_url"),
         description="where records live; without it a private server is started",
     )
-    broker_url: str | None = Field(None, description="Celery's broker, if it is not REDIS_URL")
-    key_prefix: Annotated[str, Field(min_length=1)] = Field("kit:", description="what every key in Redis begins with")
+    broker_url: Annotated[str | None, BeforeValidator(_broker_url)] = Field(
+        None, description="Celery's broker, if it is not REDIS_URL: another Redis, or RabbitMQ as amqp://…"
+    )
+    key_prefix: Annotated[str, Field(min_length=1)] = Field(
+        "kit:", description="what every key in Redis and every queue in RabbitMQ begins with"
+    )
 
     webhook_secret: Annotated[str | None, BeforeValidator(_signing_key)] = Field(
         None, description="the signing key, whsec_…; made at start and printed if unset"
@@ -122,6 +133,6 @@ def new_webhook_secret() -> str:
 
 def _explain(location: tuple[int | str, ...], message: str, given: object) -> str:
     variable = environment_variable(str(location[0]).lower()) if location else "a setting"
-    if variable in {"REDIS_URL", "KIT_WEBHOOK_SECRET"}:
+    if variable in {"REDIS_URL", "KIT_BROKER_URL", "KIT_WEBHOOK_SECRET"}:
         given = "…"  # it may hold a password
     return f"{variable}={given}: {message.removeprefix('Value error, ').lower()}"

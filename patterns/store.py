@@ -36,6 +36,10 @@ class AlreadyFinished(StoreError):
     """The task is completed or failed, so it cannot be cancelled."""
 
 
+class NotADeadLetter(StoreError):
+    """The outcome was told, or is still being told, so it cannot be sent again."""
+
+
 class Unavailable(StoreError):
     """The store or the broker cannot be reached now."""
 

@@ -14,18 +14,17 @@ is a stranger's choice of where this server connects to, so `egress` refuses wha
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
 
-from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, Response
 
-from patterns import WEBHOOK, problems
+from patterns import WEBHOOK
 from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 from patterns.contract import DeliveryState, Task, WebhookSubmitRequest, WebhookTask
 from patterns.delivery import Deliveries
-from patterns.egress import ForbiddenAddress, check_callback_url
+from patterns.delivery_routes import add_delivery_routes, checked_callback_url
 from patterns.in_memory_queue import InMemoryQueue
 from patterns.settings import load_settings, new_webhook_secret
+from patterns.store import MemoryStore, NotADeadLetter
 
 #: At a stop this much of the grace period is kept for telling the last outcomes.
 _TELLING_SHARE = 0.25
@@ -42,9 +41,7 @@ def create_app() -> FastAPI:
     queue.store.on_finish.append(deliveries.start)
     queue.store.on_forget.append(deliveries.forget)
 
-    def present(task: Task) -> WebhookTask:
-        delivery = deliveries.get(task.task_id).delivery()
-        return WebhookTask(**task.__dict__, delivery=delivery)
+    present, letters = deliveries.present, Letters(queue.store, deliveries)
 
     async def drain() -> None:
         await queue.store.drain(settings.grace_seconds * (1 - _TELLING_SHARE))
@@ -62,10 +59,7 @@ def create_app() -> FastAPI:
 
     @app.post(**submit_route(WebhookTask))
     async def submit(body: WebhookSubmitRequest, request: Request) -> Response:
-        try:
-            url = check_callback_url(body.callback_url, allow_private=settings.webhook_allow_private)
-        except ForbiddenAddress as error:
-            raise RequestValidationError([{"loc": ("body", "callback_url"), "msg": str(error)}]) from error
+        url = checked_callback_url(body.callback_url, settings)
         task, new = queue.submit(body.prompt, f"{body.callback_url}\n{body.prompt}", idempotency_key(request))
         if new:
             deliveries.expect(task.task_id, url)
@@ -75,35 +69,29 @@ def create_app() -> FastAPI:
         app, WEBHOOK, queue.store, settings, task_model=WebhookTask, present=present, deliveries=deliveries.figures
     )
 
-    @app.get(
-        "/agent/dead-letters",
-        summary="The tasks whose outcome could not be told",
-        tags=["deliveries"],
-        response_model=list[WebhookTask],
-        responses=problems.documented(422),
-    )
-    async def dead_letters(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Task]:
-        tasks = [await queue.store.get(task_id) for task_id in deliveries.dead_letters()[:limit]]
-        return [present(task) for task in tasks if task is not None]
-
-    @app.post(
-        "/agent/redeliver/{task_id}",
-        summary="Send a dead letter again",
-        tags=["deliveries"],
-        status_code=202,
-        response_model=WebhookTask,
-        responses={202: {"description": "Its attempts begin anew."}, **problems.documented(404, 409, 422)},
-    )
-    async def redeliver(task_id: str) -> Response:
-        task = await queue.store.get(task_id)
-        if task is None:
-            return problems.unknown_task()
-        if deliveries.get(task_id).state is not DeliveryState.DEAD:
-            return problems.problem(409, "Not a dead letter", "Only a delivery that was given up can be sent again.")
-        deliveries.start(task_id)
-        return accepted(present(task), settings)
-
+    add_delivery_routes(app, letters, settings)
     return app
+
+
+class Letters:
+    """The dead letters of this process."""
+
+    def __init__(self, store: MemoryStore, deliveries: Deliveries) -> None:
+        self._store = store
+        self._deliveries = deliveries
+
+    async def dead_letters(self, limit: int) -> list[Task]:
+        tasks = [await self._store.get(task_id) for task_id in self._deliveries.dead_letters()[:limit]]
+        return [self._deliveries.present(task) for task in tasks if task is not None]
+
+    async def redeliver(self, task_id: str) -> Task | None:
+        task = await self._store.get(task_id)
+        if task is None:
+            return None
+        if self._deliveries.get(task_id).state is not DeliveryState.DEAD:
+            raise NotADeadLetter("Only a delivery that was given up can be sent again.")
+        self._deliveries.start(task_id)
+        return self._deliveries.present(task)
 
 
 if __name__ == "__main__":

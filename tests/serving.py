@@ -18,6 +18,7 @@ from patterns.redis_server import RedisServer, start_redis
 from patterns.serving import Running, running
 from patterns.settings import Settings, environment_variable, new_webhook_secret
 from tests.documented import OpenAPI
+from tests.rabbitmq import RabbitMQ
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 Json = dict[str, Any]
@@ -93,6 +94,13 @@ class Served:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["task_id"])
 
+    def accept_with(self, callback_url: str, prompt: str = "compare the vendors") -> str:
+        """Hand over a prompt whose outcome is to be told there, and give the id of the accepted task."""
+        answer = self.http.post("/agent/submit", json=self.body(prompt) | {"callback_url": callback_url})
+        assert answer.status_code == 202, answer.text
+        self.submitted.append(answer.json()["task_id"])
+        return self.submitted[-1]
+
     def status(self, task_id: str, **headers: str) -> httpx.Response:
         """Ask how far a task is; `prefer="wait=5"` sets the `Prefer` header."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -115,6 +123,12 @@ class Served:
     def until_told(self, task_id: str) -> Json:
         """The task, once its callback has been taken."""
         return eventually(lambda: self.task(task_id), lambda task: task["delivery"]["state"] == "delivered")
+
+    def called_back(self, prompt: str, **more: object) -> str:
+        """Hand over a prompt whose outcome is to be told, and give its task id."""
+        answer = self.http.post("/agent/submit", json={"prompt": prompt, "callback_url": self._callback_url} | more)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["task_id"])
 
     def cancel(self, task_id: str) -> httpx.Response:
         """Ask to end a task, and give the answer, whatever it is."""
@@ -146,8 +160,9 @@ def _json(answer: httpx.Response) -> Json:
 class Servers:
     """Starts servers side by side, and stops all of them when the block ends."""
 
-    def __init__(self, folder: Path, callback_url: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, callback_url: str, rabbitmq: RabbitMQ | None = None) -> None:
+        self.rabbitmq = rabbitmq
+        self.folder = folder
         self._callback_url = callback_url
         self._started: list[ExitStack] = []
         self._needed: list[Family] = []
@@ -170,7 +185,7 @@ class Servers:
         self._started.append(stack)
         webhook = {"KIT_WEBHOOK_ALLOW_PRIVATE": "1", "KIT_WEBHOOK_SECRET": new_webhook_secret()}
         settings = {**_NOTHING_SET, **webhook, **env}
-        log = self._folder / f"{next(self._numbers)}-{pattern.name}.log"
+        log = self.folder / f"{next(self._numbers)}-{pattern.name}.log"
         up = stack.enter_context(running(pattern, env=settings, web_processes=web_processes, log=log))
         served = Served(up, self._callback_url)
         stack.callback(served.close)
@@ -183,7 +198,9 @@ class Servers:
 
     def fleet(self, patterns: Iterable[Pattern], env: Mapping[str, str]) -> dict[str, Served]:
         """Start several patterns side by side, all with the same settings, and give them by name."""
-        chosen = list(patterns)
+        return self.side_by_side({pattern.name: (pattern, env) for pattern in patterns})
+
+    def side_by_side(self, chosen: Mapping[str, tuple[Pattern, Mapping[str, str]]]) -> dict[str, Served]:
+        """Start several patterns side by side, each with its own settings, and give them by these names."""
         with ThreadPoolExecutor(len(chosen)) as threads:
-            served = threads.map(lambda pattern: self.serve(pattern, env), chosen)
-            return {one.pattern.name: one for one in served}
+            return dict(zip(chosen, threads.map(lambda one: self.serve(*one), chosen.values()), strict=True))

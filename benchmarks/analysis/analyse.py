@@ -9,6 +9,7 @@ from benchmarks.analysis.soak import soak
 from benchmarks.analysis.steady import differences, pairs_within, steady
 from benchmarks.analysis.validity import reasons
 from benchmarks.callbacks import count_callbacks
+from benchmarks.faults.record import Cell, read_cells
 from benchmarks.figures import percentile
 from benchmarks.run_record import Contender, Mode, RunFolder, RunRecord, Trial
 from benchmarks.samples import Outcome, Phase, Sample, read_samples
@@ -20,11 +21,16 @@ def analyse(folder: RunFolder) -> Findings:
     """Everything that a run has shown. Raises `RunError` and `SamplesError` when there is no run to read."""
     record = folder.read_record()
     packed = folder.packed_samples
-    samples = read_samples(packed if packed.exists() else folder.samples)
-    return findings(record, samples, count_callbacks(folder.callbacks))
+    samples = read_samples(packed if packed.exists() else folder.samples) if record.trials else []
+    return findings(record, samples, count_callbacks(folder.callbacks), read_cells(folder.path))
 
 
-def findings(record: RunRecord, samples: Sequence[Sample], callbacks: dict[str, Counter[str]]) -> Findings:
+def findings(
+    record: RunRecord,
+    samples: Sequence[Sample],
+    callbacks: dict[str, Counter[str]],
+    faults: tuple[Cell, ...] = (),
+) -> Findings:
     """The same from data alone."""
     rows: dict[int, list[Sample]] = {trial.number: [] for trial in record.trials}
     for sample in samples:
@@ -36,7 +42,8 @@ def findings(record: RunRecord, samples: Sequence[Sample], callbacks: dict[str, 
     )
     invalid = {one.trial for one in left_out}
     valid = [trial for trial in record.trials if trial.number not in invalid]
-    names = [one.name for one in record.contenders if any(trial.contender == one.name for trial in record.trials)]
+    taking_part = {trial.contender for trial in record.trials} | {cell.contender for cell in faults}
+    names = [one.name for one in record.contenders if one.name in taking_part]
 
     def of(name: str, mode: Mode) -> list[Trial]:
         return [trial for trial in valid if trial.contender == name and trial.mode is mode]
@@ -66,6 +73,7 @@ def findings(record: RunRecord, samples: Sequence[Sample], callbacks: dict[str, 
         instrument=tuple(_instrument(name, record, rows) for name in names),
         trials=len(record.trials),
         warnings=_warnings(record, valid),
+        faults=faults,
     )
 
 

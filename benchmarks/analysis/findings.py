@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from benchmarks.faults.record import Cell
 from benchmarks.figures import Tally
 from benchmarks.run_record import Contender, Mode, RunRecord
 
@@ -193,6 +194,7 @@ class Findings:
     instrument: tuple[Instrument, ...]
     trials: int
     warnings: tuple[str, ...]
+    faults: tuple[Cell, ...] = ()
 
     def steady_of(self, contender: str) -> Steady | None:
         """One contender at the given rate, if it was measured there."""

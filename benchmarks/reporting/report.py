@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from benchmarks.analysis.findings import Findings
 from benchmarks.reporting.numbers import whole
 from benchmarks.reporting.page import Page
-from benchmarks.reporting.sections.choosing import answer, decisions, durability
+from benchmarks.reporting.sections.choosing import answer, decisions
 from benchmarks.reporting.sections.costs import costs
+from benchmarks.reporting.sections.durability import durability
 from benchmarks.reporting.sections.peaks import peaks
 from benchmarks.reporting.sections.reading import reading
 from benchmarks.reporting.sections.stages import stages

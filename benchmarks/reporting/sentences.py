@@ -28,14 +28,15 @@ def answers(findings: Findings) -> list[Point]:
 
 
 def durability(findings: Findings) -> str:
-    """Who keeps an accepted task when the web process goes. Declared, not measured, and said so."""
+    """Who keeps an accepted task when the web process goes. Where that is declared and not measured, it is said so."""
+    how = _how_known(findings)
     candidates = [one for one in findings.contenders if one.kind != "null"]
     keeping = [one for one in candidates if not any(fault in one.loses_on for fault in _WEB_FAULTS)]
     losing = [one for one in candidates if one not in keeping]
     if not candidates:
         return "No candidate took part in this run."
     if not keeping:
-        return f"A killed or stopped web process loses accepted tasks of {_all(losing)} (declared, not measured here)."
+        return f"A killed or stopped web process loses accepted tasks of {_all(losing)} ({how})."
     kept = (
         f"{_codes(keeping)} {_verb(keeping, 'keeps', 'keep')} accepted tasks when the web process is killed or stopped"
     )
@@ -45,7 +46,14 @@ def durability(findings: Findings) -> str:
         if one.loses_on
     ]
     parts = [kept, *([f"{_codes(losing)} {_verb(losing, 'loses', 'lose')} them"] if losing else []), *also]
-    return f"{'; '.join(parts)} (declared, not measured here)."
+    return f"{'; '.join(parts)} ({how})."
+
+
+def _how_known(findings: Findings) -> str:
+    broken = {(cell.contender, cell.fault) for cell in findings.faults if not cell.trouble}
+    wanted = {(one.name, fault.value) for one in findings.contenders if one.kind in {"pattern", "contender"}
+              for fault in (*_WEB_FAULTS, *map(Fault, one.loses_on))}  # fmt: skip
+    return "measured here: section 3" if wanted <= broken else "declared, not measured here"
 
 
 def question(findings: Findings, asked: Question, measure: Measure) -> str:

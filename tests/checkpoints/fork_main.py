@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Sequence
@@ -152,6 +153,7 @@ def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
                 stream.reconfigure(line_buffering=True)
         os.environ.clear()
         os.environ.update(job["env"])
+        tempfile.tempdir = None  # TMPDIR too
         time.tzset()  # the C library asks for TZ once, and may have done so before the fork
         os.chdir(job["folder"])
         sys.path.insert(0, job["folder"])

@@ -119,6 +119,8 @@ class Stage:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_UNSET)}
         # It talks to this machine alone: through no proxy, and without reading a hundred certificates for every client.
         here = {"NO_PROXY": "*", "no_proxy": "*", "SSL_CERT_FILE": "", "SSL_CERT_DIR": str(self._forks.folder)}
+        # What a killed process leaves in its temporary folder goes with this run's own.
+        here |= {"TMPDIR": str(self._forks.folder)}
         return {**kept, **here, "PYTHONUNBUFFERED": "1", "KIT_PRACTICE_DESK": str(self.desk.path), **more}
 
     def run(self, job: str, *arguments: object, env: Mapping[str, str], fds: tuple[int, ...] = ()) -> LearnerProcess:

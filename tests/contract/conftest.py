@@ -1,4 +1,7 @@
-"""The five patterns as real processes, in three settings. Each is started when a test first asks for it."""
+"""The five patterns as real processes, in three settings. Each is started when a test first asks for it.
+
+celery_queue is there twice: over Redis, and over RabbitMQ.
+"""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +11,8 @@ from typing import TypeVar
 
 import pytest
 
-from patterns import PATTERNS
+from patterns import CELERY_QUEUE, PATTERNS
+from tests.rabbitmq import RabbitMQ
 from tests.receiving import Callbacks
 from tests.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 from tests.stories import Told, lived_through, put_stories_last
@@ -18,6 +22,8 @@ _HERE = Path(__file__).parent
 Fleet = Mapping[str, Served]
 Fleets = Callable[[str], Fleet]
 T = TypeVar("T")
+
+OVER_RABBITMQ = "celery_queue_over_rabbitmq"
 
 _SETTINGS = {
     # Tasks take a tenth of a second. A poll interval that is not whole shows how Retry-After is rounded.
@@ -47,8 +53,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def fleet(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Fleets]:
-    """Gives all five patterns in one of the settings, by pattern name. For any thread."""
+def fleet(
+    tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks, rabbitmq_if_any: RabbitMQ | None
+) -> Iterator[Fleets]:
+    """Gives all five patterns in one of the settings, by name. For any thread."""
     started: dict[str, Fleet] = {}
     one_at_a_time = threading.Lock()
     with Servers(tmp_path_factory.mktemp("contract"), callbacks.url) as servers:
@@ -56,7 +64,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Ite
         def by_setting(name: str) -> Fleet:
             with one_at_a_time:
                 if name not in started:
-                    started[name] = servers.fleet(PATTERNS.values(), _SETTINGS[name])
+                    settings = _SETTINGS[name]
+                    chosen = {pattern.name: (pattern, settings) for pattern in PATTERNS.values()}
+                    if rabbitmq_if_any:
+                        # The three share a broker, so each has queues of its own.
+                        its_own = {"KIT_BROKER_URL": rabbitmq_if_any.url, "KIT_KEY_PREFIX": f"{name}:"}
+                        chosen[OVER_RABBITMQ] = (CELERY_QUEUE, {**settings, **its_own})
+                    started[name] = servers.side_by_side(chosen)
             return started[name]
 
         yield by_setting
@@ -75,9 +89,11 @@ def everywhere(fleet: Fleet, do: Callable[[Served], T]) -> dict[str, T]:
         return dict(zip(fleet, threads.map(do, [alive(served) for served in fleet.values()]), strict=True))
 
 
-@pytest.fixture(params=PATTERNS)
+@pytest.fixture(params=[*PATTERNS, OVER_RABBITMQ])
 def name(request: pytest.FixtureRequest) -> str:
     """The name of each pattern in turn."""
+    if request.param == OVER_RABBITMQ:
+        request.getfixturevalue("rabbitmq")
     return str(request.param)
 
 

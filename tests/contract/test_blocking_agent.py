@@ -6,11 +6,12 @@ import pytest
 
 from patterns import PATTERNS
 from patterns.descriptor import RunsIn
+from tests.contract.conftest import OVER_RABBITMQ
 from tests.serving import Served
 from tests.waiting import eventually
 
 _ON_THE_LOOP = [name for name, pattern in PATTERNS.items() if pattern.runs_in is RunsIn.IN_PROCESS_QUEUE]
-_ELSEWHERE = [name for name in PATTERNS if name not in _ON_THE_LOOP]
+_ELSEWHERE = [name for name in (*PATTERNS, OVER_RABBITMQ) if name not in _ON_THE_LOOP]
 
 Fleet = Mapping[str, Served]
 

@@ -115,7 +115,8 @@ class ServeProcess:
         """Return once every process that it had started is gone, with its port and its files."""
         eventually(lambda: [process for process in self.family if alive(process)], lambda left: not left)
         eventually(lambda: list(self.folder.glob("kit-*")), lambda folders: not folders)
-        socket.create_server(("127.0.0.1", self.port)).close()
+        if " at http://" in "".join(self.out):  # a worker alone serves nothing
+            socket.create_server(("127.0.0.1", self.port)).close()
 
     def until_said(self, pattern: str) -> re.Match[str]:
         """What it says on standard error, once it does."""

@@ -72,6 +72,7 @@ def test_two_web_processes_are_refused_where_the_records_are_in_one(kit: Kit, na
         ("KIT_TASK_TIMEOUT_SECONDS", "nan"),
         ("KIT_GRACE_SECONDS", "-1"),
         ("REDIS_URL", "localhost:6379"),
+        ("KIT_BROKER_URL", "localhost:5672"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(kit: Kit, variable: str, value: str) -> None:
@@ -114,3 +115,16 @@ def test_a_redis_that_does_not_answer_is_named(kit: Kit) -> None:
     assert "REDIS_URL" in outcome.line
     assert "no Redis answers there" in outcome.line
     assert ".." not in outcome.line
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_that_does_not_answer_is_named_and_its_password_is_not_shown(kit: Kit, scheme: str) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"{scheme}://kit:hunter2@127.0.0.1:{nobody.getsockname()[1]}/"
+        outcome = kit("serve", "celery_queue", "--port", "0", KIT_BROKER_URL=url)
+
+    assert outcome.code == 1
+    assert "KIT_BROKER_URL" in outcome.line
+    assert "nobody answers there" in outcome.line
+    assert "hunter2" not in outcome.line

@@ -57,6 +57,14 @@ def silent(servers: Servers) -> Served:
     return servers.serve(CELERY_QUEUE, QUICK_AGENT)
 
 
+@pytest.fixture(params=["webhook", "celery_queue"])
+def calling(fleet: dict[str, Served], request: pytest.FixtureRequest) -> Served:
+    """The patterns that call back, in turn. They try twice."""
+    one = fleet[request.param]
+    one.check_alive()
+    return one
+
+
 @pytest.fixture(params=PATTERNS)
 def name(request: pytest.FixtureRequest) -> str:
     """The name of each pattern in turn."""

@@ -4,8 +4,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
+from tests.receiving import Callbacks
 from tests.serving import Json, Served
 from tests.waiting import eventually
 
@@ -108,26 +107,19 @@ def test_a_worker_says_what_a_worker_does(fleet: dict[str, Served]) -> None:
     assert any(line["logger"].startswith("celery.") for line in lines)  # its own lines have the id too
 
 
-@pytest.fixture
-def webhook(fleet: dict[str, Served]) -> Served:
-    """The pattern that calls back. It tries twice."""
-    return fleet["webhook"]
-
-
-def test_each_callback_is_told_with_what_came_of_it(webhook: Served) -> None:
-    taken = webhook.accept()
-    webhook.until_told(taken)
-    nobody_there = webhook.body() | {"callback_url": "http://127.0.0.1:9/nobody"}
-    refused = webhook.http.post("/agent/submit", json=nobody_there).json()["task_id"]
-    eventually(lambda: webhook.task(refused)["delivery"]["state"], lambda state: state == "dead")
+def test_each_callback_is_told_with_what_came_of_it(calling: Served, callbacks: Callbacks) -> None:
+    taken, refused = calling.accept_with(callbacks.url), calling.accept_with("http://127.0.0.1:9/nobody")
+    calling.until_told(taken)
+    eventually(lambda: calling.task(refused)["delivery"]["state"], lambda state: state == "dead")
 
     def attempts(task_id: str) -> list[Json]:
-        return [line for line in lines_about(webhook, task_id) if line["message"] == "delivery attempt"]
+        return [line for line in lines_about(calling, task_id) if line["message"] == "delivery attempt"]
 
     (told,) = attempts(taken)
     assert (told["attempt"], told["state"], told["status_code"]) == (1, "delivered", 204)
     first, last = attempts(refused)
     assert (first["attempt"], last["attempt"]) == (1, 2)
+    assert (first["state"], last["state"]) == ("waiting", "dead")
     assert "ConnectError" in first["error"]
     assert "status_code" not in first
 

@@ -2,10 +2,10 @@
 
 import signal
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.observability.scraping import Scrape, scrape, scrape_all, submits
+from tests.receiving import Callbacks
 from tests.serving import Served
 from tests.waiting import eventually
 
@@ -183,21 +183,14 @@ def test_without_redis_a_web_process_tells_what_it_knows_itself(fleet: dict[str,
     served.until_healthy()
 
 
-@pytest.fixture
-def webhook(fleet: dict[str, Served]) -> Served:
-    """The pattern that calls back. It tries twice."""
-    return fleet["webhook"]
-
-
-def test_each_callback_is_counted_by_what_came_of_it(webhook: Served) -> None:
+def test_each_callback_is_counted_by_what_came_of_it(calling: Served, callbacks: Callbacks) -> None:
     attempts = "longjobs_delivery_attempts_total"
-    before = scrape(webhook)
-    webhook.until_told(webhook.accept())
-    nobody_there = webhook.body() | {"callback_url": "http://127.0.0.1:9/nobody"}
-    task_id = webhook.http.post("/agent/submit", json=nobody_there).json()["task_id"]
-    eventually(lambda: webhook.task(task_id)["delivery"]["state"], lambda state: state == "dead")
+    before = scrape(calling)
+    calling.until_told(calling.accept_with(callbacks.url))
+    dead = calling.accept_with("http://127.0.0.1:9/nobody")
+    eventually(lambda: calling.task(dead)["delivery"]["state"], lambda state: state == "dead")
 
-    after = scrape(webhook)
+    after = scrape(calling)
 
     assert grown(before, after, attempts, outcome="delivered") == 1
     assert grown(before, after, attempts, outcome="retried") == 1
@@ -207,5 +200,6 @@ def test_each_callback_is_counted_by_what_came_of_it(webhook: Served) -> None:
 
 
 def test_only_who_calls_back_counts_deliveries(fleet: dict[str, Served]) -> None:
-    for name, served in fleet.items():
-        assert ("longjobs_delivery_attempts" in scrape(served).families) == (name == "webhook")
+    counting = {name for name, served in fleet.items() if "longjobs_delivery_attempts" in scrape(served).families}
+
+    assert counting == {"webhook", "celery_queue"}

@@ -121,8 +121,8 @@ def test_a_client_that_does_not_trace_gets_a_trace_all_the_same(served: Served, 
     eventually(lambda: above(submit, collector.trace(trace_id)), lambda ids: ids[-1] == "")
 
 
-def test_the_callback_continues_the_trace_at_its_receiver(fleet: dict[str, Served], collector: Collector) -> None:
-    client = Client(fleet["webhook"], collector)
+def test_the_callback_continues_the_trace_at_its_receiver(calling: Served, collector: Collector) -> None:
+    client = Client(calling, collector)
     task_id = client.submit(callback_url=f"{collector.url}/outcomes")
     client.served.until_told(task_id)
 
@@ -135,8 +135,8 @@ def test_the_callback_continues_the_trace_at_its_receiver(fleet: dict[str, Serve
     assert deliver.attributes["http.response.status_code"] == 200
 
 
-def test_each_attempt_to_tell_is_a_span(fleet: dict[str, Served], collector: Collector) -> None:
-    client = Client(fleet["webhook"], collector)
+def test_each_attempt_to_tell_is_a_span(calling: Served, collector: Collector) -> None:
+    client = Client(calling, collector)
     task_id = client.submit(callback_url="http://127.0.0.1:9/nobody")
     eventually(lambda: client.served.task(task_id)["delivery"]["state"], lambda state: state == "dead")
 

@@ -53,7 +53,9 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = environment_variable(field)
     assert name == "REDIS_URL" or name.startswith("KIT_")
-    value = {"redis_url": "redis://x/1", "webhook_secret": new_webhook_secret()}.get(field, "1")
+    value = {"redis_url": "redis://x/1", "broker_url": "amqp://x/1", "webhook_secret": new_webhook_secret()}.get(
+        field, "1"
+    )
     value = {"agent_behaviour": "fail", "agent_tail": "heavy", "log": "json", "log_level": "info"}.get(field, value)
     monkeypatch.setenv(name, value)
 
@@ -79,6 +81,9 @@ def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.Mo
         ("KIT_LOG", "xml"),
         ("KIT_LOG_LEVEL", "loud"),
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "amqp://localhost"),
+        ("KIT_BROKER_URL", "localhost:5672"),
+        ("KIT_BROKER_URL", "sqs://"),
         ("KIT_WEBHOOK_SECRET", "secret"),
         ("KIT_WEBHOOK_SECRET", "whsec_c2hvcnQ="),
     ],
@@ -95,6 +100,15 @@ def test_a_value_that_cannot_be_used_is_explained_in_one_line(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://r/0", "rediss://r/0", "unix:///tmp/r", "amqp://u:p@r:5672/kit", "amqps://r:5671/"]
+)
+def test_a_broker_is_a_redis_or_a_rabbitmq(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_BROKER_URL", url)
+
+    assert load_settings().broker_url == url
+
+
 def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_WORKERS", "many")
     monkeypatch.setenv("KIT_QUEUE_SIZE", "few")
@@ -104,7 +118,12 @@ def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("REDIS_URL", "http://u:hunter2@x"), ("KIT_WEBHOOK_SECRET", "hunter2")]
+    ("variable", "value"),
+    [
+        ("REDIS_URL", "http://u:hunter2@x"),
+        ("KIT_BROKER_URL", "http://u:hunter2@x"),
+        ("KIT_WEBHOOK_SECRET", "hunter2"),
+    ],
 )
 def test_a_secret_is_not_repeated(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, value)

@@ -1,0 +1,130 @@
+"""`python -m benchmarks.two_hosts`: what the README promises of more than one host, over Redis and over RabbitMQ."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from benchmarks.two_hosts import Finishes, Host, Wrong, nothing_is_lost
+from tests.kit.command import Outcome, environment
+from tests.kit.marked import running
+from tests.rabbitmq import RabbitMQ
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+ARGV = [sys.executable, "-m", "benchmarks.two_hosts", "--tasks", "20", "--cut", "4"]
+MARK = f"TEST_{uuid4().hex}"  # an environment variable that every process of these plays has
+
+
+def play_it(broker_url: str) -> Outcome:
+    """Play it over this broker, or over the Redis that is there anyway."""
+    done = subprocess.run(
+        ARGV,
+        cwd=ROOT,
+        env=environment({"KIT_BROKER_URL": broker_url, MARK: "1"}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def plays(rabbitmq_if_any: RabbitMQ | None) -> Iterator[Mapping[str, Future[Outcome]]]:
+    """Both, played side by side."""
+    brokers = {"redis": "", **({"rabbitmq": rabbitmq_if_any.url} if rabbitmq_if_any else {})}
+    with ThreadPoolExecutor() as threads:
+        yield {name: threads.submit(play_it, url) for name, url in brokers.items()}
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def play(plays: Mapping[str, Future[Outcome]], request: pytest.FixtureRequest) -> Outcome:
+    """Each in turn."""
+    if request.param == "rabbitmq":
+        request.getfixturevalue("rabbitmq")
+    return plays[request.param].result()
+
+
+def test_nothing_is_lost_when_one_host_is_cut_off_and_healed(play: Outcome) -> None:
+    assert (play.code, play.err) == (0, ""), play.out + play.err
+    assert play.out.endswith("Nothing was lost, and every task finished once.\n")
+
+
+def test_it_tells_what_happened_in_order(play: Outcome) -> None:
+    told = [
+        "two hosts are up",
+        "tasks are accepted on host A, and 10 on host B",
+        "each host knows the tasks of the other",
+        "host B is cut off",
+        "answers submit with 503",
+        "host A takes a task and goes on",
+        "host B is healed",
+        "host B is healthy again",
+        "21 are completed",
+        "each finished once",
+    ]
+    assert re.search(".*".join(map(re.escape, told)), play.out, re.DOTALL), play.out
+
+
+def test_nothing_of_them_goes_on(plays: Mapping[str, Future[Outcome]]) -> None:
+    assert {play.result().code for play in plays.values()} == {0}
+    eventually(lambda: running(MARK), lambda left: left == [])
+
+
+class MadeUpHost:
+    """A host that says of a task what it is told to."""
+
+    def __init__(self, **tasks: str) -> None:
+        self.accepted = list(tasks)
+        self._tasks = tasks
+        self.name = "A"
+
+    def status(self, task_id: str) -> httpx.Response:
+        """As the real one."""
+        status = self._tasks.get(task_id)
+        return httpx.Response(200 if status else 404, json={"task_id": task_id, "status": status})
+
+
+class MadeUpFinishes:
+    """How often each task finished."""
+
+    def __init__(self, **count: int) -> None:
+        self.count = Counter(count)
+
+
+def judge(first: MadeUpHost, second: MadeUpHost, **finishes: int) -> None:
+    """Judge what these say."""
+    second.accepted = []
+    a, b, told = cast("Host", first), cast("Host", second), cast("Finishes", MadeUpFinishes(**finishes))
+    nothing_is_lost(a, b, told, lambda line: None, within=0.2)
+
+
+def test_the_verdict_is_good_when_both_say_the_same_and_each_finished_once() -> None:
+    judge(MadeUpHost(x="completed"), MadeUpHost(x="completed"), x=1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "finishes", "wrong"),
+    [
+        ({"x": "running"}, {"x": "running"}, {"x": 1}, "not every task finishes"),
+        ({"x": "failed"}, {"x": "failed"}, {"x": 1}, "1 of 1 tasks are not completed"),
+        ({"x": "completed"}, {"x": "failed"}, {"x": 1}, "do not say the same"),
+        ({"x": "completed"}, {"x": "completed"}, {}, "1 tasks finished 0 times"),
+        ({"x": "completed"}, {"x": "completed"}, {"x": 2}, "1 tasks finished 2 times"),
+    ],
+)
+def test_the_verdict_is_bad_for_a_task_that_is_lost_or_finished_twice(
+    first: dict[str, str], second: dict[str, str], finishes: dict[str, int], wrong: str
+) -> None:
+    with pytest.raises(Wrong, match=wrong):
+        judge(MadeUpHost(**first), MadeUpHost(**second), **finishes)

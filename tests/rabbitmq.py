@@ -1,0 +1,112 @@
+"""A private RabbitMQ of one node for the tests, from Debian's package.
+
+Its wrapper script would change to another user; the script behind it does not. Names and ports are its own, so is
+epmd, the directory of Erlang's nodes, which otherwise goes on for ever.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from patterns.processes import Child, Family
+from patterns.redis_server import free_port
+
+#: Erlang takes its time, on a busy machine much of it.
+_START_SECONDS = 90.0
+_SCRIPTS = "rabbitmq_server-*/sbin/rabbitmq-server"
+_FOLDERS = (Path("/usr/lib/rabbitmq/lib"), Path("/opt/rabbitmq"), Path("/usr/local/lib"))
+
+_CONFIG = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+default_user = kit
+default_pass = {password}
+disk_free_limit.absolute = 1MB
+vm_memory_high_watermark.absolute = 1GB
+log.file.level = warning
+"""
+
+
+class NoRabbitMQ(Exception):
+    """There is none on this machine. The message says what to install."""
+
+
+@dataclass(frozen=True)
+class RabbitMQ:
+    """A node that is up."""
+
+    url: str
+    child: Child
+    port: int
+
+    def start(self) -> None:
+        """Start it again, and return when it takes connections. It has the data it had."""
+        self.child.start()
+        self.wait_until_up()
+
+    def wait_until_up(self) -> None:
+        """Return when it takes connections."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            assert self.child.exit_code is None, f"RabbitMQ {self.child.how_it_ended} before it was up"
+            assert time.monotonic() < deadline, f"RabbitMQ was not up after {_START_SECONDS:g} s"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                return connection.recv(1) == b"\x01"  # a method frame: the greeting of a broker that is ready
+        except OSError:
+            return False
+
+
+def find_script() -> Path:
+    """The script that starts a node. Raises `NoRabbitMQ`."""
+    for folder in _FOLDERS:
+        if found := sorted(folder.glob(_SCRIPTS)):
+            return found[-1]
+    raise NoRabbitMQ("There is no RabbitMQ for the tests. Debian: apt install rabbitmq-server")
+
+
+@contextmanager
+def running_rabbitmq() -> Iterator[RabbitMQ]:
+    """Run a private node for as long as the block lasts. Raises `NoRabbitMQ`."""
+    script = find_script()
+    epmd = shutil.which("epmd")
+    assert epmd, "RabbitMQ is there, and Erlang's epmd is not"
+    port, epmd_port, password = free_port(), free_port(), secrets.token_urlsafe(16)
+    with Family() as family:
+        home = family.folder
+        family.log = home / "output"
+        (home / "rabbitmq.conf").write_text(_CONFIG.format(port=port, password=password))
+        (home / "plugins").write_text("[].\n")
+        env = {
+            **os.environ,
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(home),  # where Erlang keeps its cookie
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_CONF_ENV_FILE": str(home / "none"),
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(home / "data"),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+            "RABBITMQ_NODENAME": f"kit{port}@localhost",
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            # With input allowed the script becomes the node, instead of a shell that waits for it.
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
+        }
+        family.start("epmd", [epmd], env)
+        broker = RabbitMQ(
+            f"amqp://kit:{password}@127.0.0.1:{port}//", family.start("RabbitMQ", [str(script)], env), port
+        )
+        broker.wait_until_up()
+        yield broker
