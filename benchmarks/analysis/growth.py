@@ -53,7 +53,8 @@ def _lines(by_size: Mapping[int, list[Pair]], small: Mapping[str, int], seed: in
         for size in sizes:
             few = percentile(np.array([pair.small_seconds for pair in by_size[size]]), percent)
             many = percentile(np.array([pair.grown_seconds for pair in by_size[size]]), percent)
-            points.append(GrowthPoint(size, few, many, _with_interval(many / few, drawn[size][:, at])))
+            both = np.array([(pair.small_seconds, pair.grown_seconds) for pair in by_size[size]])
+            points.append(GrowthPoint(size, few, many, _with_interval(float(_ratios(both)[at]), drawn[size][:, at])))
         x = np.array([small.get(one.axis, 1), *sizes], dtype=float)
         value = np.array([1.0, *(point.ratio.value for point in points)])
         again = np.column_stack([np.ones(_TIMES), *(drawn[size][:, at] for size in sizes)])
@@ -122,9 +123,18 @@ def _drawn(pairs: Sequence[Pair], chance: np.random.Generator) -> Numbers:
     for number in range(_TIMES):
         chosen = [rounds[i] for i in chance.integers(0, len(rounds), len(rounds))]
         drawn = np.concatenate([one[chance.integers(0, len(one), len(one))] for one in chosen])
-        few, many = np.percentile(drawn, _PERCENTS, axis=0, method="inverted_cdf").T
-        found[number] = many / few
+        found[number] = _ratios(drawn)
     return found
+
+
+def _ratios(pairs: Numbers) -> Numbers:
+    """How many times as long the grown server takes, at each percentile.
+
+    For the median that of the pairs' own ratios: what slows both of a pair down is in none of them. A tail has no
+    pairs: who is slow once a hundred times is so at another moment than the other.
+    """
+    few, many = np.percentile(pairs, _PERCENTS[1], axis=0, method="inverted_cdf")
+    return np.array([np.median(pairs[:, 1] / pairs[:, 0]), many / few])
 
 
 def _residual(x: Numbers, values: Numbers) -> float:

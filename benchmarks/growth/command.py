@@ -85,7 +85,10 @@ def growth(
     if failure:
         raise give_up(failure)
     if interrupted:
-        raise give_up("Interrupted. Only what was measured so far is told.", 130)
+        kept = (
+            f"What was measured so far is in {folder.path}" if run.pairs or run.soaks else "Nothing was measured yet."
+        )
+        raise give_up(f"Interrupted. {kept}", 130)
 
 
 def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str) -> None:

@@ -3,6 +3,7 @@
 So a slow moment of the machine falls on both, and what counts is how they compare.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -184,10 +185,18 @@ class Growing:
                 seconds, task_id = one.submit()
                 longest[one] = max(longest[one], seconds, one.status(task_id))
             requests += 1
-        after = found.many.pages()[found.many.keeper]
+        after = self._when_it_falls_no_more(found.many)
         return Expiry(
             self._pattern, found.records, 2 * requests, longest[small], longest[found.many], found.before, after
         )
+
+    def _when_it_falls_no_more(self, many: Server) -> int:
+        """The memory of what keeps the records, once a server that is let alone has forgotten all of them."""
+        before, deadline = math.inf, time.monotonic() + _MOST_EXPIRING_SECONDS
+        while (now := many.pages()[many.keeper]) < before and time.monotonic() < deadline:
+            before = now
+            time.sleep(1.0)
+        return now
 
     def _said(self, what: str) -> None:
         self._tell(f"{self._pattern}: {what}")

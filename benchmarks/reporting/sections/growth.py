@@ -26,7 +26,7 @@ _ABOUT = (
     "Two servers of a pattern run side by side. One stays small, the other grows; both get the same requests in turn, "
     "so that a slow moment of the machine falls on both. `flat` means that the grown one took at most 10 % longer; "
     "`grows` that it took longer even at the low end of its 95 % interval; `unclear` that it was slower, and that "
-    "this may be chance. In brackets: the interval."
+    "this may be chance. In brackets: the interval. The change of a median is the median of the pairs' own ratios."
 )
 _FILLED = (
     "Kept records were not made by requests, which would take a quarter of an hour for a million. The server in whose "

@@ -24,7 +24,7 @@ def soaks(found: Growth) -> list[Block]:
     columns = ("pattern", "tasks", "a record", "kept of each", "differs by", "others keep", "once expired")
     return [
         Text(_ABOUT, "What stays of a task."),
-        Table("Memory for each task", columns, [Rows("", [_memory(one) for one in found.soaks])]),
+        Table("Memory for each task", columns, [Rows("", [_memory(one) for one in found.soaks])], frozenset({0, 5, 6})),
         Table(
             "Open handles and threads, after less before",
             ("pattern", "handles", "threads"),
