@@ -47,8 +47,11 @@ def set_up_logging(settings: Settings, level: int = logging.ERROR) -> None:
 def add_task_id(record: logging.LogRecord) -> bool:
     """Give a record the id of the task that it is about, unless its caller has. A filter that keeps everything."""
     if not getattr(record, "task_id", None):
-        data = getattr(record, "data", None)  # where Celery puts the id in its own records
-        found = _task_id.get() or (data.get("id") if isinstance(data, dict) else None)
+        found = _task_id.get()
+        # Here Celery says which of its messages a line is about. That which runs a task has the task's id.
+        data = getattr(record, "data", None)
+        if found is None and isinstance(data, dict) and data.get("name") == "kit.run_agent":
+            found = data["id"]
         if found:
             record.task_id = found
     return True

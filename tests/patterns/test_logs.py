@@ -113,7 +113,7 @@ def test_a_line_that_is_about_no_task_has_no_id(kept: Kept) -> None:
 def test_who_names_the_task_is_believed(kept: Kept) -> None:
     with about("a1"):
         logger.info("hello", extra={"task_id": "b2"})
-    logger.info("hello", extra={"data": {"id": "c3"}})  # as Celery does
+    logger.info("hello", extra={"data": {"id": "c3", "name": "kit.run_agent"}})  # as Celery does
 
     assert [json.loads(line)["task_id"] for line in kept.lines] == ["b2", "c3"]
     assert "data" not in json.loads(kept.lines[1])
