@@ -107,8 +107,8 @@ def bench(
         raise give_up("Interrupted. Nothing was measured yet.", 130) from None
     if run.error:
         raise give_up(run.error)
-    if wrong := [f"{cell.contender} on {cell.fault}" for cell in cells if not cell.as_claimed]:
-        raise give_up(f"What a descriptor claims and what was measured differ: {', '.join(wrong)}.")
+    if wrong := [f"{cell.contender} on {cell.fault}" for cell in cells if cell.contradicts]:
+        raise give_up(f"More was lost than a descriptor says, or nothing was measured: {', '.join(wrong)}.")
     if run.interrupted:
         kept = f"What was measured so far is in {folder.path}" if run.record.trials else "Nothing was measured yet."
         raise give_up(f"Interrupted. {kept}", 130)

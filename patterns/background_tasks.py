@@ -46,7 +46,7 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.drain = lambda: store.drain(settings.grace_seconds)
+        app.state.drain = lambda: store.drain(settings.grace_seconds, settings.collect_seconds)
         yield
         await app.state.drain()
 

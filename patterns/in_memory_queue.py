@@ -72,7 +72,7 @@ class InMemoryQueue:
 
     async def drain(self) -> None:
         """Take no more, and give what was accepted the grace period to finish."""
-        await self.store.drain(self._settings.grace_seconds)
+        await self.store.drain(self._settings.grace_seconds, self._settings.collect_seconds)
 
 
 class WaitingTasks(asyncio.Queue[tuple[str, str]]):

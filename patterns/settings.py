@@ -4,6 +4,7 @@ A setting is read once, when a process starts. The web process and the Celery wo
 so they cannot disagree about a name or a default.
 """
 
+import math
 import secrets
 from base64 import b64decode, b64encode
 from typing import Annotated, Literal
@@ -110,6 +111,12 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "warning", description="which lines are written; info: each task accepted, started, finished, told"
     )
+
+    @property
+    def collect_seconds(self) -> float:
+        """How long a stop that ends tasks goes on answering after the last of them: a client that obeys `Retry-After`
+        has come again by then, and knows the outcome. It would be gone with the process."""
+        return min(math.ceil(self.poll_interval_seconds), 2) + 0.25
 
 
 def environment_variable(field: str) -> str:

@@ -166,18 +166,20 @@ class MemoryStore:
         self._figures.pending = self.unfinished - self._figures.running
         return self._figures
 
-    async def drain(self, grace: float) -> None:
+    async def drain(self, grace: float, collect: float = 0.0) -> None:
         """Take no more tasks, wait at most `grace` seconds for the accepted ones, and fail what is left.
 
-        The routes go on answering, so that clients can learn the outcomes.
+        The routes go on answering, so that clients can learn the outcomes; and for `collect` seconds more, if there
+        was any to come.
         """
-        self._draining = True
+        self._draining, pause = True, collect if self.unfinished else 0.0
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace)
         for record in list(self._records.values()):
             self._finish(
                 record, TaskStatus.FAILED, error=(ErrorCode.SHUTDOWN, "The server stopped before it was done.")
             )
+        await asyncio.sleep(pause)
 
     def carrier(self, task_id: str) -> Carrier:
         """What continues the trace of a task that is not finished."""

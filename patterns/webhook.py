@@ -44,7 +44,7 @@ def create_app() -> FastAPI:
     present, letters = deliveries.present, Letters(queue.store, deliveries)
 
     async def drain() -> None:
-        await queue.store.drain(settings.grace_seconds * (1 - _TELLING_SHARE))
+        await queue.store.drain(settings.grace_seconds * (1 - _TELLING_SHARE), settings.collect_seconds)
         await deliveries.drain(settings.grace_seconds * _TELLING_SHARE)
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -62,9 +63,11 @@ async def cells_of(subject: Subject, wanted: Faults, folder: Path, tell: Tell) -
         tell(cell)
 
     try:
-        async with _serving(subject, folder, secret) as (served, broker):
-            for fault in faults:
-                note(await _Trial(subject, fault, served, broker, folder, secret, wanted.tasks).cell())
+        with tempfile.TemporaryDirectory(prefix="kit-gates-") as gates:
+            log = folder / f"{subject.name}.faults.log"
+            async with _serving(subject, _environment(Path(gates), secret), log) as (served, broker):
+                for fault in faults:
+                    note(await _Trial(subject, fault, served, broker, Path(gates), secret, wanted.tasks).cell())
     except (ProcessFailed, CannotServe) as error:
         for fault in faults[len(done) :]:
             note(replace(_empty(subject, fault), trouble=str(error)))
@@ -72,13 +75,12 @@ async def cells_of(subject: Subject, wanted: Faults, folder: Path, tell: Tell) -
 
 
 @asynccontextmanager
-async def _serving(subject: Subject, folder: Path, secret: str) -> AsyncIterator[tuple[Running, Broker | None]]:
+async def _serving(subject: Subject, env: Mapping[str, str], log: Path) -> AsyncIterator[tuple[Running, Broker | None]]:
     """The servers, and the broker that may be broken. Starting and stopping wait in threads, beside the others; an
     interrupt leaves nothing behind."""
     stack = ExitStack()
 
     def start() -> tuple[Running, Broker | None]:
-        env, log = _environment(folder, secret), folder / f"{subject.name}.faults.log"
         if not subject.over_rabbitmq:
             served = stack.enter_context(running(subject.pattern, env=env, log=log))
             return served, redis_of(served)
@@ -93,13 +95,13 @@ async def _serving(subject: Subject, folder: Path, secret: str) -> AsyncIterator
         await asyncio.to_thread(stack.close)
 
 
-def _environment(folder: Path, secret: str) -> Mapping[str, str]:
+def _environment(gates: Path, secret: str) -> Mapping[str, str]:
     return {
         "KIT_AGENT": "benchmarks.faults.agent:gated",
-        "KIT_FAULTS_FOLDER": str(folder.resolve()),
+        "KIT_FAULTS_FOLDER": str(gates),
         "KIT_WORKERS": str(WORKERS),
         "KIT_QUEUE_SIZE": "100000",
-        "KIT_POLL_INTERVAL_SECONDS": "0.1",
+        "KIT_POLL_INTERVAL_SECONDS": "1",
         "KIT_TASK_TIMEOUT_SECONDS": str(_TIMEOUT_SECONDS),
         "KIT_TASK_TTL_SECONDS": "600",
         "KIT_GRACE_SECONDS": str(_GRACE_SECONDS),

@@ -43,6 +43,14 @@ class Cell:
         return self.accepted - self.told if self.calls_back else 0
 
     @property
+    def contradicts(self) -> bool:
+        """Whether something was lost that the descriptor says is kept, or nothing could be measured.
+
+        What a descriptor says may be lost, and was not lost here, is no contradiction: it may take worse luck.
+        """
+        return bool(self.trouble) or (self.without_result > 0 and not self.claims_loss)
+
+    @property
     def as_claimed(self) -> bool:
         """Whether the descriptor says what was measured."""
         return not self.trouble and (self.without_result > 0) == self.claims_loss

@@ -61,7 +61,10 @@ def _measured(findings: Findings) -> list[Block]:
         ),
         overview,
         Text(_meaning(faults)),
-        *[Notice(f"{code(cell.contender)} on {code(cell.fault)}: {_why_wrong(cell)}") for cell in wrong],
+        *[
+            Notice(f"{code(cell.contender)} on {code(cell.fault)}: {_why_wrong(cell)}", loud=cell.contradicts)
+            for cell in wrong
+        ],
         Text(
             "A task *without a result* ended as failed, which its client heard, or was lost without a word. A dash: "
             "the contender has nothing of the kind that could break. *Ran twice* is the price of losing nothing: what "
@@ -104,8 +107,9 @@ def _without(cell: FaultCell | None) -> Cell:
 def _why_wrong(cell: FaultCell) -> str:
     if cell.trouble:
         return cell.trouble
-    claim = "that it loses tasks" if cell.claims_loss else "that it loses none"
-    return f"its descriptor says {claim}, and {whole(cell.without_result)} came to no result."
+    if cell.claims_loss:
+        return "its descriptor says that it may lose tasks, and here it lost none."
+    return f"its descriptor says that it loses none, and {whole(cell.without_result)} came to no result."
 
 
 def _bad(count: int) -> Cell:
