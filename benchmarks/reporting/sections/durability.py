@@ -49,7 +49,7 @@ def _measured(findings: Findings) -> list[Block]:
     faults.sort(key=order.index)
     cells = {(cell.fault, cell.contender): cell for cell in findings.faults}
     overview = Table(
-        "Accepted tasks without a result, after something broke in the middle",
+        f"Of {whole(max(cell.accepted for cell in findings.faults))} accepted tasks, so many came to no result",
         ("what broke", *names),
         [Rows("", [[Cell(code(fault)), *(_without(cells.get((fault, name))) for name in names)] for fault in faults])],
     )
@@ -66,9 +66,10 @@ def _measured(findings: Findings) -> list[Block]:
             for cell in wrong
         ],
         Text(
-            "A task *without a result* ended as failed, which its client heard, or was lost without a word. A dash: "
-            "the contender has nothing of the kind that could break. *Ran twice* is the price of losing nothing: what "
-            "a dead worker had in hand is done again, so an agent's effects should be repeatable."
+            "Without a result: it ended as failed, which its client heard, or was lost without a word. A dash: "
+            "the contender has nothing of the kind that could break. Ran twice, in the counts of each case, is the "
+            "price of losing nothing: what a dead worker had in hand is done again, so an agent's effects should be "
+            "repeatable."
         ),
         _details(findings, names),
     ]
@@ -100,8 +101,8 @@ def _without(cell: FaultCell | None) -> Cell:
     if cell.trouble:
         return Cell("not measured", Tone.BAD)
     if not cell.without_result:
-        return Cell(f"0 of {whole(cell.accepted)}", Tone.GOOD)
-    return Cell(f"{whole(cell.without_result)} of {whole(cell.accepted)}", Tone.BAD)
+        return Cell("0", Tone.GOOD)
+    return Cell(whole(cell.without_result), Tone.BAD)
 
 
 def _why_wrong(cell: FaultCell) -> str:
