@@ -16,6 +16,10 @@ import pytest
 Told = Callable[[str], Any]
 
 
+#: The first test that looks at a story waits for the whole of it, and for those that came before.
+STORY_SECONDS = 300
+
+
 def has_a_story(item: pytest.Item) -> bool:
     """Whether the module of a test tells a story."""
     return isinstance(item, pytest.Function) and hasattr(item.module, "live_through")
@@ -26,6 +30,8 @@ def put_stories_last(items: list[pytest.Item], folder: Path) -> None:
     places = [place for place, item in enumerate(items) if folder in item.path.parents]
     for place, item in zip(places, sorted((items[place] for place in places), key=has_a_story), strict=True):
         items[place] = item
+        if has_a_story(item) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(STORY_SECONDS))
 
 
 @contextmanager
