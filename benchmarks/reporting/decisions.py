@@ -72,7 +72,8 @@ def _survivor(findings: Findings, question: Question) -> Decision:
     ]
     cost = f" The price, at the median: {listed(price)}." if price else ""
     kept = listed([code(name) for name in keep], "or")
-    return Decision(need, kept, f"Declared: survives {code('web_kill')} and {code('web_stop')}.{cost}")
+    how = "Measured here" if set(keep) <= {cell.contender for cell in findings.faults} else "Declared"
+    return Decision(need, kept, f"{how}: survives {code('web_kill')} and {code('web_stop')}.{cost}")
 
 
 def _soonest_answer(findings: Findings, question: Question) -> Decision:
