@@ -15,7 +15,7 @@ from benchmarks.comparison import Comparison, Entrant
 from benchmarks.conformance import NotConforming, admit
 from benchmarks.entrants import NoSuchPattern, chosen, combinations, contenders, entrant, libraries_of, null, served_at
 from benchmarks.faults.cells import Faults
-from benchmarks.faults.record import Cell
+from benchmarks.faults.record import Cell, read_cells
 from benchmarks.faults.run import break_all, has_rabbitmq, subjects
 from benchmarks.finding import ContenderError, find_contenders
 from benchmarks.growth.command import growth
@@ -104,7 +104,8 @@ def bench(
     except (NotConforming, *_CANNOT) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
-        raise give_up("Interrupted. Nothing was measured yet.", 130) from None
+        counted = f"The faults counted so far are in {folder.path}." if read_cells(folder.path) else ""
+        raise give_up(f"Interrupted. {counted or 'Nothing was measured yet.'}", 130) from None
     if run.error:
         raise give_up(run.error)
     if wrong := [f"{cell.contender} on {cell.fault}" for cell in cells if cell.contradicts]:

@@ -70,6 +70,12 @@ def noted_end(task_id: str, code: str | None, said: Sequence[str | None]) -> str
     return status
 
 
+def new_task(task_id: str, now: float, callback_url: str) -> Task:
+    """The task of a record that has just been written."""
+    task = Task(task_id=task_id, status=TaskStatus.PENDING, progress=0, created_at=moment(now))
+    return WebhookTask(**task.__dict__, delivery=Delivery(state=DeliveryState.WAITING)) if callback_url else task
+
+
 def task_of(task_id: str, fields: Mapping[str, str]) -> Task:
     """The record as its client sees it: with its delivery, if it is to be called back."""
 

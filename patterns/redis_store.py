@@ -21,13 +21,12 @@ from redis.retry import Retry
 
 from patterns import redis_scripts as scripts
 from patterns.batching import Batcher
-from patterns.contract import Delivery, DeliveryState, ErrorCode, Task, TaskStatus, WebhookTask
+from patterns.contract import ErrorCode, Task, TaskStatus
 from patterns.figures import DeliveryFigures, TaskFigures
 from patterns.observing import started
-from patterns.record import moment
 from patterns.redis_figures import read_delivery_figures, read_figures
 from patterns.redis_outbox import AsyncOutbox, Outbox
-from patterns.redis_records import Keys, finishing, noted_end, reaching, task_of
+from patterns.redis_records import Keys, finishing, new_task, noted_end, reaching, task_of
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint
 from patterns.tracing import tracing
@@ -106,7 +105,7 @@ class RedisStore:
                     return task, how == "unsent"
                 raise Unavailable("The task of this Idempotency-Key has just expired. Send the request again.")
             case _:
-                return _new_task(task_id, now, callback_url), True
+                return new_task(task_id, now, callback_url), True
 
     async def handed_over(self, idempotency_key: str) -> None:
         """Note that the task of this key is with a worker, so that nobody hands it over again."""
@@ -294,8 +293,3 @@ class WorkerRecords:
     def _end(self, task_id: str, status: TaskStatus, fields: Mapping[str, str]) -> None:
         keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), status, fields)
         noted_end(task_id, fields.get("error_code"), self._finish(keys, arguments))
-
-
-def _new_task(task_id: str, now: float, callback_url: str) -> Task:
-    task = Task(task_id=task_id, status=TaskStatus.PENDING, progress=0, created_at=moment(now))
-    return WebhookTask(**task.__dict__, delivery=Delivery(state=DeliveryState.WAITING)) if callback_url else task
