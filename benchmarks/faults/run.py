@@ -1,7 +1,10 @@
 """All contenders: a few at a time, because a fault is mostly waited for."""
 
 import asyncio
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.faults.cells import Faults, Subject, Tell, cells_of
@@ -12,6 +15,7 @@ from patterns.rabbitmq_server import NoRabbitMQ, find_script
 
 OVER_RABBITMQ = f"{CELERY_QUEUE.name}-rabbitmq"
 _AT_ONCE = 3
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def subjects(patterns: Sequence[Pattern]) -> list[Subject]:
@@ -39,7 +43,10 @@ def break_all(who: Sequence[Subject], wanted: Faults, folder: Path, tell: Tell) 
         tell(cell)
 
     try:
-        asyncio.run(_break_all(who, wanted, folder, note))
+        with _interrupts_kept():
+            asyncio.run(_break_all(who, wanted, folder, note))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     finally:
         places = {subject.name: place for place, subject in enumerate(who)}
         cells.sort(key=lambda cell: places[cell.contender])  # stable: its faults stay in order
@@ -47,7 +54,30 @@ def break_all(who: Sequence[Subject], wanted: Faults, folder: Path, tell: Tell) 
     return cells
 
 
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Who listened to Ctrl-C and SIGTERM before listens again after the block."""
+    if not _in_main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 async def _break_all(who: Sequence[Subject], wanted: Faults, folder: Path, note: Tell) -> None:
+    me = asyncio.current_task()
+    if me and _in_main_thread():
+        for number in _INTERRUPTS:
+            # Raised in a callback, KeyboardInterrupt would tear the loop apart: here it is a cancellation.
+            asyncio.get_running_loop().add_signal_handler(number, me.cancel)
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def one(subject: Subject) -> None:
