@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from patterns.compiled import keep_compiled
 from patterns.rabbitmq_server import NoRabbitMQ, RabbitMQ, running_rabbitmq
 from tests.receiving import Callbacks, receiving
+
+keep_compiled()  # before the first server is started
 
 
 @pytest.fixture(scope="session")

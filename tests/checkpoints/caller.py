@@ -47,6 +47,7 @@ class Client:
         polls: Sequence[Reply] = (COMPLETED,),
         submits: Sequence[Reply] = (ACCEPTED,),
         deadline: float = LONG,
+        first_pause: float = FIRST_PAUSE,
         longest_pause: float = 10.0,
         hold: str = "",
     ) -> None:
@@ -60,7 +61,7 @@ class Client:
         self.call = stage.call(
             "client:submit_and_wait",
             {"base_url": self.peer.url, "prompt": self.prompt, "deadline": deadline},
-            FIRST_PAUSE_SECONDS=str(FIRST_PAUSE),
+            FIRST_PAUSE_SECONDS=str(first_pause),
             LONGEST_PAUSE_SECONDS=str(longest_pause),
         )
         self.began = time.monotonic()

@@ -102,10 +102,7 @@ class ForkServer:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "tests.checkpoints.fork_main", str(far_end.fileno()), *first],
                 pass_fds=[far_end.fileno()],
-                env={
-                    **_keeping_what_is_compiled(),
-                    "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
-                },
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
@@ -156,13 +153,3 @@ class ForkServer:
         if received is None:
             raise Inconclusive("The process that starts the learner's code is gone. Run the check again.")
         return received[0]
-
-
-def _keeping_what_is_compiled() -> dict[str, str]:
-    """This environment. Where Python may not keep what it compiled beside the source, as in many containers, it is kept
-    in the user's cache: compiling FastAPI and Celery anew takes a second, and a verdict would wait for it each time."""
-    env = dict(os.environ)
-    if env.pop("PYTHONDONTWRITEBYTECODE", ""):
-        cache = os.path.expanduser(env.get("XDG_CACHE_HOME") or "~/.cache")  # never raises, as Path.home() may
-        env.setdefault("PYTHONPYCACHEPREFIX", os.path.join(cache, "longjobs-kit", "compiled"))
-    return env
