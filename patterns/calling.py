@@ -46,6 +46,8 @@ class Caller:
         self._settings = settings
         self._signer = Webhook(settings.webhook_secret or "")
         self._pool = httpcore.AsyncConnectionPool(
+            # One for all connections. httpcore would make one for each, and reads all certificates every time.
+            ssl_context=httpcore.default_ssl_context(),
             max_connections=at_once,
             keepalive_expiry=5.0,
             network_backend=GuardedNetwork(allow_private=settings.webhook_allow_private),

@@ -1,6 +1,7 @@
 """celery_queue with a callback: the outcome is told by a task of its own, whatever dies in between."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from tests.waiting import eventually
 
 _SETTINGS = {
     "KIT_AGENT": "tests.agents:by_prompt",
-    "KIT_TASK_TIMEOUT_SECONDS": "3",
+    "KIT_TASK_TIMEOUT_SECONDS": "1",  # and an attempt to tell its outcome may take longer
     "KIT_WEBHOOK_SECRET": new_webhook_secret(),
     "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.1",
     "KIT_WEBHOOK_MAX_PAUSE_SECONDS": "0.2",
@@ -42,6 +43,8 @@ class Stories:
     before: httpx.Response
     redelivered: httpx.Response
     after: Json
+    slow: Json
+    told_slowly: int
     told_after_the_kill: int
     after_the_kill: Json
 
@@ -53,6 +56,7 @@ class Receiver:
         self.url = url
         self.status = 204
         self.came: list[str] = []
+        self.seconds = 0.0  # that its answer takes
         self.hold = False
         self.let_go = Event()
 
@@ -67,6 +71,7 @@ def moody_receiver() -> Iterator[Receiver]:
             receiver.came.append(self.headers["webhook-id"])
             if receiver.hold:
                 receiver.let_go.wait(30)
+            time.sleep(receiver.seconds)
             self.send_response(receiver.status)
             self.end_headers()
 
@@ -86,7 +91,8 @@ def moody_receiver() -> Iterator[Receiver]:
 
 
 def live_through(servers: Servers) -> Stories:
-    """Let every kind of outcome be told; then refuse one until it is given up; then kill who is telling."""
+    """Let every kind of outcome be told; then refuse one until it is given up; then take one slowly; then kill who is
+    telling."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS)
     with receiving() as callbacks, moody_receiver() as moody:
         tasks = {
@@ -117,6 +123,11 @@ def live_through(servers: Servers) -> Stories:
         redelivered = served.http.post(f"/agent/redeliver/{refused}")
         after = served.until_told(refused)
 
+        moody.seconds = 2.0
+        slow = served.called_back("sleeps:0", callback_url=moody.url)
+        told_slowly = served.until_told(slow)
+        moody.seconds = 0.0
+
         moody.hold = True
         held = served.called_back("sleeps:0", callback_url=moody.url)
         eventually(lambda: f"msg_{held}" in moody.came, bool)
@@ -133,6 +144,8 @@ def live_through(servers: Servers) -> Stories:
             before=before,
             redelivered=redelivered,
             after=after,
+            slow=told_slowly,
+            told_slowly=moody.came.count(f"msg_{slow}"),
             told_after_the_kill=moody.came.count(f"msg_{held}"),
             after_the_kill=after_the_kill,
         )
@@ -199,6 +212,11 @@ def test_only_a_dead_letter_can_be_sent_again(stories: Stories) -> None:
 def test_a_dead_letter_that_is_sent_again_is_told(stories: Stories) -> None:
     assert stories.after["delivery"]["state"] == "delivered"
     assert stories.after["delivery"]["attempts"][-1]["status_code"] == 204
+
+
+def test_an_attempt_to_tell_may_take_longer_than_a_task(stories: Stories) -> None:
+    assert stories.slow["delivery"]["state"] == "delivered"
+    assert stories.told_slowly == 1
 
 
 def test_killed_while_it_tells_a_worker_does_not_keep_it_to_itself(stories: Stories) -> None:

@@ -1,0 +1,39 @@
+"""What one attempt to tell an outcome costs the process that makes it."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from patterns.calling import Caller
+from patterns.contract import DeliveryState
+from patterns.settings import Settings, new_webhook_secret
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port on which nobody speaks TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+async def test_the_certificates_are_read_once_for_all_connections(deaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a twentieth of a second of the event loop's time."""
+    read: list[object] = []
+    real = ssl.SSLContext.load_verify_locations
+
+    def counted(self: ssl.SSLContext, *args: object, **kwargs: object) -> None:
+        read.append(self)
+        real(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    settings = Settings(webhook_secret=new_webhook_secret(), webhook_allow_private=True, webhook_timeout_seconds=0.1)
+    caller = Caller(settings, at_once=2)
+    for _ in range(3):
+        attempted = await caller.attempt("7f3a", httpx.URL(f"https://127.0.0.1:{deaf}/hook"), b"{}", {})
+        assert attempted.state is DeliveryState.WAITING
+    await caller.aclose()
+
+    assert len(read) == 1
