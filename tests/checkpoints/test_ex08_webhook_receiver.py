@@ -70,6 +70,11 @@ class Sender:
         task_id, body, headers = self.delivery()
         self.take("a genuine one after it", body, headers)
         self.worked_on(task_id, "genuine one").finish()
+        for _ in range(2):  # and two more that are not told: on a busy machine what came first may begin a little later
+            task_id, body, headers = self.delivery()
+            quietly(self, body, headers)
+            if run := self.app.desk.wait_for(prompt(task_id), self.app.patience):
+                run.finish()
 
     def handled_once(self, task_id: str, what: str) -> None:
         """Nothing may have been worked on twice."""

@@ -23,6 +23,8 @@ class Mistake:
     check: str
     code: str
     edits: tuple[dict[str, Any], ...]
+    #: A line of what a learner sees that may be missing: the mistake is a race, and this tells who won it.
+    raced: str = ""
 
     @property
     def exercise(self) -> str:
