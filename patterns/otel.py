@@ -4,13 +4,14 @@ The spans of a task: `submit`, and below it `wait`, `run` and each `deliver`, in
 it is the client's, if it sends a `traceparent`, and in between that of the HTTP request, which newer FastAPIs trace.
 """
 
+import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.propagate import extract, inject
@@ -46,6 +47,7 @@ class OpenTelemetry(Tracing):
             trace.set_tracer_provider(provider)  # so that spans of the user's own agent go the same way
         self._provider = provider
         self._tracer = provider.get_tracer("longjobs")
+        logging.setLogRecordFactory(_traced(logging.getLogRecordFactory()))
 
     @contextmanager
     def submit(self, pattern: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[None]:
@@ -110,6 +112,18 @@ class OpenTelemetry(Tracing):
         sending = threading.Thread(target=self._provider.force_flush, daemon=True)
         sending.start()
         sending.join(_FLUSH_SECONDS)
+
+
+def _traced(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
+    """Records that also say in which trace and span they were written, in hexadecimal as W3C Trace Context has it."""
+
+    def traced(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record, here = make(*args, **kwargs), trace.get_current_span().get_span_context()
+        if here.is_valid:
+            record.trace_id, record.span_id = trace.format_trace_id(here.trace_id), trace.format_span_id(here.span_id)
+        return record
+
+    return traced
 
 
 def _note_answer(span: Span, status: int) -> None:

@@ -5,6 +5,7 @@ import secrets
 import pytest
 
 from tests.observability.collector import Collector, Span
+from tests.observability.test_logs import until_said
 from tests.serving import Served
 from tests.waiting import eventually
 
@@ -59,6 +60,16 @@ def test_one_trace_goes_from_the_client_through_submit_to_the_run(client: Client
     assert {wait.parent_id, run.parent_id} == {submit.span_id}
     assert (submit.kind, wait.kind, run.kind) == ("PRODUCER", "INTERNAL", "CONSUMER")
     assert not any((submit.failed, wait.failed, run.failed))
+
+
+def test_what_is_logged_about_a_task_says_in_which_trace(client: Client) -> None:
+    task_id = client.submit()
+    client.served.outcome(task_id)
+
+    lines = {line["message"]: line for line in until_said(client.served, task_id, "finished")}
+    trace = client.trace("submit", "run")
+    assert {lines[said]["trace_id"] for said in ("accepted", "I begin", "finished")} == {client.trace_id}
+    assert {lines[said]["span_id"] for said in ("I begin", "finished")} == {span.span_id for span in trace["run"]}
 
 
 def test_each_span_says_of_which_task_and_pattern_it_is(client: Client) -> None:
