@@ -23,10 +23,13 @@ from patterns.serving import CannotServe, Running, running
 from patterns.settings import new_webhook_secret
 
 WORKERS = 4
-#: The task timeout decides when what a dead Celery worker had in hand is given to another: ten seconds after it.
-_TIMEOUT_SECONDS = 8
+#: The task timeout decides when what a dead Celery worker had in hand is given to another: ten seconds after it. A
+#: task that is held until a broker is back must not end by it, also where other programs want the machine.
+_TIMEOUT_SECONDS = 12
 #: At a stop the web process has so long for what it has accepted. A held task outlasts it.
-_GRACE_SECONDS = 4
+_GRACE_SECONDS = 5
+#: Clients that poll so often have so long, and a little more, to fetch the last outcomes of a server that stops.
+_POLL_SECONDS = 2
 #: Everything must be known so long after the break, or it is lost.
 _DEADLINE_SECONDS = 60.0
 #: And told so long after that: the pauses between attempts are a second at most here.
@@ -101,7 +104,7 @@ def _environment(gates: Path, secret: str) -> Mapping[str, str]:
         "KIT_FAULTS_FOLDER": str(gates),
         "KIT_WORKERS": str(WORKERS),
         "KIT_QUEUE_SIZE": "100000",
-        "KIT_POLL_INTERVAL_SECONDS": "1",
+        "KIT_POLL_INTERVAL_SECONDS": str(_POLL_SECONDS),
         "KIT_TASK_TIMEOUT_SECONDS": str(_TIMEOUT_SECONDS),
         "KIT_TASK_TTL_SECONDS": "600",
         "KIT_GRACE_SECONDS": str(_GRACE_SECONDS),
