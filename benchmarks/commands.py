@@ -176,7 +176,7 @@ class _Run:
 def _break(entrants: list[Entrant], folder: RunFolder) -> list[Cell]:
     who = subjects([one.pattern for one in entrants if one.kind != "matrix"])
     console = Console(stderr=True, highlight=False)
-    console.print("Breaking things, about 3 min:", style="bold")
+    console.print("Breaking things, about 4 min:", style="bold")
     if CELERY_QUEUE.name in {one.name for one in entrants} and not has_rabbitmq():
         console.print("  No RabbitMQ is here: celery_queue over it is left out (Debian: apt install rabbitmq-server).")
     return break_all(who, Faults(), folder.path, lambda cell: console.print(_line(cell), soft_wrap=True))

@@ -55,7 +55,7 @@ def growth(
     tasks: Annotated[int, typer.Option(min=240, max=1_000_000, help="How many a soak has.")] = 24_000,
     out: Annotated[Path | None, typer.Option(help="Where to write. Otherwise: runs/ and the time, in UTC.")] = None,
 ) -> None:
-    """Latency, memory and expiry as work grows: a small server and a grown one, asked in turn. Ten minutes."""
+    """Latency, memory and expiry as work grows: a small server and a grown one, asked in turn. Ten minutes or more."""
     try:
         names = [one.name for one in chosen(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
     except NoSuchPattern as error:
