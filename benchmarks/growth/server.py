@@ -28,19 +28,19 @@ _BATCH = 1000
 _ASKED_TO_FORGET = 300
 #: The role that each process plays.
 WEB, WORKER, REDIS = "web server", "worker", "Redis server"
-#: KEYS: a true record, and the new ones. ARGV: when they expire, in milliseconds since the epoch. Written in two steps,
-#: as a task writes them: a COPY of a hash takes a third more memory than the hash that grew.
+#: KEYS: a true record, and the new ones. ARGV: when they expire, in milliseconds since the epoch. Written as
+#: a task writes them, the long result after all the rest: how much a hash takes depends on how it grew.
 _COPY = """
-local first, last = {}, {}
+local before, result = {}, {}
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
-  local part = (fields[i] == 'result' or fields[i] == 'finished_at') and last or first
+  local part = fields[i] == 'result' and result or before
   part[#part + 1] = fields[i]
   part[#part + 1] = fields[i + 1]
 end
 for i = 2, #KEYS do
-  redis.call('HSET', KEYS[i], unpack(first))
-  redis.call('HSET', KEYS[i], unpack(last))
+  redis.call('HSET', KEYS[i], unpack(before))
+  redis.call('HSET', KEYS[i], unpack(result))
   redis.call('PEXPIREAT', KEYS[i], ARGV[1])
 end
 """
