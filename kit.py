@@ -17,7 +17,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 keep_compiled()
 
 import typer  # noqa: E402 and so does the next: compiled once, and kept
-from typer.core import TyperGroup  # noqa: E402
+from typer.core import TyperGroup  # noqa: E402 as above
 
 #: Where each command lives, in the order in which `kit --help` shows them.
 _HOMES = {

@@ -75,8 +75,8 @@ def live_through(servers: Servers, name: str) -> Story:
     web_kill, web_stop = outcomes(with_web), outcomes(stopped_with_web)
     worker_kill = outcomes(with_worker[3:])
     if Fault.WORKER_KILL in pattern(name).loses_on:
-        # saq's sweep takes a job that is just being handed over for one of a dead worker. If the worker is killed in
-        # the seconds after that, which is rare, the job is lost as it claims.
+        # Seen once in many runs: a job in hand is never run again. By saq's code, its sweep takes a job that is just
+        # being handed over for one of a dead worker, and one killed in the seconds after that loses it, as it claims.
         with suppress(AssertionError):
             outcomes(in_hand)
         worker_kill = [*(served.task(task_id) for task_id in in_hand), *worker_kill]
@@ -184,7 +184,9 @@ def story(stories: dict[str, Story | Json], name: str) -> Story:
 def test_a_task_is_completed_though_its_worker_is_killed(story: Story, name: str) -> None:
     assert {task["status"] for task in story.worker_kill[3:]} == {"completed"}
     in_hand = {task["status"] for task in story.worker_kill[:3]}
-    assert in_hand == {"completed"} or (in_hand <= {"completed", "running"} and name == "saq_queue")
+    assert in_hand == {"completed"} or (
+        in_hand <= {"completed", "running"} and Fault.WORKER_KILL in pattern(name).loses_on
+    )
 
 
 def test_what_a_killed_worker_had_in_hand_is_run_again_when_it_is_believed_dead(story: Story) -> None:
