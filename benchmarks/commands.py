@@ -27,10 +27,11 @@ from benchmarks.samples import SamplesError, pack
 from benchmarks.telling import tell, tell_changes
 from benchmarks.workload import Doing, Length
 from patterns import CELERY_QUEUE, PATTERNS
+from patterns.interrupts import interrupts_end_it
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe
 from patterns.settings import SettingsError
-from patterns.terminal import give_up, interrupts_end_it
+from patterns.terminal import give_up
 
 app = typer.Typer(add_completion=False)
 bench_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)

@@ -28,10 +28,11 @@ import redis
 import typer
 
 from benchmarks.link import Link
+from patterns.interrupts import interrupts_end_it
 from patterns.processes import Child, Family, ProcessFailed
 from patterns.redis_server import free_port, start_redis
 from patterns.serving import CannotServe
-from patterns.terminal import give_up, interrupts_end_it
+from patterns.terminal import give_up
 
 _PATIENCE_SECONDS = 90.0
 #: What submit has to answer within, whatever is cut: the contract itself.

@@ -15,7 +15,8 @@ from exercises.course import Exercise, NoSuchExercise, course, exercise
 from exercises.diagnoses import codes, diagnosis
 from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, tell
 from exercises.workspace import Update, Workspace, WorkspaceError
-from patterns.terminal import give_up, interrupts_end_it
+from patterns.interrupts import interrupts_end_it
+from patterns.terminal import give_up
 from tests.checkpoints.processes import ForkServer
 
 app = typer.Typer(add_completion=False)

@@ -16,12 +16,13 @@ from rich.table import Table
 
 from patterns import PATTERNS
 from patterns.descriptor import LearnsBy, Pattern
+from patterns.interrupts import interrupts_end_it
 from patterns.parts import NoSuchPart, Part, Role, running_web, running_worker
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe, NotConfigured, Running, running
 from patterns.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
 from patterns.submitting import SubmitFailed, submit_and_wait
-from patterns.terminal import give_up, interrupts_end_it
+from patterns.terminal import give_up
 
 # Without emoji: rich would turn the `:-1:` in an address into a picture.
 out = Console(highlight=False, emoji=False)

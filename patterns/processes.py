@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from patterns.interrupts import interrupts_wait
 
 _REAPER = Path(__file__).with_name("reaper.py")
 
@@ -123,6 +124,7 @@ class Family:
         """Start a child. Raises `ProcessFailed` when there is no such program."""
         child = Child(self, name, argv, env, fds)
         try:
+            # One that came between the start of a child and its entry in the list would leave it behind.
             with interrupts_wait():
                 child.start()
                 self.children.append(child)
@@ -152,23 +154,3 @@ class Family:
         if self._reaper.stdin:
             self._reaper.stdin.write(f"{line}\n".encode())
             self._reaper.stdin.flush()
-
-
-@contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the block is done.
-
-    One that came between the start of a process and its entry in the list of children would leave it behind.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python runs signal handlers in the main thread only
-        return
-    held: list[int] = []
-    before = {n: signal.signal(n, lambda number, _: held.append(number)) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
-        if held:
-            signal.raise_signal(held[0])

@@ -23,11 +23,12 @@ from benchmarks.machine import kit_revision, kit_version, library_versions, mach
 from benchmarks.run_record import RunError, RunFolder
 from benchmarks.telling import tell
 from patterns import PATTERNS
+from patterns.interrupts import interrupts_end_it
 from patterns.processes import Family, ProcessFailed
 from patterns.redis_server import free_port
 from patterns.serving import CannotServe
 from patterns.settings import SettingsError
-from patterns.terminal import give_up, interrupts_end_it
+from patterns.terminal import give_up
 
 #: `polling` differs from `in_memory_queue` in its client alone: it is the same server, and grows in the same way.
 _GROWING = tuple(name for name in PATTERNS if name != "polling")

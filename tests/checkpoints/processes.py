@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from patterns.interrupts import interrupts_wait
 from tests.checkpoints.fork_main import receive, send
 from tests.checkpoints.verdict import Inconclusive
 
@@ -145,7 +146,8 @@ class ForkServer:
     def order(self, order: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
         """Send an order, and give the answer."""
         try:
-            with self._one_at_a_time:
+            # What an interrupt left unread of an answer would be read as the answer to the next order.
+            with interrupts_wait(), self._one_at_a_time:
                 send(self._control, order, fds)
                 received = receive(self._control)
         except OSError:
