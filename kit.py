@@ -4,20 +4,23 @@ A group is imported when one of its commands is called, so that none of them wai
 """
 
 import signal
-from importlib import import_module
-from pathlib import Path
-from typing import Any
-
-from patterns.compiled import keep_compiled
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # Ctrl-C during the imports below ends without a word, and not in the traceback of one of them. A command that has
     # to clean up listens to it from its first line on.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-keep_compiled()
 
-import typer  # noqa: E402 and so does the next: compiled once, and kept
-from typer.core import TyperGroup  # noqa: E402 as above
+# ruff: noqa: E402 every import comes after that
+from patterns.compiled import keep_compiled
+
+keep_compiled()  # what is imported from here on
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
 
 #: Where each command lives, in the order in which `kit --help` shows them.
 _HOMES = {
