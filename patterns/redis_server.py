@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import redis
-
 from patterns.processes import Child, Family, ProcessFailed
 
 _START_SECONDS = 10.0
@@ -42,6 +40,11 @@ class RedisServer:
     url: str
     child: Child
     folder: Path  # where its data is
+
+    def empty(self) -> bool:
+        """Take out everything, and tell whether that was done."""
+        parts = urlsplit(self.url)
+        return _is_done(parts.port or 0, parts.password or "", "FLUSHALL")
 
 
 def find_program() -> str:
@@ -77,6 +80,8 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
 
 def check_redis(url: str) -> None:
     """Raise `ProcessFailed` when no Redis answers at `url`, which is REDIS_URL."""
+    import redis  # noqa: PLC0415 a quarter of a second, for which no check of an exercise should wait
+
     try:
         with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=None) as client:
             client.ping()
@@ -113,21 +118,21 @@ def _wait_until_up(child: Child, port: int, password: str) -> None:
     while time.monotonic() < deadline:
         if child.exit_code is not None:
             raise ProcessFailed(f"The Redis server ended with exit code {child.exit_code} before it was ready.")
-        if _answers(port, password):
+        if _is_done(port, password, "PING"):
             return
         time.sleep(0.02)
     raise ProcessFailed(f"The Redis server did not answer within {_START_SECONDS:g} s.")
 
 
-def _answers(port: int, password: str) -> bool:
+def _is_done(port: int, password: str, command: str) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(f"AUTH {password}\r\n{command}\r\n".encode())
             answer = b""
             while answer.count(b"\r\n") < 2:
                 if not (more := connection.recv(64)):
                     return False
                 answer += more
-            return answer == b"+OK\r\n+PONG\r\n"
+            return answer in {b"+OK\r\n+PONG\r\n", b"+OK\r\n+OK\r\n"}
     except OSError:
         return False
