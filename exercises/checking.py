@@ -57,6 +57,8 @@ def run_checkpoints(
     # Only what is here counts: no configuration, plugin or conftest.py of the folder in which a learner is.
     arguments += [f"--confcutdir={CHECKPOINTS}", f"--rootdir={CHECKPOINTS}", f"--config-file={os.devnull}"]
     arguments += ["--import-mode=importlib", "-pno:cacheprovider", "-pno:terminal", "-pno:faulthandler"]
+    # These two look for garbage twice, a tenth of a second, and would tell of it to the terminal plugin.
+    arguments += ["-pno:unraisableexception", "-pno:threadexception"]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugins = [plugin for plugin in (checked, forks, listener) if plugin is not None]
     code = pytest.main(arguments, plugins=plugins)

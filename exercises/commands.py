@@ -1,7 +1,6 @@
 """The commands that lead through the course: `kit init`, `kit list`, `kit check`, `kit watch` and the rest.
 
-What takes long to import is imported by the command that needs it: a check must tell its verdict within moments,
-so the process that the learner's code is forked from starts before pytest is imported.
+What takes long to import is imported by the command that needs it: a check must tell its verdict within moments.
 """
 
 from contextlib import nullcontext
@@ -13,11 +12,11 @@ import typer
 
 from exercises.course import Exercise, NoSuchExercise, course, exercise
 from exercises.diagnoses import codes, diagnosis
+from exercises.head_start import fork_server
 from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, tell
 from exercises.workspace import Update, Workspace, WorkspaceError
 from patterns.interrupts import interrupts_end_it
 from patterns.terminal import give_up
-from tests.checkpoints.processes import ForkServer
 
 app = typer.Typer(add_completion=False)
 
@@ -88,7 +87,7 @@ def check(
     """Run checkpoints. Exits 0 when passed, 1 when failed, 2 when it could not be run."""
     interrupts_end_it()
     try:
-        with nullcontext() if url else ForkServer(_first_libraries(which, folder)) as forks:
+        with nullcontext() if url else fork_server(which[0] if which else None, folder) as forks:
             from exercises.run import Wish, run
 
             code = run(Wish(which or [], every, solutions, folder, url, one, as_json, junit), forks)
@@ -102,7 +101,7 @@ def watch(folder: Folder = None) -> None:
     """Run the next exercise's checkpoint whenever you save, and move on when it passes."""
     interrupts_end_it()
     try:
-        with ForkServer(_first_libraries(None, folder)) as forks:
+        with fork_server(None, folder) as forks:
             from exercises.watching import watch_workspace
 
             watch_workspace(_workspace(folder), forks)
@@ -206,17 +205,6 @@ def _workspace(folder: Path | None) -> Workspace:
         return Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
     except WorkspaceError as error:
         raise give_up(error, 2) from None
-
-
-def _first_libraries(which: list[str] | None, folder: Path | None) -> tuple[str, ...]:
-    """What the first exercise to be checked imports. What is wrong with the question is told by who answers it."""
-    try:
-        if which:
-            return exercise(which[0]).libraries
-        coming = (Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())).next()
-    except (NoSuchExercise, WorkspaceError):
-        coming = None
-    return (coming or course()[0]).libraries
 
 
 def _exercise(which: str | None, workspace: Workspace | None) -> Exercise:

@@ -10,12 +10,10 @@ import ctypes
 import gc
 import importlib
 import io
-import json
 import os
 import resource
 import signal
 import socket
-import struct
 import sys
 import tempfile
 import time
@@ -26,6 +24,8 @@ from types import ModuleType
 from typing import Any, Never
 
 import psutil
+
+from tests.checkpoints.orders import receive, send
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux
 _NEEDED = ["asyncio", "patterns.practice", "tests.checkpoints.jobs"]
@@ -52,6 +52,7 @@ def main() -> None:
         pass  # whoever gave the orders was killed in the middle of one
     finally:
         _end([child.pid for child in psutil.Process().children(recursive=True)])
+    os._exit(0)  # taking apart all that was imported takes a while, and is waited for
 
 
 def _leave_out_command_lines() -> None:
@@ -126,8 +127,7 @@ def _reap(exits: dict[int, int], wait_for: int | None = None) -> None:
 
 def _end_orphans() -> None:
     """End what a learner's process had started in a session of its own, and left behind."""
-    jobs = {child.pid for child in psutil.Process().children() if os.getsid(child.pid) == child.pid}
-    _end([child.pid for child in psutil.Process().children() if child.pid not in jobs])
+    _end([child.pid for child in psutil.Process().children() if os.getsid(child.pid) != child.pid])
 
 
 def _end(pids: list[int]) -> None:
@@ -172,27 +172,6 @@ def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code & 0xFF if isinstance(code, int) else 1)
-
-
-def send(control: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
-    """One message: its length, then JSON, with open files beside it."""
-    body = json.dumps(message).encode()
-    socket.send_fds(control, [struct.pack("!I", len(body))], list(descriptors))
-    control.sendall(body)
-
-
-def receive(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next message, and the files that came with it; None when the other end is gone."""
-    head, descriptors, _, _ = socket.recv_fds(control, 4, 4)
-    if len(head) < 4:
-        return None
-    (length,) = struct.unpack("!I", head)
-    body = bytearray()
-    while len(body) < length:
-        if not (more := control.recv(length - len(body))):
-            return None
-        body += more
-    return json.loads(body), descriptors
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from patterns.interrupts import interrupts_wait
-from tests.checkpoints.fork_main import receive, send
+from tests.checkpoints.orders import receive, send
 from tests.checkpoints.verdict import Inconclusive
 
 _MAIN = Path(__file__).with_name("fork_main.py")
@@ -93,8 +93,6 @@ class ForkServer:
     """
 
     def __init__(self, libraries: Sequence[str] = ("fastapi",)) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="kit-", ignore_cleanup_errors=True)
-        self.folder = Path(self._folder.name)
         self._one_at_a_time = threading.Lock()
         self._control, far_end = socket.socketpair()
         root = str(Path(__file__).parents[2])
@@ -111,6 +109,8 @@ class ForkServer:
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="kit-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
         return self
 
     def __exit__(
@@ -119,6 +119,12 @@ class ForkServer:
         self._control.close()
         self._popen.wait()
         self._folder.cleanup()
+
+    def discard(self) -> None:
+        """End a server whose block was never entered, in the middle of its imports too."""
+        self._control.close()
+        self._popen.kill()
+        self._popen.wait()
 
     def new_path(self, kind: str) -> Path:
         """A path in the private folder that nothing has yet."""

@@ -134,32 +134,36 @@ def test_an_interrupt_ends_everything_in_one_line(mark: str, tmp_path: Path, num
     assert running(mark) == []
 
 
-def test_an_early_ctrl_c_is_told_in_the_same_line(mark: str, tmp_path: Path) -> None:
-    check = start(mark, tmp_path, HANGS)
-    eventually(lambda: len(running(mark)), lambda count: count >= 2)  # pytest is being imported
-    check.send_signal(signal.SIGINT)
-    out, _ = check.communicate(timeout=DEADLINE_SECONDS)
-    assert out.startswith("kit: Interrupted.")
-    assert as_a_shell_says(check.returncode) == 130
-    eventually(lambda: running(mark), lambda left: left == [])
-
-
-@pytest.mark.parametrize("imported", ["dataclasses", "typer"])
-def test_ctrl_c_before_the_first_line_of_a_command_is_no_traceback(tmp_path: Path, imported: str) -> None:
-    (tmp_path / f"{imported}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+def interrupted_in(imported: str, mark: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`kit`, with Ctrl-C in the middle of an import."""
+    (folder / f"{imported}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     # A shell may have started the tests with SIGINT ignored, which a child inherits.
     heeded = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", heeded, *KIT],
-        env={**environment({}), "PYTHONPATH": os.pathsep.join([str(tmp_path), str(SOLUTIONS.parent)])},
-        cwd=tmp_path,
+    return subprocess.run(
+        [sys.executable, "-c", heeded, *KIT, *arguments],
+        env={**environment({}), mark: "1", "PYTHONPATH": os.pathsep.join([str(folder), str(SOLUTIONS.parent)])},
+        cwd=folder,
         capture_output=True,
+        text=True,
         timeout=DEADLINE_SECONDS,
         check=False,
     )
-    assert (as_a_shell_says(ended.returncode), ended.stdout, ended.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("imported", ["dataclasses", "typer"])
+def test_ctrl_c_before_the_first_line_of_a_command_is_no_traceback(mark: str, tmp_path: Path, imported: str) -> None:
+    ended = interrupted_in(imported, mark, tmp_path, "check", "1", "--solutions")
+    assert (as_a_shell_says(ended.returncode), ended.stdout, ended.stderr) == (130, "", "")
+    eventually(lambda: running(mark), lambda left: left == [])
+
+
+def test_an_early_ctrl_c_is_told_in_the_same_line(mark: str, tmp_path: Path) -> None:
+    ended = interrupted_in("pytest", mark, tmp_path, "check", "1", "--solutions")
+    assert (as_a_shell_says(ended.returncode), ended.stdout) == (130, "")
+    assert ended.stderr == "kit: Interrupted. Nothing was written down.\n"
+    assert running(mark) == []
 
 
 def test_a_killed_check_leaves_nothing_either(mark: str, tmp_path: Path) -> None:
