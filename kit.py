@@ -3,7 +3,9 @@
 A group is imported when one of its commands is called, so that none of them waits for what the others need.
 """
 
+import os
 import signal
+import sys
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # Ctrl-C during the imports below ends without a word, and not in the traceback of one of them. A command that has
@@ -15,7 +17,11 @@ from patterns.compiled import keep_compiled
 
 keep_compiled()  # what is imported from here on
 
-import sys
+try:
+    os.getcwd()
+except OSError:
+    print("kit: The folder that you are in is gone. Go to another: cd", file=sys.stderr)  # noqa: T201 no typer yet
+    sys.exit(2)
 
 if sys.argv[1:2] in (["check"], ["watch"]):
     from exercises.head_start import begin

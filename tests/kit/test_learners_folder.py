@@ -3,8 +3,10 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from exercises.course import course
-from tests.kit.command import Kit
+from tests.kit.command import KIT, Kit, run
 from tests.kit.learner import solve
 
 FIRST = course()[0]
@@ -61,3 +63,11 @@ def test_a_reset_says_where_the_old_file_is(kit: Kit, mine: Path) -> None:
 
 def test_without_a_command_it_shows_the_path(kit: Kit, mine: Path) -> None:
     assert "→  1  Submit and poll" in kit.at(mine).out
+
+
+@pytest.mark.parametrize("arguments", [[], ["list"], ["check"], ["watch"], ["init", "mine"], ["serve", "webhook"]])
+def test_a_folder_that_was_deleted_meanwhile_is_told(tmp_path: Path, arguments: list[str]) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    ended = run(["/bin/sh", "-c", script, "sh", *KIT, *arguments], tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.line == "kit: The folder that you are in is gone. Go to another: cd"
