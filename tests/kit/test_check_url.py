@@ -1,9 +1,8 @@
 """`kit check --url`: right servers pass, in any language; a wrong one is told what is wrong with it, and no more."""
 
 import json
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from tests.checkpoints.outcome import Verdict
 from tests.kit.command import KIT, Outcome, run
 from tests.kit.conftest import SECRET
 from tests.kit.node_server import check_as_a_user, check_node, failed
+from tests.pools import processes
 from tests.serving import Served, Servers
 
 #: Long enough to be seen at work, on a busy machine too.
@@ -113,8 +113,7 @@ def found() -> Iterator[Found]:
     wanted += [((), None, None), (["calls-back"], None, None)]
     wanted += [([fault], number, None) for number, fault in EXERCISE_FAULTS]
     wanted += [((), number, None) for number in FROM_OUTSIDE]
-    context = multiprocessing.get_context("spawn")
-    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(5, mp_context=context) as pool:
+    with pytest.MonkeyPatch.context() as patch, processes(5) as pool:
         patch.setenv("KIT_WEBHOOK_SECRET", SECRET)
         runs = {}
         for faults, number, expected in wanted:

@@ -1,9 +1,8 @@
 """Runs every checkpoint against its stub, its solution and its mistakes, a few exercises at a time."""
 
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from exercises.checking import Checked, run_checkpoints
 from tests.checkpoints.outcome import Outcome, Verdict
 from tests.mistakes.mistake import ROOT, mistakes
+from tests.pools import processes
 
 #: So many targets are run one after the other in one process; an exercise with more is run by several.
 _AT_A_TIME = 8
@@ -64,7 +64,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         if mistake.exercise in asked:
             wrong[mistake.exercise].append(mistake.make(folder))
     workers = max(2, (os.cpu_count() or 2) + 1)  # a good part of it is waiting for deadlines
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with processes(workers) as pool:
         # Of a mistake only the first failure is looked at; of a stub and a solution every check.
         whole = [ROOT / "exercises", ROOT / "solutions"]
         runs = {name: [pool.submit(run_checkpoints, [name], whole)] for name in sorted(asked)}

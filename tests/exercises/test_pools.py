@@ -1,0 +1,34 @@
+"""The processes that run checkpoints against many targets end with the test run, also when that is killed."""
+
+import subprocess
+import sys
+import uuid
+
+from exercises.course import SOLUTIONS
+from tests.kit.command import environment
+from tests.kit.marked import running
+from tests.waiting import eventually
+
+SCRIPT = """\
+import time
+from tests.pools import processes
+if __name__ == "__main__":
+    with processes(2) as pool:
+        for seconds in (600, 600, 600):
+            pool.submit(time.sleep, seconds)
+"""
+
+
+def test_a_pool_ends_with_whoever_started_it() -> None:
+    mark = f"TEST_{uuid.uuid4().hex}"
+    script = subprocess.Popen([sys.executable, "-c", SCRIPT], env={**environment({}), mark: "1"}, cwd=SOLUTIONS.parent)
+    try:
+        eventually(lambda: len(running(mark)), lambda count: count >= 4)  # it, a tracker of its resources, and two
+    finally:
+        script.kill()
+        script.wait()
+    try:
+        eventually(lambda: running(mark), lambda left: left == [])
+    finally:
+        for left in running(mark):
+            left.kill()
