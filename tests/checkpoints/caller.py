@@ -52,7 +52,7 @@ class Client:
         hold: str = "",
     ) -> None:
         self._stage = stage
-        self._polls, self._submits, self._hold = polls, submits, hold
+        self._polls, self._submits, self.holds = polls, submits, hold
         self.away = polls[-1] in (BUSY, CUT)
         self._released = threading.Event()
         self._said: dict[int, str] = {}
@@ -76,7 +76,7 @@ class Client:
                 reply = Reply(422, {"detail": "The body has no prompt, or another one."})
         elif request.method == "GET" and told == f"/agent/status/{TASK_ID}":
             reply = self._polls[min(len(self.polls), len(self._polls)) - 1]
-        if request.method == self._hold:
+        if request.method == self.holds:
             self._said[id(request)] = "accepted, and not answered"
             self._released.wait(LONG)
         else:
@@ -98,6 +98,11 @@ class Client:
         times = [request.at for request in self.polls]
         return [later - earlier for earlier, later in itertools.pairwise(times)]
 
+    def slows_down(self) -> bool:
+        """Whether its last pauses are longer than its first ones."""
+        pauses = self.pauses()
+        return len(pauses) > 3 and sum(pauses[-2:]) > 2 * sum(pauses[:2])
+
     def outcome(self, within: float = PATIENCE_SECONDS) -> dict[str, Any] | None:
         """What came of the call; None when it takes longer. Before that, its process has time to start."""
         started = time.monotonic() + START_SECONDS
@@ -106,9 +111,15 @@ class Client:
                 return outcome
         return self.call.outcome(within if self.peer.requests else 0.01)
 
-    def wrong(self, code: str, seen: str = "", likely: str = "", next_step: str = "", few: bool = False) -> Wrong:
-        """The diagnosis, after the requests that led to it; a few of them, where they go on and on."""
+    def wrong(
+        self, code: str, seen: str = "", likely: str = "", next_step: str = "", few: bool = False, error: bool = True
+    ) -> Wrong:
+        """The diagnosis, after the requests that led to it; a few of them, where they go on and on.
+
+        Without `error` what the call raised is not shown: that was right.
+        """
         requests = list(self.peer.requests)
+        self._stage.processes = [self.call.process] if error else []  # what other calls raised is not why
         self._stage.timeline.note("submit_and_wait is called", at=self.began)
         for request in requests[: FEW if few else MANY]:
             while id(request) not in self._said:

@@ -6,6 +6,7 @@ machine makes a client wrong; where pauses are random, as many are put together 
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -26,7 +27,7 @@ from tests.checkpoints.caller import (
 )
 from tests.checkpoints.peer import Reply
 from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.verdict import Inconclusive, Wrong
 
 pytestmark = pytest.mark.side_by_side
 
@@ -37,6 +38,8 @@ POLLS = 6
 FIRST_PAUSES = (FIRST_PAUSE, 4 * FIRST_PAUSE, 4 * FIRST_PAUSE)
 #: Pauses that differ by less are the same; that differ by more are meant to; in between nobody knows.
 A_TENTH, A_QUARTER = 0.1, 0.25
+#: How much longer the deadlines are made, where a busy machine may be why there was no time for anything else.
+DEADLINES = (1, 4)
 
 
 @pytest.mark.points(2)
@@ -162,29 +165,50 @@ def test_a_failed_task_is_raised(stage: Stage) -> None:
 @pytest.mark.points(2)
 def test_it_gives_up_at_the_deadline(stage: Stage) -> None:
     """It raises TimeoutError at its deadline, whatever it waits for: a task, an answer, a long Retry-After."""
-    deadline = 0.4
-    clients = {
-        "the task never finishes": Client(stage, [RUNNING], deadline=deadline, longest_pause=2 * FIRST_PAUSE),
-        "the submit is never answered": Client(stage, hold="POST", deadline=deadline),
-        "the poll is never answered": Client(stage, hold="GET", deadline=deadline),
-        "Retry-After is longer than the deadline": Client(stage, [task("running", 60)], deadline=deadline),
-        "every answer is a 503": Client(stage, [BUSY], deadline=OFTEN_SECONDS),
-        "every connection is cut": Client(stage, [CUT], deadline=OFTEN_SECONDS),
+    stories = {
+        "the task never finishes": partial(Client, stage, [RUNNING], longest_pause=2 * FIRST_PAUSE),
+        "the submit is never answered": partial(Client, stage, hold="POST"),
+        "the poll is never answered": partial(Client, stage, hold="GET"),
+        "Retry-After is longer than the deadline": partial(Client, stage, [task("running", 60)]),
+        "every answer is a 503": partial(Client, stage, [BUSY]),
+        "every connection is cut": partial(Client, stage, [CUT]),
     }
-    for what, client in clients.items():
-        outcome = client.outcome(client.deadline + PATIENCE_SECONDS)
-        if outcome is None:
-            over = f"{what}, and the deadline of {client.deadline:g} s is long over"
-            raise client.wrong("NEVER_GIVES_UP", over, few=True)
-        if "TimeoutError" not in outcome.get("raised", []):
-            code = "GIVES_UP_TOO_SOON" if client.away else "DEADLINE_NOT_TOLD"
-            raise client.wrong(code, f"{what}: {raised(outcome)}", few=True)
-        if client.away and len(client.polls) > OFTEN:
-            raise client.wrong(
-                "POLLS_TOO_OFTEN",
-                f"{what}, and the next request comes at once",
-                likely="there is no pause on this way round the loop.",
-                next_step="after a 503 and after a broken connection, wait for `pause(…)` before the next attempt.",
-                few=True,
-            )
-        client.good()
+    for longer in DEADLINES:
+        clients = {
+            what: start(deadline=longer * (OFTEN_SECONDS if "every" in what else 0.4), first_pause=longer * FIRST_PAUSE)
+            for what, start in stories.items()
+        }
+        for what, client in clients.items():
+            _must_give_up(what, client)
+        # What did not come as far as its story goes, for want of time, is no proof.
+        stories = {what: start for what, start in stories.items() if not _was_put_to_the_test(clients[what], longer)}
+        if not stories:
+            return
+    raise Inconclusive(f"{next(iter(stories))}: this machine is too busy for it to come to that. Run the check again.")
+
+
+def _must_give_up(what: str, client: Client) -> None:
+    outcome = client.outcome(client.deadline + PATIENCE_SECONDS)
+    if outcome is None:
+        over = f"{what}, and the deadline of {client.deadline:g} s is long over"
+        raise client.wrong("NEVER_GIVES_UP", over, few=True, error=False)
+    if "TimeoutError" not in outcome.get("raised", []):
+        code = "GIVES_UP_TOO_SOON" if client.away else "DEADLINE_NOT_TOLD"
+        raise client.wrong(code, f"{what}: {raised(outcome)}", few=True)
+    if client.away and len(client.polls) > OFTEN:
+        raise client.wrong(
+            "POLLS_TOO_OFTEN",
+            f"{what}, and it asks on and on",
+            likely="on this way round the loop there is no pause, or one that does not grow.",
+            next_step="after a 503 and after a broken connection, wait for `pause(…)` before the next attempt.",
+            few=True,
+            error=False,
+        )
+    client.good()
+
+
+def _was_put_to_the_test(client: Client, longer: int) -> bool:
+    """Whether it gave up in the situation that was meant. Who polls without a pause polls often, or, where a busy
+    machine makes the pauses, in such as do not grow."""
+    came = client.submits if client.holds == "POST" else client.polls
+    return bool(came) and (not client.away or longer > 1 or client.slows_down())

@@ -66,7 +66,12 @@ def test_what_a_learner_sees_is_what_was_agreed(
     if mistake.raced:
         assert mistake.raced in agreed
         seen, agreed = (without(mistake.raced, text) for text in (seen, agreed))
-    assert seen == agreed, "if it is meant: pytest tests/mistakes --record"
+    assert once_each(seen) == once_each(agreed), "if it is meant: pytest tests/mistakes --record"
+
+
+def once_each(text: str) -> str:
+    """The text with requests that are the same told once: how many there are in a while is the machine's affair."""
+    return re.sub(r"^(  -\.-- s  .*\n)\1*(  -\.-- s  … and so on\n)?", r"\1", text, flags=re.MULTILINE)
 
 
 def without(line: str, text: str) -> str:
@@ -81,7 +86,7 @@ def steady(text: str) -> str:
     waited in vain, and what they find, where the first has found a race, on who wins it.
     """
     text = re.sub(r"^ +\d+\.\d\d s  ", "  -.-- s  ", text, flags=re.MULTILINE)
-    text = re.sub(r"\b(within|after|at least) \d+(\.\d+)? s\b", r"\1 … s", text)
+    text = re.sub(r"\b(within|after|at least|deadline of) \d+(\.\d+)? s\b", r"\1 … s", text)
     text = re.sub(r"'pid': \d+, 'hostname': 'celery@[^']*'", "'pid': ……, 'hostname': '……'", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:……", text)
     text = re.sub(r"answer [0-9a-f]{6}", "answer ……", text)
