@@ -1,5 +1,7 @@
 """Runs every checkpoint against its stub, its solution and its mistakes, a few exercises at a time."""
 
+import functools
+import multiprocessing.util
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -9,6 +11,7 @@ import pytest
 
 from exercises.checking import Checked, run_checkpoints
 from tests.checkpoints.outcome import Outcome, Verdict
+from tests.checkpoints.processes import ForkServer
 from tests.mistakes.mistake import ROOT, mistakes
 from tests.pools import processes
 
@@ -50,6 +53,19 @@ def exercises() -> list[str]:
     return sorted(path.name for path in (ROOT / "exercises").glob("ex*"))
 
 
+def _run(name: str, targets: list[Path], *, first_failure: bool = False) -> Checked:
+    """In a process of the pool, which keeps what it has imported for the next exercise."""
+    return run_checkpoints([name], targets, first_failure=first_failure, forks=_fork_server())
+
+
+@functools.cache
+def _fork_server() -> ForkServer:
+    server = ForkServer()
+    server.__enter__()
+    multiprocessing.util.Finalize(None, server.__exit__, args=(None, None, None), exitpriority=1)
+    return server
+
+
 @pytest.fixture(scope="session")
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """Every exercise that a test of this run asks about, each in a process of its own."""
@@ -67,12 +83,12 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with processes(workers) as pool:
         # Of a mistake only the first failure is looked at; of a stub and a solution every check.
         whole = [ROOT / "exercises", ROOT / "solutions"]
-        runs = {name: [pool.submit(run_checkpoints, [name], whole)] for name in sorted(asked)}
+        runs = {name: [pool.submit(_run, name, whole)] for name in sorted(asked)}
         # Those with the most mistakes first, so that none of them begins last.
         for name in sorted(wrong, key=lambda name: len(wrong[name]), reverse=True):
             for first in range(0, len(wrong[name]), _AT_A_TIME):
                 some = wrong[name][first : first + _AT_A_TIME]
-                runs[name].append(pool.submit(run_checkpoints, [name], some, first_failure=True))
+                runs[name].append(pool.submit(_run, name, some, first_failure=True))
         request.config.stash[_RUNS] = Runs(runs)
         yield request.config.stash[_RUNS]
 
