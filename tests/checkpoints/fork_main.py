@@ -39,14 +39,14 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)  # whoever gave the orders decides when to end
     control = socket.socket(fileno=int(sys.argv[1]))
-    exits: dict[int, int] = {}
+    jobs: dict[int, int | None] = {}  # the exit code of each, None while it runs
     _leave_out_command_lines()
     gc.disable()  # importing makes much and throws little away: a fifth of the time would go into looking for it
     _load([*_NEEDED, *sys.argv[2:]])
     try:
         while received := receive(control):
             order, descriptors = received
-            answer = _carry_out(control, order, descriptors, exits)
+            answer = _carry_out(control, order, descriptors, jobs)
             send(control, answer)
     except ConnectionError:
         pass  # whoever gave the orders was killed in the middle of one
@@ -89,7 +89,7 @@ def _rehearse() -> None:
 
 
 def _carry_out(
-    control: socket.socket, order: dict[str, Any], descriptors: Sequence[int], exits: dict[int, int]
+    control: socket.socket, order: dict[str, Any], descriptors: Sequence[int], jobs: dict[int, int | None]
 ) -> dict[str, Any]:
     if modules := order.get("load"):
         _load(modules)
@@ -100,6 +100,7 @@ def _carry_out(
             _become(job, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+        jobs[pid] = None
         return {"pid": pid}
     if (ended := order.get("end")) is not None:
         with suppress(psutil.NoSuchProcess):
@@ -108,26 +109,27 @@ def _carry_out(
             os.killpg(ended, signal.SIGKILL)
         with suppress(ProcessLookupError):
             os.kill(ended, signal.SIGKILL)
-        _reap(exits, ended)
-        _end_orphans()
+        _reap(jobs, ended)
+        _end_orphans(jobs)
     if (looked_at := order.get("look")) is not None:
-        _reap(exits)
-        return {"exit": exits.get(looked_at)}
+        _reap(jobs)
+        return {"exit": jobs.get(looked_at)}
     return {}
 
 
-def _reap(exits: dict[int, int], wait_for: int | None = None) -> None:
+def _reap(jobs: dict[int, int | None], wait_for: int | None = None) -> None:
     with suppress(ChildProcessError):
-        while wait_for not in exits:
+        while wait_for is None or jobs[wait_for] is None:
             pid, status = os.waitpid(wait_for or -1, 0 if wait_for else os.WNOHANG)
             if pid == 0:
                 return
-            exits[pid] = os.waitstatus_to_exitcode(status)
+            if pid in jobs:  # and not what one of them has left behind
+                jobs[pid] = os.waitstatus_to_exitcode(status)
 
 
-def _end_orphans() -> None:
+def _end_orphans(jobs: dict[int, int | None]) -> None:
     """End what a learner's process had started in a session of its own, and left behind."""
-    _end([child.pid for child in psutil.Process().children() if os.getsid(child.pid) != child.pid])
+    _end([child.pid for child in psutil.Process().children() if jobs.get(child.pid, 0) is not None])
 
 
 def _end(pids: list[int]) -> None:
