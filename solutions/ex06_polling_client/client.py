@@ -25,7 +25,8 @@ def pause(attempt: int, answer: httpx.Response | None) -> float:
     if answer is not None and "Retry-After" in answer.headers:
         return float(answer.headers["Retry-After"])
     # From 0, not from half of it: clients that began together spread over the whole time ("full jitter").
-    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
+    # No attempt doubles it more than 20 times: after a thousand it would be too large for a float.
+    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt, 20)))
 
 
 async def ask(client: httpx.AsyncClient, method: str, path: str, body: object = None) -> httpx.Response:

@@ -36,6 +36,9 @@ POLLS = 6
 #: A busy machine makes every pause longer, and the first ones most, as the clients have only just started. Where they
 #: seem not to grow for that reason, or differ by what may be chance, they are made so long that it cannot be.
 FIRST_PAUSES = (FIRST_PAUSE, 4 * FIRST_PAUSE, 4 * FIRST_PAUSE)
+#: With so many polls, the last ones are made when the limit is long reached: that many. A busy machine adds to every
+#: pause: where all seem to be as long as the limit, it is made so long that this is little.
+LIMITS, AT_THE_LIMIT = ((22, 4 * FIRST_PAUSE), (16, 15 * FIRST_PAUSE)), 12
 #: Pauses that differ by less are the same; that differ by more are meant to; in between nobody knows.
 A_TENTH, A_QUARTER = 0.1, 0.25
 #: How much longer the deadlines are made, where a busy machine may be why there was no time for anything else.
@@ -65,10 +68,11 @@ def test_a_moments_failure_is_retried(stage: Stage) -> None:
 def test_it_obeys_retry_after(stage: Stage) -> None:
     """It does not ask again before Retry-After has passed: after a submit, a poll, a 503."""
     second = 1
+    start = partial(Client, stage, longest_pause=second / 2)  # which limits the client's own pauses, and no others
     clients = [
-        Client(stage, submits=[task("pending", second, 202)]),
-        Client(stage, [task("running", second), COMPLETED]),
-        Client(stage, submits=[Reply(503, BUSY.body, {"Retry-After": str(second)}), ACCEPTED]),
+        start(submits=[task("pending", second, 202)]),
+        start([task("running", second), COMPLETED]),
+        start(submits=[Reply(503, BUSY.body, {"Retry-After": str(second)}), ACCEPTED]),
     ]
     for number, client in enumerate(clients):
         client.outcome(second + PATIENCE_SECONDS)
@@ -76,7 +80,12 @@ def test_it_obeys_retry_after(stage: Stage) -> None:
         which = 1 if number == 1 else 0  # the request whose answer has a Retry-After
         if len(requests) > which + 1 and requests[which + 1].at - requests[which].at < 0.9 * second:
             seen = f"the answer says Retry-After: {second}, and the next request comes before that"
-            raise client.wrong("POLLS_TOO_OFTEN", seen)
+            raise client.wrong(
+                "POLLS_TOO_OFTEN",
+                seen,
+                likely="Retry-After is not read after this answer, or LONGEST_PAUSE limits it too.",
+                next_step="wait for as many seconds as the last answer's Retry-After says, however many they are.",
+            )
         client.returns_the_result()
 
 
@@ -134,13 +143,31 @@ def _pauses_of(clients: list[Client], seconds: float) -> list[list[float]]:
 
 
 def test_the_pauses_have_an_upper_limit(stage: Stage) -> None:
-    """However long it takes, no pause is longer than LONGEST_PAUSE."""
-    polls = 12  # without a limit, the twelfth pause would be half a minute
-    client = Client(stage, [*[RUNNING] * polls, COMPLETED], longest_pause=2 * FIRST_PAUSE)
-    if client.outcome(2 * PATIENCE_SECONDS) is None and len(client.polls) <= polls:
-        seen = f"it has polled fewer than {polls} times, where a fraction of the time is enough"
-        raise client.wrong("PAUSES_TOO_LONG", seen, few=True)
-    client.returns_the_result()
+    """However long it takes, no pause is longer than LONGEST_PAUSE, and up to that they are random."""
+    for polls, longest_pause in LIMITS:
+        client = Client(stage, [*[RUNNING] * polls, COMPLETED], longest_pause=longest_pause)
+        outcome = client.outcome(polls * longest_pause + 2 * PATIENCE_SECONDS)
+        if outcome is None and len(client.polls) <= polls:
+            seen = f"it has polled fewer than {polls} times, where a fraction of the time is enough"
+            raise client.wrong("PAUSES_TOO_LONG", seen, few=True)
+        if outcome and "TimeoutError" in outcome.get("raised", []):
+            raise client.wrong(
+                "GIVES_UP_TOO_SOON",
+                f"{raised(outcome)}, and its deadline is far away",
+                likely="it counts its polls, or has a limit of its own beside the caller's.",
+                next_step="go on for as long as the caller has said: `while True`, inside `asyncio.timeout(deadline)`.",
+                few=True,
+            )
+        client.returns_the_result()
+        if sorted(client.pauses()[-AT_THE_LIMIT:])[1] < 0.9 * longest_pause:
+            return
+    raise client.wrong(
+        "NO_JITTER",
+        f"LONGEST_PAUSE_SECONDS is {longest_pause:g}: once its pauses have come to that, none is shorter",
+        likely="the limit is put on the random time: whatever is above it becomes the limit itself.",
+        next_step="make the limit first, then a random time up to it: `random.uniform(0, min(LONGEST_PAUSE, …))`.",
+        few=True,
+    )
 
 
 def test_a_clients_error_is_raised_at_once(stage: Stage) -> None:
@@ -202,6 +229,14 @@ def _must_give_up(what: str, client: Client) -> None:
             likely="on this way round the loop there is no pause, or one that does not grow.",
             next_step="after a 503 and after a broken connection, wait for `pause(…)` before the next attempt.",
             few=True,
+            error=False,
+        )
+    if len(client.submits) > 1:
+        raise client.wrong(
+            "SUBMITTED_TWICE",
+            what,
+            likely="a limit for each request ends the submit, and it is sent again. The first may have been accepted.",
+            next_step="let one request take all the time there is: `timeout=deadline`, where the client is made.",
             error=False,
         )
     client.good()
