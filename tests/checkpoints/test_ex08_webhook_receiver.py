@@ -56,6 +56,12 @@ class Sender:
         if not 400 <= self.post(what, body, headers).status < 500:
             raise Wrong(code)
 
+    def repeat(self, what: str, task_id: str, body: bytes) -> None:
+        """Send a delivery once more: with the same id, and a timestamp and a signature of its own."""
+        again = signed_headers(self.secret, f"msg_{task_id}", body, age=-1)
+        if not 200 <= self.post(what, body, again).status < 300:
+            raise Wrong("REPEAT_REFUSED")
+
     def worked_on(self, task_id: str, what: str) -> Run:
         """The work on a callback, which must begin in time."""
         run = self.app.desk.wait_for(prompt(task_id), self.app.patience)
@@ -76,10 +82,10 @@ class Sender:
             if run := self.app.desk.wait_for(prompt(task_id), self.app.patience):
                 run.finish()
 
-    def handled_once(self, task_id: str, what: str) -> None:
+    def handled_once(self, task_id: str, what: str, likely: str = "", next_step: str = "") -> None:
         """Nothing may have been worked on twice."""
         if len(self.app.desk.of(prompt(task_id))) > 1:
-            raise Wrong("HANDLED_TWICE", f"the work on {what} has begun more than once")
+            raise Wrong("HANDLED_TWICE", f"the work on {what} has begun more than once", likely, next_step)
 
     def silent(self, error: NoAnswer) -> Wrong:
         """What it means that nobody answers."""
@@ -180,17 +186,31 @@ def test_a_stale_delivery_is_refused(sender: Sender) -> None:
 
 @pytest.mark.points(2)
 def test_a_repeat_is_taken_and_not_worked_on_again(sender: Sender) -> None:
-    """A repeat is answered like the first, and worked on once, even when two come at the same moment."""
+    """A repeat is taken and not worked on, whether at the same moment or long after. Nothing else is a repeat."""
     task_id, body, headers = sender.delivery()
     sender.take("a genuine one", body, headers)
     run = sender.worked_on(task_id, "genuine one")
-    # The next attempt of a delivery has the same id, and a timestamp and a signature of its own.
-    again = signed_headers(sender.secret, f"msg_{task_id}", body, age=-1)
-    if not 200 <= sender.post("the same delivery again", body, again).status < 300:
-        raise Wrong("REPEAT_REFUSED")
+    sender.repeat("the same delivery again", task_id, body)
     run.finish()
     sender.marker()
     sender.handled_once(task_id, "the repeat")
+    sender.repeat("the same delivery again, long after its work is done", task_id, body)
+    sender.marker()
+    sender.handled_once(
+        task_id,
+        "the late repeat",
+        likely="an id is forgotten when its work is done, or when the next delivery comes.",
+        next_step="keep it: a sender whose answer was lost on the way sends it all again, minutes or hours later.",
+    )
+    sender.take("another delivery, which says the same", body, signed_headers(sender.secret, "msg_another", body))
+    if (other := sender.app.desk.wait_for(prompt(task_id), sender.app.patience, number=2)) is None:
+        raise Wrong(
+            "CALLBACK_DROPPED",
+            "the work on it does not begin",
+            likely="what was taken is known by its task_id or its body. Two deliveries may well say the same.",
+            next_step="remember the header `webhook-id`: all attempts at one delivery have the same, and no other has.",
+        )
+    other.finish()
     twin, body, headers = sender.delivery()
     sender.app.timeline.note(f"POST {_PATH} (one delivery, five times at the same moment)")
     with ThreadPoolExecutor(5) as threads:
