@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from exercises.course import SOLUTIONS, course
 from tests.checkpoints.patience import PATIENCE_SECONDS
 from tests.exits import as_a_shell_says
 from tests.kit.command import KIT, environment
+from tests.kit.interrupted import interrupted_in
 from tests.kit.marked import running
 from tests.waiting import eventually
 
@@ -132,24 +132,6 @@ def test_an_interrupt_ends_everything_in_one_line(mark: str, tmp_path: Path, num
     assert out.splitlines()[-1].startswith("kit: Interrupted."), out
     assert as_a_shell_says(check.returncode) == 130
     assert running(mark) == []
-
-
-def interrupted_in(imported: str, mark: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """`kit`, with Ctrl-C in the middle of an import."""
-    (folder / f"{imported}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
-    # A shell may have started the tests with SIGINT ignored, which a child inherits.
-    heeded = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", heeded, *KIT, *arguments],
-        env={**environment({}), mark: "1", "PYTHONPATH": os.pathsep.join([str(folder), str(SOLUTIONS.parent)])},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize("imported", ["dataclasses", "typer"])

@@ -19,7 +19,8 @@ from exercises.course import SOLUTIONS, course
 from exercises.workspace import Workspace
 from tests.exits import as_a_shell_says
 from tests.kit.command import KIT, environment
-from tests.waiting import eventually
+from tests.kit.interrupted import interrupted_in
+from tests.kit.marked import running
 
 FIRST = course()[0]
 DEADLINE_SECONDS = 40
@@ -113,10 +114,8 @@ def test_ctrl_c_stops_it_in_one_line(watch: Terminal) -> None:
     assert psutil.wait_procs(children, DEADLINE_SECONDS)[1] == []
 
 
-def test_an_early_ctrl_c_stops_it_in_one_line_too(watch: Terminal) -> None:
-    kit = psutil.Process(watch.process.pid)
-    children = eventually(kit.children, bool)  # what a check needs is being imported
-    watch.process.send_signal(signal.SIGINT)
-    assert watch.until("kit: Stopped watching.") == "kit: Stopped watching."
-    assert as_a_shell_says(watch.process.wait(DEADLINE_SECONDS)) == 130
-    assert psutil.wait_procs(children, DEADLINE_SECONDS)[1] == []
+def test_an_early_ctrl_c_stops_it_in_one_line_too(mine: Path, mark: str) -> None:
+    ended = interrupted_in("watchfiles", mark, mine, "watch")
+    assert (as_a_shell_says(ended.returncode), ended.stdout) == (130, "")
+    assert ended.stderr == "kit: Stopped watching.\n"
+    assert running(mark) == []
