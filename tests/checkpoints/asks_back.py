@@ -1,4 +1,7 @@
-"""A receiver of callbacks that asks for the status before it answers: is it told what it could have read itself?"""
+"""A receiver of callbacks that asks for the status before it answers: is it told what it could have read itself?
+
+Its answer is held back until it is let go: until then nothing that comes after a delivery has happened to the task.
+"""
 
 from concurrent.futures import Future
 
@@ -26,6 +29,8 @@ class AsksBack:
             self._seen.set_result(ask(app.url, "GET", path, within=app.patience) if task.task_id else None)
         except NoAnswer as error:
             self._seen.set_result(error)
+        if task.task_id:
+            self._receiver.hold()
 
     def could_have_read_it(self, task: Task) -> None:
         """Diagnose a callback that came before its outcome could be read."""

@@ -19,6 +19,8 @@ class Request:
     headers: Mapping[str, str]  # names in lower case
     body: bytes
     at: float = field(default_factory=time.monotonic)
+    #: Set when the answer is on its way.
+    answered: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
 
     @property
     def json(self) -> Any:
@@ -67,6 +69,7 @@ class Peer:
                 handler.send_header("content-length", str(len(body)))
                 handler.end_headers()
                 handler.wfile.write(body)
+                request.answered.set()
 
             do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 the names in the base class
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from tests.checkpoints.app import App, Task
+from tests.checkpoints.app import App, Json, Task
 from tests.checkpoints.callback import TIME_ZONE
 from tests.checkpoints.peer import Peer, Reply, Request
 from tests.checkpoints.processes import HTTPX, WEBHOOKS
@@ -15,6 +15,7 @@ from tests.checkpoints.report import raised_in
 from tests.checkpoints.signing import new_secret
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import NotFromOutside, Wrong
+from tests.checkpoints.wire import FIELDS
 
 _ELSEWHERE = "/elsewhere"
 #: Seconds: so short that a check is quick, and so long that the fourth pause is more than a busy machine's doing.
@@ -69,6 +70,22 @@ class Delivery:
             raise self._missing(number, wanted, within)
         return self.attempts[number - 1]
 
+    def must_leave(self, before: Json) -> None:
+        """Diagnose a task that is not what it was before its delivery was over."""
+        try:
+            now = self._receiver.app.status(self.task)
+            if changed := [name for name in FIELDS if now.get(name) != before.get(name)]:
+                was, is_ = before.get(changed[0]), now.get(changed[0])
+                raise Wrong("OUTCOME_CHANGED", f"its {changed[0]!r} was {was!r} before, and is {is_!r}")
+        except Wrong as wrong:
+            if wrong.code == "FORGOTTEN_TOO_SOON":
+                wrong.likely = "the task is thrown away when its delivery is over."
+                wrong.next_step = "keep it: whoever missed the callback, or mislaid it, still asks for the status."
+            elif wrong.code in {"OUTCOME_CHANGED", "STATUS_WENT_BACK", "WRONG_WORDS"}:
+                wrong.likely = "the task is written to once more when its delivery is over."
+                wrong.next_step = "leave the task as it is: its outcome stays true, whoever knows it."
+            raise
+
     def note(self, most: int) -> None:
         """Write down what has come."""
         for number, request in list(enumerate(self.attempts, 1))[self._noted : most]:
@@ -104,7 +121,7 @@ class Receiver:
         self._peers = [Peer(self._answer)]
         self.secret = new_secret()
         #: For ever silent, and with a 503 when that was too long.
-        self.silent = Say(Reply(503), "no answer", lambda _: self._hold())
+        self.silent = Say(Reply(503), "no answer", lambda _: self.hold())
 
     def __enter__(self) -> Self:
         return self
@@ -190,8 +207,13 @@ class Receiver:
         say.first(request)
         return say.reply
 
-    def _hold(self) -> None:
+    def hold(self) -> None:
+        """Answer nothing until `release`."""
         self._released.wait()
+
+    def held(self, reply: Reply, told: str = "") -> Say:
+        """An answer that is held back until `release`."""
+        return Say(reply, told, lambda _: self.hold())
 
     def elsewhere(self) -> Say:
         """A redirect to a receiver that would take it."""

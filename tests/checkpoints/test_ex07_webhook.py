@@ -91,18 +91,22 @@ def test_what_is_not_taken_is_sent_again(stage: Stage) -> None:
 
 
 def test_what_is_taken_is_not_sent_again(stage: Stage) -> None:
-    """Once any 2xx has come, nothing more is sent."""
+    """Once any 2xx has come, nothing more is sent, and the task is what it was."""
     receiver = stage.enter(Receiver(stage))
-    receiver.serve()
-    taken = receiver.complete(Say(Reply(226)), TAKEN)  # the least known of them: whoever has made a list misses it
-    taken.attempt()
-    # Its next attempt would come before the third of a delivery that began later.
+    app = receiver.serve()
+    # 226 is the least known of them: whoever has made a list misses it.
+    taken = receiver.complete(receiver.held(Reply(226)), TAKEN)
+    before = app.completed(taken.task)
+    receiver.release()
+    taken.attempt().answered.wait(app.patience)
+    # Its next attempt, and what is done to the task, would come before the third of a delivery that began later.
     later = receiver.complete(BUSY, BUSY, TAKEN)
     for number in (1, 2, 3):
         later.attempt(number)
     if len(taken.attempts) > 1:
         taken.note(2)
         raise Wrong("CALLBACK_REPEATED")
+    taken.must_leave(before)
 
 
 @contextmanager
@@ -252,8 +256,9 @@ def test_it_gives_up_and_leaves_the_task_alone(stage: Stage) -> None:
     receiver = stage.enter(Receiver(stage))
     attempts = 3
     app = receiver.serve(attempts=attempts)
-    first = receiver.complete(CUT)
-    record = app.completed(first.task)
+    first = receiver.complete(receiver.held(CUT.reply, CUT.told), CUT)
+    before = app.completed(first.task)
+    receiver.release()
     for number in range(1, attempts + 1):
         try:
             first.attempt(number)
@@ -272,9 +277,4 @@ def test_it_gives_up_and_leaves_the_task_alone(stage: Stage) -> None:
         if len(delivery.attempts) > attempts:
             delivery.note(attempts + 1)
             raise Wrong("NEVER_ENOUGH", f"ATTEMPTS is {attempts}")
-    try:
-        app.completed(first.task, record["result"])
-    except Wrong as wrong:
-        wrong.likely = "the failure of the delivery is written into the task."
-        wrong.next_step = "leave the task as it is: its outcome stays true, whoever knows it."
-        raise
+    first.must_leave(before)
