@@ -215,7 +215,7 @@ def _grow(stage: Stage, first_pause: float, pauses: int, times: float) -> bool:
 
 @pytest.mark.points(2)
 def test_each_attempt_is_signed_anew(stage: Stage) -> None:
-    """Every attempt has the id of its delivery, and a timestamp and a signature of its own."""
+    """Every attempt has the id and the body of its delivery, and a timestamp and a signature of its own."""
     receiver = stage.enter(Receiver(stage))
     receiver.serve()
     delivery = receiver.complete(Say(Reply(503), "503, in the next second", next_second), TAKEN)
@@ -232,6 +232,13 @@ def test_each_attempt_is_signed_anew(stage: Stage) -> None:
             "the callback for another task has the same webhook-id",
             likely="one id stands for all: it is written into the code, or made when the app is loaded.",
             next_step="make the id of the task's own, `msg_` and the task_id.",
+        )
+    if second.body != first.body:
+        raise Wrong(
+            "CALLBACK_WRONG",
+            "the second attempt has the id of the first, and another body",
+            likely="the body is made inside the loop, and is not the same each time.",
+            next_step="make the bytes once, before the loop: whoever knows the id by now will not look at them again.",
         )
     signed(second, receiver.secret)
     if int(second.headers["webhook-timestamp"]) <= int(first.headers["webhook-timestamp"]):
