@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import json
 import os
+import random
 import socket
 import sys
 from typing import Any
@@ -15,6 +16,8 @@ def web(app: str, listener: int) -> None:
 
     module, _, attribute = app.partition(":")
     found = getattr(importlib.import_module(module), attribute)
+    if seed := os.environ.get("KIT_RANDOM_SEED"):  # whoever leaves something to chance has the same luck in every run
+        random.seed(int(seed))
     config = uvicorn.Config(found, access_log=False, log_level="warning", ws="none")
     server, sockets = uvicorn.Server(config), [socket.socket(fileno=listener)]
     if os.environ.get("PYTHONASYNCIODEBUG"):  # on Python 3.11 uvicorn itself switches this mode off

@@ -133,7 +133,14 @@ class Receiver:
         for peer in self._peers:
             peer.__exit__(kind, error, traceback)
 
-    def serve(self, attempts: int = 9, first_pause: float = FIRST_PAUSE, timeout: float = 30, workers: int = 2) -> App:
+    def serve(
+        self,
+        attempts: int = 9,
+        first_pause: float = FIRST_PAUSE,
+        timeout: float = 30,
+        workers: int = 2,
+        random_seed: str = "",
+    ) -> App:
         """Start the learner's app, which is to call here."""
         self._stage.load([*HTTPX, *WEBHOOKS])
         self.app = self._stage.serve(
@@ -143,6 +150,7 @@ class Receiver:
             ATTEMPT_TIMEOUT_SECONDS=str(timeout),
             WORKERS=str(workers),
             TZ=TIME_ZONE,
+            KIT_RANDOM_SEED=random_seed,
         )
         return self.app
 
