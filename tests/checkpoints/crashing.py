@@ -1,0 +1,168 @@
+"""The learner's app and workers where processes are killed, and the receiver that is told what became of the tasks."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from tests.checkpoints.app import App, Task
+from tests.checkpoints.callback import tells
+from tests.checkpoints.desk import Run
+from tests.checkpoints.patience import crowding
+from tests.checkpoints.peer import Peer, Reply, Request
+from tests.checkpoints.processes import HTTPX
+from tests.checkpoints.stage import Stage
+from tests.checkpoints.verdict import NotFromOutside, Wrong
+from tests.checkpoints.worked import Worked
+
+#: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed.
+VISIBILITY, LONG = 0.6, 300.0
+RETRY = 0.05
+#: Celery may see only at its next round, five seconds later, that a process of its pool is gone (`AsynPool.timers`).
+NEXT_ROUND = 6.0
+#: MANY where a machine that is slow may have a living worker's message delivered once more.
+MOST_RUNS, MANY = 2, 9
+TAKEN, BUSY = Reply(204), Reply(503)
+
+
+class Crashing:
+    """The learner's app and workers, and the receiver of its callbacks. Leaving the block lets go of what it holds."""
+
+    def __init__(self, stage: Stage) -> None:
+        if stage.url:
+            raise NotFromOutside("it kills the workers, and needs the kit's own agent")
+        self._stage = stage
+        self._refusals: dict[str, int] = {}
+        self._held: set[str] = set()
+        self._let_go = threading.Event()
+        self.peer = Peer(self._answer)
+
+    def begin(self, *, kills_workers: bool = False) -> Worked:
+        """Start everything."""
+        self.visibility = VISIBILITY * crowding() if kills_workers else LONG
+        self._stage.load(HTTPX)
+        self.worked = Worked(
+            self._stage,
+            VISIBILITY_SECONDS=str(self.visibility),
+            MOST_RUNS=str(MANY if kills_workers else MOST_RUNS),
+            RETRY_SECONDS=str(RETRY),
+        )
+        return self.worked
+
+    @property
+    def app(self) -> App:
+        """The web process."""
+        return self.worked.app
+
+    def submit(self, path: str = "/hook") -> Task:
+        """Submit a task whose outcome is to be told at this path."""
+        return self.app.submit(callback_url=f"{self.peer.url}{path}")
+
+    def refuse(self, path: str, times: int, *, then_hold: bool = False) -> None:
+        """Answer so many callbacks at this path with 503, and keep the next one waiting for its answer."""
+        self._refusals[path] = times
+        if then_hold:
+            self._held.add(path)
+
+    def callbacks(self, task: Task) -> list[Request]:
+        """The callbacks that tell this task, oldest first."""
+        return self.peer.matching(lambda request: _is_of(request, task))
+
+    def told(self, task: Task, status: str, number: int = 1, later: float = 0) -> Request:
+        """A callback that tells this outcome, which must come in time."""
+        self.peer.wait_for(number, self.app.patience + later, lambda request: _is_of(request, task))
+        came = self.callbacks(task)
+        if len(came) < number:
+            others = [request for request in list(self.peer.requests) if not isinstance(request.json, dict)]
+            if others:
+                tells(others[0], task.task_id)
+            raise _missing(number)
+        request = came[number - 1]
+        self.app.timeline.note(f"POST {request.path} tells {task.task_id}", at=request.at)
+        tells(request, task.task_id, self.app.status(task, note=False))
+        if not request.headers.get("webhook-id"):
+            raise Wrong("WEBHOOK_ID_WRONG", "the callback has no webhook-id")
+        if request.headers["webhook-id"] != came[0].headers.get("webhook-id"):
+            raise Wrong("WEBHOOK_ID_WRONG", "another webhook-id than in the callback before")
+        if request.json["status"] != status:
+            raise Wrong("CALLBACK_WRONG", f'its "status" is {request.json["status"]!r}')
+        return request
+
+    def told_once(self, *tasks: Task) -> None:
+        """Nobody's outcome may have been told twice, where nothing had happened."""
+        for task in tasks:
+            if len(self.callbacks(task)) > 1:
+                raise Wrong(
+                    "CALLBACK_REPEATED",
+                    f"{task.task_id} is told {len(self.callbacks(task))} times",
+                    likely="the telling is handed over in two places, on one way through `work`.",
+                    next_step="hand it over once, as the last line of `work`.",
+                )
+
+    def ran(self, task: Task, times: int) -> None:
+        """The agent may not have been called more often."""
+        if len(self.app.desk.of(task.prompt)) > times:
+            raise Wrong("RAN_TWICE", f"the agent is called again for {task.task_id}, which was finished")
+
+    def again(self, task: Task, number: int, *, elsewhere: bool = False) -> Run:
+        """The agent's run for a task whose process was killed; or its whole worker: then it is run elsewhere."""
+        try:
+            run = self.worked.started(task, number, self.app.patience + (self.visibility if elsewhere else NEXT_ROUND))
+        except Wrong as wrong:
+            if wrong.code != "PENDING_FOREVER":
+                raise
+            likely = (
+                "the message was acknowledged when it was taken (without `task_acks_late`), or it was thrown away with "
+                "the lost process (without `task_reject_on_worker_lost`)."
+            )
+            next_step = "set both: acknowledged when the task is done, and put back when its process is lost."
+            if elsewhere:
+                likely = (
+                    "it was acknowledged when it was taken, or the broker keeps it for longer than VISIBILITY_SECONDS."
+                )
+                next_step = "set `task_acks_late`, and leave the `visibility_timeout` as it was given, in seconds."
+            if self.app.status(task, note=False)["status"] == "failed":
+                likely = "it is given up before its time: the runs of all tasks are counted together, or one too many."
+                next_step = "count under a name of each task's own, and give up when there are more than MOST_RUNS."
+            raise Wrong("NOT_RUN_AGAIN", wrong.seen, likely, next_step) from None
+        self.app.timeline.amend(", once more")
+        return run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._let_go.set()
+        self.peer.__exit__(kind, error, traceback)
+
+    def _answer(self, request: Request) -> Reply:
+        if (left := self._refusals.get(request.path, 0)) > 0:
+            self._refusals[request.path] = left - 1
+            return BUSY
+        if request.path in self._held:
+            self._held.remove(request.path)
+            self._let_go.wait()
+        return TAKEN
+
+
+def _is_of(request: Request, task: Task) -> bool:
+    return isinstance(request.json, dict) and request.json.get("task_id") == task.task_id
+
+
+def _missing(number: int) -> Wrong:
+    if number == 1:
+        return Wrong(
+            "CALLBACK_NOT_SENT",
+            "no callback comes",
+            likely="`tell.delay(…)` is not reached on this path, or `tell` raises before it calls anybody.",
+            next_step="let every path through `work` end with `tell.delay(…)`, and look at the worker's output.",
+        )
+    return Wrong(
+        "CALLBACK_NOT_RETRIED",
+        "no other callback comes",
+        likely="Celery is not told to try again on this answer, or gives up too soon: its own limit is three retries, "
+        "three minutes apart.",
+        next_step="let a bad answer raise (`raise_for_status`), and say in the decorator for which exception, after "
+        "how long and how often to try again.",
+    )
