@@ -64,8 +64,9 @@ def work(task_id: str) -> None:
 @celery.task
 def tell(task_id: str) -> None:
     """A task of its own, so that it is safe in the queue, and is run again when its worker dies."""
-    # TODO 4: POST the task as JSON to its "callback_url", with the header webhook-id: the same however often it is
-    #         told. When the receiver cannot be reached, or answers with an error (raise_for_status), let Celery run
-    #         this again after RETRY_SECONDS, up to MOST_RETRIES times, by the options of the decorator above:
-    #         `autoretry_for`, `default_retry_delay`, `max_retries`.
+    # TODO 4: POST the task as JSON to its "callback_url", with the header webhook-id: one for each outcome, the same
+    #         however often it is told, and whoever hands it over. When the receiver cannot be reached, hangs up, or
+    #         answers with an error (raise_for_status), let Celery run this again after RETRY_SECONDS, up to
+    #         MOST_RETRIES times, by the options of the decorator above: `autoretry_for`, `default_retry_delay`,
+    #         `max_retries`.
     raise NotImplementedError("TODO 4, in tell")

@@ -10,6 +10,7 @@ from tests.checkpoints.desk import Run
 from tests.checkpoints.patience import crowding
 from tests.checkpoints.peer import Peer, Reply, Request
 from tests.checkpoints.processes import HTTPX
+from tests.checkpoints.receiver import CUT, TAKEN, Say
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import NotFromOutside, Wrong
 from tests.checkpoints.worked import Worked
@@ -21,7 +22,6 @@ RETRY = 0.05
 NEXT_ROUND = 6.0
 #: MANY where a machine that is slow may have a living worker's message delivered once more.
 MOST_RUNS, MANY = 2, 9
-TAKEN, BUSY = Reply(204), Reply(503)
 
 
 class Crashing:
@@ -31,10 +31,11 @@ class Crashing:
         if stage.url:
             raise NotFromOutside("it kills the workers, and needs the kit's own agent")
         self._stage = stage
-        self._refusals: dict[str, int] = {}
-        self._held: set[str] = set()
+        self._says: dict[str, tuple[Say, ...]] = {}
         self._let_go = threading.Event()
         self.peer = Peer(self._answer)
+        #: Keeps a callback waiting for its answer.
+        self.silent = Say(Reply(204), "no answer", lambda _: self._hold())
 
     def begin(self, *, kills_workers: bool = False) -> Worked:
         """Start everything."""
@@ -57,11 +58,9 @@ class Crashing:
         """Submit a task whose outcome is to be told at this path."""
         return self.app.submit(callback_url=f"{self.peer.url}{path}")
 
-    def refuse(self, path: str, times: int, *, then_hold: bool = False) -> None:
-        """Answer so many callbacks at this path with 503, and keep the next one waiting for its answer."""
-        self._refusals[path] = times
-        if then_hold:
-            self._held.add(path)
+    def say(self, path: str, *says: Say) -> None:
+        """What the first callbacks at this path are answered. All others are taken."""
+        self._says[path] = says
 
     def callbacks(self, task: Task) -> list[Request]:
         """The callbacks that tell this task, oldest first."""
@@ -75,9 +74,10 @@ class Crashing:
             others = [request for request in list(self.peer.requests) if not isinstance(request.json, dict)]
             if others:
                 tells(others[0], task.task_id)
-            raise _missing(number)
-        request = came[number - 1]
-        self.app.timeline.note(f"POST {request.path} tells {task.task_id}", at=request.at)
+            raise _missing(number, self._said(came[-1]) if came else None)
+        request, said = came[number - 1], self._said(came[number - 1])
+        answer = "" if said is TAKEN else f" → {said.told or said.reply.status}"
+        self.app.timeline.note(f"POST {request.path} tells {task.task_id}{answer}", at=request.at)
         tells(request, task.task_id, self.app.status(task, note=False))
         if not request.headers.get("webhook-id"):
             raise Wrong("WEBHOOK_ID_WRONG", "the callback has no webhook-id")
@@ -137,26 +137,39 @@ class Crashing:
         self.peer.__exit__(kind, error, traceback)
 
     def _answer(self, request: Request) -> Reply:
-        if (left := self._refusals.get(request.path, 0)) > 0:
-            self._refusals[request.path] = left - 1
-            return BUSY
-        if request.path in self._held:
-            self._held.remove(request.path)
-            self._let_go.wait()
-        return TAKEN
+        say = self._said(request)
+        say.first(request)
+        return say.reply
+
+    def _said(self, request: Request) -> Say:
+        says = self._says.get(request.path, ())
+        before = self.peer.matching(lambda one: one.path == request.path)
+        number = next(number for number, one in enumerate(before) if one is request)
+        return says[number] if number < len(says) else TAKEN
+
+    def _hold(self) -> None:
+        self._let_go.wait()
 
 
 def _is_of(request: Request, task: Task) -> bool:
     return isinstance(request.json, dict) and request.json.get("task_id") == task.task_id
 
 
-def _missing(number: int) -> Wrong:
+def _missing(number: int, last: Say | None) -> Wrong:
     if number == 1:
         return Wrong(
             "CALLBACK_NOT_SENT",
             "no callback comes",
             likely="`tell.delay(…)` is not reached on this path, or `tell` raises before it calls anybody.",
             next_step="let every path through `work` end with `tell.delay(…)`, and look at the worker's output.",
+        )
+    if last is CUT:
+        return Wrong(
+            "CALLBACK_NOT_RETRIED",
+            "no other callback comes",
+            likely="bad answers are tried again, and broken connections are not: the exception has another class, or "
+            "`tell` catches it.",
+            next_step="try again for `httpx.HTTPError`, the parent of both kinds, and let it out of `tell`.",
         )
     return Wrong(
         "CALLBACK_NOT_RETRIED",

@@ -7,13 +7,14 @@ right solution would have brought it back, and that nothing comes is known when 
 import pytest
 
 from tests.checkpoints.crashing import MOST_RUNS, NEXT_ROUND, Crashing
+from tests.checkpoints.receiver import BUSY, CUT
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
 
 pytestmark = pytest.mark.side_by_side
 
-#: More refusals than Celery gets over by itself: its default is three more tries.
-REFUSALS = 5
+#: More than Celery gets over by itself: its default is three more tries.
+REFUSALS = (BUSY, CUT, BUSY, BUSY, BUSY)
 
 
 @pytest.mark.points(2)
@@ -106,16 +107,17 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(stage: Stage) -> Non
 def test_an_outcome_is_told_until_it_is_taken(stage: Stage) -> None:
     """A receiver that refuses is asked again; killed while it tells, a worker does not keep it to itself."""
     crashing = stage.enter(Crashing(stage))
-    crashing.refuse("/busy", REFUSALS, then_hold=True)
+    crashing.say("/busy", *REFUSALS, crashing.silent)
     worked = crashing.begin()
     app = worked.app
     task = crashing.submit("/busy")
     app.completed(task, app.finish(task, worked.started(task)))
-    for number in range(1, REFUSALS + 2):
+    held = len(REFUSALS) + 1
+    for number in range(1, held + 1):
         crashing.told(task, "completed", number)
     worked.kill_pool()
     try:
-        crashing.told(task, "completed", REFUSALS + 2, later=NEXT_ROUND)
+        crashing.told(task, "completed", held + 1, later=NEXT_ROUND)
     except Wrong as wrong:
         raise Wrong("NOT_TOLD_AGAIN", wrong.seen) if wrong.code == "CALLBACK_NOT_RETRIED" else wrong from None
     app.completed(task)
