@@ -98,6 +98,17 @@ class Crashing:
                     next_step="hand it over once, as the last line of `work`.",
                 )
 
+    def deliver_again(self, task: Task, message: str, times: int = 1) -> int:
+        """Deliver the message of a finished task so many times more, and give the number of the callbacks so far.
+
+        Each time `work` hands the telling over once more. One that looks whether it was told may leave it at that.
+        """
+        told = len(self.callbacks(task)) + times
+        if message:
+            self.worked.deliver_again(task, message, times)
+            self.peer.wait_for(told, self.app.patience, lambda request: _is_of(request, task))
+        return len(self.callbacks(task))
+
     def ran(self, task: Task, times: int) -> None:
         """The agent may not have been called more often."""
         if len(self.app.desk.of(task.prompt)) > times:

@@ -1,19 +1,25 @@
 """What the learner's code needs beside itself: a real Redis."""
 
+import json
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from uuid import uuid4
 
 from patterns.processes import Family, ProcessFailed
+from tests.checkpoints.redis_wire import Reply, ask_redis
 from tests.checkpoints.verdict import Inconclusive
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from patterns.redis_server import RedisServer
+
+
+_SILENT = "The Redis of this run does not answer. Run the check again."
 
 
 class PrivateRedis:
@@ -26,7 +32,7 @@ class PrivateRedis:
     def empty(self) -> None:
         """Take out everything. Raises `Inconclusive` when it does not answer."""
         if not self._server.empty():
-            raise Inconclusive("The Redis of this run does not answer. Run the check again.")
+            raise Inconclusive(_SILENT)
 
     def pass_time(self, seconds: float) -> None:
         """Leave it as it will be so many seconds from now: without what was to be kept for less."""
@@ -37,6 +43,18 @@ class PrivateRedis:
                     if 0 <= client.pttl(key) < 1000 * seconds:
                         client.delete(key)
 
+    def taken(self, about: str) -> str:
+        """The message with this text in it that a Celery worker has taken, and not acknowledged yet."""
+        kept = self._ask("HVALS", "unacked")
+        return next((str(entry) for entry in kept or [] if about in str(entry)), "")
+
+    def deliver(self, taken: str) -> None:
+        """Put a message that was taken into its queue once more, as a broker that takes its worker for dead."""
+        message, _, queue = json.loads(taken)
+        message["headers"]["redelivered"] = message["properties"]["delivery_info"]["redelivered"] = True
+        message["properties"]["delivery_tag"] = str(uuid4())  # the first delivery may not be acknowledged yet
+        self._ask("RPUSH", queue, json.dumps(message))
+
     @contextmanager
     def stands_still(self) -> Iterator[None]:
         """As long as the block lasts, it takes connections and answers nothing."""
@@ -45,6 +63,12 @@ class PrivateRedis:
             yield
         finally:
             self._server.child.kill(signal.SIGCONT)
+
+    def _ask(self, *words: str) -> Reply:
+        try:
+            return ask_redis(self.url, *words)
+        except OSError:
+            raise Inconclusive(_SILENT) from None
 
     def _client(self) -> "Redis":
         import redis  # most exercises need none, and should not wait for it

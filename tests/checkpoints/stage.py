@@ -163,6 +163,12 @@ class Stage:
         """Let what a process will import be there already when it is started."""
         self._forks.load(modules)
 
+    @property
+    def broker(self) -> PrivateRedis:
+        """The Redis, once it was asked for."""
+        assert self._redis
+        return self._redis
+
     def redis(self) -> str:
         """The URL of a real Redis, with nothing in it."""
         # Whoever needs a Redis here imports Celery in every process. Both take a moment, so side by side.

@@ -92,6 +92,17 @@ class Worked:
                 time.sleep(0.001)
         parent.resume()
 
+    def message_of(self, task: Task) -> str:
+        """The message of a task that is at work just now; empty when it is acknowledged already."""
+        return self._stage.broker.taken(task.task_id)
+
+    def deliver_again(self, task: Task, message: str, times: int) -> None:
+        """Let the broker deliver a message so many times more."""
+        for _ in range(times):
+            self._stage.broker.deliver(message)
+        again = "once more" if times == 1 else f"{times} times more"
+        self._stage.timeline.note(f"the broker delivers the message of {task.task_id} {again}")
+
     def started(self, task: Task, number: int = 1, within: float | None = None) -> Run:
         """The agent's run for a task, which must begin in time, in a worker's process."""
         try:
