@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.checkpoints.app import App
+from tests.checkpoints import wire
+from tests.checkpoints.app import App, Task
+from tests.checkpoints.asking import NoAnswer, ask
+from tests.checkpoints.desk import Run
 from tests.checkpoints.verdict import Wrong
 
 
@@ -41,19 +44,55 @@ def test_two_tasks_do_not_mix(app: App) -> None:
     """Two tasks at once have two ids, and each gets its own answer."""
     first = app.submit()
     run = app.started(first)
+    app.until(first, "running")
     second = app.submit()
     if first.task_id == second.task_id:
         raise Wrong("TASKS_MIXED_UP", "both submits were answered with the same id")
-    answer = app.completed(second, app.finish(second, app.started(second)))["result"]
+    answer = app.completed(second, app.finish(second, beside(app, second, first, run)))["result"]
+    # Alone the first task was told as it should, and the second one to its end: what is amiss now comes of the two.
     try:
         app.until(first, "running")
+        expected = app.finish(first, run)
+        app.completed(first, expected)
     except Wrong as wrong:
-        if wrong.code == "RECORD_TOO_LATE":  # one task alone is known all the time: other checks have seen to it
-            raise Wrong("TASKS_MIXED_UP", wrong.seen or "the second submit took the first task's record away") from None
+        if wrong.code in OF_TWO:
+            raise Wrong("TASKS_MIXED_UP", wrong.seen) from None
         raise
-    app.completed(first, app.finish(first, run))
     if app.status(second).get("result") != answer:
         raise Wrong("TASKS_MIXED_UP", "the second task has another result than before")
+
+
+#: What is said of a task that is alone. Where another one has been done meanwhile, it has got in the way.
+OF_TWO = {
+    "FINISHED_TOO_SOON",
+    "FORGOTTEN_TOO_SOON",
+    "NOT_MARKED_RUNNING",
+    "PENDING_FOREVER",
+    "RECORD_TOO_LATE",
+    "RESULT_MISSING",
+    "RESULT_WRONG",
+    "SPLIT_STORE",
+    "STATUS_WENT_BACK",
+    "STUCK_RUNNING",
+}
+
+
+def beside(app: App, second: Task, first: Task, run: Run) -> Run:
+    """The agent's run for the second task, which begins while the first one is at work."""
+    try:
+        return app.started(second)
+    except Wrong as wrong:
+        if wrong.code != "PENDING_FOREVER" or app.outside:
+            raise
+        if wrong.seen:
+            app.timeline.note(wrong.seen)
+        app.finish(first, run)
+        app.started(second)
+        raise Wrong(
+            "SERIAL_WORKERS",
+            likely="something makes the tasks take turns: a lock around the agent, or one thread for all of them.",
+            next_step="hand each task over by itself, `background_tasks.add_task(work, …)`, without a lock.",
+        ) from None
 
 
 #: So many plain functions FastAPI runs at once: the size of anyio's pool of threads.
@@ -61,14 +100,65 @@ THREADS = 40
 
 
 def test_a_task_that_waits_for_its_turn_is_known(app: App) -> None:
-    """A task is known from the moment its id is given out, also when it waits until others are done."""
+    """Each of many tasks has its own id; one that waits until others are done is known, and pending."""
     app.must_hold_the_agent()
-    app.timeline.note(f"{THREADS + 1} tasks are submitted, and the agent works on {THREADS} of them")
-    if not all(app.answers("POST", "/agent/submit", {"prompt": "Compare."}) for _ in range(THREADS + 1)):
+    app.timeline.note(f"{THREADS + 1} tasks are submitted, two with each prompt; the agent works on {THREADS} of them")
+    ids, answered = many(app)
+    must_differ(ids)
+    if not answered:
         return  # a handler that is a plain function waits for a thread itself
     task = app.submit()
+    must_differ([*ids, task.task_id])
     if app.answers("GET", f"/agent/status/{task.task_id}"):
         app.status(task)
+        must_be_told_as_it_is(app, task)
+
+
+def many(app: App) -> tuple[list[str], bool]:
+    """The ids of one task more than there are threads, each prompt submitted twice; and whether each submit was
+    answered."""
+    ids: list[str] = []
+    for number in range(THREADS + 1):
+        try:
+            answer = ask(
+                app.url, "POST", "/agent/submit", {"prompt": f"Compare {number // 2}."}, within=app.patience / 2
+            )
+        except NoAnswer:
+            return ids, False
+        if isinstance(task_id := wire.task_in(answer).get("task_id"), str):
+            ids.append(task_id)
+    return ids, True
+
+
+def must_differ(ids: list[str]) -> None:
+    """See that each submit was answered with an id of its own, also when a prompt has come before."""
+    different = len(set(ids))
+    if different == len(ids):
+        return
+    if different > 1 and all(ids[number] == ids[number + 1] for number in range(0, len(ids) - 2, 2)):
+        raise Wrong(
+            "TASKS_MIXED_UP",
+            "the same prompt was submitted twice, and both submits were answered with the same id",
+            likely="the id is made from the prompt, or the task that has this prompt already is given back.",
+            next_step="make a new id for each submit, `uuid4().hex`: two people may ask the same.",
+        )
+    raise Wrong(
+        "TASKS_MIXED_UP",
+        "two of these submits were answered with the same id",
+        likely="there are too few ids: a small random number, or the time, comes up again sooner than one thinks.",
+        next_step="make the id with `uuid4().hex`, which does not come up twice.",
+    )
+
+
+def must_be_told_as_it_is(app: App, task: Task) -> None:
+    """See that submit does not say that a task runs when the agent has not begun. Who has more threads may say it."""
+    if task.accepted.get("status") == "running" and not app.desk.wait_for(task.prompt, app.patience):
+        raise Wrong(
+            "RUNNING_TOO_SOON",
+            "the agent was not called for it",
+            likely='submit writes "running". The task has yet to wait until a thread is free for it.',
+            next_step='write "pending" in submit, and "running" at the beginning of `work`.',
+        )
 
 
 @pytest.mark.apart
