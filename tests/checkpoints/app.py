@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.background import in_background
-from tests.checkpoints.broken import RETURNED
+from tests.checkpoints.broken import RETURNED, refused_by_its_type
 from tests.checkpoints.desk import Run
 from tests.checkpoints.outside import begun, submit_is_late
 from tests.checkpoints.server import Server
@@ -188,7 +188,7 @@ class App(Server):
             return
         if isinstance(answer.json, dict) and answer.json.get("status_code") == 404:
             raise Wrong("UNKNOWN_ID_NOT_404", "", *RETURNED)
-        raise Wrong("UNKNOWN_ID_NOT_404")
+        raise Wrong("UNKNOWN_ID_NOT_404", "", *refused_by_its_type(answer.json))
 
     def until(self, task: Task, wanted: str, within: float | None = None) -> Json:
         """The task, once it has this status; what it means that it does not get there is diagnosed."""

@@ -1,6 +1,7 @@
 """What a 500 means when the exception came through none of the learner's lines: the server printed it all the same."""
 
 import re
+from typing import Any
 
 _BLOCK = "Traceback (most recent call last)"
 _RAISED = re.compile(r"^(?:\w+\.)*(?P<kind>\w+)(?:: (?P<message>.*))?$")
@@ -12,6 +13,18 @@ RETURNED = (
     "the HTTPException is returned, as if it were a task. Only one that is raised becomes an answer.",
     "write `raise HTTPException(…)` in place of `return HTTPException(…)`.",
 )
+
+
+def refused_by_its_type(body: Any) -> tuple[str, str]:
+    """What is likely, and what to do next, when FastAPI did not take an id in the path. Empty for all other bodies."""
+    details = body.get("detail") if isinstance(body, dict) else None
+    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
+    if list(first.get("loc") or ())[:1] != ["path"]:
+        return "", ""
+    return (
+        "the type of the path parameter (`UUID`, `int`) refuses the id: FastAPI answers 422 by itself.",
+        "take the id as a text, `task_id: str`, and raise the 404 when there is no such task.",
+    )
 
 
 def last_error(printed: str) -> str:
