@@ -9,11 +9,13 @@ import secrets
 import shutil
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from patterns.processes import Child, Family, ProcessFailed
+from patterns.redis_wire import ask_redis
 
 _START_SECONDS = 10.0
 _PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
@@ -41,10 +43,9 @@ class RedisServer:
     child: Child
     folder: Path  # where its data is
 
-    def empty(self) -> bool:
-        """Take out everything, and tell whether that was done."""
-        parts = urlsplit(self.url)
-        return _is_done(parts.port or 0, parts.password or "", "FLUSHALL")
+    def empty(self) -> None:
+        """Take out everything. Raises `OSError` when it does not answer."""
+        ask_redis(self.url, "FLUSHALL")
 
 
 def find_program() -> str:
@@ -74,8 +75,9 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
     config.touch(mode=0o600)
     config.write_text(_CONFIG.format(port=port, password=password, folder=folder))
     child = family.start("Redis server", [program, str(config)], {**os.environ, "LC_ALL": "C"})
-    _wait_until_up(child, port, password)
-    return RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child, folder)
+    server = RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child, folder)
+    _wait_until_up(server)
+    return server
 
 
 def check_redis(url: str) -> None:
@@ -113,26 +115,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_up(child: Child, port: int, password: str) -> None:
+def _wait_until_up(server: RedisServer) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if child.exit_code is not None:
-            raise ProcessFailed(f"The Redis server ended with exit code {child.exit_code} before it was ready.")
-        if _is_done(port, password, "PING"):
+        if server.child.exit_code is not None:
+            raise ProcessFailed(f"The Redis server ended with exit code {server.child.exit_code} before it was ready.")
+        with suppress(OSError):  # it does not listen yet, or still reads what it has kept
+            ask_redis(server.url, "PING")
             return
         time.sleep(0.02)
     raise ProcessFailed(f"The Redis server did not answer within {_START_SECONDS:g} s.")
-
-
-def _is_done(port: int, password: str, command: str) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            connection.sendall(f"AUTH {password}\r\n{command}\r\n".encode())
-            answer = b""
-            while answer.count(b"\r\n") < 2:
-                if not (more := connection.recv(64)):
-                    return False
-                answer += more
-            return answer in {b"+OK\r\n+PONG\r\n", b"+OK\r\n+OK\r\n"}
-    except OSError:
-        return False

@@ -1,4 +1,7 @@
-"""Asks a Redis one thing, without the library: its import takes longer than the check that would wait for it."""
+"""Asks a Redis one thing, without the library: its import takes longer than what would wait for it.
+
+The protocol is RESP2: https://redis.io/docs/latest/develop/reference/protocol-spec/
+"""
 
 import socket
 from typing import IO
