@@ -16,7 +16,7 @@ from tests.checkpoints.verdict import Wrong
 #: So many that the last one is long, beside those that grow more slowly and beside what an attempt costs.
 _PAUSES = 7
 #: How many more deliveries must tell.
-_MORE = 2
+_MORE = 4
 #: What clocks may differ by.
 _EXACT = 0.99
 #: The nine numbers that `random` gives first after this are all below 0.2: whoever leaves a whole pause to chance makes
