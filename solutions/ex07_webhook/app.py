@@ -71,9 +71,13 @@ async def attempt(url: str, delivery_id: str, body: bytes) -> bool:
         "webhook-signature": webhook.sign(delivery_id, now, body.decode()),
     }
     try:
-        async with httpx.AsyncClient(timeout=ATTEMPT_TIMEOUT_SECONDS) as client:
+        # The client's timeout is for each wait, `asyncio.timeout` for all: a receiver may answer a byte at a time.
+        async with (
+            httpx.AsyncClient(timeout=ATTEMPT_TIMEOUT_SECONDS) as client,
+            asyncio.timeout(ATTEMPT_TIMEOUT_SECONDS),
+        ):
             answer = await client.post(url, content=body, headers=headers)
-    except httpx.HTTPError:  # refused, cut, or too slow
+    except (httpx.HTTPError, TimeoutError):  # refused, cut, or too slow
         return False
     return answer.is_success
 
