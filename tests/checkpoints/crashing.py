@@ -15,7 +15,8 @@ from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import NotFromOutside, Wrong
 from tests.checkpoints.worked import Worked
 
-#: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed.
+#: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed, and
+#: where the next callback is not waited for.
 VISIBILITY, LONG = 0.6, 300.0
 RETRY = 0.05
 #: Celery may see only at its next round, five seconds later, that a process of its pool is gone (`AsynPool.timers`).
@@ -37,15 +38,15 @@ class Crashing:
         #: Keeps a callback waiting for its answer.
         self.silent = Say(Reply(204), "no answer", lambda _: self._hold())
 
-    def begin(self, *, kills_workers: bool = False) -> Worked:
-        """Start everything."""
+    def begin(self, *, kills_workers: bool = False, retry: float = RETRY) -> Worked:
+        """Start everything. `retry` are the seconds between two callbacks."""
         self.visibility = VISIBILITY * crowding() if kills_workers else LONG
         self._stage.load(HTTPX)
         self.worked = Worked(
             self._stage,
             VISIBILITY_SECONDS=str(self.visibility),
             MOST_RUNS=str(MANY if kills_workers else MOST_RUNS),
-            RETRY_SECONDS=str(RETRY),
+            RETRY_SECONDS=str(retry),
         )
         return self.worked
 
@@ -86,6 +87,17 @@ class Crashing:
         if request.json["status"] != status:
             raise Wrong("CALLBACK_WRONG", f'its "status" is {request.json["status"]!r}')
         return request
+
+    def not_told_again(self, task: Task) -> None:
+        """What was refused may not be told again before its time, which is far away."""
+        if len(self.callbacks(task)) > 1:
+            raise Wrong(
+                "RETRIED_TOO_SOON",
+                f"{task.task_id} is told again by now, and RETRY_SECONDS is {LONG:g}",
+                likely="the next try is made at once (`countdown=0`): all of them are used up in a moment, and a "
+                "receiver that restarts is never told.",
+                next_step="let Celery wait before each retry: `default_retry_delay=RETRY_SECONDS`.",
+            )
 
     def told_once(self, *tasks: Task) -> None:
         """Nobody's outcome may have been told twice, where nothing had happened."""

@@ -6,7 +6,7 @@ right solution would have brought it back, and that nothing comes is known when 
 
 import pytest
 
-from tests.checkpoints.crashing import MOST_RUNS, NEXT_ROUND, Crashing
+from tests.checkpoints.crashing import LONG, MOST_RUNS, NEXT_ROUND, Crashing
 from tests.checkpoints.receiver import BUSY, CUT
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
@@ -79,8 +79,9 @@ def test_a_task_whose_worker_is_killed_is_run_by_another(stage: Stage) -> None:
 def test_a_task_that_kills_its_worker_each_time_is_given_up(stage: Stage) -> None:
     """A task whose worker dies each time is given up after MOST_RUNS runs: it is failed, and told."""
     crashing = stage.enter(Crashing(stage))
-    app = crashing.begin().app
-    other = crashing.submit()
+    app = crashing.begin(retry=LONG).app
+    crashing.say("/busy", BUSY)
+    other = crashing.submit("/busy")
     run = crashing.worked.started(other)
     message = crashing.worked.message_of(other)
     app.completed(other, app.finish(other, run))
@@ -104,6 +105,7 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(stage: Stage) -> Non
     if not body.get("error"):
         raise Wrong("FAILURE_NOT_TOLD", f'"error" is {body.get("error")!r}')
     crashing.told(task, "failed")
+    crashing.not_told_again(other)
     crashing.deliver_again(other, message, MOST_RUNS)
     crashing.ran(other, 1)
     try:
