@@ -137,6 +137,7 @@ def test_every_code_that_a_check_gives_is_explained_and_every_explanation_is_giv
 
 #: Names of environment variables that stand in quotes in the checkpoints.
 _NOT_CODES = {
+    "KIT_RANDOM_SEED",
     "XDG_CACHE_HOME",
     "KIT_PRACTICE_DESK",
     "KIT_WEBHOOK_SECRET",
