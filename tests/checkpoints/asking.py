@@ -2,13 +2,15 @@
 
 import json
 import select
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 _PIECE_BYTES = 65_536
+_FIELDS = {"connection": "close", "content-type": "application/json"}
 
 
 class NoAnswer(Exception):
@@ -66,13 +68,30 @@ def ask(
     fields = {"connection": "close", **({"content-type": "application/json"} if sent is not None else {})}
     try:
         connection.request(method, parent + path, sent, {**fields, **(headers or {})})
-        response = connection.getresponse()
-        names = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, names, response.read())
+        return _read(connection)
     except TimeoutError as error:
         raise NoAnswer(f"no answer within {within:g} s", late=True) from error
     except ConnectionRefusedError as error:
         raise NoAnswer("the connection was refused", late=False) from error
+    except (OSError, HTTPException) as error:
+        raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
+    finally:
+        connection.close()
+
+
+def ask_beside(
+    url: str, path: str, body: object, meanwhile: Callable[[], None], *, within: float
+) -> tuple[Answer, bool]:
+    """POST a body as JSON, and do something else before looking for the answer; whether it had come by then."""
+    connection, parent = _connection(url, within)
+    try:
+        connection.request("POST", parent + path, json.dumps(body), _FIELDS)
+        with suppress(NoAnswer):
+            meanwhile()
+        come = bool(select.select([connection.sock], [], [], 0)[0])
+        return _read(connection), come
+    except TimeoutError as error:
+        raise NoAnswer(f"no answer within {within:g} s", late=True) from error
     except (OSError, HTTPException) as error:
         raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
     finally:
@@ -98,7 +117,7 @@ def ask_with_a_long_body(url: str, path: str, body: object, within: float) -> An
     sent = json.dumps(body).encode()
     try:
         connection.putrequest("POST", parent + path)
-        for name, value in {"connection": "close", "content-type": "application/json"}.items():
+        for name, value in _FIELDS.items():
             connection.putheader(name, value)
         connection.putheader("content-length", str(len(sent)))
         connection.endheaders()
@@ -111,15 +130,20 @@ def ask_with_a_long_body(url: str, path: str, body: object, within: float) -> An
                 patience = 0
         except (BrokenPipeError, ConnectionResetError):
             pass  # the answer may have come before
-        response = connection.getresponse()
-        names = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, names, response.read())
+        return _read(connection)
     except TimeoutError as error:
         raise NoAnswer(f"no answer within {within:g} s", late=True) from error
     except (OSError, HTTPException) as error:
         raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
     finally:
         connection.close()
+
+
+def _read(connection: HTTPConnection) -> Answer:
+    """The answer to the request that was sent on a connection."""
+    response = connection.getresponse()
+    names = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, names, response.read())
 
 
 def _connection(url: str, within: float) -> tuple[HTTPConnection, str]:

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from tests.checkpoints import wire
-from tests.checkpoints.app import App, Task, must_say_why
-from tests.checkpoints.asking import Answer, NoAnswer, ask, told
+from tests.checkpoints.app import FINISHED, App, Task, must_say_why
+from tests.checkpoints.asking import Answer, NoAnswer, ask, ask_beside, told
 from tests.checkpoints.broken import meaning
 from tests.checkpoints.desk import Run
 from tests.checkpoints.stage import Stage
@@ -61,6 +61,13 @@ def no_more_than_allowed(app: App) -> None:
         raise Wrong("TOO_MANY_AT_ONCE", f"more than {WORKERS} agents are at work at once, and WORKERS is {WORKERS}")
 
 
+def must_not_have_ended(app: App, task: Task) -> None:
+    """See that a task whose agent works has not got the outcome of another one."""
+    body = app.status(task)
+    if body["status"] in FINISHED:
+        raise Wrong("TASKS_MIXED_UP", "the agent still works on this one: the outcome is that of the other task")
+
+
 def move_on(app: App, task: Task, run: Run, due: Task) -> Run:
     """Let the agent finish one task, and give its run for the task whose turn it is then."""
     app.completed(task, app.finish(task, run))
@@ -86,20 +93,27 @@ def comes_up_later(app: App, prompt: str) -> bool:
     return True
 
 
-def submit_when_full(app: App, prompt: str) -> Answer:
-    """The answer to a submit for which there is no room, whatever it is."""
+#: A 503 that comes at once has come when so many requests that were sent after the submit have been answered.
+OTHERS = 10
+
+
+def submit_when_full(app: App, prompt: str, others: int = 0) -> Answer:
+    """The answer to a submit for which there is no room, whatever it is. Other requests must not be answered before."""
     app.timeline.note("POST /agent/submit (one too many)")
+
+    def meanwhile() -> None:
+        for _ in range(others):
+            ask(app.url, "GET", "/health", within=app.patience)
+
     try:
-        answer = ask(app.url, "POST", "/agent/submit", {"prompt": prompt}, within=app.patience)
+        answer, at_once = ask_beside(app.url, "/agent/submit", {"prompt": prompt}, meanwhile, within=app.patience)
     except NoAnswer as error:
         app.timeline.amend(f" → {error}")
         app.ask("GET", "/agent/status/never-given-out")  # when the whole server is silent, that is another story
-        raise Wrong(
-            "NO_ANSWER",
-            likely="submit waits until there is room in the queue: `await queue.put(…)`.",
-            next_step="use `queue.put_nowait(…)`, which raises `asyncio.QueueFull` at once; answer 503 there.",
-        ) from None
+        raise Wrong("SUBMIT_WAITS") from None
     app.timeline.amend(f" → {told(answer)}")
+    if answer.status == 503 and others and not at_once:
+        raise Wrong("SUBMIT_WAITS", f"{others} requests that were sent after it had been answered before it")
     if answer.status == 202:
         raise Wrong("UNBOUNDED_QUEUE", f"{WORKERS} tasks run and {PLACES} wait, and one more was accepted")
     if answer.status == 501:
@@ -151,9 +165,14 @@ def test_never_more_agents_than_workers(app: App) -> None:
             raise Wrong(
                 "RUNNING_TOO_SOON", f"GET /agent/status/{task.task_id} → {task.seen}, and its agent was not called"
             )
-    for task, ends in ((first, run), (second, other)):
+    for task, ends, another in ((first, run, other), (second, other, None)):
         begun = len(app.desk.runs)
-        app.completed(task, app.finish(task, ends))
+        try:
+            app.completed(task, app.finish(task, ends))
+        except Wrong as wrong:
+            if wrong.code == "STUCK_RUNNING" and another and another.working:
+                must_not_have_ended(app, second)
+            raise
         if not another_begins(app, begun):  # which one is another check's question
             app.started(waiting[0])
         no_more_than_allowed(app)
@@ -180,7 +199,7 @@ def test_a_full_queue_is_503(app: App) -> None:
     """When the queue is full, submit is answered with 503 and says when to come back."""
     begin(app)
     fill(app)
-    answer = submit_when_full(app, app.new_prompt())
+    answer = submit_when_full(app, app.new_prompt(), OTHERS)
     if not wire.says_when(answer):
         later = answer.headers.get("retry-after", "").strip()
         raise Wrong("RETRY_AFTER_MISSING", f"its Retry-After is {later!r}" if later else "it has no Retry-After")
