@@ -15,6 +15,10 @@ class Timeline:
         """Add what was just seen. `at` is a moment of `time.monotonic()`."""
         self._notes.append((time.monotonic() if at is None else at, text))
 
+    def begin_again(self) -> None:
+        """Forget what was noted: what follows is the same story from its start."""
+        self._notes.clear()
+
     def amend(self, text: str) -> None:
         """Say more in the last note."""
         at, before = self._notes[-1]
