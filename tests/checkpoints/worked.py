@@ -6,9 +6,11 @@ from contextlib import suppress
 import psutil
 
 from tests.checkpoints.app import Task
+from tests.checkpoints.broken import last_error
 from tests.checkpoints.desk import Run
 from tests.checkpoints.patience import START_SECONDS, crowding
 from tests.checkpoints.processes import LearnerProcess
+from tests.checkpoints.report import raised_in
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
 
@@ -108,7 +110,7 @@ class Worked:
         try:
             run = self.app.started(task, number, within)
         except Wrong as wrong:
-            if wrong.code == "PENDING_FOREVER" and (better := self._why_not_taken(task)):
+            if wrong.code == "PENDING_FOREVER" and (better := self._why_not_taken(task) or self._broke(task, wrong)):
                 raise better from None
             raise
         self.must_be_in_a_worker(run)
@@ -141,4 +143,24 @@ class Worked:
                 return Wrong("UNREGISTERED_TASK", "the worker says: received unregistered task")
             if (code := worker.exit_code) is not None:
                 return Wrong("CRASHED", f"the worker ended with exit code {code}")
+        return None
+
+    def _broke(self, task: Task, wrong: Wrong) -> Wrong | None:
+        """What it means that a task is told as failed, and its agent was never called: a worker took it, and broke."""
+        with suppress(Wrong):
+            if self.app.desk.of(task.prompt) or self.app.status(task, note=False)["status"] != "failed":
+                return None
+            self._stage.timeline.note(wrong.seen)
+            printed = next(filter(None, (last_error(worker.printed) for worker in self.workers)), "")
+            named = any(map(raised_in, self.workers))  # with its line, which says more
+            if "coroutine" in printed:
+                likely = "`work` is an `async def`: Celery calls it and does not await it, so nothing of it was done."
+                next_step = (
+                    "make `work` a plain `def` that calls `run_agent`, which may block: it has a process for it."
+                )
+            else:
+                likely = "a worker took the task, and `work` itself raised before it had called the agent."
+                next_step = "look at what is named above: that, and not the agent, is what failed."
+            seen = f"the worker printed {printed}" if printed and not named else ""
+            return Wrong("FAILED_BEFORE_WORK", seen, likely, next_step)
         return None
