@@ -60,6 +60,8 @@ def run_checkpoints(
     # These two look for garbage twice, a tenth of a second, and would tell of it to the terminal plugin.
     arguments += ["-pno:unraisableexception", "-pno:threadexception"]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):  # somebody's own, for tests of another kind
+        os.environ.pop(name, None)
     plugins = [plugin for plugin in (checked, forks, listener) if plugin is not None]
     code = pytest.main(arguments, plugins=plugins)
     if code == pytest.ExitCode.INTERRUPTED:

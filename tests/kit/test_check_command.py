@@ -190,3 +190,8 @@ def test_the_doctor_says_what_is_gone(kit: Kit, mine: Path) -> None:
     ended = kit.at(mine, "doctor")
     assert ended.code == 1
     assert "kit reset 1" in ended.out
+
+
+def test_what_somebody_has_set_for_a_pytest_of_their_own_changes_nothing(kit: Kit) -> None:
+    settings = {"PYTEST_ADDOPTS": "--durations=3 --no-such-option", "PYTEST_PLUGINS": "no_such_plugin"}
+    assert kit("check", "8", "--solutions", **settings).code == 0
