@@ -2,8 +2,8 @@
 
 import json
 import select
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -63,39 +63,23 @@ def ask(
     within: float,
 ) -> Answer:
     """Send one request, on a connection of its own. `body` is sent as JSON, `bytes` as they are."""
-    connection, parent = _connection(url, within)
     sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     fields = {"connection": "close", **({"content-type": "application/json"} if sent is not None else {})}
-    try:
+    with _connection(url, within) as (connection, parent):
         connection.request(method, parent + path, sent, {**fields, **(headers or {})})
         return _read(connection)
-    except TimeoutError as error:
-        raise NoAnswer(f"no answer within {within:g} s", late=True) from error
-    except ConnectionRefusedError as error:
-        raise NoAnswer("the connection was refused", late=False) from error
-    except (OSError, HTTPException) as error:
-        raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
-    finally:
-        connection.close()
 
 
 def ask_beside(
     url: str, path: str, body: object, meanwhile: Callable[[], None], *, within: float
 ) -> tuple[Answer, bool]:
     """POST a body as JSON, and do something else before looking for the answer; whether it had come by then."""
-    connection, parent = _connection(url, within)
-    try:
+    with _connection(url, within) as (connection, parent):
         connection.request("POST", parent + path, json.dumps(body), _FIELDS)
         with suppress(NoAnswer):
             meanwhile()
         come = bool(select.select([connection.sock], [], [], 0)[0])
         return _read(connection), come
-    except TimeoutError as error:
-        raise NoAnswer(f"no answer within {within:g} s", late=True) from error
-    except (OSError, HTTPException) as error:
-        raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
-    finally:
-        connection.close()
 
 
 def who_answers_not(url: str, within: float = 5.0) -> str:
@@ -113,9 +97,8 @@ def who_answers_not(url: str, within: float = 5.0) -> str:
 
 def ask_with_a_long_body(url: str, path: str, body: object, within: float) -> Answer:
     """POST a body that is too long. Whoever has heard enough may answer, and hang up, while it is still being sent."""
-    connection, parent = _connection(url, within)
     sent = json.dumps(body).encode()
-    try:
+    with _connection(url, within) as (connection, parent):
         connection.putrequest("POST", parent + path)
         for name, value in _FIELDS.items():
             connection.putheader(name, value)
@@ -131,12 +114,6 @@ def ask_with_a_long_body(url: str, path: str, body: object, within: float) -> An
         except (BrokenPipeError, ConnectionResetError):
             pass  # the answer may have come before
         return _read(connection)
-    except TimeoutError as error:
-        raise NoAnswer(f"no answer within {within:g} s", late=True) from error
-    except (OSError, HTTPException) as error:
-        raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
-    finally:
-        connection.close()
 
 
 def _read(connection: HTTPConnection) -> Answer:
@@ -146,8 +123,19 @@ def _read(connection: HTTPConnection) -> Answer:
     return Answer(response.status, names, response.read())
 
 
-def _connection(url: str, within: float) -> tuple[HTTPConnection, str]:
-    """A connection to where a URL leads, and what its path begins with."""
+@contextmanager
+def _connection(url: str, within: float) -> Iterator[tuple[HTTPConnection, str]]:
+    """A connection to where a URL leads, and what its path begins with. Raises `NoAnswer` for what goes wrong on it."""
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=within), parts.path.rstrip("/")
+    connection = kind(parts.hostname or "", parts.port, timeout=within)
+    try:
+        yield connection, parts.path.rstrip("/")
+    except TimeoutError as error:
+        raise NoAnswer(f"no answer within {within:g} s", late=True) from error
+    except ConnectionRefusedError as error:
+        raise NoAnswer("the connection was refused", late=False) from error
+    except (OSError, HTTPException) as error:
+        raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
+    finally:
+        connection.close()
