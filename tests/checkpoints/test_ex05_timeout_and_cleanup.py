@@ -104,9 +104,7 @@ def test_the_worker_takes_the_next_task(stage: Stage) -> None:
             break
         task = app.submit()
     else:
-        raise Inconclusive(
-            f"No agent was done within {timeout:g} s: this machine is too busy. Run the check again."
-        )
+        raise Inconclusive(f"No agent was done within {timeout:g} s: this machine is too busy. Run the check again.")
     time.sleep(timeout + 0.01)  # it began before: when its time would be up, nothing may happen any more
     app.timeline.note(f"the time that {task.task_id} had is over")
     app.status(task)
