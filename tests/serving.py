@@ -1,10 +1,11 @@
 """Patterns as real processes, and how a test talks to them: over HTTP only."""
 
 import itertools
+import signal
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -126,6 +127,17 @@ class Served:
     def cancel(self, task_id: str) -> httpx.Response:
         """Ask to end a task, and give the answer, whatever it is."""
         return self.http.post(f"/agent/cancel/{task_id}")
+
+    @contextmanager
+    def workers_held(self) -> Iterator[None]:
+        """No worker takes a task meanwhile, so that none is finished before all are handed over."""
+        for worker in self.running.workers:
+            worker.kill(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for worker in self.running.workers:
+                worker.kill(signal.SIGCONT)
 
     def cancel_all(self) -> None:
         """End whatever was submitted here and is not finished."""

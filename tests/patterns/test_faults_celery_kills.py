@@ -59,8 +59,9 @@ def live_through(servers: Servers) -> Stories:
     (worker,) = served.running.workers  # it has three processes
 
     # the worker's main process is killed while each of its processes is in the middle of a task
-    in_hand = [served.accept("sleeps:2") for _ in range(3)]
-    with_worker = [*in_hand, *submit(served, _TASKS - 3)]
+    with served.workers_held():
+        in_hand = [served.accept("sleeps:2") for _ in range(3)]
+        with_worker = [*in_hand, *submit(served, _TASKS - 3)]
     for task_id in in_hand:
         served.until(task_id, "running")
     worker.kill()
@@ -68,14 +69,16 @@ def live_through(servers: Servers) -> Stories:
     worker.start()
 
     # one of the processes that run tasks is killed
-    with_child = submit(served)
+    with served.workers_held():
+        with_child = submit(served)
     served.outcome(with_child[20])
     psutil.Process(worker.pid).children()[0].kill()
     left_by_child = unfinished(served, with_child)
     child_outcomes = [served.outcome(task_id) for task_id in with_child]
 
     # both web processes are killed, and started again
-    with_web = submit(served)
+    with served.workers_held():
+        with_web = submit(served)
     served.outcome(with_web[20])
     left_by_web = unfinished(served, with_web)
     for web in served.running.web:

@@ -76,8 +76,8 @@ class Story:
 
     def submit(self) -> list[str]:
         """Three tasks that run for some seconds, and many that wait behind them."""
-        in_hand = [self.served.accept("sleeps:2") for _ in range(3)]
-        with ThreadPoolExecutor(8) as threads:
+        with self.served.workers_held(), ThreadPoolExecutor(8) as threads:
+            in_hand = [self.served.accept("sleeps:2") for _ in range(3)]
             waiting = list(threads.map(self.served.accept, ["sleeps:0.01"] * (_TASKS - 3)))
         for task_id in in_hand:
             self.served.until(task_id, "running")
