@@ -82,7 +82,7 @@ class Workspace:
         if here:
             names = ", ".join(path.name for path in here)
             raise NoneHere(f"There are several folders of exercises here: {names}. Say which: --dir DIR")
-        raise NoneHere("There are no exercises of yours here. Make some: kit init DIR   Or say where: --dir DIR")
+        raise NoneHere("There are no exercises of yours here. Make some: kit init DIR (or say where: --dir DIR)")
 
     def update(self) -> Update:
         """Bring new and changed files, and what is missing. What the learner has changed stays as it is."""
