@@ -63,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let the imports of the learner's processes begin while pytest collects."""
     config.addinivalue_line("markers", "points(n): what a check is worth; 1 unless it says so")
-    config.addinivalue_line("markers", "side_by_side: the checks of this file may be made at the same time")
+    config.addinivalue_line("markers", "side_by_side(first=True): its checks are made at the same time; this one first")
     config.addinivalue_line("markers", "apart: no failure of another check keeps this one from being made")
     config.addinivalue_line("markers", "gap(name): no other gap of the stub can be why this check fails")
     config.stash[_FOUND] = {}

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from types import ModuleType
 from typing import Any, Never
@@ -102,15 +102,8 @@ def _carry_out(
             os.close(descriptor)
         jobs[pid] = None
         return {"pid": pid}
-    if (ended := order.get("end")) is not None:
-        with suppress(psutil.NoSuchProcess):
-            _end([child.pid for child in psutil.Process(ended).children(recursive=True)])
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(ended, signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            os.kill(ended, signal.SIGKILL)
-        _reap(jobs, ended)
-        _end_orphans(jobs)
+    if ended := order.get("end"):
+        _end_with_all_they_started(ended, jobs)
     if (looked_at := order.get("look")) is not None:
         _reap(jobs)
         return {"exit": jobs.get(looked_at)}
@@ -127,12 +120,29 @@ def _reap(jobs: dict[int, int | None], wait_for: int | None = None) -> None:
                 jobs[pid] = os.waitstatus_to_exitcode(status)
 
 
-def _end_orphans(jobs: dict[int, int | None]) -> None:
-    """End what a learner's process had started in a session of its own, and left behind."""
-    _end([child.pid for child in psutil.Process().children() if jobs.get(child.pid, 0) is not None])
+def _end_with_all_they_started(ended: list[int], jobs: dict[int, int | None]) -> None:
+    """End these jobs and all that came from them, and what any job has left behind in a session of its own.
+
+    The processes of the machine are looked through once for all: that takes longer than everything else here.
+    """
+    parents = {}
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            parents[process.pid] = process.ppid()
+    _reap(jobs)  # after the look: what a job left behind is not known by its parent any more, but by being nobody's
+    orphans = {pid for pid, parent in parents.items() if parent == os.getpid() and jobs.get(pid, 0) is not None}
+    doomed = orphans.union(ended)
+    while more := {pid for pid, parent in parents.items() if parent in doomed} - doomed:
+        doomed |= more
+    for pid in ended:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    _end(doomed)
+    for pid in ended:
+        _reap(jobs, pid)
 
 
-def _end(pids: list[int]) -> None:
+def _end(pids: Iterable[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -83,7 +83,7 @@ class LearnerProcess:
 
     def end(self) -> None:
         """End it, and all that it started."""
-        self._server.order({"end": self.pid})
+        self._server.end([self])
 
 
 class ForkServer:
@@ -148,6 +148,10 @@ class ForkServer:
             "output": str(output),
         }
         return LearnerProcess(self, self.order({"job": job}, fds)["pid"], folder, output)
+
+    def end(self, processes: Sequence[LearnerProcess]) -> None:
+        """End these, and all that they started."""
+        self.order({"end": [process.pid for process in processes]})
 
     def order(self, order: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
         """Send an order, and give the answer."""

@@ -33,6 +33,7 @@ class Check:
         with self.stillness:
             try:
                 self._make(self.stage)
+                self.stage.close()  # where it fails, what its processes have printed is still to be read
             except BaseException as error:
                 self.error = error
         self.last_wait = self.stage.timeline.last_wait()
@@ -63,7 +64,7 @@ class SideBySide:
             for other in item.session.items:
                 if isinstance(other, pytest.Function) and _group(other) == self._group:
                     self._checks[other] = Check(other, self._stages.enter_context(self._set_up(other)))
-            self._waiting = deque(self._checks.values())
+            self._waiting = deque(self._checks[item] for item in sorted(self._checks, key=_comes_later))
             for _ in range(_AT_ONCE):
                 threading.Thread(target=self._work, args=[self._waiting], name="checks", daemon=True).start()
         return self._checks[item]
@@ -82,6 +83,12 @@ class SideBySide:
             except IndexError:
                 return
             check.make()
+
+
+def _comes_later(item: pytest.Function) -> bool:
+    """Whether others begin before this one: what takes longest is begun first."""
+    marker = item.get_closest_marker("side_by_side")
+    return not (marker and marker.kwargs.get("first"))
 
 
 def _group(item: pytest.Function) -> tuple[object, ...]:

@@ -73,7 +73,9 @@ class Stage:
         self._redis: PrivateRedis | None = None
         self._desk: Desk | None = None
         self._ends = ExitStack()
+        self._started: list[LearnerProcess] = []
         self.timeline = Timeline()
+        #: Those whose output may tell why a check fails.
         self.processes: list[LearnerProcess] = []
 
     def __enter__(self) -> Self:
@@ -127,7 +129,9 @@ class Stage:
         """Start a process of the learner's code; `job` is a function of `jobs`."""
         process = self._forks.start(self.folder, job, arguments, self.environment(**env), fds)
         self.processes.append(process)
-        self._ends.callback(process.end)
+        if not self._started:
+            self._ends.callback(self._forks.end, self._started)
+        self._started.append(process)
         return process
 
     def serve(self, module: str = "app", *, port: int = 0, **env: str) -> App:

@@ -16,7 +16,7 @@ class Control:
 jobs = {}
 ordered = lambda order: fork_main._carry_out(Control(), order, [], jobs)
 other, newborn = ordered({"job": {"run": ""}})["pid"], ordered({"job": {"run": ""}})["pid"]
-ordered({"end": other})
+ordered({"end": [other]})
 os.kill(newborn, signal.SIGTERM)
 print(jobs[other], os.waitstatus_to_exitcode(os.waitpid(newborn, 0)[1]))
 """
