@@ -95,6 +95,8 @@ def comes_up_later(app: App, prompt: str) -> bool:
 
 #: A 503 that comes at once has come when so many requests that were sent after the submit have been answered.
 OTHERS = 10
+#: A submit that is refused sooner holds nobody up.
+NOTICED_SECONDS = 0.1
 
 
 def submit_when_full(app: App, prompt: str, others: int = 0) -> Answer:
@@ -122,6 +124,26 @@ def submit_when_full(app: App, prompt: str, others: int = 0) -> Answer:
         broke = app.what_broke() if answer.status >= 500 else ""
         raise Wrong("QUEUE_FULL_NOT_503", f"it printed {broke}" if broke else "", *meaning(broke))
     return answer
+
+
+def must_not_hold_up(app: App) -> None:
+    """See that a refused submit takes no longer than another request. One that blocks the event loop is answered before
+    all others, whenever that may be."""
+    refused, asked = [], []
+    for _ in range(3):
+        began = time.monotonic()
+        ask(app.url, "POST", "/agent/submit", {"prompt": app.new_prompt()}, within=app.patience)
+        between = time.monotonic()
+        ask(app.url, "GET", "/health", within=app.patience)
+        refused.append(between - began)
+        asked.append(time.monotonic() - between)
+    if min(refused) > NOTICED_SECONDS and min(refused) > 20 * max(asked):
+        raise Wrong(
+            "SUBMIT_WAITS",
+            f"{len(refused)} submits in a row were refused after {min(refused):.1f} s each, GET /health took no time",
+            likely="the handler waits with `time.sleep` before it refuses, and nobody else is served meanwhile.",
+            next_step="refuse at once: `queue.put_nowait` raises QueueFull, and Retry-After tells the client to wait.",
+        )
 
 
 def records(app: App) -> int:
@@ -200,6 +222,7 @@ def test_a_full_queue_is_503(app: App) -> None:
     begin(app)
     fill(app)
     answer = submit_when_full(app, app.new_prompt(), OTHERS)
+    must_not_hold_up(app)
     if not wire.says_when(answer):
         later = answer.headers.get("retry-after", "").strip()
         raise Wrong("RETRY_AFTER_MISSING", f"its Retry-After is {later!r}" if later else "it has no Retry-After")
