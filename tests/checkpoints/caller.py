@@ -50,19 +50,22 @@ class Client:
         first_pause: float = FIRST_PAUSE,
         longest_pause: float = 10.0,
         hold: str = "",
+        late: float = 0,  # the seconds after which a submit is answered
+        longer: int = 1,  # how many times longer everything takes
     ) -> None:
         self._stage = stage
         self._polls, self._submits, self.holds = polls, submits, hold
         self.away = polls[-1] in (BUSY, CUT)
+        self._late = late * longer
         self._released = threading.Event()
         self._said: dict[int, str] = {}
-        self.deadline = deadline
+        self.deadline = deadline * longer
         self.prompt = f"Compare vendor {secrets.token_hex(2)}"
         self.peer = Peer(self._answer)
         self.call = stage.call(
             "client:submit_and_wait",
-            {"base_url": self.peer.url, "prompt": self.prompt, "deadline": deadline},
-            FIRST_PAUSE_SECONDS=str(first_pause),
+            {"base_url": self.peer.url, "prompt": self.prompt, "deadline": self.deadline},
+            FIRST_PAUSE_SECONDS=str(first_pause * longer),
             LONGEST_PAUSE_SECONDS=str(longest_pause),
         )
         self.began = time.monotonic()
@@ -81,6 +84,9 @@ class Client:
             self._released.wait(LONG)
         else:
             self._said[id(request)] = _told(reply)
+            if self._late and request.method == "POST":
+                self._said[id(request)] += f", after {self._late:g} s"
+                self._released.wait(self._late)
         return reply
 
     @property

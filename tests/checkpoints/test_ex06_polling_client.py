@@ -5,7 +5,7 @@ machine makes a client wrong; where pauses are random, as many are put together 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import pytest
@@ -39,6 +39,8 @@ FIRST_PAUSES = (FIRST_PAUSE, 4 * FIRST_PAUSE, 4 * FIRST_PAUSE)
 #: With so many polls, the last ones are made when the limit is long reached: that many. A busy machine adds to every
 #: pause: where all seem to be as long as the limit, it is made so long that this is little.
 LIMITS, AT_THE_LIMIT = ((22, 4 * FIRST_PAUSE), (16, 15 * FIRST_PAUSE)), 12
+#: More attempts than anybody would count to.
+LONG_AWAY = 25
 #: Pauses that differ by less are the same; that differ by more are meant to; in between nobody knows.
 A_TENTH, A_QUARTER = 0.1, 0.25
 #: How much longer the deadlines are made, where a busy machine may be why there was no time for anything else.
@@ -170,6 +172,20 @@ def test_the_pauses_have_an_upper_limit(stage: Stage) -> None:
     )
 
 
+def test_it_goes_on_while_the_server_is_long_away(stage: Stage) -> None:
+    """However often the server is away, it goes on: only the deadline ends it."""
+    client = Client(stage, [*[BUSY] * LONG_AWAY, COMPLETED], longest_pause=2 * FIRST_PAUSE)
+    if (outcome := client.outcome(2 * PATIENCE_SECONDS)) and "raised" in outcome:
+        raise client.wrong(
+            "GIVES_UP_TOO_SOON",
+            f"after {len(client.polls)} polls {raised(outcome)}, and its deadline is far away",
+            likely="it counts its attempts, and after so many of them it raises, or takes the 503 for a task.",
+            next_step="go on for as long as the caller has said: `while True`, inside `asyncio.timeout(deadline)`.",
+            few=True,
+        )
+    client.returns_the_result()
+
+
 def test_a_clients_error_is_raised_at_once(stage: Stage) -> None:
     """A 4xx is not tried again: HTTPStatusError is raised at once."""
     refused = Reply(422, {"detail": "The prompt is too long."})
@@ -190,28 +206,42 @@ def test_a_failed_task_is_raised(stage: Stage) -> None:
 
 
 @pytest.mark.points(2)
+@pytest.mark.side_by_side(first=True)
 def test_it_gives_up_at_the_deadline(stage: Stage) -> None:
     """It raises TimeoutError at its deadline, whatever it waits for: a task, an answer, a long Retry-After."""
+    start, often = partial(Client, stage, deadline=0.4), 2 * FIRST_PAUSE
     stories = {
-        "the task never finishes": partial(Client, stage, [RUNNING], longest_pause=2 * FIRST_PAUSE),
-        "the submit is never answered": partial(Client, stage, hold="POST"),
-        "the poll is never answered": partial(Client, stage, hold="GET"),
-        "Retry-After is longer than the deadline": partial(Client, stage, [task("running", 60)]),
-        "every answer is a 503": partial(Client, stage, [BUSY]),
-        "every connection is cut": partial(Client, stage, [CUT]),
+        "the task never finishes": partial(start, [RUNNING], longest_pause=often),
+        "the submit is never answered": partial(start, hold="POST"),
+        "the poll is never answered": partial(start, hold="GET"),
+        "Retry-After is longer than the deadline": partial(start, [task("running", 60)]),
+        "the submit is answered late": partial(start, [RUNNING], longest_pause=often, deadline=0.8, late=0.6),
+    }
+    while_away = {
+        "every answer is a 503": partial(start, [BUSY], deadline=OFTEN_SECONDS),
+        "every connection is cut": partial(start, [CUT], deadline=OFTEN_SECONDS),
     }
     for longer in DEADLINES:
-        clients = {
-            what: start(deadline=longer * (OFTEN_SECONDS if "every" in what else 0.4), first_pause=longer * FIRST_PAUSE)
-            for what, start in stories.items()
-        }
-        for what, client in clients.items():
-            _must_give_up(what, client)
+        clients = {what: start(longer=longer) for what, start in while_away.items()}
+        # What begins beside these would make their first pauses as long as the later ones.
+        _have_a_head_start(clients.values())
+        clients |= {what: start(longer=longer) for what, start in stories.items()}
+        for what in [*stories, *while_away]:
+            _must_give_up(what, clients[what])
         # What did not come as far as its story goes, for want of time, is no proof.
-        stories = {what: start for what, start in stories.items() if not _was_put_to_the_test(clients[what], longer)}
-        if not stories:
+        again = {what for what, client in clients.items() if not _was_put_to_the_test(client, longer)}
+        if not again:
             return
-    raise Inconclusive(f"{next(iter(stories))}: this machine is too busy for it to come to that. Run the check again.")
+        stories = {what: start for what, start in stories.items() if what in again}
+        while_away = {what: start for what, start in while_away.items() if what in again}
+    raise Inconclusive(f"{min(again)}: this machine is too busy for it to come to that. Run the check again.")
+
+
+def _have_a_head_start(clients: Iterable[Client]) -> None:
+    over = time.monotonic() + 1
+    for client in clients:
+        while len(client.polls) < 3 and client.call.outcome(0.005) is None and time.monotonic() < over:
+            pass
 
 
 def _must_give_up(what: str, client: Client) -> None:
@@ -228,6 +258,16 @@ def _must_give_up(what: str, client: Client) -> None:
             f"{what}, and it asks on and on",
             likely="on this way round the loop there is no pause, or one that does not grow.",
             next_step="after a 503 and after a broken connection, wait for `pause(…)` before the next attempt.",
+            few=True,
+            error=False,
+        )
+    # One poll may be on its way when the deadline passes. No other can follow.
+    if client.submits and sum(poll.at > client.submits[0].at + client.deadline for poll in client.polls) > 1:
+        raise client.wrong(
+            "NEVER_GIVES_UP",
+            f"{what}, and when the deadline of {client.deadline:g} s is over it still polls",
+            likely="the deadline begins anew after the submit, so that the caller waits for up to twice as long.",
+            next_step="put one `async with asyncio.timeout(deadline)` around the submit and the polls together.",
             few=True,
             error=False,
         )
