@@ -40,7 +40,7 @@ FIRST_PAUSES = (FIRST_PAUSE, 4 * FIRST_PAUSE, 4 * FIRST_PAUSE)
 #: pause: where all seem to be as long as the limit, it is made so long that this is little.
 LIMITS, AT_THE_LIMIT = ((22, 4 * FIRST_PAUSE), (16, 15 * FIRST_PAUSE)), 12
 #: More attempts than anybody would count to.
-LONG_AWAY = 25
+LONG_AWAY = 20
 #: Pauses that differ by less are the same; that differ by more are meant to; in between nobody knows.
 A_TENTH, A_QUARTER = 0.1, 0.25
 #: How much longer the deadlines are made, where a busy machine may be why there was no time for anything else.
@@ -67,6 +67,7 @@ def test_a_moments_failure_is_retried(stage: Stage) -> None:
 
 
 @pytest.mark.points(2)
+@pytest.mark.side_by_side(first=True)
 def test_it_obeys_retry_after(stage: Stage) -> None:
     """It does not ask again before Retry-After has passed: after a submit, a poll, a 503."""
     second = 1
@@ -144,6 +145,7 @@ def _pauses_of(clients: list[Client], seconds: float) -> list[list[float]]:
     return known
 
 
+@pytest.mark.side_by_side(first=True)
 def test_the_pauses_have_an_upper_limit(stage: Stage) -> None:
     """However long it takes, no pause is longer than LONGEST_PAUSE, and up to that they are random."""
     for polls, longest_pause in LIMITS:
@@ -174,7 +176,7 @@ def test_the_pauses_have_an_upper_limit(stage: Stage) -> None:
 
 def test_it_goes_on_while_the_server_is_long_away(stage: Stage) -> None:
     """However often the server is away, it goes on: only the deadline ends it."""
-    client = Client(stage, [*[BUSY] * LONG_AWAY, COMPLETED], longest_pause=2 * FIRST_PAUSE)
+    client = Client(stage, [*[BUSY] * LONG_AWAY, COMPLETED], longest_pause=FIRST_PAUSE)
     if (outcome := client.outcome(2 * PATIENCE_SECONDS)) and "raised" in outcome:
         raise client.wrong(
             "GIVES_UP_TOO_SOON",
