@@ -56,7 +56,7 @@ class Client:
         self._stage = stage
         self._polls, self._submits, self.holds = polls, submits, hold
         self.away = polls[-1] in (BUSY, CUT)
-        self._late = late * longer
+        self.late = late * longer
         self._released = threading.Event()
         self._said: dict[int, str] = {}
         self.deadline = deadline * longer
@@ -84,9 +84,9 @@ class Client:
             self._released.wait(LONG)
         else:
             self._said[id(request)] = _told(reply)
-            if self._late and request.method == "POST":
-                self._said[id(request)] += f", after {self._late:g} s"
-                self._released.wait(self._late)
+            if self.late and request.method == "POST":
+                self._said[id(request)] += f", after {self.late:g} s"
+                self._released.wait(self.late)
         return reply
 
     @property

@@ -264,7 +264,11 @@ def _must_give_up(what: str, client: Client) -> None:
             error=False,
         )
     # One poll may be on its way when the deadline passes. No other can follow.
-    if client.submits and sum(poll.at > client.submits[0].at + client.deadline for poll in client.polls) > 1:
+    if (
+        client.late
+        and client.submits
+        and sum(poll.at > client.submits[0].at + client.deadline for poll in client.polls) > 1
+    ):
         raise client.wrong(
             "NEVER_GIVES_UP",
             f"{what}, and when the deadline of {client.deadline:g} s is over it still polls",
