@@ -104,6 +104,11 @@ class Client:
         times = [request.at for request in self.polls]
         return [later - earlier for earlier, later in itertools.pairwise(times)]
 
+    def polls_beyond_its_deadline(self) -> bool:
+        """Whether it has polled twice since. Once is no proof: that may have been on its way."""
+        begun = [submit.at for submit in self.submits[:1]]
+        return bool(begun) and sum(poll.at > begun[0] + self.deadline for poll in self.polls) > 1
+
     def slows_down(self) -> bool:
         """Whether its last pauses are longer than its first ones."""
         pauses = self.pauses()

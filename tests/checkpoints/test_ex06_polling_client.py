@@ -263,12 +263,7 @@ def _must_give_up(what: str, client: Client) -> None:
             few=True,
             error=False,
         )
-    # One poll may be on its way when the deadline passes. No other can follow.
-    if (
-        client.late
-        and client.submits
-        and sum(poll.at > client.submits[0].at + client.deadline for poll in client.polls) > 1
-    ):
+    if client.late and client.polls_beyond_its_deadline():
         raise client.wrong(
             "NEVER_GIVES_UP",
             f"{what}, and when the deadline of {client.deadline:g} s is over it still polls",
