@@ -13,14 +13,12 @@ from tests.checkpoints.processes import HTTPX
 from tests.checkpoints.receiver import CUT, TAKEN, Say
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import NotFromOutside, Wrong
-from tests.checkpoints.worked import Worked
+from tests.checkpoints.worked import NEXT_ROUND, Worked
 
 #: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed, and
 #: where the next callback is not waited for.
 VISIBILITY, LONG = 0.6, 300.0
 RETRY = 0.05
-#: Celery may see only at its next round, five seconds later, that a process of its pool is gone (`AsynPool.timers`).
-NEXT_ROUND = 6.0
 #: MANY where a machine that is slow may have a living worker's message delivered once more.
 MOST_RUNS, MANY = 2, 9
 
@@ -69,7 +67,11 @@ class Crashing:
 
     def told(self, task: Task, status: str, number: int = 1, later: float = 0) -> Request:
         """A callback that tells this outcome, which must come in time."""
-        self.peer.wait_for(number, self.app.patience + later, lambda request: _is_of(request, task))
+        for within in (self.app.patience + later, NEXT_ROUND):
+            if self.peer.wait_for(number, within, lambda request: _is_of(request, task)):
+                break
+            if not self.worked.pool_has_changed:
+                break
         came = self.callbacks(task)
         if len(came) < number:
             others = [request for request in list(self.peer.requests) if not isinstance(request.json, dict)]

@@ -9,6 +9,9 @@ import socket
 import sys
 from typing import Any
 
+#: What a Celery worker of a check says when it is ready, whatever the learner has made of Celery's own log.
+READY = b"The worker is ready.\n"
+
 
 def web(app: str, listener: int) -> None:
     """Serve `module:app` on a socket that listens already."""
@@ -30,7 +33,12 @@ def web(app: str, listener: int) -> None:
 def celery(arguments: list[str]) -> None:
     """Run `celery …`, as on a command line."""
     from celery.bin.celery import celery as command
+    from celery.signals import worker_ready
 
+    def ready(**_: object) -> None:
+        os.write(1, READY)
+
+    worker_ready.connect(ready, weak=False)
     sys.argv = ["celery", *arguments]
     command.main(args=arguments, prog_name="celery", auto_envvar_prefix="CELERY")
 

@@ -27,6 +27,7 @@ class Server:
         self.process = process
         self.patience = round((PATIENCE_SECONDS if desk else 4 * PATIENCE_SECONDS) * crowding(), 1)
         self._desk = desk
+        self._tells_tasks = False  # its status route has answered
 
     @property
     def desk(self) -> Desk:
@@ -66,6 +67,10 @@ class Server:
 
     def must_be_there(self, method: str, path: str, answer: Answer, seen: str = "") -> None:
         """See that the route that was asked for is one that the learner's app has."""
+        if path.startswith("/agent/status/") and answer.status == 200:
+            self._tells_tasks = True
+        if self._tells_tasks and path.startswith("/agent/status/"):
+            return  # it is there, listed or not
         if self.process and path.startswith("/agent/"):
             has = routes_instead(self.url, method, path, answer, self.patience)
             if has:

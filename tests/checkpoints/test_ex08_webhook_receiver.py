@@ -28,7 +28,8 @@ class Sender:
     def delivery(self, age: float = 0) -> tuple[str, bytes, dict[str, str]]:
         """A task id, the callback that tells its outcome, and the headers of a genuine delivery."""
         task_id = secrets.token_hex(4)
-        callback = {"result": "Ja, für 3 €", "status": "completed", "task_id": task_id, "progress": 100}
+        callback = {"result": "Ja, für 3 €", "status": "completed", "task_id": task_id, "progress": 100, "error": None}
+        callback |= {"prompt": "Was kostet das?", "callback_url": f"{self.app.url}{_PATH}"}
         # Spaces, order and letters as no library writes them: whoever writes the body anew gets other bytes.
         body = json.dumps(callback, ensure_ascii=False, separators=(" ,", " :  ")).encode()
         return task_id, body, signed_headers(self.secret, f"msg_{task_id}", body, age)

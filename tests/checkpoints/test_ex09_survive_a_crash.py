@@ -6,10 +6,11 @@ right solution would have brought it back, and that nothing comes is known when 
 
 import pytest
 
-from tests.checkpoints.crashing import LONG, MOST_RUNS, NEXT_ROUND, Crashing
+from tests.checkpoints.crashing import LONG, MOST_RUNS, Crashing
 from tests.checkpoints.receiver import BUSY, CUT
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.worked import NEXT_ROUND
 
 pytestmark = pytest.mark.side_by_side
 

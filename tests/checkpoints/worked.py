@@ -8,13 +8,15 @@ import psutil
 from tests.checkpoints.app import Task
 from tests.checkpoints.broken import last_error
 from tests.checkpoints.desk import Run
+from tests.checkpoints.jobs import READY
 from tests.checkpoints.patience import START_SECONDS, crowding
 from tests.checkpoints.processes import LearnerProcess
 from tests.checkpoints.report import raised_in
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
 
-_READY = " ready."
+#: Celery may see only at its next round, five seconds later, that a process of its pool is gone (`AsynPool.timers`).
+NEXT_ROUND = 6.0
 _UNREGISTERED = "Received unregistered task of type"
 
 
@@ -26,6 +28,7 @@ class Worked:
         self._stage = stage
         self._env = {"REDIS_URL": stage.redis(), **env}
         self.workers: list[LearnerProcess] = []
+        self._pools: dict[int, set[int]] = {}  # the processes that each worker began with
         # The web process is asked first: what is wrong with both is told of it, and a stub's gap before all.
         coming = [stage.work(**self._env) for _ in range(workers)]
         self.app = stage.serve(port=0, **self._env)
@@ -39,13 +42,16 @@ class Worked:
 
     def _ready(self, worker: LearnerProcess) -> None:
         deadline = time.monotonic() + START_SECONDS * crowding()
-        while _READY not in worker.printed:
+        while READY.decode() not in worker.printed:
             if (code := worker.exit_code) is not None:
+                if last := _last_line(worker):
+                    self._stage.timeline.note(f"the worker prints: {last}")
                 raise Wrong("WORKER_DOES_NOT_START", f"the worker ended with exit code {code} before it was ready")
             if time.monotonic() > deadline:
                 raise Wrong("WORKER_DOES_NOT_START", "the worker runs, and does not get ready")
             time.sleep(0.01)
         self.workers.append(worker)
+        self._pools[worker.pid] = _children(worker.pid)
 
     def restart_web(self) -> None:
         """Kill the web process, and start another in its place."""
@@ -85,6 +91,7 @@ class Worked:
         self._stage.timeline.note("the worker's process that tells it is killed (kill -9)")
 
     def _kill_of(self, parent: psutil.Process, processes: list[psutil.Process]) -> None:
+        self._pools.pop(parent.pid, None)
         parent.suspend()
         deadline = time.monotonic() + self.app.patience
         with suppress(psutil.NoSuchProcess):
@@ -107,6 +114,9 @@ class Worked:
 
     def started(self, task: Task, number: int = 1, within: float | None = None) -> Run:
         """The agent's run for a task, which must begin in time, in a worker's process."""
+        within = within or self.app.patience
+        if self.app.desk.wait_for(task.prompt, within, number) is None:
+            within = NEXT_ROUND if self.pool_has_changed else 0.01
         try:
             run = self.app.started(task, number, within)
         except Wrong as wrong:
@@ -115,6 +125,12 @@ class Worked:
             raise
         self.must_be_in_a_worker(run)
         return run
+
+    @property
+    def pool_has_changed(self) -> bool:
+        """Whether a process of a pool has ended by itself, as `worker_max_tasks_per_child` asks for."""
+        began_with = {pid: pool for pid, pool in self._pools.items() if pid in {worker.pid for worker in self.workers}}
+        return any(_children(pid) != pool for pid, pool in began_with.items())
 
     def must_be_in_a_worker(self, run: Run) -> None:
         """See that an agent works where it should."""
@@ -164,3 +180,19 @@ class Worked:
             seen = f"the worker printed {printed}" if printed and not named else ""
             return Wrong("FAILED_BEFORE_WORK", seen, likely, next_step)
         return None
+
+
+def _children(pid: int) -> set[int]:
+    """The children of a process that run. One that has ended stays as a zombie until Celery looks."""
+    children = set()
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children():
+            if child.status() != psutil.STATUS_ZOMBIE:
+                children.add(child.pid)
+    return children
+
+
+def _last_line(worker: LearnerProcess) -> str:
+    """What a worker printed last; empty where a line of the learner raised it: that is shown anyway."""
+    lines = [line.strip() for line in worker.printed.splitlines() if line.strip()]
+    return lines[-1] if lines and not raised_in(worker) else ""

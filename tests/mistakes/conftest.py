@@ -12,7 +12,7 @@ import pytest
 from exercises.checking import Checked, run_checkpoints
 from tests.checkpoints.outcome import Outcome, Verdict
 from tests.checkpoints.processes import ForkServer
-from tests.mistakes.mistake import ROOT, mistakes
+from tests.mistakes.mistake import ROOT, mistakes, right_too
 from tests.pools import processes
 
 #: So many targets are run one after the other in one process; an exercise with more is run by several.
@@ -79,11 +79,12 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     for mistake in mistakes():
         if mistake.exercise in asked:
             wrong[mistake.exercise].append(mistake.make(folder))
+    right = {name: [one.make(folder) for one in right_too() if one.exercise == name] for name in asked}
     workers = max(2, (os.cpu_count() or 2) + 1)  # a good part of it is waiting for deadlines
     with processes(workers) as pool:
-        # Of a mistake only the first failure is looked at; of a stub and a solution every check.
+        # Of a mistake only the first failure is looked at; of a stub and a right solution every check.
         whole = [ROOT / "exercises", ROOT / "solutions"]
-        runs = {name: [pool.submit(_run, name, whole)] for name in sorted(asked)}
+        runs = {name: [pool.submit(_run, name, [*whole, *right[name]])] for name in sorted(asked)}
         # Those with the most mistakes first, so that none of them begins last.
         for name in sorted(wrong, key=lambda name: len(wrong[name]), reverse=True):
             for first in range(0, len(wrong[name]), _AT_A_TIME):
@@ -100,7 +101,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     for exercise in known.done():
         terminalreporter.section(exercise, sep="-")
-        for target in ("stub", "solution", *(one.name for one in mistakes() if one.exercise == exercise)):
+        others = [one.name for one in [*right_too(), *mistakes()] if one.exercise == exercise]
+        for target in ("stub", "solution", *others):
             outcomes = known.of(exercise, target)
             first = next((outcome for outcome in outcomes if outcome.verdict is not Verdict.PASSED), None)
             said = f"{first.code or first.verdict:<24} {first.title}" if first else f"passed ({len(outcomes)} checks)"

@@ -1,4 +1,5 @@
-"""A wrong solution: what differs from the right one, and the diagnosis that it must get.
+"""A wrong solution: what differs from the reference solution, and the diagnosis that it must get. And a right one, that
+differs too, and must pass: those are in a folder `right`.
 
 Each is a TOML file in the folder of its exercise, and so cannot drift from the solution: an edit whose `old`
 text is no longer there exactly once is an error. The text that a learner sees stands beside it.
@@ -20,16 +21,17 @@ class Mistake:
 
     path: Path
     why: str
-    check: str
-    code: str
     edits: tuple[dict[str, Any], ...]
+    #: Of one that is right there is no check that fails, and no code.
+    check: str = ""
+    code: str = ""
     #: A line of what a learner sees that may be missing: the mistake is a race, and this tells who won it.
     raced: str = ""
 
     @property
     def exercise(self) -> str:
         """The exercise it belongs to."""
-        return self.path.parent.name
+        return self.path.relative_to(HERE).parts[0]
 
     @property
     def name(self) -> str:
@@ -57,6 +59,11 @@ class Mistake:
 def mistakes() -> list[Mistake]:
     """All of them, by exercise and name."""
     return [_read(path) for path in sorted(HERE.glob("ex*/*.toml"))]
+
+
+def right_too() -> list[Mistake]:
+    """What is no mistake, though it differs from the solution."""
+    return [_read(path) for path in sorted(HERE.glob("ex*/right/*.toml"))]
 
 
 def _read(path: Path) -> Mistake:

@@ -7,12 +7,15 @@ import pytest
 from exercises import screen
 from tests.checkpoints.outcome import Outcome, Verdict
 from tests.mistakes.conftest import Runs, exercises
-from tests.mistakes.mistake import Mistake, mistakes
+from tests.mistakes.mistake import Mistake, mistakes, right_too
 
 #: Whichever test comes first may wait for all the others' runs too.
 WHOLE_MATRIX_SECONDS = 900
 
-ALL = [pytest.param(one.exercise, one, id=f"{one.exercise}-{one.name}") for one in mistakes()]
+ALL, RIGHT_TOO = (
+    [pytest.param(one.exercise, one, id=f"{one.exercise}-{one.name}") for one in some]
+    for some in (mistakes(), right_too())
+)
 
 
 def first_failure(outcomes: list[Outcome]) -> tuple[str, str | None]:
@@ -34,6 +37,14 @@ def test_the_stub_is_not_implemented(exercise: str, runs: Runs) -> None:
 @pytest.mark.parametrize("exercise", exercises())
 def test_the_solution_passes(exercise: str, runs: Runs) -> None:
     outcomes = runs.of(exercise, "solution")
+    assert outcomes
+    assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
+
+
+@pytest.mark.timeout(WHOLE_MATRIX_SECONDS)
+@pytest.mark.parametrize(("exercise", "right"), RIGHT_TOO)
+def test_another_right_solution_passes(exercise: str, right: Mistake, runs: Runs) -> None:
+    outcomes = runs.of(exercise, right.name)
     assert outcomes
     assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
 
