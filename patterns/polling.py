@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import httpx
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from patterns import POLLING
 from patterns.backoff import full_jitter, retry_after
@@ -32,6 +33,9 @@ OnProgress = Callable[[int], object]
 _PROGRESS_SECONDS = 1.0
 #: An answer that came sooner was not held, whatever it says.
 _HELD_SECONDS = 0.1
+#: The server, or a proxy before it, is away or has too much to do, for the moment (RFC 9110, 15.5.9 and 15.6; RFC 6585,
+#: 4). All that is sent may be sent again: a submit has a key.
+_FOR_THE_MOMENT = frozenset({408, 429, 502, 503, 504})
 #: A cancelled caller waits this long, and no longer, for the server to be told.
 _CANCEL_SECONDS = 2.0
 
@@ -50,7 +54,7 @@ class ClientError(Exception):
 
 
 class SubmitRefused(ClientError):
-    """The server refused the request (4xx), and would refuse it again."""
+    """The server refused the request (a 4xx other than 408 and 429), and would refuse it again."""
 
 
 class TaskFailed(ClientError):
@@ -112,15 +116,19 @@ class PollingClient:
         """Submit, wait, and return the completed task; its `result` is the agent's answer.
 
         `on_progress` gets each new percentage; it may be async. `fields` go into the body beside the prompt.
-        Raises `SubmitRefused`, `TaskFailed`, `TaskCancelled`, `TaskLost`, `DeadlineExceeded`. When the caller
-        is cancelled, the task is cancelled too.
+        Raises `SubmitRefused`, `TaskFailed`, `TaskCancelled`, `TaskLost`, `DeadlineExceeded`, and `ClientError`
+        itself for an answer that is none of the contract's. When the caller is cancelled, the task is cancelled
+        too; not when that comes while the submit is on its way, as nobody knows its id yet.
         """
+        limit = asyncio.timeout(self._deadline)
         conversation = _Conversation(asyncio.get_running_loop().time() + self._deadline)
         try:
-            async with asyncio.timeout(self._deadline):
+            async with limit:
                 answer = await self._submit(conversation, {"prompt": prompt, **fields})
                 task = await self._outcome(conversation, answer, on_progress)
         except TimeoutError:
+            if not limit.expired():  # it is one of `on_progress`
+                raise
             raise conversation.deadline_exceeded(self._deadline) from None
         except asyncio.CancelledError:
             if conversation.task:
@@ -129,29 +137,35 @@ class PollingClient:
         return completed(task)
 
     async def submit(self, prompt: str, **fields: str) -> Task:
-        """Submit only, and return the accepted task. Raises `SubmitRefused` and `DeadlineExceeded`."""
+        """Submit only, and return the accepted task. Raises `SubmitRefused`, `DeadlineExceeded`, `ClientError`."""
         conversation = _Conversation(asyncio.get_running_loop().time() + self._deadline)
         try:
             async with asyncio.timeout(self._deadline):
                 answer = await self._submit(conversation, {"prompt": prompt, **fields})
         except TimeoutError:
             raise conversation.deadline_exceeded(self._deadline) from None
-        return Task.model_validate_json(answer.content)
+        return _task(answer)
 
     async def cancel(self, task_id: str) -> Task:
-        """Cancel a task. Raises `ClientError` when the server says no."""
-        answer = await self._http.post(f"{self._base_url}/agent/cancel/{task_id}")
+        """Cancel a task. Raises `ClientError` when the server says no, or cannot be reached."""
+        try:
+            answer = await self._http.post(f"{self._base_url}/agent/cancel/{task_id}")
+        except httpx.TransportError as error:
+            raise ClientError(self._unreached(error)) from error
         if answer.status_code != 200:
             raise ClientError(_detail(answer))
-        return Task.model_validate_json(answer.content)
+        return _task(answer)
+
+    def _unreached(self, error: httpx.TransportError) -> str:
+        return f"{self._base_url} cannot be reached ({type(error).__name__})."
 
     async def _submit(self, conversation: "_Conversation", body: Mapping[str, str]) -> httpx.Response:
         # The key makes it safe to send the request again when nobody knows whether it arrived.
         headers = {"Idempotency-Key": uuid4().hex}
         answer = await self._ask(conversation, "POST", "/agent/submit", json=body, headers=headers)
         if answer.status_code != 202:
-            raise SubmitRefused(_detail(answer))
-        conversation.task = Task.model_validate_json(answer.content)
+            raise (SubmitRefused if 400 <= answer.status_code < 500 else ClientError)(_detail(answer))
+        conversation.task = _task(answer)
         return answer
 
     async def _outcome(
@@ -160,7 +174,7 @@ class PollingClient:
         hold = min(self._hold, _PROGRESS_SECONDS) if on_progress else self._hold
         polls, shown = 0, -1
         while True:
-            task = conversation.task = Task.model_validate_json(answer.content)
+            task = conversation.task = _task(answer, conversation.task)
             if on_progress and task.progress > shown:
                 shown = task.progress
                 await _tell(on_progress, shown)
@@ -186,19 +200,20 @@ class PollingClient:
         headers: Mapping[str, str],
         json: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """One request, sent again for as long as the server cannot be reached or says 503."""
+        """One request, sent again for as long as the server cannot be reached, or cannot answer for the moment."""
         attempt = 0
         while True:
             answer = None
             try:
                 answer = await self._http.request(method, f"{self._base_url}{path}", headers=dict(headers), json=json)
-                if answer.status_code != 503:
+                if answer.status_code not in _FOR_THE_MOMENT:
+                    conversation.trouble = ""
                     return answer
                 conversation.trouble = _detail(answer)
             except httpx.UnsupportedProtocol as error:
                 raise ClientError(f"{self._base_url} is no http or https URL.") from error
             except httpx.TransportError as error:
-                conversation.trouble = f"{self._base_url} cannot be reached ({type(error).__name__})."
+                conversation.trouble = self._unreached(error)
             await self._pause(conversation, answer, attempt)
             attempt += 1
 
@@ -254,7 +269,15 @@ def _held(answer: httpx.Response) -> bool:
     if said is None:
         return False
     enough = max(_HELD_SECONDS, float(said[1]) / 2)  # it may hold for less than it was asked to, and says for how long
-    return answer.elapsed.total_seconds() >= enough or Task.model_validate_json(answer.content).finished
+    return answer.elapsed.total_seconds() >= enough or _task(answer).finished
+
+
+def _task(answer: httpx.Response, before: Task | None = None) -> Task:
+    """The task in an answer. Raises `ClientError`, with the task as it was seen before, when there is none in it."""
+    try:
+        return Task.model_validate_json(answer.content)
+    except ValidationError:
+        raise ClientError(f"The answer is no task: {_detail(answer)}", before) from None
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 
 from patterns.polling import ClientError, PollingClient
 from tests.clients.answers import CANCEL, STATUS, SUBMIT, accepted, hang, lost, problem, running, task
-from tests.clients.loopback import Answer, Script, until
+from tests.clients.loopback import Answer, Script, bound_socket, until
 
 
 async def _cancel_while_it_waits(script: Script) -> None:
@@ -55,3 +55,10 @@ async def test_a_task_that_cannot_be_cancelled_any_more_is_said_so(script: Scrip
     async with PollingClient(script.url) as client:
         with pytest.raises(ClientError, match="409 Already finished: The task is completed already"):
             await client.cancel("1")
+
+
+async def test_a_server_that_cannot_be_reached_is_said_so() -> None:
+    with bound_socket() as nobody_listens:
+        async with PollingClient(f"http://127.0.0.1:{nobody_listens.getsockname()[1]}", deadline=20) as client:
+            with pytest.raises(ClientError, match="cannot be reached"):
+                await client.cancel("1")

@@ -1,7 +1,7 @@
 """What `PollingClient.run` returns, and what it raises."""
 
 import pytest
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from patterns.polling import ClientError, PollingClient, SubmitRefused, TaskCancelled, TaskFailed, TaskLost
 from tests.clients.answers import STATUS, SUBMIT, accepted, completed, problem, running, task
@@ -78,7 +78,7 @@ async def test_a_status_that_cannot_be_given_raises_with_the_task_and_is_not_ask
     assert script.count(STATUS) == 1
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 429])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
 async def test_a_refused_submit_is_sent_once_and_raises_with_what_the_server_said(
     script: Script, client: PollingClient, status: int
 ) -> None:
@@ -102,3 +102,24 @@ async def test_a_url_that_is_none_is_said_to_be_none() -> None:
     async with PollingClient("localhost:8000", deadline=20) as client:
         with pytest.raises(ClientError, match="no http or https URL"):
             await client.run("compare")
+
+
+async def test_a_broken_server_has_not_refused_anything(script: Script, client: PollingClient) -> None:
+    script.on(SUBMIT, problem(500, "Server error", "Its log has the details."))
+
+    with pytest.raises(ClientError, match="500 Server error") as raised:
+        await client.run("compare")
+
+    assert not isinstance(raised.value, SubmitRefused)
+
+
+@pytest.mark.parametrize("broken", [SUBMIT, STATUS])
+async def test_an_answer_that_is_no_task_is_quoted(script: Script, client: PollingClient, broken: str) -> None:
+    page = HTMLResponse("<h1>It works!</h1>", 202 if broken == SUBMIT else 200)
+    answers = {SUBMIT: accepted(), STATUS: completed()} | {broken: page}
+    script.on(SUBMIT, answers[SUBMIT]).on(STATUS, answers[STATUS])
+
+    with pytest.raises(ClientError, match=r"no task.*It works") as raised:
+        await client.run("compare")
+
+    assert (raised.value.task is None) == (broken == SUBMIT)

@@ -48,3 +48,11 @@ async def test_a_callback_that_raises_ends_the_wait_with_its_own_error(client: P
 
     with pytest.raises(KeyError):
         await client.run("compare", on_progress=refuse)
+
+
+async def test_a_callback_that_raises_a_timeout_is_not_taken_for_the_deadline(client: PollingClient) -> None:
+    def show(percent: int) -> None:
+        raise TimeoutError("the progress bar is away")
+
+    with pytest.raises(TimeoutError, match="the progress bar is away"):
+        await client.run("compare", on_progress=show)

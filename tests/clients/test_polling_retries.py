@@ -3,8 +3,10 @@
 import asyncio
 
 import httpx
+import pytest
+from starlette.responses import PlainTextResponse
 
-from patterns.polling import PollingClient
+from patterns.polling import DeadlineExceeded, PollingClient
 from tests.clients.answers import STATUS, SUBMIT, accepted, completed, lost, problem, running
 from tests.clients.loopback import Script, bound_socket, scripted_server, until
 
@@ -74,3 +76,24 @@ async def test_a_status_request_is_sent_again_after_503_and_after_a_lost_answer(
     assert task.status == "completed"
     assert script.count(STATUS) == 5
     assert script.count(SUBMIT) == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+async def test_what_is_only_for_the_moment_is_asked_again_at_submit_and_at_status(script: Script, status: int) -> None:
+    away = PlainTextResponse("a proxy says so", status)
+    script.on(SUBMIT, away, accepted()).on(STATUS, running(), away, completed())
+
+    task = await _quick(script).run("compare")
+
+    assert task.status == "completed"
+    assert (script.count(SUBMIT), script.count(STATUS)) == (2, 3)
+    assert len(set(_keys(script))) == 1
+
+
+async def test_trouble_that_is_over_is_not_told_at_the_deadline(script: Script) -> None:
+    script.on(SUBMIT, problem(503, "Queue full", "7 tasks wait."), accepted()).on(STATUS, running())
+
+    with pytest.raises(DeadlineExceeded) as raised:
+        await PollingClient(script.url, deadline=1, first_pause=0.01, longest_pause=0.02).run("compare")
+
+    assert str(raised.value) == "After 1 s the task is running."
