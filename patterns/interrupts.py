@@ -1,22 +1,24 @@
-"""Ctrl-C and SIGTERM: what they end, and what they have to wait for."""
+"""Ctrl-C, SIGTERM, and a terminal that is closed (SIGHUP): what they end, and what they have to wait for."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+_NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def interrupts_end_it() -> None:
-    """Let Ctrl-C and SIGTERM raise `KeyboardInterrupt`. A shell starts background jobs with SIGINT ignored."""
+    """Let each raise `KeyboardInterrupt`. A shell starts background jobs with SIGINT ignored. SIGHUP stays ignored
+    where it is: nohup(1) is there for that."""
     for number in _NUMBERS:
-        signal.signal(number, _interrupt)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 @contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the block is done: for a few steps of which none may be taken alone."""
+    """Hold them back until the block is done: for a few steps of which none may be taken alone."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python runs signal handlers in the main thread only
         return

@@ -122,8 +122,17 @@ def test_code_that_does_not_behave_gets_a_verdict_and_is_gone(ended: Callable[[s
     assert end.left_there == [FIRST.folder]  # no temporary files either
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_an_interrupt_ends_everything_in_one_line(mark: str, tmp_path: Path, number: int) -> None:
+@pytest.fixture
+def in_a_terminal() -> Iterator[None]:
+    """What is started hears when its terminal is closed, though these tests may run under nohup(1)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("in_a_terminal")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_an_interrupt_ends_everything_in_one_line(mark: str, tmp_path: Path, number: signal.Signals) -> None:
     check = start(mark, tmp_path, HANGS)
     eventually(lambda: len(running(mark)), lambda count: count >= 3)  # kit, the fork server, the learner's process
     check.send_signal(number)
@@ -132,6 +141,7 @@ def test_an_interrupt_ends_everything_in_one_line(mark: str, tmp_path: Path, num
     assert out.splitlines()[-1].startswith("kit: Interrupted."), out
     assert as_a_shell_says(check.returncode) == 130
     assert running(mark) == []
+    assert [path.name for path in tmp_path.iterdir()] == [FIRST.folder]
 
 
 @pytest.mark.parametrize("imported", ["dataclasses", "typer"])
