@@ -12,7 +12,7 @@ from tests.checkpoints.jobs import READY
 from tests.checkpoints.patience import START_SECONDS, crowding
 from tests.checkpoints.processes import LearnerProcess
 from tests.checkpoints.report import raised_in
-from tests.checkpoints.stage import Stage
+from tests.checkpoints.stage import POOL_PROCESSES, Stage
 from tests.checkpoints.verdict import Wrong
 
 #: Celery may see only at its next round, five seconds later, that a process of its pool is gone (`AsynPool.timers`).
@@ -128,9 +128,9 @@ class Worked:
 
     @property
     def pool_has_changed(self) -> bool:
-        """Whether a process of a pool has ended by itself, as `worker_max_tasks_per_child` asks for."""
-        began_with = {pid: pool for pid, pool in self._pools.items() if pid in {worker.pid for worker in self.workers}}
-        return any(_children(pid) != pool for pid, pool in began_with.items())
+        """Whether a place in a pool is empty, or was filled again, as `worker_max_tasks_per_child` asks for."""
+        now = {worker.pid: _children(worker.pid) for worker in self.workers}
+        return any(len(pool) < POOL_PROCESSES or pool != self._pools.get(pid, pool) for pid, pool in now.items())
 
     def must_be_in_a_worker(self, run: Run) -> None:
         """See that an agent works where it should."""
