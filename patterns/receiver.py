@@ -34,10 +34,12 @@ class Receiver:
     """Checks deliveries signed by Standard Webhooks; several secrets are for the time while keys rotate.
 
     A timestamp more than five minutes away is stale. Of `remember` delivery ids, repeats are known.
-    Raises `ValueError` for a secret that is none.
+    Raises `ValueError` for a secret that is none, and when there is none.
     """
 
     def __init__(self, *secrets: str, remember: int = 10_000) -> None:
+        if not secrets:
+            raise ValueError("A receiver needs the sender's secret.")
         self._verifiers = [Webhook(_key(secret)) for secret in secrets]
         self._remember = remember
         self._seen: OrderedDict[str, None] = OrderedDict()

@@ -38,6 +38,11 @@ def refuses(headers: Mapping[str, str], body: bytes = _BODY) -> None:
     assert receiver.accept(signed(), _BODY) is not None
 
 
+def test_without_a_secret_there_is_no_receiver() -> None:
+    with pytest.raises(ValueError, match="secret"):
+        Receiver()
+
+
 def test_a_genuine_delivery_is_taken() -> None:
     callback = Receiver(_SECRET).accept(signed(), _BODY)
 
