@@ -142,7 +142,7 @@ def solution(
     chosen = _exercise(which, workspace)
     if workspace and not anyway and not workspace.passed(chosen):
         raise give_up(
-            f"Exercise {chosen.number} has not passed yet. A hint: kit hint {chosen.number}   "
+            f"Exercise {chosen.number} has not passed yet (a hint: kit hint {chosen.number}). "
             f"To see it all the same: kit solution {chosen.number} --anyway"
         )
     for name in chosen.files:

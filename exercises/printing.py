@@ -1,18 +1,34 @@
 """Markdown and code on a terminal, by Rich. Apart from the rest, because importing it takes time."""
 
 from pathlib import Path
+from typing import ClassVar
 
-from rich.console import Console
-from rich.markdown import Markdown
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import CodeBlock, Markdown
 from rich.syntax import Syntax
 
 _WIDTH = 100
 
 
+class _Drawing(CodeBlock):
+    """A drawing or code, each line as long as it is. Padded and wrapped, as Rich has it, a drawing falls apart."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Line by line."""
+        drawing = Syntax("", self.lexer_name, theme=self.theme).highlight(str(self.text).rstrip())
+        drawing.rstrip()
+        drawing.no_wrap, drawing.overflow = True, "ignore"
+        yield drawing
+
+
+class _Markdown(Markdown):
+    elements: ClassVar = {**Markdown.elements, "fence": _Drawing, "code_block": _Drawing}
+
+
 def print_markdown(text: str) -> None:
     """Headings, paragraphs and drawings."""
     console = _console()
-    console.print(Markdown(text, code_theme="bw" if not console.is_terminal else "monokai"))
+    console.print(_Markdown(text, code_theme="bw" if not console.is_terminal else "monokai"), crop=False)
 
 
 def print_code(file: Path, title: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from exercises.course import SOLUTIONS, course
+from exercises.diagnoses import diagnosis
 from tests.kit.command import Kit
 from tests.kit.learner import solve
 
@@ -176,6 +177,13 @@ def test_every_code_is_listed_and_told(kit: Kit, tmp_path: Path) -> None:
     told = kit.at(tmp_path, "explain", "submit-blocks")
     assert told.code == 0
     assert "What it should look like" in told.out
+
+
+def test_a_drawing_is_told_line_by_line_however_narrow_the_screen(kit: Kit) -> None:
+    drawn = diagnosis("LOOP_BLOCKED").story.split("```")[1].splitlines()[1:]
+    lines = kit("explain", "LOOP_BLOCKED", COLUMNS="60").out.splitlines()
+    assert max(map(len, drawn)) > 60
+    assert [line for line in lines if line in drawn] == drawn
 
 
 def test_the_doctor_finds_this_machine_well(kit: Kit, mine: Path) -> None:
