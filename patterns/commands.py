@@ -54,7 +54,7 @@ def patterns(
         "it teaches",
         "loses tasks on",
     ):
-        table.add_column(heading, no_wrap=heading == "pattern")
+        table.add_column(heading, no_wrap=heading == "pattern", overflow="fold")
     for pattern in PATTERNS.values():
         teaches = "where" if pattern.teaches.value.startswith("where") else "how"
         losses = ", ".join(sorted(pattern.loses_on))
@@ -141,7 +141,10 @@ def _webhook_secret(pattern: Pattern, settings: Settings) -> dict[str, str]:
 
 def _tell_what_runs(served: Running, settings: Settings, env: dict[str, str]) -> None:
     pattern = served.pattern
-    out.print(f"[bold]{pattern.title}[/] ({pattern.name}) at [bold]{served.url}[/]    routes: {served.url}/docs")
+    out.print(
+        f"[bold]{pattern.title}[/] ({pattern.name}) at [bold]{served.url}[/]    routes: {served.url}/docs",
+        soft_wrap=True,
+    )
     for child in served.children:
         out.print(f"  {child.name:<13} process {child.pid}", style="dim")
     if "redis" in pattern.needs:
@@ -153,14 +156,14 @@ def _tell_what_runs(served: Running, settings: Settings, env: dict[str, str]) ->
     called_back = f" --webhook --secret {env.get('KIT_WEBHOOK_SECRET') or settings.webhook_secret}"
     if pattern.learns_by is LearnsBy.CALLBACK:
         command += called_back
-        if not settings.webhook_allow_private:
-            out.print(
-                "  Callbacks to this machine are refused. To try it here, stop it and start it again with\n"
-                "  KIT_WEBHOOK_ALLOW_PRIVATE=1 kit serve webhook",
-                style="yellow",
-            )
     elif pattern.can_call_back:
         out.print(f"  {'callbacks':<13} for who names a callback_url:{called_back}", style="dim", soft_wrap=True)
+    if pattern.can_call_back and not settings.webhook_allow_private:
+        out.print(
+            "  Callbacks to this machine are refused. To try them here, stop it and start it again with\n"
+            f"  KIT_WEBHOOK_ALLOW_PRIVATE=1 kit serve {pattern.name}",
+            style="yellow",
+        )
     out.print(f"Try it in another terminal:\n  {escape(command)}", soft_wrap=True)
     out.print("Ctrl-C stops everything.")
     sys.stdout.flush()

@@ -4,6 +4,7 @@
 `/health` says that all of it works. Leaving the block stops all of it.
 """
 
+import errno
 import os
 import secrets
 import socket
@@ -151,6 +152,9 @@ def patience_of(settings: Settings) -> float:
     return settings.grace_seconds + 3.0
 
 
+_ABOUT_THE_PORT = {errno.EADDRINUSE, errno.EACCES}
+
+
 def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises `CannotServe` when the port is in use or the address is not ours."""
     try:
@@ -159,7 +163,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         reason = str(said).partition(" (while")[0].rstrip(".")  # what follows repeats the address
-        raise CannotServe(f"Cannot listen on {host}:{port}: {reason}. Choose another with --port.") from error
+        option = "--port" if isinstance(error, OverflowError) or error.errno in _ABOUT_THE_PORT else "--host"
+        raise CannotServe(f"Cannot listen on {host}:{port}: {reason}. Choose another with {option}.") from error
     listener.set_inheritable(True)
     return listener
 
@@ -199,5 +204,6 @@ def wait_until_up(is_up: Callable[[], bool], family: Family, what_is_wrong: Call
 
 def _why_it_ended(child: Child, log: Path | None) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log else []
-    last = lines[-1].removeprefix("kit: ") if lines else "it has said why"
+    said = [line.rpartition("kit: ")[2] for line in lines if "kit: " in line]  # some print a table after it
+    last = said[-1] if said else lines[-1] if lines else "it has said why"
     return f"The {child.name} {child.how_it_ended} before it was ready: {last}"

@@ -30,6 +30,8 @@ def served_pattern(health: Any, named: str | None = None, learns_by: str | None 
     body: Any = None
     with suppress(ValueError, TypeError):
         body = health.json()
+    if health.status_code == 503 and isinstance(body, dict) and body.get("detail"):  # something that it needs is down
+        raise CannotLoad(f"The server is not healthy, GET /health → 503: {body['detail']}")
     if health.status_code != 200 or not isinstance(body, dict):
         raise CannotLoad("GET /health does not say that a pattern is served here. Start one with: kit serve NAME")
     name = str(body.get("pattern", "unknown"))

@@ -70,6 +70,11 @@ def test_what_is_not_a_healthy_server_is_not_loaded(status: int, body: Any) -> N
         served_pattern(answer(status, body))
 
 
+def test_what_a_sick_server_says_of_itself_is_told() -> None:
+    with pytest.raises(CannotLoad, match="503: No worker runs"):
+        served_pattern(answer(503, {"status": "unhealthy", "detail": "No worker runs."}))
+
+
 def test_an_answer_that_is_no_json_is_not_a_healthy_server() -> None:
     def no_json() -> Any:
         raise ValueError("<html>")

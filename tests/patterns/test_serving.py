@@ -1,5 +1,6 @@
 """`running(pattern)`: everything a pattern needs, up and healthy, or one line that says why not."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, IN_MEMORY_QUEUE, PATTERNS
 from patterns.descriptor import Fault
-from patterns.processes import ProcessFailed
-from patterns.serving import CannotServe, running
+from patterns.processes import Family, ProcessFailed
+from patterns.serving import CannotServe, running, wait_until_up
 from tests.waiting import eventually
 
 
@@ -60,8 +61,16 @@ def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
 
 
 def test_an_address_that_is_not_ours_is_said() -> None:
-    with pytest.raises(CannotServe), running(IN_MEMORY_QUEUE, host="203.0.113.1"):
+    with pytest.raises(CannotServe, match="--host"), running(IN_MEMORY_QUEUE, host="203.0.113.1"):
         pass
+
+
+def test_why_a_process_ended_is_told_though_it_has_printed_a_table_after_that(tmp_path: Path) -> None:
+    says = "echo '[2026-11-28 17:00:00] host/ERROR/kit: The agent is away.'; echo '------|-----'; exit 1"
+    with Family(log=tmp_path / "log") as family:
+        family.start("load process", ["/bin/sh", "-c", says], os.environ)
+        with pytest.raises(ProcessFailed, match=r"before it was ready: The agent is away\.$"):
+            wait_until_up(lambda: False, family, lambda: "it is not up")
 
 
 @pytest.mark.parametrize(
