@@ -1,7 +1,7 @@
 """What tasks and workers cost the Redis they share: `python -m benchmarks.worker_load`.
 
-Real parts of `celery_queue`: tasks wait with no worker there, then a worker does them, then it idles. What a worker
-asks of Redis while it idles is then asked by a thousand simulated ones at once: as the kit sets them up, and with a
+Real parts of `celery_queue`: tasks wait with no worker there, then a worker does them, then it idles. What Celery
+itself asks of Redis meanwhile is then asked by a thousand simulated ones at once: as the kit sets them up, and with a
 look for dead workers' messages once a minute instead of each second. Redis's own counters tell what it cost.
 """
 

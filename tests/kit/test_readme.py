@@ -152,7 +152,7 @@ def test_without_the_kit_a_worker_and_uvicorn_serve_the_pattern(tmp_path: Path) 
     with Family(tmp_path / "log") as family:
         port = free_port()
         env = {**os.environ, **FAST, "REDIS_URL": start_redis(family).url, "PYTHONPATH": str(README.parent)}
-        for command in (worker, f"{web} --port {port}"):
+        for command in (worker.removeprefix("uv run "), f"{web.removeprefix('uv run ')} --port {port}"):
             family.start(command, [sys.executable, "-m", *shlex.split(command)], env)
         wait_until_healthy(f"http://127.0.0.1:{port}", family)
         ended = run([sys.executable, "-m", "kit", "submit", "hello", "--url", f"http://127.0.0.1:{port}"])
