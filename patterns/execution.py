@@ -39,7 +39,9 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
     def report_progress(percent: int) -> None:
         if finished.done():
             raise TaskEnded
-        loop.call_soon_threadsafe(store.progress, task_id, percent)
+        loop.call_soon_threadsafe(
+            store.progress, task_id, int(percent)
+        )  # no number: the agent hears it, at its own line
 
     async def job() -> str:
         try:

@@ -67,6 +67,12 @@ async def raises_later(prompt: str, report_progress: ReportProgress) -> str:
     raise LookupError
 
 
+def reports_a_text(prompt: str, report_progress: ReportProgress) -> str:
+    """Not a number."""
+    report_progress("50%")  # type: ignore[arg-type]
+    return "done"
+
+
 def exits(prompt: str, report_progress: ReportProgress) -> str:
     """Ends the whole program, as it thinks."""
     sys.exit("the agent has had enough")

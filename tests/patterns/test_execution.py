@@ -19,6 +19,7 @@ _BAD: dict[Any, str] = {
     agents.returns_none: "TypeError: an agent must return a str, and this one returned NoneType",
     agents.raises: "ValueError: the first line and the second",
     agents.raises_later: "LookupError",
+    agents.reports_a_text: "ValueError: invalid literal for int() with base 10: '50%'",
     agents.exits: "sys.exit()",
     agents.exits_later: "sys.exit()",
     agents.stops_iteration: "no more",
