@@ -39,9 +39,8 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
     def report_progress(percent: int) -> None:
         if finished.done():
             raise TaskEnded
-        loop.call_soon_threadsafe(
-            store.progress, task_id, int(percent)
-        )  # no number: the agent hears it, at its own line
+        whole = int(percent)  # what is no number is the agent's own mistake: it hears of it here
+        loop.call_soon_threadsafe(store.progress, task_id, whole)
 
     async def job() -> str:
         try:
