@@ -7,7 +7,8 @@ otherwise backs off with jitter, and gives up at one deadline over everything.
 Use it when clients cannot be called back: browsers, notebooks, scripts behind a firewall.
 
 It breaks when the fleet of clients grows: each one holds a connection or asks again and again, finished or
-not. And a client that died before the outcome must know its task id to ask again.
+not. And a client that died before the outcome must know its task id to ask again. What the in-memory queue loses
+when its process ends, this loses too.
 """
 
 import asyncio

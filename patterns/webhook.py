@@ -9,6 +9,9 @@ Use it between servers, when jobs take minutes or hours: nobody asks in vain, an
 It breaks when the receiver cannot be reached from here, or is down for longer than the attempts last. Then the
 delivery is a dead letter: it is kept, listed at `/agent/dead-letters`, and can be sent again. The callback URL
 is a stranger's choice of where this server connects to, so `egress` refuses what is not public.
+
+And when the process ends, as its queue does: what waits, runs, or is not told yet is gone; `celery_queue` tells from
+a queue on disk. Set `KIT_WEBHOOK_SECRET`: without it each start makes a secret that no receiver knows.
 """
 
 import sys
