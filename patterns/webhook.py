@@ -11,7 +11,7 @@ delivery is a dead letter: it is kept, listed at `/agent/dead-letters`, and can 
 is a stranger's choice of where this server connects to, so `egress` refuses what is not public.
 
 And when the process ends, as its queue does: what waits, runs, or is not told yet is gone; `celery_queue` tells from
-a queue on disk. Set `KIT_WEBHOOK_SECRET`: without it each start makes a secret that no receiver knows.
+a queue on disk. Set `KIT_WEBHOOK_SECRET`, too: without it each start signs with another one.
 """
 
 import sys
