@@ -37,8 +37,15 @@ def must_begin(app: App, task: Task) -> Run:
     """The agent's run for a task that has all the time it needs."""
     run = begins(app, task)
     if run is None and task.seen in FINISHED:
-        raise _not_called(app, task, app.status(task, note=False))
+        body = app.status(task, note=False)
+        raise ended_too_soon(app, task) if error_in(body)[0] == "timeout" else _not_called(app, task, body)
     return run or app.started(task, within=0.01)
+
+
+def ended_too_soon(app: App, task: Task) -> Wrong:
+    """The diagnosis of a task that is told as failed long before its time is up."""
+    app.timeline.note(f"GET /agent/status/{task.task_id} → 200 failed, where {LONG} s are allowed")
+    return Wrong("ENDED_TOO_SOON")
 
 
 def _not_called(app: App, task: Task, body: Json) -> Wrong:
