@@ -39,6 +39,10 @@ class Behaviour:
     healthy: bool = True
 
 
+#: Whoever waits for so long for the one before has found something broken.
+_TURN_SECONDS = 10.0
+
+
 @dataclass
 class FakeServer:
     """It runs in a thread. `accepted` has the ids in order, `lost` those whose outcome nobody can learn."""
@@ -52,6 +56,8 @@ class FakeServer:
     _tasks: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _first: float | None = None
+    _turns: threading.Condition = field(default_factory=threading.Condition)
+    _told: int = 0
     _callbacks: list[threading.Timer] = field(default_factory=list)
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
 
@@ -144,9 +150,16 @@ class FakeServer:
         deliveries = [headers]
         deliveries += [headers] if _every(self.behaviour.repeat_every, number) else []
         deliveries += [forged] if _every(self.behaviour.forge_every, number) else []
+        if self.behaviour.repeat_every or self.behaviour.forge_every:
+            # The load process waits for outcomes alone: what else is sent must have come before the last of them.
+            with self._turns:
+                self._turns.wait_for(lambda: self._told == number, _TURN_SECONDS)
         with suppress(httpx.TransportError):  # the load process has ended
             for delivery in deliveries:
                 self._http.post(url, content=body, headers=delivery)
+        with self._turns:
+            self._told += 1
+            self._turns.notify_all()
 
 
 def _every(each: int | None, number: int) -> bool:
