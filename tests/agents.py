@@ -69,7 +69,7 @@ async def raises_later(prompt: str, report_progress: ReportProgress) -> str:
 
 def reports_a_text(prompt: str, report_progress: ReportProgress) -> str:
     """Not a number."""
-    report_progress("50%")  # type: ignore[arg-type]
+    report_progress("50%")  # type: ignore[arg-type]  # that is the mistake
     return "done"
 
 

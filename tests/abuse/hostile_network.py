@@ -40,8 +40,8 @@ async def _lead(loop: Any, factory: Any, host: Any = None, port: Any = None, **m
 
 if _RECEIVER:  # never where a test imports the name of the public address
     # Both are replaced on purpose, in this server's process alone: mypy would rather that nobody did.
-    uvloop.Loop.getaddrinfo = _resolve  # type: ignore[method-assign, assignment]
-    uvloop.Loop.create_connection = _lead  # type: ignore[method-assign, assignment]
+    uvloop.Loop.getaddrinfo = _resolve  # type: ignore[method-assign, assignment]  # in its place, for the test
+    uvloop.Loop.create_connection = _lead  # type: ignore[method-assign, assignment]  # the same
 
 
 async def agent(prompt: str, report_progress: ReportProgress) -> str:
