@@ -1,42 +1,61 @@
-"""What a worker does about tasks that the broker has lost: it came back without its data, the records did not."""
+"""What a worker does about messages that are lost: the record is still there, so it sends them again.
 
+A broker may come back without its data. And over Redis a worker that dies just when it takes a message, before it has
+noted that it has it, takes the message with it: kombu asks for one with BRPOP, and writes it down afterwards.
+"""
+
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from patterns.contract import ErrorCode
 from patterns.redis_store import WorkerRecords
+from patterns.tracing import Carrier
+
+logger = logging.getLogger("longjobs")
+
+#: Sends messages: of each the task id, the prompt, whether it calls back, and its trace.
+Publish = Callable[[Sequence[tuple[str, str, bool, Carrier]]], None]
 
 
 class Losses:
     """The tasks of which the broker may have no message any more.
 
-    A message that is only late is in the queue. One that a worker holds becomes a run before any worker may be dead,
-    which takes it `long` seconds.
+    A message that is only late is in the queue, and nothing that was sent after it has been taken. One that a worker
+    holds becomes a run before any worker may be dead, which takes it `long` seconds.
+
+    Should the message be there after all, because it was put back behind others, the task has two. The second finds it
+    finished, or at worst runs it again, as any redelivery may.
     """
 
-    def __init__(self, celery: Celery, long: float, records: Callable[[], WorkerRecords]) -> None:
+    def __init__(self, celery: Celery, long: float, records: Callable[[], WorkerRecords], publish: Publish) -> None:
         self._celery = celery
         self._long = long
         self._records = records
-        #: The tasks that do not move while nothing is in the queue, and since when, on time.monotonic().
+        self._publish = publish
+        #: The tasks that do not move though their turn has come, and since when, on time.monotonic().
         self._left_over: dict[str, float] = {}
 
-    def give_up(self) -> None:
-        """End those that have not moved for long, while nothing was in the queue."""
+    def send_again(self) -> None:
+        """Send the messages of those that have not moved for long, though their turn had come."""
         with suppress(RedisError, KombuError, OSError):
-            unmoved, now = self._records().unmoved(self._long), time.monotonic()
-            left_over = unmoved if unmoved and self._queue_is_empty() else []
+            (overtaken, others), now = self._records().unmoved(self._long), time.monotonic()
+            left_over = overtaken + (others if others and self._queue_is_empty() else [])
             self._left_over = {task_id: self._left_over.get(task_id, now) for task_id in left_over}
-            for task_id, since in self._left_over.items():
+            for task_id, since in list(self._left_over.items()):
                 if now - since > self._long:
-                    self._records().fail(
-                        task_id, ErrorCode.WORKER_LOST, "Its worker is gone, and the broker has lost it."
-                    )
+                    del self._left_over[task_id]
+                    self._send(task_id)
+
+    def _send(self, task_id: str) -> None:
+        if said := self._records().to_send_again(task_id, self._long):
+            logger.warning("its message was lost, and is sent again", extra={"task_id": task_id})
+            prompt, calls_back, carrier = said
+            self._publish([(task_id, prompt, calls_back, carrier)])
 
     def _queue_is_empty(self) -> bool:
         with self._celery.connection_for_write() as connection:

@@ -7,7 +7,8 @@ be stopped, killed and multiplied apart, because no state lives in any of them.
 Use it when a job must not be lost at a deploy or a crash, when work outgrows one process, or when an agent
 may hang or eat a whole core: a process can be killed, a thread cannot.
 
-It breaks when the broker loses its data, and when nobody notices that no worker runs: `/health` says so.
+It breaks when the records are lost, and when nobody notices that no worker runs: `/health` says so. A broker that
+loses its messages costs time only: the record knows the prompt, and a worker sends the message again.
 
 Celery alone reads an id that was never given out as PENDING (celery#3596), blocks the caller in `.delay()`
 while the broker is down (celery#4296), and acknowledges a message before the work is done. The record, the
@@ -106,7 +107,6 @@ if __name__ == "__main__":  # here, because what follows needs a broker, and ser
 
 celery = celery_app(_settings())
 tell_what_is_due = add_telling(celery, _settings(), _records)
-losses = Losses(celery, redelivered_after(_settings()), _records)
 
 
 @celery.task(name="kit.run_agent", base=RecordedTask, bind=True)
@@ -181,7 +181,7 @@ def tell_that_it_lives(sender: Any, **_: object) -> None:
     with suppress(RedisError):  # the next heartbeat may get through
         _records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
     tell_what_is_due()
-    losses.give_up()
+    losses.send_again()
 
 
 @signals.worker_shutdown.connect
@@ -223,6 +223,9 @@ def publish(tasks: Sequence[Message]) -> None:
     with celery.producer_pool.acquire(block=True) as producer, publishing(producer):
         for task_id, prompt, calls_back, carrier in tasks:
             run_agent.apply_async((prompt, calls_back), task_id=task_id, headers=carrier, producer=producer, **options)
+
+
+losses = Losses(celery, redelivered_after(_settings()), _records, publish)
 
 
 def create_app() -> FastAPI:

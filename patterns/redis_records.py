@@ -31,7 +31,10 @@ class Keys:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+        #: The unfinished tasks, by when the message of each was first sent, or sent again.
         self.unfinished = f"{prefix}unfinished"
+        #: What they were submitted with, so that a lost message can be sent again.
+        self.prompts = f"{prefix}prompts"
         self.workers = f"{prefix}workers"
         self.finished_channel = f"{prefix}finished"
         #: The unfinished tasks that were started.
@@ -57,7 +60,7 @@ def finishing(
     """The keys and the arguments of the script that ends a task."""
     pairs = [part for pair in fields.items() for part in pair]
     return (
-        [keys.record(task_id), keys.unfinished, keys.running, keys.figures, keys.to_tell],
+        [keys.record(task_id), keys.unfinished, keys.running, keys.figures, keys.to_tell, keys.prompts],
         [task_id, repr(now), settings.task_ttl_seconds, keys.finished_channel, status, *pairs],
     )
 

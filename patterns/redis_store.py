@@ -29,7 +29,7 @@ from patterns.redis_outbox import AsyncOutbox, Outbox
 from patterns.redis_records import Keys, finishing, new_task, noted_end, reaching, task_of
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint
-from patterns.tracing import tracing
+from patterns.tracing import Carrier, tracing
 
 #: How long a worker is believed to live after its last heartbeat, in seconds. Celery sends one every two.
 WORKER_SILENCE_SECONDS = 10.0
@@ -74,7 +74,7 @@ class RedisStore:
         self._draining = False
 
     async def create(
-        self, task_id: str, body: str, idempotency_key: str | None = None, callback_url: str = ""
+        self, task_id: str, prompt: str, idempotency_key: str | None = None, callback_url: str = ""
     ) -> tuple[Task, bool]:
         """Write the record of a new task, and say whether it has to be handed to a worker.
 
@@ -84,11 +84,14 @@ class RedisStore:
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
         now = time.time()
-        keys = [self._keys.record(task_id), self._keys.unfinished]
+        keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.prompts]
         if idempotency_key is not None:
             keys.append(self._keys.idempotency(idempotency_key))
-        same, carrier = fingerprint(f"{callback_url}\n{body}").hex(), json.dumps(dict(tracing().carrier()))
-        arguments: list[str | int] = [task_id, repr(now), self._settings.queue_size, same, callback_url, carrier]
+        same, carrier = fingerprint(f"{callback_url}\n{prompt}").hex(), tracing().carrier()
+        trace = json.dumps(dict(carrier)) if carrier else ""
+        arguments: list[str | int] = [
+            task_id, repr(now), self._settings.queue_size, same, prompt, callback_url, trace,
+        ]  # fmt: skip
         with reaching("Redis"):
             # Another request with this key is handing its task over. Nobody is told of the task before that is
             # done: if it cannot be done, there is no task.
@@ -117,8 +120,8 @@ class RedisStore:
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(_FORGET_SECONDS):
                 with reaching("Redis"):
-                    keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.running]
-                    await self._forget(keys, [task_id])
+                    keys = self._keys
+                    await self._forget([keys.record(task_id), keys.unfinished, keys.running, keys.prompts], [task_id])
 
     async def get(self, task_id: str) -> Task | None:
         with reaching("Redis"):
@@ -250,6 +253,7 @@ class WorkerRecords:
         self._progress = client.register_script(scripts.PROGRESS)
         self._finish = client.register_script(scripts.FINISH)
         self._unmoved = client.register_script(scripts.UNMOVED)
+        self._send_again = client.register_script(scripts.SEND_AGAIN)
 
     def start(self, task_id: str, most_runs: int) -> bool:
         """Mark the task as running. False when it must not run: cancelled, finished, or run too often."""
@@ -277,10 +281,24 @@ class WorkerRecords:
         """End the task with an error, unless it is finished already."""
         self._end(task_id, TaskStatus.FAILED, {"error_code": code, "error_message": message})
 
-    def unmoved(self, seconds: float) -> list[str]:
-        """The oldest unfinished tasks with which nothing has begun for so long."""
+    def unmoved(self, seconds: float) -> tuple[list[str], list[str]]:
+        """The oldest unfinished tasks with which nothing has begun for so long: first those that a newer task has
+        overtaken, then the others."""
         arguments: list[str | int] = [repr(time.time() - seconds), self._keys.record(""), _LOOKED_AT]
-        return [str(task_id) for task_id in self._unmoved([self._keys.unfinished], arguments)]
+        overtaken, others = self._unmoved([self._keys.unfinished, self._keys.figures], arguments)
+        return overtaken, others
+
+    def to_send_again(self, task_id: str, seconds: float) -> tuple[str, bool, Carrier] | None:
+        """What the message of an unmoved task said: its prompt, whether it calls back, and its trace.
+
+        None if it has moved meanwhile, or another worker sends it.
+        """
+        now = time.time()
+        keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.prompts]
+        if (said := self._send_again(keys, [task_id, repr(now), repr(now - seconds)])) is None:
+            return None
+        prompt, callback_url, carrier = said
+        return prompt, bool(callback_url), json.loads(carrier or "{}")
 
     def heartbeat(self, worker: str) -> None:
         """Note that this worker lives."""

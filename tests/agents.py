@@ -132,6 +132,13 @@ def sleeps(prompt: str, report_progress: ReportProgress) -> str:
     return "slept"
 
 
+def waits_for(prompt: str, report_progress: ReportProgress) -> str:
+    """Takes until there is a file of the name that the prompt says."""
+    while not Path(prompt.partition(":")[2]).exists():
+        time.sleep(0.02)
+    return "it is there"
+
+
 def kills_its_process(prompt: str, report_progress: ReportProgress) -> str:
     """Dies, after a line in the file that the prompt names."""
     with Path(prompt.partition(":")[2]).open("a") as runs:

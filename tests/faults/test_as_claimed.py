@@ -22,10 +22,10 @@ _WHO = [
     Subject(OVER_RABBITMQ, CELERY_QUEUE, over_rabbitmq=True),
 ]
 _CASES = [(who, fault) for who in _WHO for fault in Fault if applies(fault, who.pattern)]
-_LOSSES = [(who, fault) for who, fault in _CASES if fault in who.pattern.loses_on]
+_LOSSES = [(who, fault) for who, fault in _CASES if fault in who.loses_on]
 _RUN_AGAIN = {Fault.WORKER_KILL, Fault.WORKER_STOP}
 #: With its connection to RabbitMQ a worker loses its right to what it has in hand, and ends it.
-_RUN_AGAIN_OVER_RABBITMQ = {Fault.BROKER_KILL}
+_RUN_AGAIN_OVER_RABBITMQ = {Fault.BROKER_KILL, Fault.BROKER_LOSS}
 
 every_case = pytest.mark.parametrize(("who", "fault"), _CASES, ids=lambda part: getattr(part, "name", str(part)))
 
