@@ -13,8 +13,8 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from patterns.redis_store import WorkerRecords
 from patterns.tracing import Carrier
+from patterns.worker_records import WorkerRecords
 
 logger = logging.getLogger("longjobs")
 

@@ -50,10 +50,11 @@ from patterns.delivery_routes import add_delivery_routes, checked_callback_url, 
 from patterns.execution import describe
 from patterns.logs import set_up_logging
 from patterns.observing import working_on
-from patterns.redis_store import RedisStore, WorkerRecords
+from patterns.redis_store import RedisStore
 from patterns.settings import Settings, SettingsError, load_settings
 from patterns.store import Unavailable, new_task_id
 from patterns.tracing import NO_CARRIER, Carrier, tracing
+from patterns.worker_records import WorkerRecords
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3

@@ -18,8 +18,8 @@ from patterns.calling import Attempted, Caller, payload
 from patterns.celery_brokers import DELIVER
 from patterns.logs import about
 from patterns.redis_outbox import Outcome
-from patterns.redis_store import WorkerRecords
 from patterns.settings import Settings
+from patterns.worker_records import WorkerRecords
 
 #: An attempt ends by itself, after `KIT_WEBHOOK_TIMEOUT_SECONDS`. One that does not is ended so much later, and one
 #: that does not even hear that is killed after as long again. A task's own limits are no measure for it.

@@ -20,9 +20,10 @@ from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, 
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.descriptor import Pattern
 from patterns.execution import RunAgent, describe
-from patterns.redis_store import RedisStore, WorkerRecords
+from patterns.redis_store import RedisStore
 from patterns.settings import Settings, SettingsError, load_settings
 from patterns.store import Unavailable, new_task_id
+from patterns.worker_records import WorkerRecords
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3

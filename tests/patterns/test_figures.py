@@ -14,9 +14,10 @@ from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, TaskSta
 from patterns.figures import BOUNDS, Durations
 from patterns.redis_outbox import Outcome
 from patterns.redis_server import RedisServer
-from patterns.redis_store import RedisStore, WorkerRecords
+from patterns.redis_store import RedisStore
 from patterns.settings import Settings
 from patterns.store import MemoryStore, new_task_id
+from patterns.worker_records import WorkerRecords
 from tests.patterns.clock import Clock
 
 
@@ -148,11 +149,16 @@ async def test_a_task_that_could_not_be_handed_over_was_never_there(store: Redis
     assert figures.finished.total() == 0
 
 
+def _let_it_tell_the_time(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    for module in ("redis_store", "worker_records"):
+        monkeypatch.setattr(f"patterns.{module}.time", SimpleNamespace(time=clock, monotonic=time.monotonic))
+
+
 async def test_redis_sorts_durations_as_python_does(
     store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, expected = Clock(), Durations()
-    monkeypatch.setattr("patterns.redis_store.time", SimpleNamespace(time=clock, monotonic=time.monotonic))
+    _let_it_tell_the_time(monkeypatch, clock)
     for seconds in (0.0, 0.25, 1.5, 300.0, 10_000.0):
         task_id = await create(store)
         clock.pass_by(seconds)
@@ -172,7 +178,7 @@ async def test_a_clock_that_is_behind_makes_no_duration_negative(
     store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("patterns.redis_store.time", SimpleNamespace(time=clock, monotonic=time.monotonic))
+    _let_it_tell_the_time(monkeypatch, clock)
     task_id = await create(store)
     clock.pass_by(-5)
     worker.start(task_id, 3)

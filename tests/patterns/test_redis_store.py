@@ -10,9 +10,10 @@ import redis
 
 from patterns.contract import ErrorCode, Task, TaskStatus
 from patterns.redis_server import RedisServer
-from patterns.redis_store import RedisStore, WorkerRecords
+from patterns.redis_store import RedisStore
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, new_task_id
+from patterns.worker_records import WorkerRecords
 from tests.patterns.redis_keys import Keys
 
 
