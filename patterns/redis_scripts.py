@@ -49,16 +49,16 @@ redis.call('HDEL', KEYS[4], ARGV[1])
 #: KEYS: record, running, figures. ARGV: now, the most runs, task id.
 #: Returns the number of this run, 0 when it must not run, -1 for too many.
 START = f"""{OBSERVE}
-local status = redis.call('HGET', KEYS[1], 'status')
+local status, created_at = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_at'))
 if status ~= 'pending' and status ~= 'running' then return 0 end
 local runs = redis.call('HINCRBY', KEYS[1], 'runs', 1)
 if runs > tonumber(ARGV[2]) then return -1 end
 redis.call('HSET', KEYS[1], 'status', 'running', 'run_at', ARGV[1])
 if redis.call('HSETNX', KEYS[1], 'started_at', ARGV[1]) == 1 then
   redis.call('SADD', KEYS[2], ARGV[3])
-  local created_at, newest = redis.call('HGET', KEYS[1], 'created_at'), redis.call('HGET', KEYS[3], 'newest_started')
   observe(KEYS[3], 'queue_wait', ARGV[1] - created_at)
-  if tonumber(created_at) > tonumber(newest or 0) then redis.call('HSET', KEYS[3], 'newest_started', created_at) end
+  local newest = tonumber(redis.call('HGET', KEYS[3], 'newest_started') or 0)
+  if tonumber(created_at) > newest then redis.call('HSET', KEYS[3], 'newest_started', created_at) end
 end
 return runs
 """
