@@ -18,6 +18,10 @@ from patterns.worker_records import WorkerRecords
 
 logger = logging.getLogger("longjobs")
 
+#: So often within the time that a message is given. A thousand workers that looked at each heartbeat would keep Redis
+#: busy with the tasks that only wait.
+_LOOKS = 10
+
 #: Sends messages: of each the task id, the prompt, whether it calls back, and its trace.
 Publish = Callable[[Sequence[tuple[str, str, bool, Carrier]]], None]
 
@@ -39,11 +43,16 @@ class Losses:
         self._publish = publish
         #: The tasks that do not move though their turn has come, and since when, on time.monotonic().
         self._left_over: dict[str, float] = {}
+        self._looked = -long
 
     def send_again(self) -> None:
-        """Send the messages of those that have not moved for long, though their turn had come."""
+        """Send the messages of those that have not moved for long, though their turn had come. Called often."""
+        now = time.monotonic()
+        if now - self._looked < self._long / _LOOKS:
+            return
+        self._looked = now
         with suppress(RedisError, KombuError, OSError):
-            (overtaken, others), now = self._records().unmoved(self._long), time.monotonic()
+            overtaken, others = self._records().unmoved(self._long)
             left_over = overtaken + (others if others and self._queue_is_empty() else [])
             self._left_over = {task_id: self._left_over.get(task_id, now) for task_id in left_over}
             for task_id, since in list(self._left_over.items()):
