@@ -1,7 +1,7 @@
-"""Many idle Celery workers, simulated: each asks of Redis what a real one's Celery asks while it has nothing to do.
+"""Many idle workers of `celery_queue`, simulated: each asks of Redis what a real one asks while it has nothing to do.
 
-What the kit's own looks ask beside that (for outcomes to tell, for lost tasks) is left out: a real one asks three times
-as much.
+That is what Celery asks, and the kit's own look for outcomes that are due to be told. Its look for lost messages, twice
+a minute, is left out.
 """
 
 import asyncio
@@ -11,12 +11,15 @@ from typing import Any
 
 from redis.asyncio import Redis as AsyncRedis
 
+from patterns.redis_outbox import DUE
+
 
 def simulate(url: str, workers: int, look: float, over: Event) -> None:
-    """Until it is over, ask of Redis what so many idle workers ask, but for the kit's own looks."""
+    """Until it is over, ask of Redis what so many idle workers ask."""
 
     async def idle(number: int) -> None:
         client: Any = AsyncRedis.from_url(url, socket_connect_timeout=60, socket_timeout=60)
+        due = client.register_script(DUE)
         async with few_at_once:
             await client.ping()
         await asyncio.sleep(number / workers)  # not all at the same moment
@@ -32,6 +35,7 @@ def simulate(url: str, workers: int, look: float, over: Event) -> None:
             if (beat := beat + 1) % 2 == 0:
                 await client.zadd("kit:workers", {f"simulated-{number}": time.time()})
                 await client.publish("kit:simulated-events", "worker-heartbeat")
+                await due(["kit:to-tell"], [time.time(), 15, 100, "kit:task:"])
         await client.aclose()
 
     few_at_once = asyncio.Semaphore(50)
