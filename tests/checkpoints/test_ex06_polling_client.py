@@ -25,6 +25,7 @@ from tests.checkpoints.caller import (
     raised,
     task,
 )
+from tests.checkpoints.patience import crowding
 from tests.checkpoints.peer import Reply
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Inconclusive, Wrong
@@ -134,7 +135,7 @@ def _do_not_grow(clients: list[Client]) -> Wrong:
 def _pauses_of(clients: list[Client], seconds: float) -> list[list[float]]:
     """The pauses before each one's next polls, in seconds, of all that polled often enough. Diagnoses those that end,
     and those of which most do not poll."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * crowding()
     for client in clients:
         while len(client.polls) < POLLS and time.monotonic() < end:
             if outcome := client.outcome(0.01):

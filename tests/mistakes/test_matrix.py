@@ -97,7 +97,7 @@ def steady(text: str) -> str:
     waited in vain, and what they find, where the first has found a race, on who wins it.
     """
     text = re.sub(r"^ +\d+\.\d\d s  ", "  -.-- s  ", text, flags=re.MULTILINE)
-    text = re.sub(r"\b(within|after|at least|deadline of) \d+(\.\d+)? s\b", r"\1 … s", text)
+    text = re.sub(r"\b(within|after|at least|deadline of|a pause was) \d+(\.\d+)? s\b", r"\1 … s", text)
     text = re.sub(r"'pid': \d+, 'hostname': 'celery@[^']*'", "'pid': ……, 'hostname': '……'", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:……", text)
     text = re.sub(r"answer [0-9a-f]{6}", "answer ……", text)
