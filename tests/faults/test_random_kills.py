@@ -5,6 +5,7 @@ import random
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,14 +102,29 @@ async def _kill(served: Running) -> Counter[str]:
         victim = ("web", "worker", "pool")[number % 3]
         killed[victim] += 1
         if victim == "pool":
-            # Whoever kills a part of a worker that only just starts, kills the worker.
-            await until(lambda: len(_pool(served)) == _WORKERS, _PATIENCE_SECONDS)
-            for process in _pool(served)[:1]:
-                process.kill()
+            await _kill_one_of_the_pool(served)
         else:
-            child: Child = chance.choice(served.web if victim == "web" else served.workers)
-            await asyncio.to_thread(child.kill)
+            await _kill_one(chance.choice(served.web if victim == "web" else served.workers))
     return killed
+
+
+async def _kill_one(child: Child) -> None:
+    """As soon as it runs: a worker whose pool was killed too soon has just ended itself, or does so now."""
+    while True:
+        await until(lambda: child.exit_code is None, _PATIENCE_SECONDS)
+        with suppress(ProcessLookupError):
+            await asyncio.to_thread(child.kill)
+            return
+
+
+async def _kill_one_of_the_pool(served: Running) -> None:
+    """As soon as all of it runs: whoever kills a part of a worker that only just starts, kills the worker."""
+    while True:
+        await until(lambda: len(_pool(served)) == _WORKERS, _PATIENCE_SECONDS)
+        for process in _pool(served)[:1]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                return
 
 
 def _pool(served: Running) -> list[psutil.Process]:
