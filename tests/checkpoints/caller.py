@@ -116,16 +116,12 @@ class Client:
         return len(pauses) > 3 and sum(pauses[-2:]) > 2 * sum(pauses[:2])
 
     def outcome(self, within: float = PATIENCE_SECONDS) -> dict[str, Any] | None:
-        """What came of the call; None when it takes longer. Before that, its process has time to start.
-
-        On a crowded machine everything has more time: only whoever is wrong takes it.
-        """
-        crowded = crowding()
-        started = time.monotonic() + START_SECONDS * crowded
+        """What came of the call; None when it takes longer. Before that, its process has time to start."""
+        started = time.monotonic() + START_SECONDS * crowding()
         while not self.peer.requests and time.monotonic() < started:
             if (outcome := self.call.outcome(0.01)) is not None:
                 return outcome
-        return self.call.outcome(within * crowded if self.peer.requests else 0.01)
+        return self.call.outcome(within if self.peer.requests else 0.01)
 
     def wrong(
         self, code: str, seen: str = "", likely: str = "", next_step: str = "", few: bool = False, error: bool = True
