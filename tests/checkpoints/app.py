@@ -6,7 +6,6 @@ then, and what had been seen of the task before.
 """
 
 import json
-import secrets
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
@@ -19,6 +18,7 @@ from tests.checkpoints.broken import RETURNED, refused_by_its_type
 from tests.checkpoints.desk import Run
 from tests.checkpoints.outside import begun, submit_is_late
 from tests.checkpoints.server import Server
+from tests.checkpoints.unlike import mark
 from tests.checkpoints.verdict import Wrong
 
 WORDS = {"pending": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
@@ -56,7 +56,7 @@ class App(Server):
     def new_prompt(self) -> str:
         """A prompt that no other task has."""
         self._tasks += 1
-        prompt = f"Compare vendor {secrets.token_hex(2)}"
+        prompt = f"Compare vendor {mark(4)}"
         self._expect(prompt)
         return prompt
 

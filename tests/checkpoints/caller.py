@@ -1,7 +1,6 @@
 """A call of a learner's polling client, and the server that it talks to: what that answers is decided beforehand."""
 
 import itertools
-import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Any
 from tests.checkpoints.patience import crowding
 from tests.checkpoints.peer import Peer, Reply, Request
 from tests.checkpoints.stage import Stage
+from tests.checkpoints.unlike import mark
 from tests.checkpoints.verdict import Wrong
 
 TASK_ID = "7f3a"
@@ -61,7 +61,7 @@ class Client:
         self._released = threading.Event()
         self._said: dict[int, str] = {}
         self.deadline = deadline * longer
-        self.prompt = f"Compare vendor {secrets.token_hex(2)}"
+        self.prompt = f"Compare vendor {mark(4)}"
         self.peer = Peer(self._answer)
         self.call = stage.call(
             "client:submit_and_wait",

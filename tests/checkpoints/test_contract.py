@@ -15,6 +15,7 @@ from tests.checkpoints.app import App
 from tests.checkpoints.asking import NoAnswer, ask_with_a_long_body, told
 from tests.checkpoints.contract import must_have_cancel, note, submitted
 from tests.checkpoints.outside import TOO_QUICK, over_at_the_first_look, silent_server
+from tests.checkpoints.unlike import mark
 from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong
 from tests.checkpoints.witness import Look, Witness
 
@@ -138,7 +139,7 @@ def test_the_record_exists_before_the_answer(app: App, witness: Witness) -> None
 def submit_and_look(app: App, witness: Witness) -> Look | None:
     """Submit a task, look at it at once, and cancel it; None when it was not accepted, for it may be full."""
     try:
-        answer = witness.submit(witness.body(f"One of many: {secrets.token_hex(2)}")).answer
+        answer = witness.submit(witness.body(f"One of many: {mark(4)}")).answer
         task_id = wire.task_in(answer).get("task_id")
         if not isinstance(task_id, str):
             return None

@@ -2,7 +2,6 @@
 
 import json
 import math
-import secrets
 import time
 from contextlib import suppress
 
@@ -14,6 +13,7 @@ from tests.checkpoints.asking import NoAnswer, ask
 from tests.checkpoints.background import in_background
 from tests.checkpoints.desk import Run
 from tests.checkpoints.outside import LONGEST_SECONDS, LOOK_SECONDS
+from tests.checkpoints.unlike import mark
 from tests.checkpoints.verdict import Wrong
 
 
@@ -177,7 +177,7 @@ CLIENTS = 3
 
 def reaches_100(app: App) -> bool:
     """Whether a task is completed at 100. That no client is told of it as completed a moment before is seen to."""
-    prompt = f"Compare at once: {secrets.token_hex(2)}"
+    prompt = f"Compare at once: {mark(4)}"
     app.desk.expected.append(prompt)
     submitted = ask(app.url, "POST", "/agent/submit", {"prompt": prompt}, within=app.patience)
     path = f"/agent/status/{wire.task_in(submitted).get('task_id')}"

@@ -4,7 +4,6 @@ Its agent takes as long as it takes. So no check has a task of its own to wait f
 and together they take hardly longer than one.
 """
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from tests.checkpoints.outside import LONGEST_SECONDS, LOOK_SECONDS, silent_serv
 from tests.checkpoints.patience import PATIENCE_SECONDS, crowding
 from tests.checkpoints.peer import Peer, Reply
 from tests.checkpoints.stillness import Stillness
+from tests.checkpoints.unlike import mark
 from tests.checkpoints.verdict import Inconclusive, NotReached
 from tests.checkpoints.wire import finished, task_in, word_in
 
@@ -101,7 +101,7 @@ class Witness:
         self.receiver = Peer(lambda _: Reply(204))
         self.calls_back = False
         self.slow = False  # it answers nobody while its agent works
-        self.tasks = [Watched(f"task {name}", f"Compare vendor {secrets.token_hex(2)}") for name in "ABC"]
+        self.tasks = [Watched(f"task {name}", f"Compare vendor {mark(4)}") for name in "ABC"]
         # Nobody can know from outside how an agent is made to fail. This is how the kit's own can be told to.
         self.tasks.append(Watched("task F", "fail: please"))
         self.a, self.b, self.c, self.f = self.tasks
