@@ -22,8 +22,8 @@ logger = logging.getLogger("longjobs")
 #: busy with the tasks that only wait.
 _LOOKS = 10
 
-#: Sends messages: of each the task id, the prompt, whether it calls back, and its trace.
-Publish = Callable[[Sequence[tuple[str, str, bool, Carrier]]], None]
+#: A task id, its prompt, whether its outcome is to be told, and what continues its trace in a worker.
+Message = tuple[str, str, bool, Carrier]
 
 
 class Losses:
@@ -36,7 +36,13 @@ class Losses:
     finished, or at worst runs it again, as any redelivery may.
     """
 
-    def __init__(self, celery: Celery, long: float, records: Callable[[], WorkerRecords], publish: Publish) -> None:
+    def __init__(
+        self,
+        celery: Celery,
+        long: float,
+        records: Callable[[], WorkerRecords],
+        publish: Callable[[Sequence[Message]], None],
+    ) -> None:
         self._celery = celery
         self._long = long
         self._records = records
@@ -63,8 +69,7 @@ class Losses:
     def _send(self, task_id: str) -> None:
         if said := self._records().to_send_again(task_id, self._long):
             logger.warning("its message was lost, and is sent again", extra={"task_id": task_id})
-            prompt, calls_back, carrier = said
-            self._publish([(task_id, prompt, calls_back, carrier)])
+            self._publish([(task_id, *said)])
 
     def _queue_is_empty(self) -> bool:
         with self._celery.connection_for_write() as connection:

@@ -43,7 +43,7 @@ from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, 
 from patterns.batching import Batcher
 from patterns.celery_app import celery_app, redelivered_after
 from patterns.celery_brokers import CONFIRM_SECONDS, publishing
-from patterns.celery_losses import Losses
+from patterns.celery_losses import Losses, Message
 from patterns.celery_telling import add_telling
 from patterns.contract import CallbackSubmitRequest, ErrorCode, Task, WebhookTask
 from patterns.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
@@ -53,16 +53,13 @@ from patterns.observing import working_on
 from patterns.redis_store import RedisStore
 from patterns.settings import Settings, SettingsError, load_settings
 from patterns.store import Unavailable, new_task_id
-from patterns.tracing import NO_CARRIER, Carrier, tracing
+from patterns.tracing import NO_CARRIER, tracing
 from patterns.worker_records import WorkerRecords
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3
 #: Submit answers 503 after this long without the broker, well within what an HTTP client waits.
 SUBMIT_SECONDS = 2.0
-
-#: A task id, its prompt, whether its outcome is to be told, and what continues its trace in a worker.
-Message = tuple[str, str, bool, Carrier]
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from uuid import uuid4
@@ -13,7 +12,6 @@ from patterns.calling import Attempted
 from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, TaskStatus
 from patterns.figures import BOUNDS, Durations
 from patterns.redis_outbox import Outcome
-from patterns.redis_server import RedisServer
 from patterns.redis_store import RedisStore
 from patterns.settings import Settings
 from patterns.store import MemoryStore, new_task_id
@@ -25,20 +23,6 @@ from tests.patterns.clock import Clock
 def settings() -> Settings:
     """Each test has keys of its own."""
     return Settings(key_prefix=f"test-{uuid4().hex}:")
-
-
-@pytest.fixture
-async def store(settings: Settings, redis_server: RedisServer) -> AsyncIterator[RedisStore]:
-    """The web side."""
-    store = RedisStore(settings, redis_server.url)
-    async with store.listening():
-        yield store
-
-
-@pytest.fixture
-def worker(settings: Settings, redis_server: RedisServer) -> WorkerRecords:
-    """The worker's side."""
-    return WorkerRecords(settings, redis_server.url)
 
 
 async def tell(store: RedisStore, worker: WorkerRecords, came: DeliveryState) -> Outcome:

@@ -2,45 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
-import redis
 
 from patterns.contract import ErrorCode, Task, TaskStatus
-from patterns.redis_server import RedisServer
 from patterns.redis_store import RedisStore
 from patterns.settings import Settings
 from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, new_task_id
 from patterns.worker_records import WorkerRecords
 from tests.patterns.redis_keys import Keys
-
-
-@pytest.fixture
-def settings() -> Settings:
-    """Room for two tasks; each test has keys of its own."""
-    return Settings(queue_size=2, task_ttl_seconds=60, key_prefix=f"test-{uuid4().hex}:")
-
-
-@pytest.fixture
-async def store(settings: Settings, redis_server: RedisServer) -> AsyncIterator[RedisStore]:
-    """The web side."""
-    store = RedisStore(settings, redis_server.url)
-    async with store.listening():
-        yield store
-
-
-@pytest.fixture
-def worker(settings: Settings, redis_server: RedisServer) -> WorkerRecords:
-    """The worker's side."""
-    return WorkerRecords(settings, redis_server.url)
-
-
-@pytest.fixture
-def keys(settings: Settings, redis_server: RedisServer) -> Keys:
-    """What is really in Redis."""
-    return Keys(redis.Redis.from_url(redis_server.url, decode_responses=True), settings.key_prefix)
 
 
 async def create(store: RedisStore, body: str = "body", key: str | None = None) -> Task:
@@ -156,61 +126,6 @@ async def test_a_task_may_be_run_again_but_not_for_ever(store: RedisStore, worke
     failed = await known(store, task.task_id)
     assert failed.error is not None
     assert failed.error.code is ErrorCode.WORKER_LOST
-
-
-async def test_a_message_is_known_until_its_task_is_finished(
-    store: RedisStore, worker: WorkerRecords, keys: Keys
-) -> None:
-    task = await create(store, "the prompt")
-
-    assert worker.to_send_again(task.task_id, 0) == ("the prompt", False, {})
-    worker.start(task.task_id, 3)
-    assert worker.to_send_again(task.task_id, 0) == ("the prompt", False, {})
-    worker.complete(task.task_id, "result")
-
-    assert worker.to_send_again(task.task_id, 0) is None
-    assert "prompts" not in keys.all()
-
-
-async def test_of_many_workers_one_sends_a_lost_message_again(
-    store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task, _ = await store.create(new_task_id(), "the prompt", None, "http://receiver.example/hook")
-    now = time.time()
-
-    def after(seconds: float) -> tuple[str, bool, object] | None:
-        monkeypatch.setattr(time, "time", lambda: now + seconds)
-        return worker.to_send_again(task.task_id, 60)
-
-    assert after(59) is None
-    assert after(62) == ("the prompt", True, {})
-    assert after(63) is None
-    assert after(121) is None
-    assert after(124) == ("the prompt", True, {})
-
-
-async def test_a_task_is_unmoved_whose_last_run_is_long_ago(
-    store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = await create(store)
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 50)
-    worker.start(task.task_id, 3)
-
-    for seconds, unmoved in ((100, []), (111, [task.task_id])):
-        monkeypatch.setattr(time, "time", lambda seconds=seconds: now + seconds)
-        assert worker.unmoved(60) == ([], unmoved)
-        assert (worker.to_send_again(task.task_id, 60) is not None) == bool(unmoved)
-
-
-async def test_a_task_is_overtaken_by_a_newer_one_that_was_started(store: RedisStore, worker: WorkerRecords) -> None:
-    first, second = await create(store), await create(store)
-
-    assert worker.unmoved(0) == ([], [first.task_id, second.task_id])
-    worker.start(first.task_id, 3)
-    assert worker.unmoved(0) == ([], [first.task_id, second.task_id])
-    worker.start(second.task_id, 3)
-    assert worker.unmoved(0) == ([first.task_id], [second.task_id])
 
 
 async def test_a_run_that_was_put_back_is_not_counted(store: RedisStore, worker: WorkerRecords) -> None:
