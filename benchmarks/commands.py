@@ -91,7 +91,7 @@ def bench(
         from_outside = find_contenders(contender or [])
         folder = _folder(out)
     except (NoSuchPattern, PlanError, ContenderError, _BadChoice) as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
     interrupts_end_it()
     try:
         admit(from_outside, folder.path, lambda line: typer.echo(line, err=True))
@@ -102,7 +102,9 @@ def bench(
             tell(folder, as_json=as_json)
     except BrokenPipeError:
         raise  # whoever reads the output has gone, as `head` does: an end without a word
-    except (NotConforming, *_CANNOT) as error:
+    except NotConforming as error:
+        raise give_up(error, 1) from None
+    except _CANNOT as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
         counted = f"The faults counted so far are in {folder.path}." if read_cells(folder.path) else ""
@@ -110,7 +112,7 @@ def bench(
     if run.error:
         raise give_up(run.error)
     if wrong := [f"{cell.contender} on {cell.fault}" for cell in cells if cell.contradicts]:
-        raise give_up(f"More was lost than a descriptor says, or nothing was measured: {', '.join(wrong)}.")
+        raise give_up(f"More was lost than a descriptor says, or nothing was measured: {', '.join(wrong)}.", 1)
     if run.interrupted:
         kept = f"What was measured so far is in {folder.path}" if run.record.trials else "Nothing was measured yet."
         raise give_up(f"Interrupted. {kept}", 130)
@@ -122,7 +124,7 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder o
     try:
         tell(RunFolder(run))
     except _CANNOT as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
 
 
 @bench_app.command()
@@ -137,9 +139,9 @@ def compare(
     try:
         found = compare_runs(RunFolder(before), RunFolder(after))
     except _CANNOT as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
     if not found.changes:
-        raise give_up("The two runs have no valid trial of the same contender at a steady rate.", 2)
+        raise give_up("The two runs have no valid trial of the same contender at a steady rate.")
     if worse := tell_changes(found, bound / 100):
         raise give_up(f"{worse} got worse by more than {bound:g} %.", 1)
 

@@ -133,7 +133,7 @@ def submit_throughput(
 ) -> None:
     """Submit throughput of one web process, against a server that does nothing and a plain `.delay()`.
 
-    Exits 1 when a ratio is below what is wanted.
+    Exits 1 when a ratio is below what is wanted, 2 when it cannot tell.
     """
     told = Console(stderr=True, highlight=False)
     done: Rounds = []

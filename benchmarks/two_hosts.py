@@ -239,7 +239,10 @@ def two_hosts(
     tasks: Annotated[int, typer.Option(min=10, max=1000, help="Tasks that are submitted, half on each host.")] = 40,
     cut: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds for which one host is cut off.")] = 6.0,
 ) -> None:
-    """Two hosts, one of which is cut off and healed. Exits 1 when anything is lost or finished twice."""
+    """Two hosts, one of which is cut off and healed.
+
+    Exits 1 when anything is lost or finished twice, 2 when it cannot tell.
+    """
     interrupts_end_it()
     began = time.monotonic()
 
@@ -250,9 +253,9 @@ def two_hosts(
     try:
         play(tasks, cut, say)
     except Wrong as wrong:
-        raise give_up(f"WRONG: {wrong}.") from None
+        raise give_up(f"WRONG: {wrong}.", 1) from None
     except (ProcessFailed, CannotServe, OSError) as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
     except KeyboardInterrupt:
         raise give_up("Interrupted; nothing to report.", 130) from None
     typer.echo("\nNothing was lost, and every task finished once.")

@@ -34,7 +34,7 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder th
     try:
         Workspace.make(folder)
     except WorkspaceError as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
     typer.echo(f"{len(course())} exercises are in {folder}.\n")
     typer.echo("\n".join(how_to_begin(folder)))
 
@@ -47,9 +47,9 @@ def update(folder: Folder = None) -> None:
     try:
         done = workspace.update()
     except WorkspaceError as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
     except OSError as error:
-        raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.", 2) from None
+        raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.") from None
     for what, names in (("moved", done.moved), ("new", done.new), ("back", done.back), ("renewed", done.renewed)):
         for name in names:
             typer.secho(f"{what:<8} {name}", fg="green")
@@ -106,7 +106,7 @@ def watch(folder: Folder = None) -> None:
 
             watch_workspace(_workspace(folder), forks)
     except WorkspaceError as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
     except KeyboardInterrupt:
         raise give_up("Stopped watching.", 130) from None
 
@@ -125,7 +125,7 @@ def hint(
     try:
         text = hints_so_far(workspace, chosen) if again else next_hint(workspace, chosen)
     except WorkspaceError as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
     print_markdown(text)
 
 
@@ -143,7 +143,8 @@ def solution(
     if workspace and not anyway and not workspace.passed(chosen):
         raise give_up(
             f"Exercise {chosen.number} has not passed yet (a hint: kit hint {chosen.number}). "
-            f"To see it all the same: kit solution {chosen.number} --anyway"
+            f"To see it all the same: kit solution {chosen.number} --anyway",
+            1,
         )
     for name in chosen.files:
         print_code(chosen.solution / name, f"solutions/{chosen.folder}/{name}")
@@ -160,7 +161,7 @@ def reset(
     try:
         kept = workspace.reset(chosen)
     except OSError as error:
-        raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.", 2) from None
+        raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.") from None
     for file, aside in kept:
         typer.echo(f"{file} is as it was given. Yours is kept as {aside}.")
     if not kept:
@@ -179,7 +180,7 @@ def explain(code: Annotated[str | None, typer.Argument(help="As a failed check n
     wanted = code.strip().upper().replace("-", "_")
     if wanted not in codes():
         near = get_close_matches(wanted, codes(), n=1)
-        raise give_up(f"There is no code {code}. " + (f"Is it {near[0]}? " if near else "") + "All: kit explain", 2)
+        raise give_up(f"There is no code {code}. " + (f"Is it {near[0]}? " if near else "") + "All: kit explain")
     found = diagnosis(wanted)
     print_markdown(
         f"# {found.code}: {found.title}\n\n**Likely:** {found.likely}\n\n**Next:** {found.next_step}\n\n{found.story}"
@@ -204,7 +205,7 @@ def _workspace(folder: Path | None) -> Workspace:
     try:
         return Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
     except WorkspaceError as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
 
 
 def _exercise(which: str | None, workspace: Workspace | None) -> Exercise:
@@ -214,4 +215,4 @@ def _exercise(which: str | None, workspace: Workspace | None) -> Exercise:
     try:
         return exercise(which)
     except NoSuchExercise as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None

@@ -17,7 +17,8 @@ from rich.table import Table
 from patterns import PATTERNS
 from patterns.descriptor import LearnsBy, Pattern
 from patterns.interrupts import interrupts_end_it
-from patterns.parts import NoSuchPart, Part, Role, running_web, running_worker
+from patterns.parts import Part, Role, running_web, running_worker
+from patterns.polling import TaskCancelled, TaskFailed
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe, NotConfigured, Running, running
 from patterns.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
@@ -76,9 +77,9 @@ def serve(
     """Serve one pattern with everything it needs; one Ctrl-C stops it all."""
     pattern = PATTERNS.get(name)
     if pattern is None:
-        raise give_up(f"There is no pattern {name!r}. There are: {', '.join(PATTERNS)}.", 2)
+        raise give_up(f"There is no pattern {name!r}. There are: {', '.join(PATTERNS)}.")
     if role is Role.WORKER and workers > 1:
-        raise give_up("--workers is about web processes. KIT_WORKERS says how many tasks a worker does at once.", 2)
+        raise give_up("--workers is about web processes. KIT_WORKERS says how many tasks a worker does at once.")
     try:
         settings = load_settings()
         interrupts_end_it()
@@ -92,9 +93,7 @@ def serve(
                 _tell_what_runs(served, settings, env)
                 served.supervise(_tell_what_died)
     except NotConfigured:
-        raise typer.Exit(1) from None
-    except NoSuchPart as error:
-        raise give_up(error, 2) from None
+        raise typer.Exit(2) from None
     except (CannotServe, ProcessFailed, SettingsError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
@@ -111,12 +110,17 @@ def submit(
     ] = None,
     deadline: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the outcome.")] = 600.0,
 ) -> None:
-    """Submit a prompt, watch its progress, and print the result. Exits 1 when the task fails."""
+    """Submit a prompt, watch its progress, and print the result.
+
+    Exits 1 when the task failed or was cancelled, 2 when its outcome is not known.
+    """
     if webhook and not secret:
-        raise give_up("--webhook needs the server's signing key: --secret whsec_… (`kit serve webhook` prints it).", 2)
+        raise give_up("--webhook needs the server's signing key: --secret whsec_… (`kit serve webhook` prints it).")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
     try:
         result = asyncio.run(submit_and_wait(url, prompt, secret if webhook else None, deadline, err))
+    except (TaskFailed, TaskCancelled) as error:
+        raise give_up(error, 1) from None
     except SubmitFailed as error:
         raise give_up(error) from None
     except UnicodeEncodeError:

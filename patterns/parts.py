@@ -40,10 +40,6 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
-class NoSuchPart(CannotServe):
-    """The pattern has no such part, or the part has nowhere to meet the others."""
-
-
 @dataclass(frozen=True)
 class Part:
     """One part that is up."""
@@ -76,7 +72,7 @@ def running_web(
 ) -> Iterator[Part]:
     """Run the web processes of `pattern` for as long as the block lasts. They are up as soon as they answer.
 
-    Raises `NoSuchPart`, `CannotServe`, `ProcessFailed`, and `SettingsError`.
+    Raises `CannotServe`, `ProcessFailed`, and `SettingsError`.
     """
     environment = _shared(pattern, Role.WEB, env)
     with listening_socket(host, port) as listener, Family(log) as family:
@@ -105,7 +101,7 @@ def running_worker(
 ) -> Iterator[Part]:
     """Run the workers of `pattern` for as long as the block lasts. They are up when their heartbeat is in Redis.
 
-    Raises `NoSuchPart`, `CannotServe`, `ProcessFailed`, and `SettingsError`.
+    Raises `CannotServe`, `ProcessFailed`, and `SettingsError`.
     """
     environment, settings = _shared(pattern, Role.WORKER, env), load_settings()
     heartbeats = Keys(environment.get("KIT_KEY_PREFIX") or settings.key_prefix).workers
@@ -132,13 +128,13 @@ def running_worker(
 def _shared(pattern: Pattern, role: Role, env: Mapping[str, str] | None) -> dict[str, str]:
     """The environment of a part that shares a Redis, and perhaps another broker, with the others."""
     if not pattern.processes:
-        raise NoSuchPart(
+        raise CannotServe(
             f"{pattern.name} does all of its work in the web process, so there is no part to start apart. "
             "Leave --role out, or serve celery_queue."
         )
     environment = {**os.environ, **(env or {})}
     if not environment.get("REDIS_URL"):
-        raise NoSuchPart(
+        raise CannotServe(
             f"--role {role} needs REDIS_URL: the parts meet in one Redis, and a private one would be nobody else's. "
             "Start a Redis that all hosts reach, and set REDIS_URL=redis://HOST:6379/0 for each part."
         )

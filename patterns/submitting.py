@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from patterns.contract import Callback, Task
-from patterns.polling import ClientError, PollingClient, completed
+from patterns.polling import ClientError, PollingClient, TaskCancelled, TaskFailed, completed
 from patterns.receiver import Receiver, Refused
 from patterns.serving import listening_socket
 
@@ -24,13 +24,13 @@ _MOST_BYTES = 100_000
 
 
 class SubmitFailed(Exception):
-    """The task did not complete. The message says why, and what to do."""
+    """The outcome of the task was not learnt. The message says why, and what to do."""
 
 
 async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: float, console: Console) -> str:
     """The result of a task: learnt by polling or, with a secret, by a verified callback.
 
-    Raises `SubmitFailed`.
+    Raises `TaskFailed` and `TaskCancelled` when the task ended so, and `SubmitFailed`.
     """
     bar = Progress(
         TextColumn("{task.description}"),
@@ -57,6 +57,8 @@ async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: f
                     bar.update(row, total=None, description="waiting for the callback")
                     task = await _learn_by_callback(client, prompt, secret, deadline)
                 return task.result or ""
+    except (TaskFailed, TaskCancelled):
+        raise
     except ClientError as error:
         raise SubmitFailed(error) from error
 

@@ -60,10 +60,10 @@ def growth(
     try:
         names = [one.name for one in chosen(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
     except NoSuchPattern as error:
-        raise give_up(error, 2) from None
+        raise give_up(error) from None
     folder = GrowthFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-growth")
     if folder.record.exists():
-        raise give_up(f"--out {folder.path} has growth results already. Name another folder.", 2)
+        raise give_up(f"--out {folder.path} has growth results already. Name another folder.")
     run, began = _Run(), _now()
     interrupts_end_it()
     failure: Exception | None = None

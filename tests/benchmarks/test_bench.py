@@ -56,7 +56,7 @@ def test_the_samples_of_another_run_are_not_added_to(tmp_path: Path) -> None:
 def test_a_bad_setting_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_TASK_TIMEOUT_SECONDS", "soon")
     said = CliRunner().invoke(app, ["--quick", "--patterns", "polling", "--out", str(tmp_path)])
-    assert said.exit_code == 1
+    assert said.exit_code == 2
     assert "kit: KIT_TASK_TIMEOUT_SECONDS=soon" in said.stderr
     assert "Traceback" not in said.stderr
 
@@ -64,7 +64,7 @@ def test_a_bad_setting_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.M
 def test_a_server_that_does_not_come_up_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nobody is there
     said = CliRunner().invoke(app, ["--quick", "--patterns", "celery_queue", "--out", str(tmp_path)])
-    assert said.exit_code == 1
+    assert said.exit_code == 2
     assert said.stderr.splitlines()[-1].startswith("kit: ")
     assert "Traceback" not in said.stderr
 

@@ -28,5 +28,5 @@ def test_a_module_serves_its_pattern_and_one_ctrl_c_stops_all_of_it_while_a_task
 def test_the_module_that_needs_a_broker_takes_the_options_of_kit_serve_before_there_is_one(tmp_path: Path) -> None:
     outcome = run([sys.executable, "-m", "patterns.celery_queue", "--port", "65536"], tmp_path)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "65536" in outcome.line

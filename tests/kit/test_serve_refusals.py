@@ -40,7 +40,7 @@ def test_a_port_in_use_is_refused_and_another_is_suggested(kit: Kit) -> None:
         port = str(taken.getsockname()[1])
         outcome = kit("serve", "in_memory_queue", "--port", port)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert f"127.0.0.1:{port}" in outcome.line
     assert "Address already in use" in outcome.line
     assert "--port" in outcome.line
@@ -49,7 +49,7 @@ def test_a_port_in_use_is_refused_and_another_is_suggested(kit: Kit) -> None:
 def test_an_address_that_is_none_is_refused(kit: Kit) -> None:
     outcome = kit("serve", "in_memory_queue", "--host", "999.1.1.1")
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "999.1.1.1" in outcome.line
     assert "Unknown error" not in outcome.line
 
@@ -58,7 +58,7 @@ def test_an_address_that_is_none_is_refused(kit: Kit) -> None:
 def test_two_web_processes_are_refused_where_the_records_are_in_one(kit: Kit, name: str) -> None:
     outcome = kit("serve", name, "--port", "0", "--workers", "2")
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert f"{name} keeps its task records in the web process" in outcome.line
     assert "celery_queue" in outcome.line
 
@@ -78,14 +78,14 @@ def test_two_web_processes_are_refused_where_the_records_are_in_one(kit: Kit, na
 def test_a_setting_that_makes_no_sense_is_named(kit: Kit, variable: str, value: str) -> None:
     outcome = kit("serve", "celery_queue", "--port", "0", **{variable: value})
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert variable in outcome.line
 
 
 def test_a_signing_key_that_is_none_is_named_and_not_shown(kit: Kit) -> None:
     outcome = kit("serve", "webhook", "--port", "0", KIT_WEBHOOK_SECRET="hunter2hunter2")
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "KIT_WEBHOOK_SECRET" in outcome.line
     assert "hunter2" not in outcome.line
 
@@ -100,7 +100,7 @@ def test_a_signing_key_that_is_none_is_named_and_not_shown(kit: Kit) -> None:
 def test_an_agent_that_cannot_be_loaded_is_named_once(kit: Kit, name: str, agent: str, why: str) -> None:
     outcome = kit("serve", name, "--port", "0", KIT_AGENT=agent)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert f"KIT_AGENT={agent}" in outcome.line
     assert why in outcome.line
 
@@ -111,7 +111,7 @@ def test_a_redis_that_does_not_answer_is_named(kit: Kit) -> None:
         url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
         outcome = kit("serve", "celery_queue", "--port", "0", REDIS_URL=url)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "REDIS_URL" in outcome.line
     assert "no Redis answers there" in outcome.line
     assert ".." not in outcome.line
@@ -124,7 +124,7 @@ def test_a_broker_that_does_not_answer_is_named_and_its_password_is_not_shown(ki
         url = f"{scheme}://kit:hunter2@127.0.0.1:{nobody.getsockname()[1]}/"
         outcome = kit("serve", "celery_queue", "--port", "0", KIT_BROKER_URL=url)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "KIT_BROKER_URL" in outcome.line
     assert "nobody answers there" in outcome.line
     assert "hunter2" not in outcome.line

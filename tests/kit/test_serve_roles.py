@@ -121,12 +121,12 @@ def test_a_redis_that_is_not_there_is_named(kit: Kit, role: str) -> None:
         url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
         outcome = kit("serve", "celery_queue", "--role", role, "--port", "0", REDIS_URL=url)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "no Redis answers there" in outcome.line
 
 
 def test_an_agent_that_a_worker_cannot_load_is_named(kit: Kit, redis_url: str) -> None:
     outcome = kit("serve", "celery_queue", "--role", "worker", REDIS_URL=redis_url, KIT_AGENT="nothing:here")
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "KIT_AGENT=nothing:here" in outcome.line

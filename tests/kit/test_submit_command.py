@@ -1,4 +1,4 @@
-"""`kit submit`: the result on standard output and nothing else there; what went wrong in one line, and exit 1."""
+"""`kit submit`: the result on standard output and nothing else there; what went wrong in one line."""
 
 import signal
 import subprocess
@@ -34,7 +34,7 @@ def test_where_no_server_is_it_says_how_to_start_one(kit: Kit) -> None:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         outcome = kit("submit", "compare", "--url", url)
 
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (2, "")
     assert url in outcome.line
     assert "kit serve" in outcome.line
 
@@ -43,7 +43,7 @@ def test_a_server_of_something_else_is_told_by_its_answer(kit: Kit) -> None:
     with scripted_server() as scripts:
         outcome = kit("submit", "compare", "--url", scripts.script().url)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "404" in outcome.line
 
 
@@ -53,21 +53,21 @@ def test_a_server_of_something_else_is_told_by_its_answer(kit: Kit) -> None:
 def test_a_url_that_is_none_is_said_to_be_none(kit: Kit, url: str) -> None:
     outcome = kit("submit", "compare", "--url", url)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "--url" in outcome.line
 
 
 def test_a_prompt_that_is_no_text_is_refused(polled: Served, kit: Kit) -> None:
     outcome = kit("submit", "\udcff", "--url", polled.url)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert outcome.line
 
 
 def test_a_task_that_takes_too_long_is_given_up_at_the_deadline(polled: Served, kit: Kit) -> None:
     outcome = kit("submit", "hang: for ever", "--url", polled.url, "--deadline", "0.5")
 
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (2, "")
     assert "After 0.5 s the task is " in outcome.line
 
 
@@ -89,5 +89,5 @@ def test_ctrl_c_cancels_the_task(tmp_path: Path) -> None:
 def test_a_pattern_that_calls_back_says_that_it_wants_a_url(webhook: Served, kit: Kit) -> None:
     outcome = kit("submit", "compare", "--url", webhook.url)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "callback_url" in outcome.line

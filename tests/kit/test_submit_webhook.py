@@ -34,7 +34,7 @@ def test_a_wrong_secret_is_said_to_be_wrong_within_the_deadline(webhook: Served,
 
     outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret, "--deadline", "1.5")
 
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (2, "")
     assert "within 1.5 s" in outcome.line
     assert "another secret" in outcome.line
     assert secret not in outcome.line
@@ -43,7 +43,7 @@ def test_a_wrong_secret_is_said_to_be_wrong_within_the_deadline(webhook: Served,
 def test_a_task_that_does_not_end_is_given_up_at_the_deadline(webhook: Served, kit: Kit) -> None:
     outcome = kit("submit", "hang: on", "--url", webhook.url, "--webhook", "--secret", SECRET, "--deadline", "0.5")
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "within 0.5 s" in outcome.line
     assert "another secret" not in outcome.line
 
@@ -59,7 +59,7 @@ def test_without_a_secret_it_says_where_one_comes_from(kit: Kit) -> None:
 def test_a_secret_that_is_none_is_refused_and_not_shown(webhook: Served, kit: Kit, secret: str) -> None:
     outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "--secret" in outcome.line
     assert "hunter" not in outcome.line
 
@@ -67,7 +67,7 @@ def test_a_secret_that_is_none_is_refused_and_not_shown(webhook: Served, kit: Ki
 def test_a_pattern_that_does_not_call_back_says_so(polled: Served, kit: Kit) -> None:
     outcome = kit("submit", "compare", "--url", polled.url, "--webhook", "--secret", SECRET)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "callback_url" in outcome.line
 
 
@@ -76,5 +76,5 @@ def test_no_server_is_one_line_here_too(kit: Kit) -> None:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         outcome = kit("submit", "compare", "--url", url, "--webhook", "--secret", SECRET)
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert url in outcome.line
