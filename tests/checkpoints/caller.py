@@ -110,6 +110,11 @@ class Client:
         begun = [submit.at for submit in self.submits[:1]]
         return bool(begun) and sum(poll.at > begun[0] + self.deadline for poll in self.polls) > 1
 
+    def seconds_held(self) -> float:
+        """How long it had waited for its first answer, or for a later one, when it gave up."""
+        outcome = self.call.outcome(0)
+        return outcome["at"] - self.peer.requests[0].at if outcome and self.peer.requests else 0
+
     def slows_down(self) -> bool:
         """Whether its last pauses are longer than its first ones."""
         pauses = self.pauses()

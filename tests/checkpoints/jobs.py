@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import sys
+import time
 from typing import Any
 
 #: What a Celery worker of a check says when it is ready, whatever the learner has made of Celery's own log.
@@ -44,17 +45,20 @@ def celery(arguments: list[str]) -> None:
 
 
 def call(function: str, keywords: dict[str, Any], answer: int) -> None:
-    """Call a coroutine function `module:function`, and write what came of it as JSON."""
+    """Call a coroutine function `module:function`, and write what came of it as JSON, and when (`time.monotonic()`)."""
     module, _, name = function.partition(":")
     found = getattr(importlib.import_module(module), name)
     outcome: dict[str, Any]
     try:
         outcome = {"returned": asyncio.run(found(**keywords))}
+        ended = time.monotonic()
     except Exception as error:
+        ended = time.monotonic()
         import traceback
 
         traceback.print_exc()
         kinds = [kind.__name__ for kind in type(error).__mro__]
         outcome = {"raised": kinds, "message": str(error)}
+    outcome["at"] = ended
     with os.fdopen(answer, "w") as file:
         json.dump(outcome, file, default=repr)

@@ -45,6 +45,7 @@ class Call:
     def outcome(self, within: float) -> dict[str, Any] | None:
         """`{"returned": …}` or `{"raised": [class names, nearest first], "message": …}`; None when it takes longer.
 
+        `"at"` is when that was, by `time.monotonic()`, which all processes of a machine share.
         Raises `Wrong` when the process ends without either.
         """
         try:

@@ -72,12 +72,12 @@ def test_a_task_whose_agent_hangs_is_failed_with_timeout(stage: Stage) -> None:
 @pytest.mark.gap("TODO 1")
 def test_the_agent_stops_when_its_task_is_ended(stage: Stage) -> None:
     """When its time is up the agent really stops, and the outcome stays."""
-    app = serve(stage, timeout=SHORT)
-    run = None
-    for _ in range(3):  # on a slow machine the time may be up before the agent was seen
+    for timeout in (SHORT, 4 * SHORT, 16 * SHORT):  # on a slow machine it may be over before the agent was seen
+        stage.timeline.begin_again()
+        app = serve(stage, timeout=timeout)
         task = app.submit()
-        run = run or begins(app, task)
-        ended(app, task, SHORT)
+        run = begins(app, task)
+        ended(app, task, timeout)
         if run:
             break
     if run is None:
@@ -176,14 +176,15 @@ def test_an_agent_that_fails_by_itself_is_an_agent_error(stage: Stage) -> None:
 
 def test_a_finished_record_goes_after_its_time(stage: Stage) -> None:
     """A finished task is forgotten when its time to live is over, whether anybody asks or not."""
-    timeout = 0.08
-    for _ in range(5):  # on a slow machine the time may be up before the agent has finished
+    for timeout in (0.08, 0.08, 0.16, 0.32, 0.64):  # on a slow machine it may be over before the agent has finished
         stage.timeline.begin_again()
         app = serve(stage, timeout=timeout, ttl=SHORT)
         done, in_time = _over(app, timeout, app.finish)
         broken, too = _over(app, timeout, app.fail)
         if in_time and too:
             break
+    else:
+        raise Inconclusive(f"No agent was done within {timeout:g} s: this machine is too busy. Run the check again.")
     hanging = app.submit()
     run = app.desk.wait_for(hanging.prompt, timeout)
     if run and not run.gone.wait(timeout + app.patience):
@@ -224,15 +225,15 @@ def _say_which_is_kept(app: App, hanging: Task, others: list[Task], wrong: Wrong
 
 def test_an_unfinished_task_is_never_forgotten(stage: Stage) -> None:
     """A task that is not finished stays, and its time to live begins when it has finished."""
-    for _ in range(8):  # on a slow machine a record may be gone by right before it was looked for
+    for ttl in (0.1, 0.1, 0.2, 0.4, 0.8):  # on a slow machine a record may be gone by right before it was looked for
         stage.timeline.begin_again()
-        if _each_has_its_own_time(stage):
-            break
+        if _each_has_its_own_time(stage, ttl):
+            return
+    raise Inconclusive(f"Nothing could be asked for within {ttl:g} s: this machine is too busy. Run the check again.")
 
 
-def _each_has_its_own_time(stage: Stage) -> bool:
+def _each_has_its_own_time(stage: Stage, ttl: float) -> bool:
     """See that only one of three tasks is gone after its time to live. False when the machine was too slow for it."""
-    ttl = 0.1
     app = serve(stage, ttl=ttl, workers=2)
     old, young = app.submit(), app.submit()
     run, quick = must_begin(app, old), must_begin(app, young)
@@ -247,7 +248,8 @@ def _each_has_its_own_time(stage: Stage) -> bool:
     finished = None
     try:
         app.status(old)
-        in_time = _known(app, late, stays) and in_time
+        if not _known(app, late, stays):
+            return False
         finished = time.monotonic()
         app.finish(old, run)
         app.status(old)
