@@ -25,10 +25,12 @@ class Sender:
         self.app = app
         self.secret = secret
 
-    def delivery(self, age: float = 0) -> tuple[str, bytes, dict[str, str]]:
+    def delivery(self, age: float = 0, *, failed: bool = False) -> tuple[str, bytes, dict[str, str]]:
         """A task id, the callback that tells its outcome, and the headers of a genuine delivery."""
         task_id = secrets.token_hex(4)
         callback = {"result": "Ja, für 3 €", "status": "completed", "task_id": task_id, "progress": 100, "error": None}
+        if failed:
+            callback |= {"result": None, "status": "failed", "progress": 40, "error": "Das Modell antwortet nicht."}
         callback |= {"prompt": "Was kostet das?", "callback_url": f"{self.app.url}{_PATH}"}
         # Spaces, order and letters as no library writes them: whoever writes the body anew gets other bytes.
         body = json.dumps(callback, ensure_ascii=False, separators=(" ,", " :  ")).encode()
@@ -63,12 +65,12 @@ class Sender:
         if not 200 <= self.post(what, body, again).status < 300:
             raise Wrong("REPEAT_REFUSED")
 
-    def worked_on(self, task_id: str, what: str) -> Run:
+    def worked_on(self, task_id: str, what: str, likely: str = "", next_step: str = "") -> Run:
         """The work on a callback, which must begin in time."""
         run = self.app.desk.wait_for(prompt(task_id), self.app.patience)
         if run is None:
             self.app.timeline.note(f"the work on the {what} does not begin")
-            raise Wrong("CALLBACK_DROPPED")
+            raise Wrong("CALLBACK_DROPPED", "", likely, next_step)
         self.app.timeline.note(f"the work on the {what} begins")
         return run
 
@@ -113,11 +115,19 @@ def sender(stage: Stage) -> Sender:
 
 @pytest.mark.points(2)
 def test_a_genuine_delivery_is_taken_and_worked_on(sender: Sender) -> None:
-    """A genuine delivery is taken, to the byte, and worked on once."""
-    for what in ("a genuine one", "another genuine one"):
+    """A genuine delivery is taken, to the byte, and worked on once, whatever it tells."""
+    for what, known_as in (("a genuine one", "genuine one"), ("another genuine one", "other")):
         task_id, body, headers = sender.delivery()
         sender.take(what, body, headers)
-        sender.worked_on(task_id, what).finish()
+        sender.worked_on(task_id, known_as).finish()
+    task_id, body, headers = sender.delivery(failed=True)
+    sender.take("a genuine one, which tells a failure", body, headers)
+    sender.worked_on(
+        task_id,
+        "one that tells a failure",
+        likely="only a callback that says completed is worked on: whoever waits never hears of a failure.",
+        next_step="hand every callback over that is genuine and new: what to make of it is for `work` to say.",
+    ).finish()
     task_id, body, headers = sender.delivery(age=120)
     sender.take("a genuine one, two minutes old", body, headers)
     sender.worked_on(task_id, "one that is two minutes old").finish()

@@ -7,15 +7,17 @@ right solution would have brought it back, and that nothing comes is known when 
 import pytest
 
 from tests.checkpoints.crashing import LONG, MOST_RUNS, Crashing
-from tests.checkpoints.receiver import BUSY, CUT
+from tests.checkpoints.peer import Reply
+from tests.checkpoints.receiver import BUSY, CUT, Say
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Wrong
 from tests.checkpoints.worked import NEXT_ROUND
 
 pytestmark = pytest.mark.side_by_side
 
+NOT_FOUND = Say(Reply(404))
 #: More than Celery gets over by itself: its default is three more tries.
-REFUSALS = (BUSY, CUT, BUSY, BUSY, BUSY)
+REFUSALS = (BUSY, CUT, NOT_FOUND, BUSY, BUSY)
 
 
 @pytest.mark.points(2)
