@@ -30,7 +30,6 @@ Folder = Annotated[
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")]) -> None:
     """Give the exercises out into a folder of your own."""
-
     try:
         Workspace.make(folder)
     except WorkspaceError as error:
@@ -43,7 +42,6 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder th
 def update(folder: Folder = None) -> None:
     """Bring new and changed exercises, and what is missing. No file that you changed is touched."""
     workspace = _workspace(folder)
-
     try:
         done = workspace.update()
     except WorkspaceError as error:
@@ -155,7 +153,6 @@ def reset(
     which: Annotated[str, typer.Argument(metavar="N", help="A number or a name.")], folder: Folder = None
 ) -> None:
     """Give an exercise again as it was at first. What you had is kept beside it."""
-
     workspace = _workspace(folder)
     chosen = _exercise(which, workspace)
     try:
@@ -201,7 +198,6 @@ def doctor(folder: Folder = None) -> None:
 
 
 def _workspace(folder: Path | None) -> Workspace:
-
     try:
         return Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
     except WorkspaceError as error:
@@ -209,7 +205,6 @@ def _workspace(folder: Path | None) -> Workspace:
 
 
 def _exercise(which: str | None, workspace: Workspace | None) -> Exercise:
-
     if which is None:
         return (workspace and workspace.next()) or course()[-1]
     try:
