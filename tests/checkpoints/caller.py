@@ -111,7 +111,7 @@ class Client:
         return bool(begun) and sum(poll.at > begun[0] + self.deadline for poll in self.polls) > 1
 
     def seconds_held(self) -> float:
-        """How long it had waited for its first answer, or for a later one, when it gave up."""
+        """From its first request to the end of the call, in seconds. 0 without a request, or before the end."""
         outcome = self.call.outcome(0)
         return outcome["at"] - self.peer.requests[0].at if outcome and self.peer.requests else 0
 
