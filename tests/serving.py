@@ -4,7 +4,7 @@ import itertools
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -99,6 +99,23 @@ class Served:
         """Ask how far a task is; `prefer="wait=5"` sets the `Prefer` header."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.http.get(f"/agent/status/{task_id}", headers=named)
+
+    def held(self, threads: ThreadPoolExecutor, task_id: str) -> "Future[httpx.Response]":
+        """The answer that comes later, to a request that the server holds by now: it has read it."""
+        sent = threading.Event()
+
+        def note(event: str, _: object) -> None:
+            if event == "http11.send_request_body.complete":
+                sent.set()
+
+        def poll() -> httpx.Response:
+            self.health()  # opens this thread's connection: what comes over an open one is read in its turn
+            return self.http.get(f"/agent/status/{task_id}", headers={"Prefer": "wait=25"}, extensions={"trace": note})
+
+        answer = threads.submit(poll)
+        assert sent.wait(PATIENCE_SECONDS), "the request was not sent"
+        assert self.health() == 200  # so what was sent before is read
+        return answer
 
     def task(self, task_id: str) -> Json:
         """A task that must be known."""

@@ -220,7 +220,7 @@ class App(Server):
     def _why_not(self, task: Task, wanted: str, seen: str) -> str:
         """The code for a task that should have been `wanted`, and is `seen`."""
         run = next(reversed(self._desk.of(task.prompt)), None) if self._desk else None
-        if seen == "completed" and run and run.working:
+        if seen == "completed" and run and run.works_on():
             return "FINISHED_TOO_SOON"
         if wanted == "running" and run:
             return "NOT_MARKED_RUNNING" if self._told_in_the_end(task, run) else "SPLIT_STORE"

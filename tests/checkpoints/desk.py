@@ -35,6 +35,11 @@ class Run:
         """Whether it still works, or was ended without our doing."""
         return not self.told and not self.gone.is_set()
 
+    def works_on(self) -> bool:
+        """Whether it still works, surely: the end of one that was ended is heard by a thread of ours, a moment after
+        everybody could see what came of it."""
+        return self.working and not self.gone.wait(1)
+
     def progress(self, percent: float) -> bool:
         """Let it report how far it is. Returns when what takes the report has returned, or has ended the agent;
         False when it did neither within a second."""

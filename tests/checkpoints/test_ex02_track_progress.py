@@ -76,7 +76,7 @@ def shows(app: App, task: Task, run: Run, least: int, most: int | None = None) -
     if percent < least:
         told = f"still, after {app.patience:g} s of asking: {told}" if task.seen not in FINISHED else told
     app.timeline.note(f"GET /agent/status/{task.task_id} → {told}")
-    if task.seen in FINISHED and run.working:
+    if task.seen in FINISHED and run.works_on():
         raise Wrong(
             "FINISHED_TOO_SOON",
             likely='"completed" is written when a report says 100. A report is a guess; the agent has yet to return.',

@@ -57,7 +57,7 @@ def test_a_wait_of_nothing_does_not_wait(small: Served) -> None:
 def test_cancelling_ends_a_wait(short: Served) -> None:
     task_id = short.accept("hang: until it is cancelled")
     with ThreadPoolExecutor(1) as threads:
-        held = threads.submit(short.status, task_id, prefer="wait=25")
+        held = short.held(threads, task_id)
         short.cancel(task_id)
 
         assert held.result().json()["status"] == "cancelled"

@@ -47,7 +47,7 @@ def live_through(servers: Servers) -> Stories:
 
     task_id = running(served)
     with ThreadPoolExecutor(1) as threads:
-        held = threads.submit(served.status, task_id, prefer="wait=25")
+        held = served.held(threads, task_id)
         began = time.monotonic()
         web.ask_to_end()
         code = eventually(lambda: web.exit_code, lambda code: code is not None)

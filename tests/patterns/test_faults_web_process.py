@@ -92,7 +92,7 @@ def stop(served: Served, prompts: list[str], look: Callable[[list[str]], T]) -> 
     served.until(task_ids[0], "running")
     (web,) = served.running.web
     with ThreadPoolExecutor(len(task_ids)) as threads:
-        held = [threads.submit(served.status, task_id, prefer="wait=25") for task_id in task_ids]
+        held = [served.held(threads, task_id) for task_id in task_ids]
         began = time.monotonic()
         web.ask_to_end()
         seen = look(task_ids)
