@@ -10,6 +10,8 @@ from tests.checkpoints.verdict import NotFromOutside, Wrong
 #: Longer than any check.
 LONG = 30
 SHORT = 0.06
+#: When a task is over, its agent's call has long been sent; the desk may hear of it a moment later.
+HEARD_SECONDS = 0.5
 
 
 def serve(stage: Stage, *, timeout: float = LONG, ttl: float = LONG, workers: int = 1) -> App:
@@ -24,13 +26,40 @@ def begins(app: App, task: Task, within: float | None = None) -> Run | None:
     if app.outside:
         return app.started(task)
     deadline = time.monotonic() + (within or app.patience)
-    while (run := app.desk.wait_for(task.prompt, 0.02)) is None and time.monotonic() < deadline:
-        body = app.status(task, note=False)
-        if body["status"] in FINISHED and not app.desk.of(task.prompt):
+    while not app.desk.wait_for(task.prompt, 0.02) and time.monotonic() < deadline:
+        body, gone = _look(app, task)
+        if (gone or task.finished) and not app.desk.wait_for(task.prompt, HEARD_SECONDS):
+            if gone:
+                raise gone
             if error_in(body)[0] != "timeout":
                 raise _not_called(app, task, body)
             return None
-    return run and app.started(task)
+    return app.started(task) if app.desk.of(task.prompt) else None
+
+
+def _look(app: App, task: Task) -> tuple[Json, Wrong | None]:
+    """The task as it is told now; or why it is not, when there is no record of it."""
+    try:
+        return app.status(task, note=False), None
+    except Wrong as wrong:
+        if wrong.code != "RECORD_TOO_LATE":
+            raise
+        return {}, wrong
+
+
+def hangs(stage: Stage) -> tuple[App, Task, Run | None, float]:
+    """An app, a task whose agent hangs, its run, and its timeout. None as the run when no agent was called.
+
+    On a slow machine the time may be up before the agent has called. Then it is given more.
+    """
+    for timeout in (SHORT, 4 * SHORT, 16 * SHORT):
+        stage.timeline.begin_again()
+        app = serve(stage, timeout=timeout)
+        task = app.submit()
+        run = begins(app, task)
+        if run or not task.finished:
+            break
+    return app, task, run, timeout
 
 
 def must_begin(app: App, task: Task) -> Run:

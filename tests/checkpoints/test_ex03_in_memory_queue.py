@@ -184,6 +184,8 @@ def test_never_more_agents_than_workers(app: App) -> None:
     no_more_than_allowed(app)
     for task in waiting:
         if app.status(task, note=False)["status"] != "pending":
+            app.desk.wait_for(task.prompt, app.patience)
+            no_more_than_allowed(app)
             raise Wrong(
                 "RUNNING_TOO_SOON", f"GET /agent/status/{task.task_id} → {task.seen}, and its agent was not called"
             )

@@ -19,6 +19,7 @@ from tests.checkpoints.limited import (
     ended_too_soon,
     error_in,
     finish,
+    hangs,
     must_begin,
     serve,
     told,
@@ -52,10 +53,8 @@ def test_an_agent_that_is_done_in_time_is_not_disturbed(stage: Stage) -> None:
 @pytest.mark.gap("TODO 1")
 def test_a_task_whose_agent_hangs_is_failed_with_timeout(stage: Stage) -> None:
     """A task whose agent hangs is failed when its time is up, and its error says timeout."""
-    app = serve(stage, timeout=SHORT)
-    task = app.submit()
-    begins(app, task)
-    body = ended(app, task, SHORT)
+    app, task, _, timeout = hangs(stage)
+    body = ended(app, task, timeout)
     code, message = error_in(body)
     if code != "timeout":
         raise Wrong("TIMEOUT_NOT_TOLD", f"its {told(body)}, where the code 'timeout' is due")
@@ -72,14 +71,8 @@ def test_a_task_whose_agent_hangs_is_failed_with_timeout(stage: Stage) -> None:
 @pytest.mark.gap("TODO 1")
 def test_the_agent_stops_when_its_task_is_ended(stage: Stage) -> None:
     """When its time is up the agent really stops, and the outcome stays."""
-    for timeout in (SHORT, 4 * SHORT, 16 * SHORT):  # on a slow machine it may be over before the agent was seen
-        stage.timeline.begin_again()
-        app = serve(stage, timeout=timeout)
-        task = app.submit()
-        run = begins(app, task)
-        ended(app, task, timeout)
-        if run:
-            break
+    app, task, run, timeout = hangs(stage)
+    ended(app, task, timeout)
     if run is None:
         raise Wrong("FAILED_BEFORE_WORK")
     if not run.gone.wait(app.patience):
@@ -92,16 +85,16 @@ def test_the_agent_stops_when_its_task_is_ended(stage: Stage) -> None:
 @pytest.mark.gap("TODO 1")
 def test_the_worker_takes_the_next_task(stage: Stage) -> None:
     """A worker takes the next task, whether the one before was ended or was done in time."""
-    timeout = 0.08
-    app = serve(stage, timeout=timeout)
-    hanging, task = app.submit(), app.submit()
-    begins(app, hanging)
-    ended(app, hanging, timeout)
-    for _ in range(20):  # on a slow machine the time may be up before the agent has finished
-        run = _taken(app, task)
-        if run and _done_in_time(app, task, run):
-            break
+    for timeout in (0.08, 0.08, 0.16, 0.32, 0.64, 1.28):  # on a slow machine it may be up before the agent is done
+        stage.timeline.begin_again()
+        app = serve(stage, timeout=timeout)
+        hanging = app.submit()
+        first = begins(app, hanging)
+        ended(app, hanging, timeout)
         task = app.submit()
+        run = _taken(app, task)
+        if first and run and _done_in_time(app, task, run):
+            break
     else:
         raise Inconclusive(f"No agent was done within {timeout:g} s: this machine is too busy. Run the check again.")
     time.sleep(timeout + 0.01)  # it began before: when its time would be up, nothing may happen any more
@@ -206,8 +199,12 @@ def _over(app: App, timeout: float, end: Callable[[Task, Run], object]) -> tuple
     """A task whose agent comes to this end, and whether that was surely before its time was up."""
     up = time.monotonic() + timeout
     task = app.submit()
-    if run := begins(app, task):
-        end(task, run)
+    try:
+        if run := begins(app, task):
+            end(task, run)
+    except Wrong as wrong:
+        if wrong.code != "RECORD_TOO_LATE" or time.monotonic() < up + SHORT:
+            raise  # later it may be gone by right
     return task, time.monotonic() < up
 
 
@@ -225,7 +222,14 @@ def _say_which_is_kept(app: App, hanging: Task, others: list[Task], wrong: Wrong
 
 def test_an_unfinished_task_is_never_forgotten(stage: Stage) -> None:
     """A task that is not finished stays, and its time to live begins when it has finished."""
-    for ttl in (0.1, 0.1, 0.2, 0.4, 0.8):  # on a slow machine a record may be gone by right before it was looked for
+    for ttl in (
+        0.1,
+        0.1,
+        0.2,
+        0.4,
+        0.8,
+        1.6,
+    ):  # on a slow machine a record may be gone by right before it was looked for
         stage.timeline.begin_again()
         if _each_has_its_own_time(stage, ttl):
             return
