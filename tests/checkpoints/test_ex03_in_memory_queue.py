@@ -2,6 +2,7 @@
 
 import time
 from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -130,14 +131,14 @@ def must_not_hold_up(app: App) -> None:
     """See that a refused submit takes no longer than another request. One that blocks the event loop is answered before
     all others, whenever that may be."""
     refused, asked = [], []
-    for _ in range(3):
+    for _ in range(5):
         began = time.monotonic()
         ask(app.url, "POST", "/agent/submit", {"prompt": app.new_prompt()}, within=app.patience)
         between = time.monotonic()
         ask(app.url, "GET", "/health", within=app.patience)
         refused.append(between - began)
         asked.append(time.monotonic() - between)
-    if min(refused) > NOTICED_SECONDS and min(refused) > 20 * max(asked):
+    if min(refused) > NOTICED_SECONDS and min(refused) > 20 * median(asked):
         raise Wrong(
             "SUBMIT_WAITS",
             f"{len(refused)} submits in a row were refused after {min(refused):.1f} s each, GET /health took no time",
