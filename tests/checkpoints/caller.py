@@ -137,7 +137,8 @@ class Client:
         """
         requests = list(self.peer.requests)
         self._stage.processes = [self.call.process] if error else []  # what other calls raised is not why
-        self._stage.timeline.note("submit_and_wait is called", at=self.began)
+        called = min([self.began, *(request.at for request in requests[:1])])  # a quick child may have asked by then
+        self._stage.timeline.note("submit_and_wait is called", at=called)
         for request in requests[: FEW if few else MANY]:
             while id(request) not in self._said:
                 time.sleep(0.001)  # it has come this very moment

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 
 class Timeline:
-    """Notes of what was seen, each with the seconds since the first."""
+    """Notes of what was seen, each with the seconds since the earliest."""
 
     def __init__(self) -> None:
         self._notes: list[tuple[float, str]] = []
@@ -37,8 +37,8 @@ class Timeline:
         """The notes as lines; when there are too many, the first and the last."""
         if not self._notes:
             return []
-        first = self._notes[0][0]
-        lines = [f"{at - first:6.2f} s  {self._short(text)}" for at, text in self._notes]
+        earliest = min(at for at, _ in self._notes)
+        lines = [f"{at - earliest:6.2f} s  {self._short(text)}" for at, text in self._notes]
         if len(lines) > most:
             head = most // 2
             left_out = len(lines) - most + 1
