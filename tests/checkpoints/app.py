@@ -39,6 +39,7 @@ class Task:
     at: float = 0  # when the submit was answered, by `time.monotonic()`
     took: float = 0  # the seconds until then
     ran: bool = False  # it was seen running
+    over: float = 0  # when it was first seen finished
 
     @property
     def finished(self) -> bool:
@@ -175,6 +176,8 @@ class App(Server):
         if not isinstance(word, str) or word not in WORDS:
             raise Wrong("WRONG_WORDS", seen or f"the status is {word!r}")
         back = WORDS[word] < WORDS[task.seen] or (task.seen in FINISHED and word != task.seen)
+        if not task.finished and word in FINISHED:
+            task.over = time.monotonic()
         before, task.seen = task.seen, word
         task.ran = task.ran or word == "running"
         if back:

@@ -27,10 +27,10 @@ def begins(app: App, task: Task, within: float | None = None) -> Run | None:
         return app.started(task)
     deadline = time.monotonic() + (within or app.patience)
     while not app.desk.wait_for(task.prompt, 0.02) and time.monotonic() < deadline:
-        body, gone = _look(app, task)
-        if (gone or task.finished) and not app.desk.wait_for(task.prompt, HEARD_SECONDS):
-            if gone:
-                raise gone
+        body, wrong = _look(app, task)
+        if (wrong or task.finished) and not app.desk.wait_for(task.prompt, HEARD_SECONDS):
+            if wrong:
+                raise wrong
             if error_in(body)[0] != "timeout":
                 raise _not_called(app, task, body)
             return None
@@ -38,12 +38,10 @@ def begins(app: App, task: Task, within: float | None = None) -> Run | None:
 
 
 def _look(app: App, task: Task) -> tuple[Json, Wrong | None]:
-    """The task as it is told now; or why it is not, when there is no record of it."""
+    """The task as it is told now, and what is wrong with that."""
     try:
         return app.status(task, note=False), None
     except Wrong as wrong:
-        if wrong.code != "RECORD_TOO_LATE":
-            raise
         return {}, wrong
 
 

@@ -93,7 +93,7 @@ def test_the_worker_takes_the_next_task(stage: Stage) -> None:
         ended(app, hanging, timeout)
         task = app.submit()
         run = _taken(app, task)
-        if first and run and _done_in_time(app, task, run):
+        if first and run and _completed_in_time(app, task, app.finish(task, run)):
             break
     else:
         raise Inconclusive(f"No agent was done within {timeout:g} s: this machine is too busy. Run the check again.")
@@ -114,9 +114,8 @@ def _taken(app: App, task: Task, likely: str = "", next_step: str = "") -> Run |
     return run
 
 
-def _done_in_time(app: App, task: Task, run: Run) -> bool:
-    """Whether a task that is now let finish is completed, and not ended before."""
-    answer = app.finish(task, run)
+def _completed_in_time(app: App, task: Task, answer: str) -> bool:
+    """Whether a task whose agent was let finish is completed, and was not ended before."""
     try:
         app.completed(task, answer)
     except Wrong:
@@ -129,8 +128,15 @@ def _done_in_time(app: App, task: Task, run: Run) -> bool:
 @pytest.mark.gap("TODO 1")
 def test_the_clock_starts_with_the_work(stage: Stage) -> None:
     """The clock starts when the agent does: a task that waited has its full time."""
-    timeout = 0.2  # so much that a busy machine tells the half of it from the whole
-    app = serve(stage, timeout=timeout)
+    for timeout in (0.2, 0.4, 0.8, 1.6):  # a busy machine must tell the half of it from the whole
+        stage.timeline.begin_again()
+        if _has_its_full_time(serve(stage, timeout=timeout), timeout):
+            return
+    raise Inconclusive(f"Nothing could be seen within {timeout:g} s: this machine is too busy. Run the check again.")
+
+
+def _has_its_full_time(app: App, timeout: float) -> bool:
+    """See that a task that waited is not ended before its time is up. False when it is over, and may be by right."""
     earliest = time.monotonic() + 2 * timeout  # one worker: the first has its full time, and then the second
     hanging, waiting = app.submit(), app.submit()
     begins(app, hanging)
@@ -144,10 +150,13 @@ def test_the_clock_starts_with_the_work(stage: Stage) -> None:
         answer = app.finish(waiting, run)
         app.status(waiting, note=False)
         if waiting.seen == "running":
-            app.completed(waiting, answer)
-    if waiting.seen == "failed" and (early := earliest - time.monotonic()) > 0:
+            _completed_in_time(app, waiting, answer)
+    if waiting.seen != "failed":
+        return True
+    if (early := earliest - waiting.over) > 0:
         app.timeline.note(f"GET /agent/status/{waiting.task_id} → failed, at least {early:.1f} s before its time is up")
         raise Wrong("TIMEOUT_COUNTS_WAITING")
+    return False
 
 
 @pytest.mark.gap("TODO 1")
