@@ -3,7 +3,7 @@
 import json
 import select
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -80,6 +80,28 @@ def ask_beside(
             meanwhile()
         come = bool(select.select([connection.sock], [], [], 0)[0])
         return _read(connection), come
+
+
+def ask_at_once(
+    url: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    times: int,
+    still: AbstractContextManager[None],
+    *,
+    within: float,
+) -> list[Answer]:
+    """POST the same so many times, each on a connection of its own. `still`: while the server does nothing."""
+    with ExitStack() as stack:
+        connections = [stack.enter_context(_connection(url, within)) for _ in range(times)]
+        for connection, parent in connections:  # first something else: then the server has accepted them all
+            connection.request("GET", f"{parent}/")
+            _read(connection)
+        with still:
+            for connection, parent in connections:
+                connection.request("POST", parent + path, body, {**_FIELDS, **headers})
+        return [_read(connection) for connection, _ in connections]
 
 
 def who_answers_not(url: str, within: float = 5.0) -> str:

@@ -1,6 +1,9 @@
 """A learner's server, or anybody's, asked over HTTP: what a 5xx and a silence mean is diagnosed here."""
 
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 
@@ -94,12 +97,27 @@ class Server:
         self.wait_for_traceback()
         return last_error(self.process.printed) if self.process and not raised_in(self.process) else ""
 
+    @contextmanager
+    def stands_still(self) -> Iterator[None]:
+        """As long as the block lasts, the process does nothing: what is sent to it waits."""
+        process = psutil.Process(self.process.pid) if self.process else None
+        if process:
+            process.suspend()
+        try:
+            yield
+        finally:
+            if process:
+                process.resume()
+
     def stop(self) -> None:
-        """Tell the process to stop, as a deployment does, and see that it does."""
+        """Tell the process to stop, and see that it does.
+
+        After SIGTERM uvicorn ends itself by the same signal, whatever still runs. After SIGINT it waits for that.
+        """
         if self.process is None:
             raise NotFromOutside("it stops the server, and this one is somebody else's")
-        self.timeline.note("the process is told to stop (SIGTERM)")
-        psutil.Process(self.process.pid).terminate()
+        self.timeline.note("the process is told to stop (SIGINT, as Ctrl-C does)")
+        psutil.Process(self.process.pid).send_signal(signal.SIGINT)
         deadline = time.monotonic() + self.patience
         while not self.ended():
             if time.monotonic() > deadline:
