@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import random
+import signal
 import socket
 import sys
 import time
@@ -18,6 +19,7 @@ def web(app: str, listener: int) -> None:
     """Serve `module:app` on a socket that listens already."""
     import uvicorn
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, whatever this process was forked from
     module, _, attribute = app.partition(":")
     found = getattr(importlib.import_module(module), attribute)
     if seed := os.environ.get("KIT_RANDOM_SEED"):  # whoever leaves something to chance has the same luck in every run
