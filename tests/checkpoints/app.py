@@ -78,6 +78,11 @@ class App(Server):
         task.at, task.took = answered, answered - began
         return task
 
+    def submit_again(self, task: Task) -> Task:
+        """Submit the prompt of a task once more: that is another task."""
+        self._tasks += 1
+        return self.submit(task.prompt)
+
     def accepted(self, answer: Answer, prompt: str, name: str = "the task") -> Task:
         """The task in the answer to a submit, which must be a 202."""
         self.refuse_5xx(answer)

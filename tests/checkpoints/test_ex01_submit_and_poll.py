@@ -60,7 +60,15 @@ def test_two_tasks_do_not_mix(app: App) -> None:
         raise
     if app.status(second).get("result") != answer:
         raise Wrong("TASKS_MIXED_UP", "the second task has another result than before")
+    if app.submit_again(second).task_id == second.task_id:
+        raise Wrong("TASKS_MIXED_UP", f"its prompt is that of {second.task_id}, and so is the id in the answer", *ASKED)
 
+
+#: What is likely, and comes next, where a prompt is taken for the name of a task.
+ASKED = (
+    "the id is made from the prompt, or the task that has this prompt already is given back.",
+    "make a new id for each submit, `uuid4().hex`: two people may ask the same.",
+)
 
 #: What is said of a task that is alone. Where another one has been done meanwhile, it has got in the way.
 OF_TWO = {
@@ -112,6 +120,12 @@ def test_a_task_that_waits_for_its_turn_is_known(app: App) -> None:
     if app.answers("GET", f"/agent/status/{task.task_id}"):
         app.status(task)
         must_be_told_as_it_is(app, task)
+        must_know_the_first(app, Task(ids[0], prompt_of(0), {}))
+
+
+def prompt_of(number: int) -> str:
+    """The prompt of one of many tasks: two have the same, and all begin alike."""
+    return f"Compare the offers of these vendors, and say which of them is the best: {number // 2}"
 
 
 def many(app: App) -> tuple[list[str], bool]:
@@ -120,9 +134,7 @@ def many(app: App) -> tuple[list[str], bool]:
     ids: list[str] = []
     for number in range(THREADS + 1):
         try:
-            answer = ask(
-                app.url, "POST", "/agent/submit", {"prompt": f"Compare {number // 2}."}, within=app.patience / 2
-            )
+            answer = ask(app.url, "POST", "/agent/submit", {"prompt": prompt_of(number)}, within=app.patience / 2)
         except NoAnswer:
             return ids, False
         if isinstance(task_id := wire.task_in(answer).get("task_id"), str):
@@ -139,29 +151,47 @@ def must_differ(ids: list[str]) -> None:
         raise Wrong(
             "TASKS_MIXED_UP",
             "the same prompt was submitted twice, and both submits were answered with the same id",
-            likely="the id is made from the prompt, or the task that has this prompt already is given back.",
-            next_step="make a new id for each submit, `uuid4().hex`: two people may ask the same.",
+            *ASKED,
         )
     raise Wrong(
         "TASKS_MIXED_UP",
         "two of these submits were answered with the same id",
-        likely="there are too few ids: a small random number, or the time, comes up again sooner than one thinks.",
+        likely="there are too few ids: a small random number, the time, the first letters of the prompt come up again.",
         next_step="make the id with `uuid4().hex`, which does not come up twice.",
     )
 
 
 def must_be_told_as_it_is(app: App, task: Task) -> None:
-    """See that submit does not say that a task runs when the agent has not begun. Who has more threads may say it."""
-    if task.accepted.get("status") == "running" and not app.desk.wait_for(task.prompt, app.patience):
+    """See that nobody says that a task runs when the agent has not begun. Who has more threads may say it."""
+    submitted = task.accepted.get("status")
+    if "running" in {submitted, task.seen} and not app.desk.wait_for(task.prompt, app.patience):
+        who = "submit writes" if submitted == "running" else "the code that hands the task over writes"
         raise Wrong(
             "RUNNING_TOO_SOON",
             "the agent was not called for it",
-            likely='submit writes "running". The task has yet to wait until a thread is free for it.',
+            likely=f'{who} "running". The task has yet to wait until a thread is free for it.',
             next_step='write "pending" in submit, and "running" at the beginning of `work`.',
         )
+
+
+def must_know_the_first(app: App, task: Task) -> None:
+    """See that the first of many tasks is still known when the last one has been submitted."""
+    app.timeline.call(task.task_id, "{the first of them}")
+    try:
+        app.status(task)
+    except Wrong as wrong:
+        if wrong.code != "RECORD_TOO_LATE":
+            raise
+        raise Wrong(
+            "FORGOTTEN_TOO_SOON",
+            "its agent is still at work",
+            likely="only so many tasks are kept, and the oldest goes, whatever has become of it.",
+            next_step="keep every task: a task that is not finished is one for which somebody waits.",
+        ) from None
 
 
 @pytest.mark.apart
 def test_an_id_that_was_never_given_out_is_404(app: App) -> None:
     """An id that was never given out is answered with 404."""
     app.must_not_know()
+    app.must_not_know("7f3a5e0c9b1d4e2f8a6b3c5d7e9f1a2b")  # which looks like those that are given out

@@ -30,9 +30,9 @@ def look(app: App, task: Task, note: bool = True) -> int:
     return task.progress
 
 
-def at_work(app: App, task: Task) -> Run:
-    """The agent's run for a task that is told as running, with nothing reported yet."""
-    run = app.started(task)
+def at_work(app: App, task: Task, number: int = 1) -> Run:
+    """The agent's run for a task that is told as running, with nothing reported yet; the second for its prompt, say."""
+    run = app.started(task, number)
     app.until(task, "running")
     return run
 
@@ -128,7 +128,7 @@ def test_progress_is_a_whole_number(app: App) -> None:
     """Progress is a whole number, also when the agent reports 33.3."""
     task = app.submit()
     run = at_work(app, task)
-    for percent in (33.3, 66.7):
+    for percent in (0.7, 33.3, 66.7):  # the first is less than one percent, and no fraction
         report(app, task, run, percent)
         shows(app, task, run, math.floor(percent), math.ceil(percent))
 
@@ -219,18 +219,24 @@ LOOKS = 5
 def test_progress_is_not_100_when_the_agent_failed(app: App) -> None:
     """When the agent has failed, the task is not completed, and its progress is not 100."""
     app.must_hold_the_agent()
+    fails(app, reported=40)
+    fails(app, reported=100)  # which it may say when its last step is still to come
+
+
+def fails(app: App, reported: int) -> None:
+    """Let an agent fail after this report, and see what is told of the task."""
     task = app.submit()
     run = at_work(app, task)
-    report(app, task, run, 40)
-    shows(app, task, run, 40)
+    report(app, task, run, reported)
+    shows(app, task, run, min(reported, 99), reported)  # some keep the last percent for the end
     app.fail(task, run)
     watched, looks = time.monotonic() + 0.2, 0  # whatever comes after the exception comes now
-    while look(app, task, note=False) < 100 and task.seen == "running":
+    while (look(app, task, note=False) < 100 or reported == 100) and task.seen == "running":
         looks += 1
         if time.monotonic() > watched and looks >= LOOKS:
             break
         time.sleep(0.01)
-    if look(app, task) == 100:
+    if look(app, task) > reported:
         app.wait_for_traceback()
         raise Wrong(
             "PROGRESS_MADE_UP",
@@ -240,7 +246,8 @@ def test_progress_is_not_100_when_the_agent_failed(app: App) -> None:
     if task.seen == "completed":
         raise Wrong(
             "FAILURE_NOT_TOLD",
-            likely='"completed" stands after the `except`, or in a `finally`: it comes whether the agent fails or not.',
+            likely='"completed" stands after the `except`, in a `finally`, or where the progress is 100: it comes '
+            "though the agent has failed.",
             next_step='write "completed" in the `try`, right after run_agent has returned; in the `except`, "failed".',
         )
 
@@ -260,6 +267,11 @@ def test_two_tasks_have_their_own_progress(app: App) -> None:
     untouched(app, second, other, 15)  # the first one's report was told as it should: whatever is amiss is its doing
     app.completed(second, app.finish(second, other))
     untouched(app, first, run, 70)
+    third = app.submit_again(second)  # what was kept for the second one, by its prompt or its thread, is none of its
+    run = at_work(app, third, number=2)
+    untouched(app, third, run, 0)
+    report(app, third, run, 5)
+    untouched(app, third, run, 5)
 
 
 def untouched(app: App, task: Task, run: Run, percent: int) -> None:

@@ -25,8 +25,8 @@ class Timeline:
         self._notes[-1] = (at, f"{before}{text}")
 
     def call(self, task_id: str, name: str) -> None:
-        """Give a long id a short name."""
-        self._names[task_id] = name
+        """Give a long id a short name, which it keeps."""
+        self._names.setdefault(task_id, name)
 
     def last_wait(self) -> float:
         """The longest time in seconds in which nothing was seen, of the last few before now."""
