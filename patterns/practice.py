@@ -67,8 +67,10 @@ def _hello(prompt: object) -> bytes:
 
 def _obey(line: bytes, report_progress: Callable[[float], None]) -> str | None:
     order: dict[str, Any] = json.loads(line)
+    if "fail" in order and order.get("kind") == "TimeoutError":  # with the cause that `asyncio.timeout` gives it
+        raise TimeoutError(order["fail"]) from asyncio.CancelledError()
     if "fail" in order:
-        raise (TimeoutError if order.get("kind") == "TimeoutError" else RuntimeError)(order["fail"])
+        raise RuntimeError(order["fail"])
     if "progress" in order:
         report_progress(order["progress"])
     answer: str | None = order.get("finish")

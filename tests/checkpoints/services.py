@@ -50,6 +50,13 @@ class PrivateRedis:
         kept = self._ask("HVALS", "unacked")
         return next((str(entry) for entry in kept or [] if about in str(entry)), "")
 
+    def expiry(self, about: str) -> str:
+        """When the message with this text in it, which waits for a Celery worker, expires; empty when never."""
+        with self._client() as client:
+            queues = [name for name in client.scan_iter(count=1000) if client.type(name) == b"list"]
+            waiting = [entry for queue in queues for entry in client.lrange(queue, 0, -1) if about.encode() in entry]
+        return str(json.loads(waiting[0])["headers"].get("expires") or "") if waiting else ""
+
     def deliver(self, taken: str) -> None:
         """Put a message that was taken into its queue once more, as a broker that takes its worker for dead."""
         message, _, queue = json.loads(taken)

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ from tests.checkpoints.verdict import Wrong
 from tests.checkpoints.worked import Worked
 
 _OTHER_DIGITS = str.maketrans("0123456789abcdef", "123456789abcdef0")
+_TEN_MINUTES = 600
 _FAILURES = {"RuntimeError": "the model refused", "TimeoutError": "the model took too long"}
 
 
@@ -65,6 +67,13 @@ def test_a_worker_completes_the_task(stage: Stage) -> None:
         raise Wrong("TASKS_MIXED_UP", "the first task is told as the second one is")
     answer = app.completed(task, app.finish(task, run))["result"]
     app.completed(task, answer)
+    if app.submit_again(task).task_id == task.task_id:
+        raise Wrong(
+            "TASKS_MIXED_UP",
+            f"its prompt is that of {task.task_id}, and so is the id in the answer",
+            likely="the id is made from the prompt, or the task that has this prompt already is given back.",
+            next_step="take the id that Celery makes for each message: `work.delay(…).id`.",
+        )
     stage.pass_time(minutes=10)
     still_known(app, task, answer)
 
@@ -91,10 +100,23 @@ def test_a_task_waits_for_a_worker(stage: Stage) -> None:
     stage.timeline.note("no worker runs")
     task = app.submit()
     no_result_yet(waits(app, task))
+    must_not_expire(stage, task)
     worked.add_worker()
     run = worked.started(task)
     app.until(task, "running")
     app.completed(task, app.finish(task, run))
+
+
+def must_not_expire(stage: Stage, task: Task) -> None:
+    """See that the message waits for as long as no worker comes: ten minutes are nothing."""
+    expires = stage.broker.expiry(task.task_id)
+    if expires and (datetime.fromisoformat(expires) - datetime.now(UTC)).total_seconds() < _TEN_MINUTES:
+        raise Wrong(
+            "FAILED_BEFORE_WORK",
+            "its message expires within ten minutes: a worker that comes later throws it away, and the task is failed",
+            likely="`expires` is a limit for the waiting, where one for the work was meant.",
+            next_step="leave it out: a task is pending until a worker comes.",
+        )
 
 
 def waits(app: App, task: Task) -> Json:
@@ -114,10 +136,14 @@ def test_tasks_outlive_the_web_process(stage: Stage) -> None:
     result = worked.app.finish(done, first)
     worked.app.completed(done, result)
     worked.app.until(task, "running")
+    worked.started(worked.app.submit())  # and now both processes of the pool have something to do
+    waiting = worked.app.submit()
+    waits(worked.app, waiting)
     worked.restart_web()
     try:
         worked.app.until(task, "running")
         worked.app.completed(done, result)
+        waits(worked.app, waiting)
     except Wrong as wrong:
         if wrong.code in {"RECORD_TOO_LATE", "FORGOTTEN_TOO_SOON", "SERVER_ERROR", "STATUS_WENT_BACK"}:
             worked.app.wait_for_traceback()
@@ -140,6 +166,7 @@ def test_a_failure_is_told(stage: Stage) -> None:
         body = app.until(task, "failed")
         must_say_why(body, message)
         no_result_yet(body)
+        app.until(task, "failed")  # whoever mislaid the answer asks again
 
 
 def test_nobody_else_waits_for_redis(stage: Stage) -> None:
@@ -171,6 +198,13 @@ def test_an_id_that_was_never_given_out_is_404(stage: Stage) -> None:
     app = Worked(stage, workers=0).app
     task = app.submit()
     app.must_not_know()
+    try:
+        app.must_not_know("*")
+    except Wrong as wrong:
+        if not wrong.likely:
+            wrong.likely = "Redis is asked for all names that fit a pattern (`KEYS`, `SCAN`), and `*` fits all."
+            wrong.next_step = "ask for the one name, which is no pattern: `exists`, `get`."
+        raise
     alike = task.task_id[:-12] + task.task_id[-12:].translate(_OTHER_DIGITS)
     if alike == task.task_id:  # it has no digits there
         return
