@@ -16,15 +16,19 @@ from tests.checkpoints.verdict import Wrong
 #: Where the learner's process is: not in UTC, as few laptops are, so that a time without its zone is another time.
 TIME_ZONE = "KIT-5:45"  # as POSIX writes it: a name, and what is to be added to get UTC
 _OFFSET_SECONDS = 5 * 3600 + 45 * 60
+#: Where it is not known yet what status tells.
+NOTHING: Json = {}
 #: How old a callback may be before receivers refuse it.
 _TOLERANCE_SECONDS = 300
+#: What a task has from its submit on, or has when it is finished. What is noted beside may come later.
+_FIELDS = ("status", "result", "error", "prompt", "callback_url")
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _NOT_UTC = "the time is local: this server is not in UTC, and `sign` takes whatever it gets for UTC."
 _NO_ZONE = "the time has no zone: `timestamp()` takes `datetime.utcnow()` for local, and this server is not in UTC."
 _WITH_ZONE = "take `datetime.now(UTC)` once for each attempt, for the header and for `sign`."
 
 
-def tells(request: Request, task_id: str, record: Json | None = None) -> None:
+def tells(request: Request, task_id: str, record: Json = NOTHING) -> None:
     """Diagnose a callback that does not tell a finished task; the very `record`, where one is given."""
     body = request.json
     if request.method != "POST":
@@ -45,10 +49,11 @@ def tells(request: Request, task_id: str, record: Json | None = None) -> None:
         raise Wrong("CALLBACK_WRONG", f'its "status" is not there, and the body has {sorted(body)}')
     if status not in FINISHED:
         raise Wrong("CALLBACK_TOO_SOON", f'the body of the callback says "status": {status!r}')
-    for field in ("status", "result", "error") if record else ():
-        if record and body.get(field) != record.get(field):
-            told = f"its {field!r} is {body.get(field)!r}, and status tells {record.get(field)!r}"
-            raise Wrong("CALLBACK_WRONG", told)
+    for field in [name for name in _FIELDS if name in record]:
+        if field not in body:
+            raise Wrong("CALLBACK_WRONG", f"it has no {field!r}, and status tells {record[field]!r}")
+        if body[field] != record[field]:
+            raise Wrong("CALLBACK_WRONG", f"its {field!r} is {body[field]!r}, and status tells {record[field]!r}")
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
         raise Wrong(

@@ -17,6 +17,8 @@ RESULT = "Vendor B is cheaper."
 FIRST_PAUSE = 0.02
 #: What works takes a fraction of these.
 START_SECONDS, PATIENCE_SECONDS = 4.0, 2.5
+#: From one byte to the next: no limit for a single wait is as short.
+DRIP_SECONDS = 0.02
 #: A caller's deadline that no check reaches.
 LONG = 30.0
 #: How many requests are shown.
@@ -51,11 +53,12 @@ class Client:
         first_pause: float = FIRST_PAUSE,
         longest_pause: float = 10.0,
         hold: str = "",
+        drips: bool = False,  # what is held comes a byte at a time, and never to its end
         late: float = 0,  # the seconds after which a submit is answered
         longer: int = 1,  # how many times longer everything takes
     ) -> None:
         self._stage = stage
-        self._polls, self._submits, self.holds = polls, submits, hold
+        self._polls, self._submits, self.holds, self._drips = polls, submits, hold, drips
         self.away = polls[-1] in (BUSY, CUT)
         self.late = late * longer
         self._released = threading.Event()
@@ -80,7 +83,10 @@ class Client:
                 reply = Reply(422, {"detail": "The body has no prompt, or another one."})
         elif request.method == "GET" and told == f"/agent/status/{TASK_ID}":
             reply = self._polls[min(len(self.polls), len(self._polls)) - 1]
-        if request.method == self.holds:
+        if request.method == self.holds and self._drips:
+            self._said[id(request)] = "an answer that comes a byte at a time, without end"
+            reply = Reply(200, drips=DRIP_SECONDS)
+        elif request.method == self.holds:
             self._said[id(request)] = "accepted, and not answered"
             self._released.wait(LONG)
         else:

@@ -3,8 +3,8 @@ long. Chance may take away up to half of each.
 
 No pause can be found shorter than it was made, and every one can be found longer: by what an attempt costs, and by what
 a busy machine adds. So one that is too short is wrong for certain, and pauses that are all as long as they must be are
-right. Where chance may have taken something away, more deliveries must tell: a machine is not busy at the same moment
-of each.
+right, unless all of them are far longer, the last one too: that is no machine's doing. Where chance may have taken
+something away, more deliveries must tell: a machine is not busy at the same moment of each.
 """
 
 from itertools import pairwise
@@ -17,6 +17,8 @@ from tests.checkpoints.verdict import Wrong
 _PAUSES = 7
 #: How many more deliveries must tell.
 _MORE = 4
+#: So many times as long as they should be: a busy machine does not make all of them that long, the last one too.
+_TOO_LONG = 1.9
 #: What clocks may differ by.
 _EXACT = 0.99
 #: The nine numbers that `random` gives first after this are all below 0.2: whoever leaves a whole pause to chance makes
@@ -25,35 +27,42 @@ _BAD_LUCK = "576315"
 
 
 def pauses_grow(stage: Stage) -> None:
-    """Diagnose pauses that are too short, or do not grow."""
-    if _grow(stage, FIRST_PAUSE / 2):
+    """Diagnose pauses that are too short, do not grow, or are all too long."""
+    if not _amiss(stage, FIRST_PAUSE / 2):
         return
     # What an attempt costs is in every pause: in doubt they are made longer than that.
     longer = 5 * FIRST_PAUSE / 2
     stage.timeline.note(f"once more, with FIRST_PAUSE_SECONDS={longer:g}")
-    if not _grow(stage, longer):
-        raise Wrong("RETRIED_TOO_SOON", "the last pause is hardly longer than the shortest one")
+    if wrong := _amiss(stage, longer):
+        raise wrong
 
 
-def _grow(stage: Stage, first_pause: float) -> bool:
-    """Whether the last pause is clearly longer than the shortest. One that is shorter than it may be is diagnosed."""
+def _amiss(stage: Stage, first_pause: float) -> Wrong | None:
+    """What seems to be wrong with the pauses. One that is shorter than it may be is wrong for certain, and raised."""
     says = [*[BUSY] * _PAUSES, TAKEN]
     full = [first_pause * 2**number for number in range(_PAUSES)]
     with Receiver(stage) as receiver:
         receiver.serve(first_pause=first_pause, random_seed=_BAD_LUCK)
         found = _pauses(receiver.complete(*says), full)
         if found[-1] < 2 * min(found):
-            return False
+            return Wrong("RETRIED_TOO_SOON", "the last pause is hardly longer than the shortest one")
+        if all(pause > _TOO_LONG * due for pause, due in zip(found, full, strict=True)):
+            return Wrong(
+                "PAUSES_TOO_LONG",
+                "every pause is about twice as long as it should be, or longer: the first one, too",
+                likely="the count begins at 1: the first pause is FIRST_PAUSE_SECONDS * 2**1.",
+                next_step="let the first pause be FIRST_PAUSE_SECONDS, and double it for the next.",
+            )
         if any(pause < _EXACT * due for pause, due in zip(found, full, strict=True)):
             for delivery in [receiver.complete(*says) for _ in range(_MORE)]:
                 _pauses(delivery, full)
-    return True
+    return None
 
 
 def _pauses(delivery: Delivery, full: list[float]) -> list[float]:
     """The pauses of a delivery. Of those that are shorter than chance may make them, the last is diagnosed."""
     for number, pause in enumerate([0.0, *full], 1):
-        delivery.attempt(number, later=pause)
+        delivery.attempt(number, later=3 * pause)
     found = [later.at - earlier.at for earlier, later in pairwise(delivery.attempts[: len(full) + 1])]
     for number, (pause, due) in reversed(list(enumerate(zip(found, full, strict=True)))):
         if pause < _EXACT * due / 2:

@@ -38,6 +38,8 @@ class Reply:
     status: int = 200
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: The answer comes a byte at a time, so many seconds apart, for as long as somebody reads it.
+    drips: float = 0
 
 
 class Peer:
@@ -64,6 +66,8 @@ class Peer:
                 if reply.status == 0:
                     handler.close_connection = True
                     return
+                if reply.drips:
+                    handler._drip(reply)
                 body = b"" if reply.body is None else json.dumps(reply.body).encode()
                 handler.send_response(reply.status)
                 for name, value in {"content-type": "application/json", **reply.headers}.items():
@@ -72,6 +76,13 @@ class Peer:
                 handler.end_headers()
                 handler.wfile.write(body)
                 request.answered.set()
+
+            def _drip(handler, reply: Reply) -> None:  # noqa: N805 `self` is the peer
+                """Until the other side hangs up: then writing raises, which ends the request."""
+                handler.wfile.write(f"HTTP/1.1 {reply.status} Slowly\r\nserver: ".encode())
+                while True:
+                    handler.wfile.write(b".")
+                    time.sleep(reply.drips)
 
             do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 the names in the base class
 

@@ -33,6 +33,7 @@ class Say:
 
 TAKEN = Say(Reply(204))
 BUSY = Say(Reply(503))
+SLOW = Say(Reply(204, drips=0.02), "204, a byte at a time, and never to its end")
 CUT = Say(Reply(0), "the connection is cut")
 
 

@@ -225,6 +225,7 @@ def test_it_gives_up_at_the_deadline(stage: Stage) -> None:
         "the submit is never answered": partial(start, hold="POST"),
         "the poll is never answered": partial(start, hold="GET"),
         "Retry-After is longer than the deadline": partial(start, [task("running", 60)]),
+        "the answer comes a byte at a time": partial(start, hold="GET", drips=True, deadline=0.8),
         "the submit is answered late": partial(start, [RUNNING], longest_pause=often, deadline=0.8, late=0.6),
     }
     while_away = {

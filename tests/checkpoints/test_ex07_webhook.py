@@ -16,7 +16,7 @@ from tests.checkpoints.asks_back import AsksBack
 from tests.checkpoints.callback import signed, tells
 from tests.checkpoints.pauses import pauses_grow
 from tests.checkpoints.peer import Reply, Request
-from tests.checkpoints.receiver import BUSY, CUT, TAKEN, Delivery, Receiver, Say
+from tests.checkpoints.receiver import BUSY, CUT, SLOW, TAKEN, Delivery, Receiver, Say
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Inconclusive, Wrong
 
@@ -76,6 +76,9 @@ def test_the_callback_is_signed(stage: Stage) -> None:
     """Whoever holds the secret can verify the callback, byte for byte."""
     receiver = stage.enter(Receiver(stage))
     receiver.serve()
+    signed(receiver.complete(TAKEN).attempt(), receiver.secret)
+    while not 0.51 < time.time() % 1 < 0.6:  # whoever rounds has another second now than who leaves the fraction out
+        time.sleep(0.005)
     signed(receiver.complete(TAKEN).attempt(), receiver.secret)
 
 
@@ -171,11 +174,11 @@ def test_a_receiver_that_is_away_is_called_again(stage: Stage) -> None:
 
 
 def test_a_silent_receiver_is_not_waited_for(stage: Stage) -> None:
-    """A receiver that takes the call and does not answer is given up after its time, and called again."""
+    """A receiver that takes the call and does not answer in time is given up, and called again."""
     receiver = stage.enter(Receiver(stage))
-    seconds = 0.12
+    seconds = 0.6  # no pause between two bytes is as long, however busy the machine
     receiver.serve(timeout=seconds)
-    delivery = receiver.complete(receiver.silent, TAKEN)
+    delivery, slow = receiver.complete(receiver.silent, TAKEN), receiver.complete(SLOW, TAKEN)
     delivery.attempt()
     receiver.wait(lambda: len(delivery.attempts) > 1, seconds + receiver.app.patience)
     if len(delivery.attempts) == 1:
@@ -184,6 +187,18 @@ def test_a_silent_receiver_is_not_waited_for(stage: Stage) -> None:
         if len(delivery.attempts) > 1:
             raise Wrong("DELIVERY_HANGS", "only when it answers at last, far too late, the next attempt is made")
     delivery.attempt(2)
+    slow.attempt()
+    try:
+        slow.attempt(2, later=seconds)
+    except Wrong as wrong:
+        if wrong.code != "CALLBACK_NOT_RETRIED":
+            raise
+        raise Wrong(
+            "DELIVERY_HANGS",
+            f"ATTEMPT_TIMEOUT_SECONDS is {seconds:g}, and nothing ends this attempt",
+            likely="the client alone has the time, and its `timeout` is for each wait: each byte comes in time.",
+            next_step="put `asyncio.timeout(ATTEMPT_TIMEOUT_SECONDS)` around the attempt, and catch its TimeoutError.",
+        ) from None
 
 
 def test_the_pauses_grow(stage: Stage) -> None:
