@@ -101,6 +101,17 @@ class Crashing:
                 next_step="let Celery wait before each retry: `default_retry_delay=RETRY_SECONDS`.",
             )
 
+    def have_their_own_ids(self, *tasks: Task) -> None:
+        """The outcomes of two tasks have two ids."""
+        ids = [self.callbacks(task)[0].headers.get("webhook-id") for task in tasks]
+        if len(set(ids)) < len(ids):
+            raise Wrong(
+                "WEBHOOK_ID_WRONG",
+                "the callbacks of two tasks have the same webhook-id",
+                likely="one id stands for all: it is written into the code, or made of what tasks have in common.",
+                next_step="make the id of the task's own, `msg_` and the task_id.",
+            )
+
     def told_once(self, *tasks: Task) -> None:
         """Nobody's outcome may have been told twice, where nothing had happened."""
         for task in tasks:
@@ -108,8 +119,9 @@ class Crashing:
                 raise Wrong(
                     "CALLBACK_REPEATED",
                     f"{task.task_id} is told {len(self.callbacks(task))} times",
-                    likely="the telling is handed over in two places, on one way through `work`.",
-                    next_step="hand it over once, as the last line of `work`.",
+                    likely="the telling is handed over in two places, on one way through `work`; or only some of the "
+                    "2xx count as taken, and 202 is not among them.",
+                    next_step="hand it over once, as the last line of `work`. Any 2xx says that it was taken.",
                 )
 
     def deliver_again(self, task: Task, message: str, times: int = 1) -> int:

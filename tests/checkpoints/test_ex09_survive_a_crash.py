@@ -15,7 +15,7 @@ from tests.checkpoints.worked import NEXT_ROUND
 
 pytestmark = pytest.mark.side_by_side
 
-NOT_FOUND = Say(Reply(404))
+NOT_FOUND, ACCEPTED = Say(Reply(404)), Say(Reply(202))
 #: More than Celery gets over by itself: its default is three more tries.
 REFUSALS = (BUSY, CUT, NOT_FOUND, BUSY, BUSY)
 
@@ -30,10 +30,11 @@ def test_without_a_crash_all_is_done_and_told_once(stage: Stage) -> None:
     app.until(task, "running")
     app.completed(task, app.finish(task, run))
     crashing.told(task, "completed")
-    app.fail(broken, other)
+    app.fail(broken, other, kind="TimeoutError")
     crashing.worked.forget_what_was_raised()
     app.until(broken, "failed")
     crashing.told(broken, "failed")
+    crashing.have_their_own_ids(task, broken)
     crashing.told_once(task, broken)
 
 
@@ -92,6 +93,8 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(stage: Stage) -> Non
     task = crashing.submit()
     for number in range(1, MOST_RUNS + 1):
         run = crashing.worked.started(task) if number == 1 else crashing.again(task, number)
+        if number == MOST_RUNS:  # an agent works for minutes: what counts its runs must not be gone by then
+            stage.pass_time(minutes=10)
         crashing.worked.kill_pool_process(run)
     try:
         body = app.until(task, "failed", app.patience + NEXT_ROUND)
@@ -122,6 +125,14 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(stage: Stage) -> Non
             likely="deliveries are counted, and found too many, before anybody looks whether the task is finished.",
             next_step="look first: count a run, and compare with MOST_RUNS, only when the task is not finished.",
         ) from None
+    broken = crashing.submit()
+    run = crashing.worked.started(broken)
+    message = crashing.worked.message_of(broken)
+    app.fail(broken, run)
+    crashing.worked.forget_what_was_raised()
+    crashing.told(broken, "failed")
+    crashing.deliver_again(broken, message)
+    crashing.ran(broken, 1)
 
 
 @pytest.mark.points(2)
@@ -129,15 +140,19 @@ def test_an_outcome_is_told_until_it_is_taken(stage: Stage) -> None:
     """A receiver that refuses is asked again; killed while it tells, a worker does not keep it to itself."""
     crashing = stage.enter(Crashing(stage))
     crashing.say("/busy", *REFUSALS, crashing.silent)
+    crashing.say("/accepts", ACCEPTED)
     worked = crashing.begin()
     app = worked.app
-    task = crashing.submit("/busy")
+    accepted, task = crashing.submit("/accepts"), crashing.submit("/busy")
+    app.completed(accepted, app.finish(accepted, worked.started(accepted)))
+    crashing.told(accepted, "completed")
     run = worked.started(task)
     message = worked.message_of(task)
     app.completed(task, app.finish(task, run))
     held = len(REFUSALS) + 1
     for number in range(1, held + 1):
         crashing.told(task, "completed", number)
+    crashing.told_once(accepted)  # it would have been told again by now
     worked.kill_pool()
     try:
         crashing.told(task, "completed", held + 1, later=NEXT_ROUND)
