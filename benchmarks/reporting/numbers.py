@@ -56,12 +56,12 @@ def percent(share: float | None) -> str:
     """`12 %`, `0.4 %`; a little is never none, and nearly all is never all."""
     if share is None or not math.isfinite(share):
         return NOTHING
-    value = 100 * share
+    value = round(100 * share, 9)  # the last bits differ from processor to processor
     if 0 < value < 0.1:
         return "<0.1 %"
     if 99.9 < value < 100:
         return ">99.9 %"
-    places = 1 if value < 10 or 99 < value < 100 else 0
+    places = 1 if round(value, 1) < 10 or 99 < value < 100 else 0
     return f"{_fixed(value, 0 if value == int(value) else places)} %"
 
 

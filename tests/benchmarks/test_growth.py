@@ -202,7 +202,7 @@ def test_the_report_says_flat_or_by_how_much_it_grows_and_draws_it(tmp_path: Pat
         assert "flat " in said
         assert "grows +6" in said
         assert "900 ms" in said
-        assert "+10.0 %" in said
+        assert "+10 %" in said
     assert html.count('class="plot"') == 1
     assert "submit 1.0" in html
     assert all(len(line) <= 80 for line in text.getvalue().splitlines())

@@ -52,6 +52,7 @@ def test_an_interval_decides_how_many_digits_are_shown(found: Estimate | None, t
     [
         (None, "\u2013"), (0.0, "0 %"), (0.0004, "<0.1 %"), (0.0123, "1.2 %"), (0.411, "41 %"), (0.9951, "99.5 %"),
         (0.99996, ">99.9 %"), (1.0, "100 %"),
+        (0.09999999999999, "10 %"), (0.10000000000001, "10 %"), (0.0999, "10 %"), (0.04000000000001, "4 %"),
     ],
 )  # fmt: skip
 def test_a_little_is_never_none_and_nearly_all_is_never_all(share: float | None, text: str) -> None:
