@@ -4,7 +4,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
@@ -51,11 +51,17 @@ class PrivateRedis:
         return next((str(entry) for entry in kept or [] if about in str(entry)), "")
 
     def expiry(self, about: str) -> str:
-        """When the message with this text in it, which waits for a Celery worker, expires; empty when never."""
+        """When the message with this text in it, which waits for a Celery worker, expires; empty when never.
+
+        Learners may keep lists beside the queues: what is no message is passed over.
+        """
         with self._client() as client:
             queues = [name for name in client.scan_iter(count=1000) if client.type(name) == b"list"]
             waiting = [entry for queue in queues for entry in client.lrange(queue, 0, -1) if about.encode() in entry]
-        return str(json.loads(waiting[0])["headers"].get("expires") or "") if waiting else ""
+        for entry in waiting:
+            with suppress(ValueError, LookupError, TypeError):
+                return str(json.loads(entry)["headers"]["expires"] or "")
+        return ""
 
     def deliver(self, taken: str) -> None:
         """Put a message that was taken into its queue once more, as a broker that takes its worker for dead."""
