@@ -45,10 +45,14 @@ _TURN_SECONDS = 10.0
 
 @dataclass
 class FakeServer:
-    """It runs in a thread. `accepted` has the ids in order, `lost` those whose outcome nobody can learn."""
+    """It runs in a thread. `accepted` has the ids in order, `lost` those whose outcome nobody can learn.
+
+    `answered` has the moment, on `time.time()`, at which each submit was answered.
+    """
 
     behaviour: Behaviour
     accepted: list[str] = field(default_factory=list)
+    answered: dict[str, float] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     submits: int = 0
@@ -84,6 +88,7 @@ class FakeServer:
             self._tasks[task_id] = time.time()
         if "callback_url" in body:
             self._call_back_later(body["callback_url"], task_id, number)
+        self.answered[task_id] = time.time()
         return 202, {"task_id": task_id, "status": TaskStatus.PENDING}
 
     def status(self, task_id: str, wait: float) -> tuple[int, dict[str, Any]]:

@@ -15,7 +15,7 @@ from tests.benchmarks.fake_server import Behaviour, FakeServer, serving
 from tests.benchmarks.loading import Loaded, load
 from tests.benchmarks.made_up import record
 
-#: What the load process and loopback add to half a second is far less than two percent of it.
+#: What the load process and loopback add to an answer of half a second is far less than two percent of it.
 _TYPICAL_SECONDS = 0.5
 
 
@@ -37,8 +37,11 @@ def test_a_known_distribution_is_reported_within_two_and_five_percent(tmp_path: 
     reported = found(loaded, 40)
     assert reported.left_out == ()
     spread = reported.steady[0].spreads[Measure.SUBMIT_LATENCY]
-    truth = sorted(delays)
+    # On a busy machine a request is also sent late, or read late. The reported latency counts this, so the truth must.
+    truth = sorted(server.answered[row.task_id] - row.intended for row in loaded.measured)
     assert spread.count == 160
+    # What was asked of the server is in it whole: it answers late when the machine is busy, but never early.
+    assert all(true >= asked for true, asked in zip(truth, sorted(delays), strict=True))
     assert spread.p50.value == pytest.approx(truth[79], rel=0.02)  # the 80th of 160
     assert spread.p95.value == pytest.approx(truth[151], rel=0.05)
     assert spread.p99.value == pytest.approx(truth[158], rel=0.05)
