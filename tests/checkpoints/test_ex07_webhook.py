@@ -75,11 +75,17 @@ def test_a_failure_is_told_too(stage: Stage) -> None:
 def test_the_callback_is_signed(stage: Stage) -> None:
     """Whoever holds the secret can verify the callback, byte for byte."""
     receiver = stage.enter(Receiver(stage))
-    receiver.serve()
-    signed(receiver.complete(TAKEN).attempt(), receiver.secret)
-    while not 0.51 < time.time() % 1 < 0.6:  # whoever rounds has another second now than who leaves the fraction out
-        time.sleep(0.005)
-    signed(receiver.complete(TAKEN).attempt(), receiver.secret)
+    app = receiver.serve()
+    for _ in range(3):
+        delivery = receiver.submit(TAKEN)
+        agent = app.started(delivery.task)
+        while not 0.51 < time.time() % 1 < 0.6:  # who rounds has another second now than who leaves the fraction out
+            time.sleep(0.005)
+        second = int(time.time())
+        app.finish(delivery.task, agent)
+        signed(delivery.attempt(), receiver.secret)
+        if int(time.time()) == second:  # else it may have been signed in the next one, where both are the same
+            break
 
 
 @pytest.mark.points(2)
