@@ -82,7 +82,7 @@ def test_a_stall_is_paid_by_every_task_whose_moment_was_in_it(tmp_path: Path) ->
 def test_exactly_the_tasks_that_a_server_loses_are_reported_as_lost(tmp_path: Path) -> None:
     def lose(pattern: str) -> None:
         with serving(Behaviour(pattern=pattern, forget_every=5, hang_every=7, fail_every=9)) as server:
-            rows = load(server, tmp_path / pattern, rate=80, duration=0.5, deadline=1.0).measured
+            rows = load(server, tmp_path / pattern, rate=80, duration=0.5, deadline=2.0).measured
         assert len(rows) == 40
         assert len(server.lost) > 8
         assert ids(rows, Outcome.LOST) == server.lost
@@ -126,7 +126,7 @@ def test_a_server_that_is_not_healthy_is_not_loaded_and_the_log_says_why(tmp_pat
 @pytest.mark.parametrize("pattern", ["in_memory_queue", "webhook"])
 def test_several_processes_send_the_same_tasks_and_all_rows_are_in_one_file(tmp_path: Path, pattern: str) -> None:
     with serving(Behaviour(pattern=pattern, work=0.1, forget_every=9)) as server:
-        loaded = load(server, tmp_path, processes=2, rate=60, warm_up=0.5, duration=1, deadline=1.0)
+        loaded = load(server, tmp_path, processes=2, rate=60, warm_up=0.5, duration=1, deadline=2.0)
     assert sorted(row.number for row in loaded.rows) == list(range(90))
     assert {row.task_id for row in loaded.rows} == set(server.accepted)
     assert ids(loaded.rows, Outcome.LOST) == server.lost
@@ -138,7 +138,7 @@ def test_several_processes_send_the_same_tasks_and_all_rows_are_in_one_file(tmp_
 
 def test_what_the_load_process_counts_is_what_its_rows_say(tmp_path: Path) -> None:
     with serving(Behaviour(work=0.2, hang_every=7)) as server:
-        loaded = load(server, tmp_path, rate=40, duration=1, deadline=1.0)
+        loaded = load(server, tmp_path, rate=40, duration=1, deadline=2.0)
     assert loaded.report is not None
     assert loaded.report.tasks == 40
     seconds = sum((row.ended or 0) - (row.sent or 0) for row in loaded.rows)

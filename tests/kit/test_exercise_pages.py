@@ -122,7 +122,8 @@ def test_a_server_started_by_hand_takes_a_task_and_works_on_it(number: int, tmp_
         task_id = hand.ask("/agent/submit").json()["task_id"]
         if number in {3, 7}:  # these pages say no more
             return
-        eventually(lambda: hand.ask("/agent/status", task_id).json()["status"], "running".__eq__)
+        # On a busy machine it may be done before it is asked for.
+        eventually(lambda: hand.ask("/agent/status", task_id).json()["status"], {"running", "completed"}.__contains__)
 
 
 def test_the_client_is_called_by_hand(tmp_path: Path) -> None:
