@@ -13,14 +13,14 @@ class Screen:
     """Tells the checks of one exercise as they come. `terse`: of all that are not reached for one reason, only one."""
 
     def __init__(self, *, terse: bool = False) -> None:
-        self._told_in_full = False
+        self._told_in_full: set[Verdict] = set()
         self._terse = terse
         self._why = ""
 
     def lines(self, outcome: Outcome) -> list[str]:
         """One check, as plain text."""
-        if outcome.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE} and not self._told_in_full:
-            self._told_in_full = True
+        if outcome.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE} - self._told_in_full:
+            self._told_in_full.add(outcome.verdict)
             return outcome.text.splitlines()
         if outcome.verdict is Verdict.PASSED:
             more = ""
