@@ -13,7 +13,7 @@ import typer
 from exercises.course import Exercise, NoSuchExercise, course, exercise
 from exercises.diagnoses import codes, diagnosis
 from exercises.head_start import fork_server
-from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, tell
+from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, say_where, tell
 from exercises.workspace import Update, Workspace, WorkspaceError
 from patterns.interrupts import interrupts_end_it
 from patterns.terminal import give_up
@@ -163,6 +163,8 @@ def reset(
         typer.echo(f"{file} is as it was given. Yours is kept as {aside}.")
     if not kept:
         typer.echo(f"Exercise {chosen.number} is as it was given.")
+    if workspace.passed(chosen):
+        typer.echo(f"It still counts as passed. To check it again: kit check {chosen.number}")
 
 
 @app.command()
@@ -199,9 +201,12 @@ def doctor(folder: Folder = None) -> None:
 
 def _workspace(folder: Path | None) -> Workspace:
     try:
-        return Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
+        found = Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
     except WorkspaceError as error:
         raise give_up(error) from None
+    if folder is None:
+        say_where(found)
+    return found
 
 
 def _exercise(which: str | None, workspace: Workspace | None) -> Exercise:

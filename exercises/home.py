@@ -85,6 +85,12 @@ def _from_here(workspace: Workspace, exercise: Exercise) -> str:
     return str(above / exercise.folder)
 
 
+def say_where(workspace: Workspace) -> None:
+    """Say which folder it is, where the learner stands above it and has not named it."""
+    if not Path.cwd().is_relative_to(workspace.path):
+        typer.secho(f"In {workspace.path}:", fg="bright_black")
+
+
 def next_hint(workspace: Workspace, exercise: Exercise) -> str:
     """One more hint as Markdown, and what comes after it."""
     hints = exercise.hints()
@@ -96,7 +102,7 @@ def next_hint(workspace: Workspace, exercise: Exercise) -> str:
     elif number == len(hints):
         after = f"This is the last of {len(hints)} hints."
     else:
-        after = f"{len(hints) - number} more: `kit hint {exercise.number}`"
+        after = f"{len(hints) - number} more. The next: `kit hint {exercise.number}`"
     if number > 1:
         after += f"    Those so far: `kit hint {exercise.number} --again`"
     return f"{_hint(exercise, number)}\n\n{after}"

@@ -14,7 +14,7 @@ from exercises import course, grading, screen
 from exercises.checking import Checked, run_checkpoints
 from exercises.course import Exercise, NoSuchExercise
 from exercises.grading import EXIT_CODES, Result
-from exercises.home import tell, what_next
+from exercises.home import say_where, tell, what_next
 from exercises.workspace import Workspace, WorkspaceError
 from patterns.terminal import give_up
 from tests.checkpoints.asking import who_answers_not
@@ -73,12 +73,16 @@ class Teller:
         except KeyboardInterrupt:
             raise self._broken_pipe or KeyboardInterrupt from None
 
+    def begin(self, exercise: str) -> None:
+        """Say what is checked, before the first check is made: on a busy machine that takes a while."""
+        self.end_exercise()
+        self._exercise, self._screen = exercise, screen.Screen(terse=self._terse)
+        self._say(_title(exercise), bold=True)
+
     def pytest_check_is_made(self, outcome: Outcome) -> None:
         """Called for each check, by the checkpoints' own conftest."""
         if outcome.exercise != self._exercise:
-            self.end_exercise()
-            self._exercise, self._screen = outcome.exercise, screen.Screen(terse=self._terse)
-            self._say(_title(outcome.exercise), bold=True)
+            self.begin(outcome.exercise)
         self._outcomes.append(outcome)
         for line in self._screen.lines(outcome):
             self._say(line, **screen.colour(line))
@@ -118,6 +122,8 @@ def run(wish: Wish, forks: ForkServer | None) -> int:
                 "The server's own agent sets the pace: the more seconds it takes, the longer.", fg="bright_black"
             )
         with teller.listened_to():
+            if not plan.url:
+                teller.begin(plan.names[0])
             checked = run_checkpoints(plan.names, targets, url=plan.url, forks=forks, junit=wish.junit, listener=teller)
             teller.end_exercise()
     for problem in checked.problems:
@@ -169,6 +175,7 @@ def _served(exercise: Exercise) -> Exercise:
 def _target(wish: Wish) -> tuple[Path, Workspace | None]:
     if wish.folder is None:
         workspace = Workspace.around(Path.cwd())
+        say_where(workspace)
         return workspace.path, workspace
     folder = wish.folder.resolve()
     try:

@@ -8,7 +8,7 @@ import termios
 import threading
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import typer
@@ -25,6 +25,7 @@ from exercises.workspace import Workspace
 from tests.checkpoints.processes import ForkServer
 
 _KEYS = "h hint   l list   r run again   q quit"
+_LONGEST_WAIT_SECONDS = 0.5
 _RUN = {"save", "r", "\r", "\n"}
 
 
@@ -33,6 +34,8 @@ def watch_workspace(workspace: Workspace, forks: ForkServer) -> None:
     events: queue.SimpleQueue[str] = queue.SimpleQueue()
     stop = threading.Event()
     threading.Thread(target=_tell_saves, args=[workspace.path, events, stop], daemon=True).start()
+    if workspace.next() is None:
+        tell(what_next(workspace))
     with _keys(events, stop) as keys:
         event = "save"
         while event != "q" and (exercise := workspace.next()):
@@ -44,7 +47,14 @@ def watch_workspace(workspace: Workspace, forks: ForkServer) -> None:
                 tell(path_lines(workspace))
             if (coming := workspace.next()) is not None:
                 typer.secho(f"Watching {coming.folder}.   {_KEYS if keys else 'Ctrl-C quits'}", fg="bright_black")
-                event = events.get()
+                event = _next(events)
+
+
+def _next(events: "queue.SimpleQueue[str]") -> str:
+    """What comes next. Never one long wait: Python hears of a Ctrl-C that came a moment before it only after it."""
+    while True:
+        with suppress(queue.Empty):
+            return events.get(timeout=_LONGEST_WAIT_SECONDS)
 
 
 def _check(workspace: Workspace, exercise: Exercise, forks: ForkServer) -> None:
@@ -52,6 +62,7 @@ def _check(workspace: Workspace, exercise: Exercise, forks: ForkServer) -> None:
         typer.echo("\x1b[2J\x1b[H", nl=False)
     teller = Teller()
     with teller.listened_to():
+        teller.begin(exercise.folder)
         checked = run_checkpoints([exercise.folder], [workspace.path], forks=forks, listener=teller)
         teller.end_exercise()
     for problem in checked.problems:
