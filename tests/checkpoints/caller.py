@@ -25,8 +25,11 @@ LONG = 30.0
 FEW, MANY = 4, 8
 #: With pauses that double, one client in a million gets to so many polls in so many seconds.
 OFTEN, OFTEN_SECONDS = 12, 1.2
+#: Who sends a submit again because it was not answered in time, must have had this part of that time.
+_MOST_OF_IT = 0.6
 
 BUSY = Reply(503, {"detail": "The queue is full."})
+BUSY_FOR_LONG = Reply(503, {"detail": "The queue is full."}, {"Retry-After": "60"})
 CUT = Reply(0)
 
 
@@ -125,6 +128,15 @@ class Client:
         """Whether its last pauses are longer than its first ones."""
         pauses = self.pauses()
         return len(pauses) > 3 and sum(pauses[-2:]) > 2 * sum(pauses[:2])
+
+    def was_put_to_the_test(self, longer: int) -> bool:
+        """Whether it gave up in the situation that was meant. Who polls without a pause polls often, or, where a busy
+        machine makes the pauses, in such as do not grow."""
+        if self.holds == "POST":
+            return self.seconds_held() > _MOST_OF_IT * self.deadline
+        if self._submits[-1] is BUSY_FOR_LONG:
+            return bool(self.submits)
+        return bool(self.polls) and (not self.away or longer > 1 or self.slows_down())
 
     def outcome(self, within: float = PATIENCE_SECONDS) -> dict[str, Any] | None:
         """What came of the call; None when it takes longer. Before that, its process has time to start."""
