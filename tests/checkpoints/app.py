@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.checkpoints.asking import Answer, NoAnswer, ask, told
 from tests.checkpoints.background import in_background
-from tests.checkpoints.broken import RETURNED, refused_by_its_type
+from tests.checkpoints.broken import RETURNED, first_detail, refused_by_its_type
 from tests.checkpoints.desk import Run
 from tests.checkpoints.outside import begun, submit_is_late
 from tests.checkpoints.server import Server
@@ -172,7 +172,8 @@ class App(Server):
         if answer.status == 404:
             raise Wrong("RECORD_TOO_LATE" if task.seen in {"pending", "running"} else "FORGOTTEN_TOO_SOON", seen)
         if answer.status != 200:
-            raise Wrong("WRONG_STATUS_CODE", seen or f"the answer is {answer.status}, where 200 is due")
+            seen = seen or f"the answer is {answer.status}, where 200 is due"
+            raise Wrong("WRONG_STATUS_CODE", seen, *refused_by_its_type(body))
         if not isinstance(body, dict):
             raise Wrong("NOT_JSON", seen)
         if "status" not in body:
@@ -288,11 +289,9 @@ _NO_STATUS = (
 
 def _refused(body: Any) -> tuple[str, str, str]:
     """What was seen, is likely, and comes next, when FastAPI took a submit for an invalid one."""
-    details = body.get("detail") if isinstance(body, dict) else None
-    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
-    where = ".".join(map(str, first.get("loc", ())))
+    where, what = first_detail(body)
     return (
-        f"it misses {where}: {first.get('msg')}" if where else "the answer is 422, where 202 Accepted is due",
+        f"it misses {'.'.join(where)}: {what}" if where else "the answer is 422, where 202 Accepted is due",
         'FastAPI did not get to your code: it looks for something else than the body {"prompt": "…"}.',
         "let submit have one parameter of the model, `body: SubmitRequest`, and the model one field, `prompt: str`.",
     )

@@ -6,7 +6,6 @@ from typing import Any
 _BLOCK = "Traceback (most recent call last)"
 _RAISED = re.compile(r"^(?:\w+\.)*(?P<kind>\w+)(?:: (?P<message>.*))?$")
 _INVALID = re.compile(r"^ +\{.*'loc': \((?P<where>.*?)\), 'msg': '(?P<what>.*?)', 'input': (?P<it>.*)\}$")
-_NO_JSON = ("Unable to serialize", "not JSON serializable", "is not iterable", "must have __dict__")
 
 #: What an HTTPException in the body of an answer means.
 RETURNED = (
@@ -14,12 +13,29 @@ RETURNED = (
     "write `raise HTTPException(…)` in place of `return HTTPException(…)`.",
 )
 
+#: What a 5xx means that has a detail, as only an HTTPException gives it one.
+ON_PURPOSE = (
+    "your code says so itself: it raises an HTTPException with this code.",
+    "answer with the code that is made for the case: 4xx where the request is at fault. A 5xx says that you are.",
+)
+
+
+def first_detail(body: Any) -> tuple[list[str], str]:
+    """Where FastAPI misses something in a request, and what it says of it, in the body of a 422. Empty for others."""
+    details = body.get("detail") if isinstance(body, dict) else None
+    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
+    return [str(piece) for piece in first.get("loc") or ()], str(first.get("msg", ""))
+
 
 def refused_by_its_type(body: Any) -> tuple[str, str]:
     """What is likely, and what to do next, when FastAPI did not take an id in the path. Empty for all other bodies."""
-    details = body.get("detail") if isinstance(body, dict) else None
-    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
-    if list(first.get("loc") or ())[:1] != ["path"]:
+    where, _ = first_detail(body)
+    if where[:1] == ["query"]:
+        return (
+            f"the path has another name between its braces: FastAPI looks for `{where[-1]}` behind a `?`.",
+            'give both one name: `@app.get("/agent/status/{task_id}")` and `task_id: str`.',
+        )
+    if where[:1] != ["path"]:
         return "", ""
     return (
         "the type of the path parameter (`UUID`, `int`) refuses the id: FastAPI answers 422 by itself.",
@@ -42,35 +58,39 @@ def last_error(printed: str) -> str:
     return ""
 
 
-#: What a coroutine in an answer means.
-_NOT_AWAITED = (
-    "a coroutine is kept where its outcome should be: a function is called without `await`, and so it never runs.",
-    "write `await` before the call.",
-)
+#: What an error means that came through none of the learner's lines: the first that fits.
+_MEANINGS = {
+    re.compile(r"ResponseValidationError.*= HTTPException\("): RETURNED,
+    re.compile(r"ResponseValidationError.*= None:"): (
+        "the handler returns nothing: there is a way through it that does not get to a `return`.",
+        "return the task on every way, or raise an HTTPException.",
+    ),
+    re.compile(r"ResponseValidationError"): (
+        "what the handler returns is not what it promises behind `->`.",
+        "return the task itself, a dictionary; or let the annotation say what you do return.",
+    ),
+    re.compile(r".*coroutine"): (
+        "a coroutine is kept where its outcome should be: a function is called without `await`, and so it never runs.",
+        "write `await` before the call.",
+    ),
+    re.compile(r".*(Unable to serialize|not JSON serializable|is not iterable|must have __dict__)"): (
+        "something in the answer cannot be written as JSON: an exception, a lock, a handle.",
+        "give back texts, numbers, lists and dictionaries: `str(error)`, for one, in place of the exception.",
+    ),
+    re.compile(r"TypeError: [\w.<>]+\(\) (missing|takes|got) "): (
+        "a function is called with other arguments than it takes. Who hands it over hands its arguments over, too.",
+        "compare its `def` with the call, or with what follows its name in `add_task(…)` or `delay(…)`.",
+    ),
+    re.compile(r"AttributeError: module .* has no attribute 'app'$"): (
+        "the module has no `app`: it has another name there, or the file is empty.",
+        "keep the stub's name: `app = FastAPI(…)`.",
+    ),
+}
 
 
 def meaning(error: str) -> tuple[str, str]:
-    """What is likely, and what to do next, for an error that came when the answer was made. Empty for all others."""
-    if error.startswith("ResponseValidationError"):
-        if "= HTTPException(" in error:
-            return RETURNED
-        if "= None:" in error:
-            return (
-                "the handler returns nothing: there is a way through it that does not get to a `return`.",
-                "return the task on every way, or raise an HTTPException.",
-            )
-        return (
-            "what the handler returns is not what it promises behind `->`.",
-            "return the task itself, a dictionary; or let the annotation say what you do return.",
-        )
-    if "coroutine" in error:
-        return _NOT_AWAITED
-    if any(sign in error for sign in _NO_JSON):
-        return (
-            "something in the answer cannot be written as JSON: an exception, a lock, a handle.",
-            "give back texts, numbers, lists and dictionaries: `str(error)`, for one, in place of the exception.",
-        )
-    return "", ""
+    """What is likely, and what to do next, for an error that the learner's process printed. Empty for all others."""
+    return next((meant for pattern, meant in _MEANINGS.items() if pattern.match(error)), ("", ""))
 
 
 def _short(text: str) -> str:

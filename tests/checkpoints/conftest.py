@@ -11,6 +11,7 @@ from tests.checkpoints import report
 from tests.checkpoints.app import App
 from tests.checkpoints.outcome import Outcome, Verdict
 from tests.checkpoints.patience import PATIENCE_SECONDS, crowding
+from tests.checkpoints.printed import explain
 from tests.checkpoints.processes import ForkServer
 from tests.checkpoints.services import Services
 from tests.checkpoints.side_by_side import Check, SideBySide
@@ -243,20 +244,16 @@ def _outcome(item: pytest.Item, error: BaseException | None, seconds: float) -> 
     of = marker.args[0] if marker else 1
     raised = None
     if isinstance(error, Wrong) and stage:
-        raised = next(filter(None, map(report.raised_in, reversed(stage.processes))), None)
-        if raised and raised.error.startswith("NotImplementedError"):
-            gap = item.get_closest_marker("gap")
-            if gap is None or gap.args[0] in raised.error:
-                error.code, error.likely, error.next_step = "NOT_IMPLEMENTED", "", ""
-            else:
-                raised = None
+        gap = item.get_closest_marker("gap")
+        raised = explain(error, stage.timeline, stage.processes, gap.args[0] if gap else None)
     verdict, code, text = Verdict.PASSED, None, ""
     if isinstance(error, Wrong) and stage:
         verdict, code = Verdict.FAILED, error.code
         exercise = _exercise(item)
         number = int(exercise[2:4]) if exercise.startswith("ex") else None
         points = f"0 of {of} point" + ("s" if of > 1 else "")
-        text = "\n".join(report.failed(title, error, stage.timeline, raised, number, points))
+        still_open = report.gaps(stage.folder) if number and not stage.url and code != "NOT_IMPLEMENTED" else ""
+        text = "\n".join(report.failed(title, error, stage.timeline, raised, number, points, still_open))
     elif isinstance(error, NotReached):
         verdict, text = Verdict.NOT_REACHED, f"- {title}: not reached, {error.why}"
     elif isinstance(error, NotFromOutside):

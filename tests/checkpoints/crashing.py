@@ -83,7 +83,12 @@ class Crashing:
         self.app.timeline.note(f"POST {request.path} tells {task.task_id}{answer}", at=request.at)
         tells(request, task.task_id, self.app.status(task, note=False))
         if not request.headers.get("webhook-id"):
-            raise Wrong("WEBHOOK_ID_WRONG", "the callback has no webhook-id")
+            raise Wrong(
+                "WEBHOOK_ID_WRONG",
+                "the callback has no webhook-id",
+                likely="the header is not sent, or its value is empty.",
+                next_step="send it with every attempt, made of the task's own id: `msg_` and the task_id.",
+            )
         if request.headers["webhook-id"] != came[0].headers.get("webhook-id"):
             raise Wrong("WEBHOOK_ID_WRONG", "another webhook-id than in the callback before")
         if request.json["status"] != status:
@@ -211,8 +216,8 @@ def _missing(number: int, last: Say | None) -> Wrong:
     return Wrong(
         "CALLBACK_NOT_RETRIED",
         "no other callback comes",
-        likely="Celery is not told to try again on this answer, or gives up too soon: its own limit is three retries, "
-        "three minutes apart.",
-        next_step="let a bad answer raise (`raise_for_status`), and say in the decorator for which exception, after "
-        "how long and how often to try again.",
+        likely="Celery is not told to try again on this answer, or gives up too soon (its own limit is three retries, "
+        "three minutes apart), or is not asked at all: `tell(…)` is a call as any other.",
+        next_step="call it by `tell.delay(…)`; let a bad answer raise (`raise_for_status`), and say in the decorator "
+        "for which exception, after how long and how often to try again.",
     )

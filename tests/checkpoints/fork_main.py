@@ -26,6 +26,7 @@ from typing import Any, Never
 import psutil
 
 from tests.checkpoints.orders import receive, send
+from tests.checkpoints.unawaited import FRAMES
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux
 _NEEDED = ["asyncio", "patterns.practice", "tests.checkpoints.jobs"]
@@ -170,6 +171,7 @@ def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
         os.chdir(job["folder"])
         sys.path.insert(0, job["folder"])
         sys.dont_write_bytecode = True  # a stale .pyc of an edit within the same second would run the old code
+        sys.set_coroutine_origin_tracking_depth(FRAMES)
         module, _, function = job["run"].partition(":")
         getattr(importlib.import_module(module), function)(*job["arguments"], *descriptors)
         code = 0

@@ -11,6 +11,8 @@ import sys
 import time
 from typing import Any
 
+from tests.checkpoints.dead_tasks import tell_of_the_dead
+
 #: What a Celery worker of a check says when it is ready, whatever the learner has made of Celery's own log.
 READY = b"The worker is ready.\n"
 
@@ -19,13 +21,18 @@ def web(app: str, listener: int) -> None:
     """Serve `module:app` on a socket that listens already."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+            asyncio.get_running_loop().set_task_factory(tell_of_the_dead)
+            await super().serve(sockets)
+
     signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, whatever this process was forked from
     module, _, attribute = app.partition(":")
     found = getattr(importlib.import_module(module), attribute)
     if seed := os.environ.get("KIT_RANDOM_SEED"):  # whoever leaves something to chance has the same luck in every run
         random.seed(int(seed))
     config = uvicorn.Config(found, access_log=False, log_level="warning", ws="none")
-    server, sockets = uvicorn.Server(config), [socket.socket(fileno=listener)]
+    server, sockets = Server(config), [socket.socket(fileno=listener)]
     if os.environ.get("PYTHONASYNCIODEBUG"):  # on Python 3.11 uvicorn itself switches this mode off
         with asyncio.Runner(debug=True, loop_factory=config.get_loop_factory()) as runner:
             runner.run(server.serve(sockets))

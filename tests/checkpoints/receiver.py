@@ -10,8 +10,8 @@ from typing import Self
 from tests.checkpoints.app import App, Json, Task
 from tests.checkpoints.callback import TIME_ZONE
 from tests.checkpoints.peer import Peer, Reply, Request
+from tests.checkpoints.printed import raised_in
 from tests.checkpoints.processes import HTTPX, WEBHOOKS
-from tests.checkpoints.report import raised_in
 from tests.checkpoints.signing import new_secret
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import NotFromOutside, Wrong

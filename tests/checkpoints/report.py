@@ -2,61 +2,35 @@
 
 import re
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 
 from exercises.diagnoses import diagnosis
-from tests.checkpoints.processes import LearnerProcess
+from tests.checkpoints.printed import Raised
 from tests.checkpoints.timeline import Timeline
 from tests.checkpoints.verdict import Wrong
 
 _WIDTH = 112
 _MOST_LINES = 20
-_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?')
-_BLOCK = re.compile(r"^(?=Traceback \(most recent call last\)|  \+ Exception Group Traceback)", re.MULTILINE)
-_RAISED = re.compile(r"^(\w+\.)*\w*(Error|Exception|Exit|Interrupt|Warning|NotImplemented\w*|\w+)(: .*)?$")
+_TODO = re.compile(r"\bTODO \d+")
 
 
-@dataclass(frozen=True)
-class Raised:
-    """An exception in the learner's code, at the learner's own line."""
-
-    file: str
-    line: int
-    function: str
-    source: str
-    error: str
-
-    def lines(self) -> list[str]:
-        """It in two lines."""
-        where = f"{self.file}, line {self.line}" + (f", in {self.function}" if self.function != "<module>" else "")
-        return [f"{where}:  {self.source}".rstrip(": "), f"raised {self.error}"]
-
-
-def raised_in(process: LearnerProcess) -> Raised | None:
-    """The last exception that a process printed and that came through the learner's own files."""
-    return last_raised(process.printed, process.folder)
-
-
-def last_raised(printed: str, folder: Path) -> Raised | None:
-    """The last traceback in `printed` with a frame in `folder`, cut at the learner's last line."""
-    found = None
-    for block in _BLOCK.split(printed):
-        lines = [line.lstrip("| ") if line.lstrip().startswith("|") else line for line in block.splitlines()]
-        own = None
-        for number, line in enumerate(lines):
-            frame = _FRAME.match(line if line.startswith("  File") else f"  {line.lstrip()}")
-            if frame and Path(frame["file"]).is_relative_to(folder):
-                source = lines[number + 1].strip() if number + 1 < len(lines) else ""
-                own = (Path(frame["file"]).name, int(frame["line"]), frame["function"] or "<module>", source)
-            elif own and line and not line.startswith((" ", "~", "^")) and _RAISED.match(line):
-                found = Raised(*own, _short(line))
-                break
-    return found
+def gaps(folder: Path) -> str:
+    """The gaps of an exercise that still stand in the learner's files, as a sentence; empty when there are none."""
+    open_gaps = {
+        file.name: sorted(set(_TODO.findall(file.read_text(errors="replace")))) for file in sorted(folder.glob("*.py"))
+    }
+    named = [f"{', '.join(todos)} in {name}" for name, todos in open_gaps.items() if todos]
+    return f"{' and '.join(named)}. What a gap asks for is missing as long as it is open." if named else ""
 
 
 def failed(
-    title: str, wrong: Wrong, timeline: Timeline, raised: Raised | None, exercise: int | None, points: str
+    title: str,
+    wrong: Wrong,
+    timeline: Timeline,
+    raised: Raised | None,
+    exercise: int | None,
+    points: str,
+    still_open: str = "",
 ) -> list[str]:
     """The lines for a failed check: twenty at most."""
     meaning = diagnosis(wrong.code)
@@ -68,6 +42,7 @@ def failed(
         f"  {wrong.code}: {meaning.title}.",
         *_wrapped("Likely", wrong.likely or meaning.likely),
         *_wrapped("Next", wrong.next_step or meaning.next_step),
+        *(_wrapped("Open", still_open) if still_open else []),
         _part("More", more),
     ]
     if raised:
@@ -82,7 +57,3 @@ def _part(name: str, text: str) -> str:
 def _wrapped(name: str, text: str) -> list[str]:
     lines = textwrap.wrap(text, _WIDTH - 12) or [""]
     return [_part(name, lines[0]), *(" " * 12 + line for line in lines[1:])]
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= 100 else line[:99] + "…"

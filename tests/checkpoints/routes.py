@@ -24,7 +24,7 @@ def routes_instead(url: str, method: str, path: str, answer: Answer, within: flo
     has = sorted((one, how.upper()) for one, methods in paths.items() for how in methods)
     if any(how == method and _fits(one, path) for one, how in has):
         return ""
-    if not any(how == "POST" for _, how in has):
+    if answer.status != 405 and not any(how == "POST" for _, how in has):
         return ""  # no list of all: what is mounted, or kept out of it, is not in it
     return ", ".join(f"{how} {one}" for one, how in has)
 

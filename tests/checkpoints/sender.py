@@ -6,11 +6,16 @@ from contextlib import nullcontext
 
 from tests.checkpoints.app import App, Json
 from tests.checkpoints.asking import Answer, NoAnswer, ask, ask_at_once, told
+from tests.checkpoints.broken import first_detail
 from tests.checkpoints.desk import Run
 from tests.checkpoints.signing import signed_headers
 from tests.checkpoints.verdict import Wrong
 
 PATH = "/hooks/agent"
+_NOT_REACHED = (
+    "FastAPI did not get to your code: it looks for something else in the request than what a callback has.",
+    "let the handler have the stub's parameters, `request: Request, background_tasks: BackgroundTasks`, and no others.",
+)
 
 
 class Sender:
@@ -39,11 +44,15 @@ class Sender:
             raise self.silent(error) from None
         self.app.timeline.amend(f" → {told(answer)}")
         self.app.refuse_5xx(answer)
+        self.app.must_be_there("POST", PATH, answer)
         return answer
 
     def take(self, what: str, body: bytes, headers: dict[str, str]) -> None:
         """Send one that must be taken."""
         answer = self.post(what, body, headers)
+        where, missed = first_detail(answer.json) if answer.status == 422 else ([], "")
+        if where:
+            raise Wrong("GENUINE_REFUSED", f"it misses {'.'.join(where)}: {missed}", *_NOT_REACHED)
         if not 200 <= answer.status < 300:
             raise Wrong("GENUINE_REFUSED")
 

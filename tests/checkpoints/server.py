@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import psutil
 
 from tests.checkpoints.asking import Answer, NoAnswer, ask, told
-from tests.checkpoints.broken import last_error, meaning
+from tests.checkpoints.broken import ON_PURPOSE, last_error, meaning
 from tests.checkpoints.desk import Desk
 from tests.checkpoints.outside import ITS_OWN_AGENT, silent_server
 from tests.checkpoints.patience import PATIENCE_SECONDS, crowding
+from tests.checkpoints.printed import raised_in
 from tests.checkpoints.processes import LearnerProcess
-from tests.checkpoints.report import raised_in
 from tests.checkpoints.routes import routes_instead
 from tests.checkpoints.timeline import Timeline
 from tests.checkpoints.verdict import NotFromOutside, Wrong
@@ -74,12 +74,14 @@ class Server:
             self._tells_tasks = True
         if self._tells_tasks and path.startswith("/agent/status/"):
             return  # it is there, listed or not
-        if self.process and path.startswith("/agent/"):
+        if self.process and path.startswith(("/agent/", "/hooks/")):
             has = routes_instead(self.url, method, path, answer, self.patience)
             if has:
                 if seen:
                     self.timeline.note(seen)
-                raise Wrong("NO_SUCH_ROUTE", f"the app's routes: {has}")
+                said = f'make the decorator say `@app.{method.lower()}("{path}")`.'
+                next_step = said if path.startswith("/hooks/") else ""
+                raise Wrong("NO_SUCH_ROUTE", f"the app's routes: {has}", next_step=next_step)
 
     def refuse_5xx(self, answer: Answer, seen: str = "") -> None:
         """Diagnose an answer that says that something is missing or broken. 503 may be meant."""
@@ -90,6 +92,8 @@ class Server:
             error = self.what_broke()
             if error and seen:
                 self.timeline.note(seen)
+            if not error and isinstance(answer.json, dict) and "detail" in answer.json:
+                raise Wrong("SERVER_ERROR", seen, *ON_PURPOSE)
             raise Wrong("SERVER_ERROR", f"it printed {error}" if error else seen, *meaning(error))
 
     def what_broke(self) -> str:

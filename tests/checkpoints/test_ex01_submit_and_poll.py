@@ -165,12 +165,15 @@ def must_be_told_as_it_is(app: App, task: Task) -> None:
     """See that nobody says that a task runs when the agent has not begun. Who has more threads may say it."""
     submitted = task.accepted.get("status")
     if "running" in {submitted, task.seen} and not app.desk.wait_for(task.prompt, app.patience):
-        who = "submit writes" if submitted == "running" else "the code that hands the task over writes"
+        who = (
+            "submit writes" if submitted == "running" else "an `async def work`, or whoever hands the task over, writes"
+        )
         raise Wrong(
             "RUNNING_TOO_SOON",
             "the agent was not called for it",
             likely=f'{who} "running". The task has yet to wait until a thread is free for it.',
-            next_step='write "pending" in submit, and "running" at the beginning of `work`.',
+            next_step='write "pending" in submit, and "running" at the beginning of `work`, a plain `def` that FastAPI '
+            "runs in a thread: it begins when one is free.",
         )
 
 

@@ -119,6 +119,21 @@ def must_not_expire(stage: Stage, task: Task) -> None:
         )
 
 
+def failed(app: App, task: Task) -> Json:
+    """The task, which must be told as failed."""
+    try:
+        return app.until(task, "failed")
+    except Wrong as wrong:
+        if wrong.code == "FAILURE_NOT_TOLD":
+            wrong.likely = (
+                "`work` catches what the agent raises, so to Celery it went well; or FAILURE is not our failed."
+            )
+            wrong.next_step = (
+                "let the exception out of `work`: Celery makes FAILURE of it. In app.py that is our failed."
+            )
+        raise
+
+
 def waits(app: App, task: Task) -> Json:
     """The task, which must be told as pending."""
     body = app.status(task)
@@ -163,7 +178,7 @@ def test_a_failure_is_told(stage: Stage) -> None:
         app.until(task, "running")
         app.fail(task, run, message, kind)
         worked.forget_what_was_raised()
-        body = app.until(task, "failed")
+        body = failed(app, task)
         must_say_why(body, message)
         no_result_yet(body)
         app.until(task, "failed")  # whoever mislaid the answer asks again

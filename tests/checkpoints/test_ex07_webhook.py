@@ -217,7 +217,7 @@ def test_each_attempt_is_signed_anew(stage: Stage) -> None:
     """Every attempt has the id and the body of its delivery, and a timestamp and a signature of its own."""
     receiver = stage.enter(Receiver(stage))
     receiver.serve()
-    delivery = receiver.complete(Say(Reply(503), "503, in the next second", next_second), TAKEN)
+    delivery = receiver.complete(Say(Reply(503), "503, once another second has begun", next_second), TAKEN)
     first = delivery.attempt()
     signed(first, receiver.secret)
     other = receiver.complete(TAKEN).attempt()

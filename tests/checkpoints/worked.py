@@ -10,8 +10,8 @@ from tests.checkpoints.broken import last_error
 from tests.checkpoints.desk import Run
 from tests.checkpoints.jobs import READY
 from tests.checkpoints.patience import START_SECONDS, crowding
+from tests.checkpoints.printed import raised_in
 from tests.checkpoints.processes import LearnerProcess
-from tests.checkpoints.report import raised_in
 from tests.checkpoints.stage import POOL_PROCESSES, Stage
 from tests.checkpoints.verdict import Wrong
 

@@ -1,0 +1,121 @@
+"""What the learner's processes printed, and what it says of why a check failed: the last exception that came through
+the learner's own files, at the learner's line; a coroutine that nobody awaited; or what broke behind them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.checkpoints.broken import last_error
+from tests.checkpoints.broken import meaning as what_broke
+from tests.checkpoints.processes import LearnerProcess
+from tests.checkpoints.timeline import Timeline
+from tests.checkpoints.unawaited import MEANING, WARNING, never_awaited
+from tests.checkpoints.verdict import Wrong
+
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?')
+_BLOCK = re.compile(r"^(?=Traceback \(most recent call last\)|  \+ Exception Group Traceback)", re.MULTILINE)
+_WHILE_HANDLING = "During handling of the above exception, another exception occurred:"
+_RAISED = re.compile(r"^(\w+\.)*\w*(Error|Exception|Exit|Interrupt|Warning|NotImplemented\w*|\w+)(: .*)?$")
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What Python printed about the learner's code, at the learner's own line: an exception, unless `how` is empty."""
+
+    file: str
+    line: int
+    function: str
+    source: str
+    error: str
+    how: str = "raised "
+
+    def lines(self) -> list[str]:
+        """It in two lines."""
+        where = f"{self.file}, line {self.line}" + (f", in {self.function}" if self.function != "<module>" else "")
+        return [f"{where}:  {_short(self.source)}".rstrip(": "), f"{self.how}{self.error}"]
+
+
+def raised_in(process: LearnerProcess) -> Raised | None:
+    """The last exception that a process printed and that came through the learner's own files."""
+    return last_raised(process.printed, process.folder)
+
+
+def unawaited_in(process: LearnerProcess) -> Raised | None:
+    """The last coroutine that the learner's own code made and that was thrown away without an `await`."""
+    found = never_awaited(process.printed, process.folder)
+    if found is None:
+        return None
+    name, made = found
+    own = (Path(made["file"]).name, int(made["line"]), made["function"], made["source"].strip())
+    return Raised(*own, f"coroutine '{name}' was never awaited", how="")
+
+
+def last_raised(printed: str, folder: Path) -> Raised | None:
+    """The last traceback in `printed` with a frame in `folder`, cut at the learner's last line."""
+    found, chained = None, False
+    for block in _BLOCK.split(WARNING.sub("", printed)):
+        lines = [line.lstrip("| ") if line.lstrip().startswith("|") else line for line in block.splitlines()]
+        own = None
+        for number, line in enumerate(lines):
+            frame = _FRAME.match(line if line.startswith("  File") else f"  {line.lstrip()}")
+            if found and chained and not own and not line.startswith((" ", "~", "^")) and _RAISED.match(line):
+                found, chained = replace(found, error=_short(line)), False  # on the way out it has become this
+            if frame and Path(frame["file"]).is_relative_to(folder):
+                source = lines[number + 1].strip() if number + 1 < len(lines) else ""
+                own = (Path(frame["file"]).name, int(frame["line"]), frame["function"] or "<module>", source)
+            elif own and line and not line.startswith((" ", "~", "^")) and _RAISED.match(line):
+                found = Raised(*own, _short(line))
+                break
+        chained = own is not None and lines[-3:] == ["", _WHILE_HANDLING, ""]
+    return found
+
+
+def explain(wrong: Wrong, timeline: Timeline, processes: Sequence[LearnerProcess], gap: str | None) -> Raised | None:
+    """What to show of the learner's code. Where it says more than the diagnosis does, the diagnosis is told by it.
+
+    A gap of the stub that was reached is the whole story; `gap` is the only one that can be why this check fails.
+    """
+    raised = next(filter(None, map(raised_in, reversed(processes))), None)
+    if raised and raised.error.startswith("NotImplementedError"):
+        if gap is not None and gap not in raised.error:
+            return None
+        wrong.code, wrong.likely, wrong.next_step = "NOT_IMPLEMENTED", "", ""
+        return raised
+    if unawaited := next(filter(None, map(unawaited_in, reversed(processes))), None):
+        wrong.likely, wrong.next_step = MEANING
+        return unawaited
+    if raised and not wrong.likely:
+        wrong.likely, wrong.next_step = _meaning(wrong.code, raised)
+    elif not raised and not wrong.likely:
+        _tell_what_broke(wrong, timeline, processes)
+    return raised
+
+
+def _meaning(code: str, raised: Raised) -> tuple[str, str]:
+    if "'coroutine' object" in raised.error:
+        return MEANING
+    if "object has no attribute 'encode'" in raised.error:
+        return (
+            "a header's value is no text: a number cannot be sent as it is.",
+            'write it as one: `{"Retry-After": "5"}`, or `str(seconds)`.',
+        )
+    if code == "PENDING_FOREVER":
+        return (
+            "that exception ended whoever should have worked on the task, and nobody was there to hear of it.",
+            "mend the line above. (Started by hand, an app may say nothing of it: a task that is kept in a list dies "
+            "in silence.)",
+        )
+    return "", ""
+
+
+def _tell_what_broke(wrong: Wrong, timeline: Timeline, processes: Sequence[LearnerProcess]) -> None:
+    for error in map(last_error, (process.printed for process in processes)):
+        likely, next_step = what_broke(error)
+        if likely:
+            timeline.note(f"it printed {error}")
+            wrong.likely, wrong.next_step = likely, next_step
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= 100 else line[:99] + "…"

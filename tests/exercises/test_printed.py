@@ -1,0 +1,131 @@
+"""What a learner reads of an exception: the last that came through the learner's own files, at the learner's line."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.checkpoints.dead_tasks import tell_of_the_dead
+from tests.checkpoints.printed import Raised, last_raised
+from tests.checkpoints.unawaited import FRAMES, never_awaited
+
+MINE = Path("/home/learner/ex01")
+
+PLAIN = """\
+INFO: started
+Traceback (most recent call last):
+  File "/venv/uvicorn/server.py", line 10, in run
+    return await app(scope)
+  File "/home/learner/ex01/app.py", line 31, in status
+    return tasks[task_id]
+           ~~~~~^^^^^^^^^
+KeyError: 'abc'
+INFO: more
+"""
+
+
+def test_the_learners_line_and_the_error_are_found() -> None:
+    assert last_raised(PLAIN, MINE) == Raised("app.py", 31, "status", "return tasks[task_id]", "KeyError: 'abc'")
+
+
+def test_an_exception_elsewhere_is_nobodys() -> None:
+    assert last_raised(PLAIN.replace("/home/learner", "/venv"), MINE) is None
+    assert last_raised("", MINE) is None
+
+
+def test_frames_below_the_learners_are_left_out() -> None:
+    deeper = PLAIN.replace("KeyError", '  File "/venv/lib.py", line 3, in inner\n    raise\nlib.OddError', 1)
+    found = last_raised(deeper, MINE)
+    assert found == Raised("app.py", 31, "status", "return tasks[task_id]", "lib.OddError: 'abc'")
+
+
+def test_the_last_of_several_counts() -> None:
+    found = last_raised(PLAIN + PLAIN.replace("line 31", "line 77"), MINE)
+    assert found is not None
+    assert found.line == 77
+
+
+def test_a_syntax_error_is_told_at_its_line() -> None:
+    said = (
+        'Traceback (most recent call last):\n  File "/venv/importer.py", line 1, in load\n    exec(code)\n'
+        '  File "/home/learner/ex01/app.py", line 29\n    x = uuid4(.hex\n          ^\nSyntaxError: invalid syntax\n'
+    )
+    found = last_raised(said, MINE)
+    assert found == Raised("app.py", 29, "<module>", "x = uuid4(.hex", "SyntaxError: invalid syntax")
+
+
+def test_an_exception_group_is_looked_into() -> None:
+    said = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "/venv/starlette.py", line 5, in run
+  |     raise
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/home/learner/ex01/app.py", line 12, in work
+    |     1 / 0
+    | ZeroDivisionError: division by zero
+    +------------------------------------
+"""
+    found = last_raised(said, MINE)
+    assert found == Raised("app.py", 12, "work", "1 / 0", "ZeroDivisionError: division by zero")
+
+
+def test_what_an_exception_has_become_on_its_way_out_is_told() -> None:
+    became = (
+        "\nDuring handling of the above exception, another exception occurred:\n\n"
+        'Traceback (most recent call last):\n  File "/venv/responses.py", line 60, in init_headers\n'
+        "    v.encode()\nAttributeError: 'int' object has no attribute 'encode'\nINFO: more\n"
+    )
+    found = last_raised(PLAIN.removesuffix("INFO: more\n") + became, MINE)
+    assert found is not None
+    assert (found.line, found.error) == (31, "AttributeError: 'int' object has no attribute 'encode'")
+
+
+FORGETFUL = """
+import asyncio
+
+async def main():
+    asyncio.sleep(1)
+    kept = asyncio.Queue().get()
+    del kept
+
+asyncio.run(main())
+"""
+
+
+def test_a_coroutine_that_nobody_awaited_is_told_where_it_was_made_whatever_python_says_of_where_it_ended(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "app.py").write_text(FORGETFUL)
+    track = f"import sys; sys.set_coroutine_origin_tracking_depth({FRAMES}); import app"
+    ran = subprocess.run([sys.executable, "-c", track], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = never_awaited(ran.stderr, tmp_path)
+    assert found is not None
+    assert (found[0], found[1]["line"], found[1]["source"]) == ("Queue.get", "6", "kept = asyncio.Queue().get()")
+    assert never_awaited(ran.stderr, MINE) is None
+    assert last_raised(ran.stderr, tmp_path) is None
+
+
+def test_a_task_that_died_is_told_at_once_unless_somebody_awaits_it(capsys: pytest.CaptureFixture[str]) -> None:
+    async def dies(what: str) -> None:
+        raise LookupError(what)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(tell_of_the_dead)
+        kept = [asyncio.create_task(dies("alone"))]
+        with pytest.raises(LookupError):
+            await asyncio.create_task(dies("awaited"))
+        told = ""
+        deadline = time.monotonic() + 10
+        while "alone" not in told and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+            told += capsys.readouterr().err
+        assert "LookupError: alone" in told
+        assert "awaited" not in told
+        assert kept[0].done()
+
+    asyncio.run(main())
