@@ -63,7 +63,7 @@ class Client:
         self._stage = stage
         self._polls, self._submits, self.holds, self._drips = polls, submits, hold, drips
         self.away = polls[-1] in (BUSY, CUT)
-        self.late = late * longer
+        self.late, self.longer = late * longer, longer
         self._released = threading.Event()
         self._said: dict[int, str] = {}
         self.deadline = deadline * longer
@@ -129,14 +129,14 @@ class Client:
         pauses = self.pauses()
         return len(pauses) > 3 and sum(pauses[-2:]) > 2 * sum(pauses[:2])
 
-    def was_put_to_the_test(self, longer: int) -> bool:
+    def was_put_to_the_test(self) -> bool:
         """Whether it gave up in the situation that was meant. Who polls without a pause polls often, or, where a busy
         machine makes the pauses, in such as do not grow."""
         if self.holds == "POST":
             return self.seconds_held() > _MOST_OF_IT * self.deadline
         if self._submits[-1] is BUSY_FOR_LONG:
             return bool(self.submits)
-        return bool(self.polls) and (not self.away or longer > 1 or self.slows_down())
+        return bool(self.polls) and (not self.away or self.longer > 1 or self.slows_down())
 
     def outcome(self, within: float = PATIENCE_SECONDS) -> dict[str, Any] | None:
         """What came of the call; None when it takes longer. Before that, its process has time to start."""

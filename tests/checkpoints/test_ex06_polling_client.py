@@ -240,7 +240,7 @@ def test_it_gives_up_at_the_deadline(stage: Stage) -> None:
         for what in [*stories, *while_away]:
             _must_give_up(what, clients[what])
         # What did not come as far as its story goes, for want of time, is no proof.
-        again = {what for what, client in clients.items() if not client.was_put_to_the_test(longer)}
+        again = {what for what, client in clients.items() if not client.was_put_to_the_test()}
         if not again:
             return
         stories = {what: start for what, start in stories.items() if what in again}
@@ -281,7 +281,8 @@ def _must_give_up(what: str, client: Client) -> None:
             few=True,
             error=False,
         )
-    if len(client.submits) > 1:
+    # Of two stories in which this shows the one that is never answered is told: it may have been too short at first.
+    if len(client.submits) > 1 and not (client.late and client.longer == 1):
         raise client.wrong(
             "SUBMITTED_TWICE",
             what,
