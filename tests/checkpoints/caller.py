@@ -31,6 +31,9 @@ _MOST_OF_IT = 0.6
 BUSY = Reply(503, {"detail": "The queue is full."})
 BUSY_FOR_LONG = Reply(503, {"detail": "The queue is full."}, {"Retry-After": "60"})
 CUT = Reply(0)
+#: Where a client may raise, and raised something else: a mistake of its own is told as one.
+_OTHER_EXCEPTION_DUE = {"DEADLINE_NOT_TOLD", "FAILURE_SWALLOWED", "GIVES_UP_TOO_SOON"}
+_OWN_MISTAKES = {"AttributeError", "IndexError", "KeyError", "NameError", "TypeError", "UnboundLocalError"}
 
 
 def task(status: str, retry_after: int | None = None, code: int = 200, **more: object) -> Reply:
@@ -63,6 +66,7 @@ class Client:
         self._stage = stage
         self._polls, self._submits, self.holds, self._drips = polls, submits, hold, drips
         self.away = polls[-1] in (BUSY, CUT)
+        self.refused = submits[-1] is BUSY_FOR_LONG
         self.late, self.longer = late * longer, longer
         self._released = threading.Event()
         self._said: dict[int, str] = {}
@@ -134,7 +138,7 @@ class Client:
         machine makes the pauses, in such as do not grow."""
         if self.holds == "POST":
             return self.seconds_held() > _MOST_OF_IT * self.deadline
-        if self._submits[-1] is BUSY_FOR_LONG:
+        if self.refused:
             return bool(self.submits)
         return bool(self.polls) and (not self.away or self.longer > 1 or self.slows_down())
 
@@ -156,6 +160,9 @@ class Client:
         requests = list(self.peer.requests)
         self._stage.processes = [self.call.process] if error else []  # what other calls raised is not why
         called = min([self.began, *(request.at for request in requests[:1])])  # a quick child may have asked by then
+        outcome = self.call.outcome(0) or {}
+        if code in _OTHER_EXCEPTION_DUE and _OWN_MISTAKES.intersection(outcome.get("raised", [])[:1]):
+            code, likely, next_step = "CLIENT_RAISES", "", ""
         self._stage.timeline.note("submit_and_wait is called", at=called)
         for request in requests[: FEW if few else MANY]:
             while id(request) not in self._said:
@@ -184,6 +191,22 @@ class Client:
         self.good()
 
     def _not_returned(self) -> Wrong:
+        if not self.peer.requests:
+            return self.wrong(
+                "NO_NEXT_REQUEST",
+                "submit_and_wait has not returned, and no request has come",
+                likely="each attempt fails before it is sent: the client has no `base_url`, or arguments are swapped. "
+                "For httpx these are TransportErrors too, so they are tried again.",
+                next_step="print the exception that you catch.",
+            )
+        if len(self.submits) > len(self._submits) and self._submits[-1] is ACCEPTED:
+            return self.wrong(
+                "SUBMITTED_TWICE",
+                "submit_and_wait has not returned",
+                likely="the loop goes round again after a 202, or the polls are sent to the submit's path.",
+                next_step="return every answer from `ask` but a 503, and poll with GET /agent/status/{task_id}.",
+                few=True,
+            )
         if len(self.polls) > len(self._polls):
             return self.wrong("POLLS_ON", "submit_and_wait has not returned", few=True)
         if pauses := self.pauses():

@@ -281,6 +281,8 @@ def _must_give_up(what: str, client: Client) -> None:
             few=True,
             error=False,
         )
+    if len(client.submits) > 1 and client.refused:
+        raise client.wrong("POLLS_TOO_OFTEN", f"{what}, and it asks before that", few=True, error=False)
     # Of two stories in which this shows the one that is never answered is told: it may have been too short at first.
     if len(client.submits) > 1 and not (client.late and client.longer == 1):
         raise client.wrong(
