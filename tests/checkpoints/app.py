@@ -259,6 +259,8 @@ class App(Server):
             return f"GET /agent/status/{task.task_id} → {error}"
         seen = f"GET /agent/status/{task.task_id} → {told(answer)}"
         self.refuse_5xx(answer, seen)
+        if isinstance(answer.json, dict) and answer.json.get("status") == "failed" and not self.desk.of(task.prompt):
+            raise Wrong("FAILED_BEFORE_WORK", f"{seen}, error: {answer.json.get('error')!r}")
         return seen
 
 

@@ -10,13 +10,35 @@ from tests.checkpoints.broken import last_error
 from tests.checkpoints.broken import meaning as what_broke
 from tests.checkpoints.processes import LearnerProcess
 from tests.checkpoints.timeline import Timeline
-from tests.checkpoints.unawaited import MEANING, WARNING, never_awaited
+from tests.checkpoints.unawaited import HANDED_OVER, MEANING, WARNING, never_awaited
 from tests.checkpoints.verdict import Wrong
 
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?')
 _BLOCK = re.compile(r"^(?=Traceback \(most recent call last\)|  \+ Exception Group Traceback)", re.MULTILINE)
 _WHILE_HANDLING = "During handling of the above exception, another exception occurred:"
 _RAISED = re.compile(r"^(\w+\.)*\w*(Error|Exception|Exit|Interrupt|Warning|NotImplemented\w*|\w+)(: .*)?$")
+#: Something did not come. That a line before it raised, or never ran, is why.
+_NOTHING_CAME = {
+    "CALLBACK_DROPPED",
+    "CALLBACK_NOT_RETRIED",
+    "CALLBACK_NOT_SENT",
+    "NEVER_FORGOTTEN",
+    "PENDING_FOREVER",
+    "SERVER_ERROR",
+}
+#: Something came too often, too soon, or as another. No exception that was printed on the way is why.
+_BY_NO_EXCEPTION = {
+    "CALLBACK_REPEATED",
+    "HANDLED_TWICE",
+    "NEVER_ENOUGH",
+    "NO_JITTER",
+    "RETRIED_TOO_SOON",
+    "WEBHOOK_ID_WRONG",
+}
+#: What an `asyncio.sleep` that nobody awaits leaves out.
+_NO_PAUSE = {"FORGOTTEN_TOO_SOON", "POLLS_TOO_OFTEN", "RETRIED_TOO_SOON"}
+_HANDS_OVER = re.compile(r"\b(add_task|call_later|call_soon|delay|Thread|submit)\(")
+_OWN_MISTAKE = re.compile(r"(Attribute|Import|Index|ModuleNotFound|Name|Type|UnboundLocal)Error\b")
 
 
 @dataclass(frozen=True)
@@ -33,7 +55,7 @@ class Raised:
     def lines(self) -> list[str]:
         """It in two lines."""
         where = f"{self.file}, line {self.line}" + (f", in {self.function}" if self.function != "<module>" else "")
-        return [f"{where}:  {_short(self.source)}".rstrip(": "), f"{self.how}{self.error}"]
+        return [f"{where}:  {_short(self.source)}" if self.source else where, f"{self.how}{self.error}"]
 
 
 def raised_in(process: LearnerProcess) -> Raised | None:
@@ -82,17 +104,21 @@ def explain(wrong: Wrong, timeline: Timeline, processes: Sequence[LearnerProcess
             return None
         wrong.code, wrong.likely, wrong.next_step = "NOT_IMPLEMENTED", "", ""
         return raised
-    if unawaited := next(filter(None, map(unawaited_in, reversed(processes))), None):
-        wrong.likely, wrong.next_step = MEANING
+    unawaited = next(filter(None, map(unawaited_in, reversed(processes))), None)
+    if unawaited and (raised is None or "coroutine" in raised.error):
+        if wrong.code in (_NO_PAUSE if "'sleep'" in unawaited.error else _NOTHING_CAME):
+            wrong.likely, wrong.next_step = HANDED_OVER if _HANDS_OVER.search(unawaited.source) else MEANING
         return unawaited
-    if raised and not wrong.likely:
-        wrong.likely, wrong.next_step = _meaning(wrong.code, raised)
+    if raised and wrong.code in _BY_NO_EXCEPTION:
+        return None  # it was caught, or meant
+    if raised and (meant := _meaning(wrong, raised)):
+        wrong.likely, wrong.next_step = meant
     elif not raised and not wrong.likely:
         _tell_what_broke(wrong, timeline, processes)
     return raised
 
 
-def _meaning(code: str, raised: Raised) -> tuple[str, str]:
+def _meaning(wrong: Wrong, raised: Raised) -> tuple[str, str] | None:
     if "'coroutine' object" in raised.error:
         return MEANING
     if "object has no attribute 'encode'" in raised.error:
@@ -100,13 +126,17 @@ def _meaning(code: str, raised: Raised) -> tuple[str, str]:
             "a header's value is no text: a number cannot be sent as it is.",
             'write it as one: `{"Retry-After": "5"}`, or `str(seconds)`.',
         )
-    if code == "PENDING_FOREVER":
+    if wrong.code == "PENDING_FOREVER" and not wrong.likely:
         return (
-            "that exception ended whoever should have worked on the task, and nobody was there to hear of it.",
-            "mend the line above. (Started by hand, an app may say nothing of it: a task that is kept in a list dies "
-            "in silence.)",
+            "that exception came before the work: whoever should have worked on the task may have ended with it.",
+            "look what the line above was given: mend that line, or what calls it.",
         )
-    return "", ""
+    if wrong.code in _NOTHING_CAME - {"SERVER_ERROR"} and _OWN_MISTAKE.match(raised.error):
+        return (
+            "a mistake in your own code: what should have come after the line above did not come.",
+            "look what that line was given: mend it, or what calls it.",
+        )
+    return None
 
 
 def _tell_what_broke(wrong: Wrong, timeline: Timeline, processes: Sequence[LearnerProcess]) -> None:

@@ -23,6 +23,12 @@ MEANING = (
     "write `await` before the call; or hand it to `asyncio.create_task(…)`, where nobody is to wait for it.",
 )
 
+#: The same, where it is handed to somebody who would call a function.
+HANDED_OVER = (
+    "the function is called where it should be handed over: what is handed over is a coroutine, and nobody awaits it.",
+    "give the function and its arguments apart, `add_task(work, …)`; a plain `def`, where it is called in a thread.",
+)
+
 
 def never_awaited(printed: str, folder: Path) -> tuple[str, re.Match[str]] | None:
     """The name of the last one that was made in `folder`, and where: `file`, `line`, `function`, `source`."""

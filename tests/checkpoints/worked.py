@@ -120,7 +120,8 @@ class Worked:
         try:
             run = self.app.started(task, number, within)
         except Wrong as wrong:
-            if wrong.code == "PENDING_FOREVER" and (better := self._why_not_taken(task) or self._broke(task, wrong)):
+            not_begun = wrong.code in {"PENDING_FOREVER", "FAILED_BEFORE_WORK"}
+            if not_begun and (better := self._why_not_taken(task) or self._broke(task, wrong)):
                 raise better from None
             raise
         self.must_be_in_a_worker(run)

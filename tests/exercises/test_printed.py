@@ -5,12 +5,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from tests.checkpoints.dead_tasks import tell_of_the_dead
-from tests.checkpoints.printed import Raised, last_raised
-from tests.checkpoints.unawaited import FRAMES, never_awaited
+from tests.checkpoints.printed import Raised, explain, last_raised
+from tests.checkpoints.processes import LearnerProcess
+from tests.checkpoints.timeline import Timeline
+from tests.checkpoints.unawaited import FRAMES, MEANING, never_awaited
+from tests.checkpoints.verdict import Wrong
 
 MINE = Path("/home/learner/ex01")
 
@@ -129,3 +134,47 @@ def test_a_task_that_died_is_told_at_once_unless_somebody_awaits_it(capsys: pyte
         assert kept[0].done()
 
     asyncio.run(main())
+
+
+UNAWAITED = """\
+/venv/loop.py:80: RuntimeWarning: coroutine 'audit' was never awaited
+Coroutine created at (most recent call last)
+  File "/home/learner/ex01/app.py", line 9, in hook
+    audit(delivery)
+  self._run()
+RuntimeWarning: Enable tracemalloc to get the object allocation traceback
+"""
+
+
+def explained(code: str, printed: str) -> tuple[Wrong, Raised | None]:
+    """A diagnosis, and what of the learner's code is shown with it."""
+    wrong = Wrong(code)
+    process = cast("LearnerProcess", SimpleNamespace(printed=printed, folder=MINE))
+    return wrong, explain(wrong, Timeline(), [process], None)
+
+
+def test_a_coroutine_that_nobody_awaited_explains_what_did_not_come() -> None:
+    wrong, shown = explained("CALLBACK_DROPPED", UNAWAITED)
+    assert shown == Raised("app.py", 9, "hook", "audit(delivery)", "coroutine 'audit' was never awaited", how="")
+    assert (wrong.likely, wrong.next_step) == MEANING
+
+
+def test_it_does_not_explain_anything_else_and_is_shown_all_the_same() -> None:
+    wrong, shown = explained("UNBOUNDED_QUEUE", UNAWAITED)
+    assert shown is not None
+    assert (shown.line, wrong.likely) == (9, "")
+
+
+def test_an_exception_says_more_than_a_coroutine_beside_it() -> None:
+    _, shown = explained("SERVER_ERROR", PLAIN + UNAWAITED)
+    assert shown is not None
+    assert shown.error == "KeyError: 'abc'"
+
+
+def test_an_exception_on_the_way_is_not_shown_where_it_cannot_be_why() -> None:
+    assert explained("HANDLED_TWICE", PLAIN)[1] is None
+
+
+def test_a_gap_that_was_reached_is_the_whole_story() -> None:
+    wrong, shown = explained("HANDLED_TWICE", PLAIN.replace("KeyError: 'abc'", "NotImplementedError: TODO 2"))
+    assert (wrong.code, shown is not None) == ("NOT_IMPLEMENTED", True)
