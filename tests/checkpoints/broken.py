@@ -1,4 +1,4 @@
-"""What a 500 means when the exception came through none of the learner's lines: the server printed it all the same."""
+"""What an error means that came through none of the learner's lines: their process printed it all the same."""
 
 import re
 from typing import Any

@@ -252,7 +252,11 @@ def _outcome(item: pytest.Item, error: BaseException | None, seconds: float) -> 
         exercise = _exercise(item)
         number = int(exercise[2:4]) if exercise.startswith("ex") else None
         points = f"0 of {of} point" + ("s" if of > 1 else "")
-        still_open = report.gaps(stage.folder) if number and not stage.url and code != "NOT_IMPLEMENTED" else ""
+        still_open = (
+            report.gaps(stage.folder)
+            if number and not stage.url and code not in {"NOT_IMPLEMENTED", *_HOPELESS}
+            else ""
+        )
         text = "\n".join(report.failed(title, error, stage.timeline, raised, number, points, still_open))
     elif isinstance(error, NotReached):
         verdict, text = Verdict.NOT_REACHED, f"- {title}: not reached, {error.why}"

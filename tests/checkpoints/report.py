@@ -20,11 +20,7 @@ def gaps(folder: Path) -> str:
         file.name: sorted(set(_TODO.findall(file.read_text(errors="replace")))) for file in sorted(folder.glob("*.py"))
     }
     named = [f"{', '.join(todos)} in {name}" for name, todos in open_gaps.items() if todos]
-    return (
-        f"{' and '.join(named)} may be open: what it asks for is missing. (If it is done, take the comment out.)"
-        if named
-        else ""
-    )
+    return f"{' and '.join(named)} may still be open. (Take the comment out where it is done.)" if named else ""
 
 
 def failed(

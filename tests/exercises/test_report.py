@@ -39,10 +39,7 @@ def test_gaps_that_are_open_are_named(tmp_path: Path) -> None:
         'x = 1  # TODO 2: more\nraise NotImplementedError("TODO 2, in worker")  # TODO 3\n'
     )
     (tmp_path / "worker.py").write_text("# all done\n")
-    assert (
-        gaps(tmp_path)
-        == "TODO 2, TODO 3 in app.py may be open: what it asks for is missing. (If it is done, take the comment out.)"
-    )
+    assert gaps(tmp_path) == "TODO 2, TODO 3 in app.py may still be open. (Take the comment out where it is done.)"
     (tmp_path / "app.py").write_text("# done too\n")
     assert gaps(tmp_path) == ""
 
