@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Sequence
@@ -149,6 +150,13 @@ def _end(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def _tell_whole(died: threading.ExceptHookArgs) -> None:
+    """Print why a thread died in one piece: Python's own lines get between those of another that dies just then."""
+    if not issubclass(died.exc_type, SystemExit):
+        lines = traceback.format_exception(died.exc_type, died.exc_value, died.exc_traceback)
+        os.write(2, f"Exception in a thread:\n{''.join(lines)}".encode(errors="replace"))
+
+
 def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
     """Turn this fork into a learner's process."""
     code: object = 1
@@ -172,6 +180,7 @@ def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
         sys.path.insert(0, job["folder"])
         sys.dont_write_bytecode = True  # a stale .pyc of an edit within the same second would run the old code
         sys.set_coroutine_origin_tracking_depth(FRAMES)
+        threading.excepthook = _tell_whole
         module, _, function = job["run"].partition(":")
         getattr(importlib.import_module(module), function)(*job["arguments"], *descriptors)
         code = 0
