@@ -72,7 +72,8 @@ class Client:
         self._said: dict[int, str] = {}
         self.deadline = deadline * longer
         self.prompt = f"Compare vendor {mark(4)}"
-        self.peer = Peer(self._answer)
+        self.peer = stage.enter(Peer(self._answer))
+        stage.at_end(self._released.set)  # the threads that hold an answer end with the stage
         self.call = stage.call(
             "client:submit_and_wait",
             {"base_url": self.peer.url, "prompt": self.prompt, "deadline": self.deadline},

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -94,6 +94,10 @@ class Stage:
     def enter(self, context: AbstractContextManager[T]) -> T:
         """Enter a context that ends with this stage."""
         return self._ends.enter_context(context)
+
+    def at_end(self, do: Callable[[], object]) -> None:
+        """Call this when the stage ends."""
+        self._ends.callback(do)
 
     @property
     def _forks(self) -> ForkServer:
