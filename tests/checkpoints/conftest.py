@@ -21,12 +21,14 @@ from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotReached, 
 from tests.checkpoints.witness import Witness
 
 Item = pytest.Function
-_ROOT = Path(__file__).parents[2]
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parents[1]
 _FORKS = pytest.StashKey[ForkServer]()
 _STAGE = pytest.StashKey[Stage]()
 _STILLNESS = pytest.StashKey[Stillness]()
 _CHECK = pytest.StashKey[Check]()
 _FOUND = pytest.StashKey[dict[tuple[str, str], "Found"]]()
+_LEFT_OUT = pytest.StashKey[int]()
 
 #: A check that failed after waiting saw nothing for so long; one that saw at once what was wrong, for milliseconds.
 _WAITED_SECONDS = 0.9 * PATIENCE_SECONDS
@@ -82,6 +84,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     given = metafunc.config.getoption("--target") or [str(_ROOT / "solutions")]
     metafunc.parametrize("target", given, scope="module", ids=[Path(one).name for one in given])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the checks of the wire contract where there is no server to check."""
+    if config.getoption("--url"):
+        return
+    contract = [item for item in items if _HERE in item.path.parents and _exercise(item) == CONTRACT]
+    if contract:
+        config.hook.pytest_deselected(items=contract)
+        items[:] = [item for item in items if item not in contract]
+        config.stash[_LEFT_OUT] = len(contract)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why they were left out."""
+    if count := config.stash.get(_LEFT_OUT, 0):
+        terminalreporter.write_line(
+            f"Left out: {count} checks of the wire contract, which need --url http://HOST:PORT."
+        )
 
 
 @pytest.fixture(scope="session")
@@ -170,8 +191,6 @@ def app(request: pytest.FixtureRequest, stage: Stage) -> App:
 def witness(request: pytest.FixtureRequest) -> Iterator[Witness]:
     """Watches a few tasks of somebody's server, for all checks of the contract."""
     url = request.config.getoption("--url")
-    if not url:
-        raise Inconclusive("The contract is checked by URL: kit check --url http://HOST:PORT")
     capture = request.config.pluginmanager.get_plugin("capturemanager")
 
     def tell(text: str) -> None:
@@ -206,6 +225,7 @@ def pytest_runtest_makereport(
     if outcome.code in _HOPELESS:
         found.hopeless = _HOPELESS[outcome.code]
     if error is not None:
+        told.when = "call"  # a check that is not reached has failed: it is no error of the test run
         told.outcome = "skipped" if outcome.verdict is Verdict.NOT_FROM_OUTSIDE else "failed"
         told.longrepr = outcome.text if told.failed else (str(item.path), 0, outcome.text)
     item.user_properties += [  # the item's, not this report's: JUnit XML takes those of the last report, the teardown's
