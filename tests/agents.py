@@ -147,6 +147,14 @@ def kills_its_process(prompt: str, report_progress: ReportProgress) -> str:
     return "never"
 
 
+def kills_its_process_once(prompt: str, report_progress: ReportProgress) -> str:
+    """Dies in its first run, after a line in the file that the prompt names, and answers in the next."""
+    runs = Path(prompt.partition(":")[2])
+    if runs.exists():
+        return "this time it went well"
+    return kills_its_process(prompt, report_progress)
+
+
 def by_prompt(prompt: str, report_progress: ReportProgress) -> Any:
     """Any of the above, by its name before the colon."""
     return globals()[prompt.partition(":")[0]](prompt, report_progress)

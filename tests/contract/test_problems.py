@@ -9,7 +9,19 @@ from tests.serving import Served
 
 
 @pytest.mark.parametrize(
-    "task_id", [uuid4().hex, "x", "0", "..%2f..%2fetc", "%00", "%ff", "a" * 2000, "日本", "*", "%20"]
+    "task_id",
+    [
+        pytest.param(uuid4().hex, id="another uuid"),
+        "x",
+        "0",
+        "..%2f..%2fetc",
+        "%00",
+        "%ff",
+        "a" * 2000,
+        "日本",
+        "*",
+        "%20",
+    ],
 )
 def test_an_id_that_was_never_given_out_is_unknown(quick: Served, task_id: str) -> None:
     check_problem(quick.status(task_id), 404)

@@ -7,9 +7,9 @@ passed (three seconds of task timeout, and ten). The others are lived through wh
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from uuid import uuid4
 
 import httpx
-import psutil
 import pytest
 
 from patterns import CELERY_QUEUE
@@ -68,21 +68,26 @@ def live_through(servers: Servers) -> Stories:
     left_by_worker = unfinished(served, with_worker)
     worker.start()
 
-    # one of the processes that run tasks is killed
+    # one of the processes that run tasks is killed, in the middle of one
+    runs = servers.folder / f"{uuid4().hex}.runs"
     with served.workers_held():
-        with_child = submit(served)
-    served.outcome(with_child[20])
-    psutil.Process(worker.pid).children()[0].kill()
-    left_by_child = unfinished(served, with_child)
+        with_child = [
+            *submit(served, 20),
+            served.accept(f"kills_its_process_once:{runs}"),
+            *submit(served, _TASKS - 21),
+        ]
     child_outcomes = [served.outcome(task_id) for task_id in with_child]
+    left_by_child = len(runs.read_text().splitlines())
 
-    # both web processes are killed, and started again
+    # both web processes are killed while tasks wait, and started again
+    with_web = submit(served, 20)
+    for task_id in with_web:
+        served.outcome(task_id)
     with served.workers_held():
-        with_web = submit(served)
-    served.outcome(with_web[20])
-    left_by_web = unfinished(served, with_web)
-    for web in served.running.web:
-        web.kill()
+        with_web += submit(served, _TASKS - 20)
+        left_by_web = unfinished(served, with_web)
+        for web in served.running.web:
+            web.kill()
     for web in served.running.web:
         web.start()
     served.until_healthy()
