@@ -1,39 +1,76 @@
-"""What all tests share."""
+"""What all tests share: which of them run, in how many processes, and the services that they use."""
 
-import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from patterns.compiled import keep_compiled
-from patterns.rabbitmq_server import NoRabbitMQ, RabbitMQ, running_rabbitmq
+from patterns.rabbitmq_server import RabbitMQ, running_rabbitmq
 from tests.receiving import Callbacks, receiving
+from tests.support import selection, side_by_side
 
 keep_compiled()  # before the first server is started
+
+#: The groups that take longest, in seconds here: they begin first.
+_LONGEST = ()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--thorough`."""
+    selection.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers."""
+    selection.add_markers(config)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`, which is the default."""
+    return side_by_side.processes(config)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Which process runs which tests."""
+    return side_by_side.scheduler(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what belongs to the other run, or cannot run here."""
+    selection.select(config, items)
+    side_by_side.longest_first(items, _LONGEST)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that reports what this one left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = selection.left_out(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a process that ran tests; they all left out the same."""
+    selection.remember(node.config, getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say in one line what was left out, and how to get it."""
+    if line := selection.summary(selection.left_out(config)):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
 def callbacks() -> Iterator[Callbacks]:
-    """Where the webhook pattern tells its outcomes in these tests."""
+    """Where the webhook pattern delivers its outcomes in these tests."""
     with receiving() as taken:
         yield taken
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_if_any() -> Iterator[RabbitMQ | None]:
-    """A private RabbitMQ, which takes seconds to start. Who breaks it mends it. In CI it must be there."""
-    try:
-        with running_rabbitmq() as broker:
-            yield broker
-    except NoRabbitMQ as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        yield None
-
-
-@pytest.fixture(scope="session")
-def rabbitmq(rabbitmq_if_any: RabbitMQ | None) -> RabbitMQ:
-    """The private RabbitMQ. Without one this test is skipped on a developer's machine."""
-    if rabbitmq_if_any is None:
-        pytest.skip("no RabbitMQ here (Debian: apt install rabbitmq-server)")
-    return rabbitmq_if_any
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A private RabbitMQ, which takes seconds to start. A test that breaks it repairs it."""
+    with running_rabbitmq() as broker:
+        yield broker

@@ -4,17 +4,22 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.pool import Pool
 
 
-def processes(most: int) -> ProcessPoolExecutor:
-    """A pool of at most so many."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(most, mp_context=context, initializer=_end_with_parent)
+@contextmanager
+def processes(most: int) -> Iterator[Pool]:
+    """A pool of at most so many. An interrupt ends them in the middle of their work."""
+    with multiprocessing.get_context("spawn").Pool(most, initializer=_end_with_parent) as pool:
+        yield pool
+        pool.close()
+        pool.join()  # so that they can clean up
 
 
 def _end_with_parent() -> None:
-    """A pool's own processes would go on with what is left to do, and then wait for more, for ever."""
+    """A pool's own processes would wait for more work for ever when their parent is killed."""
     parent = multiprocessing.parent_process()
     assert parent
 

@@ -168,17 +168,20 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         yield Seen(dict(zip(_NAMES, findings, strict=True)), dict(zip(_NEARLY, refusals, strict=True)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", _NAMES)
 def test_ours_keep_the_whole_wire_contract(name: str, seen: Seen) -> None:
     assert seen.ours[name] == Findings(made=29, failed=[], open=[])
 
 
+@pytest.mark.thorough
 def test_one_that_calls_itself_something_else_is_refused(seen: Seen) -> None:
     assert seen.refused["another_name"] == (
         "another_name calls itself 'polling' in GET /health. Give both the same name."
     )
 
 
+@pytest.mark.thorough
 def test_one_that_does_not_start_is_refused_with_the_reason(seen: Seen) -> None:
     assert seen.refused["no_factory"] == (
         "The web server ended with exit code 1 before it was ready: AttributeError: module 'no_factory' has no "
@@ -206,6 +209,7 @@ def bench_with(folder: Path, contender: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr.splitlines(), folder / "run")
 
 
+@pytest.mark.thorough
 def test_the_readme_s_contender_takes_part_as_it_stands(tmp_path: Path) -> None:
     outcome = bench_with(tmp_path, example())
     assert outcome.code == 0, outcome.err

@@ -218,6 +218,7 @@ def test_a_comparison_with_growth_results_has_a_section_of_them_and_others_have_
     assert "What more costs" in markdown_page(page(with_growth))
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(240)  # nine servers start one after the other in these two
 def test_a_small_run_measures_every_axis_of_a_real_server(tmp_path: Path) -> None:
     sizes = Sizes(
@@ -239,6 +240,7 @@ def test_a_small_run_measures_every_axis_of_a_real_server(tmp_path: Path) -> Non
     assert expiry.grown_longest > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(240)
 def test_a_small_soak_of_real_servers_weighs_tasks_records_and_what_stays_open(tmp_path: Path) -> None:
     seen = soaked(soak("in_memory_queue", 1_200, tmp_path, "", lambda _: None, parts=3))

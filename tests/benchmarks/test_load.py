@@ -123,6 +123,7 @@ def test_a_server_that_is_not_healthy_is_not_loaded_and_the_log_says_why(tmp_pat
     assert server.submits == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("pattern", ["in_memory_queue", "webhook"])
 def test_several_processes_send_the_same_tasks_and_all_rows_are_in_one_file(tmp_path: Path, pattern: str) -> None:
     with serving(Behaviour(pattern=pattern, work=0.1, forget_every=9)) as server:

@@ -11,8 +11,10 @@ from benchmarks.analysis.findings import Measure
 from benchmarks.reporting.groups import groups
 from benchmarks.reporting.html import html_report
 from tests.benchmarks import some_findings as made
-from tests.benchmarks.browser import NoBrowser, Page, browsing
 from tests.benchmarks.report_tables import number
+from tests.support.browser import NoBrowser, Page, browsing
+
+pytestmark = [pytest.mark.thorough, pytest.mark.needs("browser")]
 
 _TITLES = [
     "The answer", "What to use for what", "Durability before speed", "Where the time goes",

@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.thorough
 def test_worker_load_runs_and_every_figure_is_one() -> None:
     argv = [sys.executable, "-m", "benchmarks.worker_load", "--json"]
     argv += ["--tasks", "100", "--workers", "30", "--idle-seconds", "3"]

@@ -24,6 +24,7 @@ Fleets = Callable[[str], Fleet]
 T = TypeVar("T")
 
 OVER_RABBITMQ = "celery_queue_over_rabbitmq"
+over_rabbitmq = [pytest.mark.thorough, pytest.mark.needs("rabbitmq")]
 
 _SETTINGS = {
     # Tasks take a tenth of a second. A poll interval that is not whole shows how Retry-After is rounded.
@@ -54,9 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def fleet(
-    tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks, rabbitmq_if_any: RabbitMQ | None
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks
 ) -> Iterator[Fleets]:
-    """Gives all five patterns in one of the settings, by name. For any thread."""
+    """Gives the patterns that the tests of this run ask about in one of the settings, by name. For any thread."""
+    asked = _asked(request.session)
+    rabbitmq: RabbitMQ | None = request.getfixturevalue("rabbitmq") if OVER_RABBITMQ in asked else None
     started: dict[str, Fleet] = {}
     one_at_a_time = threading.Lock()
     with Servers(tmp_path_factory.mktemp("contract"), callbacks.url) as servers:
@@ -65,10 +68,10 @@ def fleet(
             with one_at_a_time:
                 if name not in started:
                     settings = _SETTINGS[name]
-                    chosen = {pattern.name: (pattern, settings) for pattern in PATTERNS.values()}
-                    if rabbitmq_if_any:
+                    chosen = {name: (pattern, settings) for name, pattern in PATTERNS.items() if name in asked}
+                    if rabbitmq:
                         # The three share a broker, so each has queues of its own.
-                        its_own = {"KIT_BROKER_URL": rabbitmq_if_any.url, "KIT_KEY_PREFIX": f"{name}:"}
+                        its_own = {"KIT_BROKER_URL": rabbitmq.url, "KIT_KEY_PREFIX": f"{name}:"}
                         chosen[OVER_RABBITMQ] = (CELERY_QUEUE, {**settings, **its_own})
                     started[name] = servers.side_by_side(chosen)
             return started[name]
@@ -89,11 +92,20 @@ def everywhere(fleet: Fleet, do: Callable[[Served], T]) -> dict[str, T]:
         return dict(zip(fleet, threads.map(do, [alive(served) for served in fleet.values()]), strict=True))
 
 
-@pytest.fixture(params=[*PATTERNS, OVER_RABBITMQ])
+def _asked(session: pytest.Session) -> set[str]:
+    """The names that the tests of this run are parametrized by; without any, those of the default run."""
+    named = {
+        str(item.callspec.params["name"])
+        for item in session.items
+        if isinstance(item, pytest.Function) and _HERE in item.path.parents and hasattr(item, "callspec")
+        and "name" in item.callspec.params
+    }  # fmt: skip
+    return named or set(PATTERNS)
+
+
+@pytest.fixture(params=[*PATTERNS, pytest.param(OVER_RABBITMQ, marks=over_rabbitmq)])
 def name(request: pytest.FixtureRequest) -> str:
     """The name of each pattern in turn."""
-    if request.param == OVER_RABBITMQ:
-        request.getfixturevalue("rabbitmq")
     return str(request.param)
 
 

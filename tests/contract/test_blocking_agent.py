@@ -6,17 +6,17 @@ import pytest
 
 from patterns import PATTERNS
 from patterns.descriptor import RunsIn
-from tests.contract.conftest import OVER_RABBITMQ
+from tests.contract.conftest import OVER_RABBITMQ, over_rabbitmq
 from tests.serving import Served
 from tests.waiting import eventually
 
 _ON_THE_LOOP = [name for name, pattern in PATTERNS.items() if pattern.runs_in is RunsIn.IN_PROCESS_QUEUE]
-_ELSEWHERE = [name for name in (*PATTERNS, OVER_RABBITMQ) if name not in _ON_THE_LOOP]
+_ELSEWHERE = [name for name in PATTERNS if name not in _ON_THE_LOOP]
 
 Fleet = Mapping[str, Served]
 
 
-@pytest.mark.parametrize("name", _ELSEWHERE)
+@pytest.mark.parametrize("name", [*_ELSEWHERE, pytest.param(OVER_RABBITMQ, marks=over_rabbitmq)])
 def test_the_server_answers_while_an_agent_blocks_in_a_thread_or_a_process_of_its_own(small: Served) -> None:
     task_id = small.accept("block: for minutes")
     running = small.until(task_id, "running")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tempfile
 
+import pytest
+
 from tests.contract.conftest import Fleets
 from tests.serving import Served
 from tests.stories import Told
@@ -40,6 +42,7 @@ def run(served: Served) -> Verdict:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
 
 
+@pytest.mark.thorough
 def test_no_made_up_request_gets_an_undocumented_answer(told: Told, name: str) -> None:
     verdict: Verdict = told(__name__)[name]
 

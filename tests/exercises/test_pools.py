@@ -15,7 +15,7 @@ from tests.pools import processes
 if __name__ == "__main__":
     with processes(2) as pool:
         for seconds in (600, 600, 600):
-            pool.submit(time.sleep, seconds)
+            pool.apply_async(time.sleep, [seconds])
 """
 
 

@@ -1,19 +1,16 @@
 """Each pattern under each fault, as `kit bench --faults` does it, with fewer tasks."""
 
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from benchmarks.faults.breaking import applies
 from benchmarks.faults.cells import WORKERS, Faults, Subject
 from benchmarks.faults.record import Cell, read_cells
-from benchmarks.faults.run import OVER_RABBITMQ, break_all, has_rabbitmq
+from benchmarks.faults.run import OVER_RABBITMQ, break_all
 from patterns import CELERY_QUEUE, PATTERNS
 from patterns.descriptor import Fault
-from tests.stories import Told
 
 _TASKS = 40
 pytestmark = pytest.mark.timeout(400)  # the first test waits until all has been broken
@@ -22,12 +19,23 @@ _WHO = [
     Subject(OVER_RABBITMQ, CELERY_QUEUE, over_rabbitmq=True),
 ]
 _CASES = [(who, fault) for who in _WHO for fault in Fault if applies(fault, who.pattern)]
-_LOSSES = [(who, fault) for who, fault in _CASES if fault in who.loses_on]
+#: The fault that the default run has of each pattern.
+_USUAL = Fault.WEB_KILL
 _RUN_AGAIN = {Fault.WORKER_KILL, Fault.WORKER_STOP}
 #: With its connection to RabbitMQ a worker loses its right to what it has in hand, and ends it.
 _RUN_AGAIN_OVER_RABBITMQ = {Fault.BROKER_KILL, Fault.BROKER_LOSS}
 
-every_case = pytest.mark.parametrize(("who", "fault"), _CASES, ids=lambda part: getattr(part, "name", str(part)))
+
+def _parameters(who: Subject, fault: Fault) -> ParameterSet:
+    marks = [pytest.mark.thorough] if who.over_rabbitmq or fault is not _USUAL else []
+    marks += [pytest.mark.needs("rabbitmq")] if who.over_rabbitmq else []
+    return pytest.param(who, fault, marks=marks, id=f"{who.name}-{fault}")
+
+
+every_case = pytest.mark.parametrize(("who", "fault"), [_parameters(*case) for case in _CASES])
+every_loss = pytest.mark.parametrize(
+    ("who", "fault"), [_parameters(who, fault) for who, fault in _CASES if fault in who.loses_on]
+)
 
 
 @dataclass(frozen=True)
@@ -39,26 +47,23 @@ class Measured:
 
     def of(self, who: Subject, fault: Fault) -> Cell:
         """One cell."""
-        if who.over_rabbitmq and not has_rabbitmq() and not os.environ.get("CI"):
-            pytest.skip("no RabbitMQ here (Debian: apt install rabbitmq-server)")
         (cell,) = [cell for cell in self.cells if (cell.contender, cell.fault) == (who.name, fault.value)]
         assert not cell.trouble, cell.trouble
         return cell
 
 
-def live_through(_: object) -> Measured:
-    """Break everything."""
-    who = _WHO if has_rabbitmq() or os.environ.get("CI") else _WHO[:-1]  # in CI it must be there
-    with tempfile.TemporaryDirectory(prefix="kit-faults-") as folder:
-        cells = break_all(who, Faults(tasks=_TASKS), Path(folder), lambda cell: None)
-        return Measured(cells, read_cells(Path(folder)))
-
-
 @pytest.fixture(scope="module")
-def measured(told: Told) -> Measured:
-    """What was counted."""
-    measured: Measured = told(__name__)
-    return measured
+def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """What was counted, of those that the tests of this run ask about."""
+    asked = [
+        item.callspec.params
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and "fault" in item.fixturenames
+    ]
+    who = [one for one in _WHO if any(params["who"] is one for params in asked)]
+    faults = tuple(fault for fault in Fault if any(params["fault"] is fault for params in asked))
+    folder = tmp_path_factory.mktemp("faults")
+    return Measured(break_all(who, Faults(faults, _TASKS), folder, lambda cell: None), read_cells(folder))
 
 
 @every_case
@@ -98,7 +103,7 @@ def test_what_has_an_outcome_is_told_once(measured: Measured, who: Subject, faul
         assert cell.told_twice == 0
 
 
-@pytest.mark.parametrize(("who", "fault"), _LOSSES, ids=lambda part: getattr(part, "name", str(part)))
+@every_loss
 def test_what_is_lost_is_what_was_not_done_and_no_more(measured: Measured, who: Subject, fault: Fault) -> None:
     assert measured.of(who, fault).without_result == _TASKS // 2
 

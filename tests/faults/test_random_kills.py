@@ -26,7 +26,7 @@ _WORKERS = 4
 _TASK_SECONDS = 0.02
 _PATIENCE_SECONDS = 300.0
 
-pytestmark = pytest.mark.timeout(_PATIENCE_SECONDS + 100)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(_PATIENCE_SECONDS + 100)]
 
 
 @dataclass(frozen=True)

@@ -40,26 +40,34 @@ def play_it(broker_url: str) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def plays(rabbitmq_if_any: RabbitMQ | None) -> Iterator[Mapping[str, Future[Outcome]]]:
-    """Both, played side by side."""
-    brokers = {"redis": "", **({"rabbitmq": rabbitmq_if_any.url} if rabbitmq_if_any else {})}
+def plays(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Outcome]]]:
+    """Those that this run asks about, played side by side."""
+    asked = {
+        item.callspec.params["play"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and "play" in item.fixturenames
+    }
+    brokers = {"redis": ""} if "redis" in asked else {}
+    if "rabbitmq" in asked:
+        broker: RabbitMQ = request.getfixturevalue("rabbitmq")
+        brokers["rabbitmq"] = broker.url
     with ThreadPoolExecutor() as threads:
         yield {name: threads.submit(play_it, url) for name, url in brokers.items()}
 
 
-@pytest.fixture(params=["redis", "rabbitmq"])
+@pytest.fixture(params=["redis", pytest.param("rabbitmq", marks=pytest.mark.needs("rabbitmq"))])
 def play(plays: Mapping[str, Future[Outcome]], request: pytest.FixtureRequest) -> Outcome:
     """Each in turn."""
-    if request.param == "rabbitmq":
-        request.getfixturevalue("rabbitmq")
     return plays[request.param].result()
 
 
+@pytest.mark.thorough
 def test_nothing_is_lost_when_one_host_is_cut_off_and_healed(play: Outcome) -> None:
     assert (play.code, play.err) == (0, ""), play.out + play.err
     assert play.out.endswith("Nothing was lost, and every task finished once.\n")
 
 
+@pytest.mark.thorough
 def test_it_tells_what_happened_in_order(play: Outcome) -> None:
     told = [
         "two hosts are up",
@@ -82,6 +90,7 @@ def test_the_readme_names_it_and_the_parts_that_it_starts() -> None:
         assert f"uv run {command}" in readme
 
 
+@pytest.mark.thorough
 def test_nothing_of_them_goes_on(plays: Mapping[str, Future[Outcome]]) -> None:
     assert {play.result().code for play in plays.values()} == {0}
     eventually(lambda: running(MARK), lambda left: left == [])

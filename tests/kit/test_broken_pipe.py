@@ -30,7 +30,7 @@ BENCH = ["bench", "--quick", "--patterns", "background_tasks", "--duration", "0.
         ["patterns"],
         ["patterns", "--json"],
         ["serve", "in_memory_queue", "--port", "0"],
-        BENCH,
+        pytest.param(BENCH, marks=pytest.mark.thorough),
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -113,8 +114,9 @@ def found() -> Iterator[Found]:
     wanted += [((), None, None), (["calls-back"], None, None)]
     wanted += [([fault], number, None) for number, fault in EXERCISE_FAULTS]
     wanted += [((), number, None) for number in FROM_OUTSIDE]
-    with pytest.MonkeyPatch.context() as patch, processes(5) as pool:
-        patch.setenv("KIT_WEBHOOK_SECRET", SECRET)
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setenv("KIT_WEBHOOK_SECRET", SECRET)  # before its processes start
+        pool = stack.enter_context(processes(5))
         runs = {}
         for faults, number, expected in wanted:
             names = [one.folder for one in course() if one.number == number] or CONTRACT
@@ -122,8 +124,8 @@ def found() -> Iterator[Found]:
             settings = {"FAULT": ",".join(faults), "STEP_MS": "150" if blocks or number else "500"}
             if _OF_CALLBACKS & {*faults}:
                 settings |= {"PATTERN": "webhook", "KIT_WEBHOOK_SECRET": SECRET}
-            runs[*faults, number] = pool.submit(check_node, settings, names, expected)
-        yield lambda *faults, number=None: runs[*faults, number].result()
+            runs[*faults, number] = pool.apply_async(check_node, (settings, names, expected))
+        yield lambda *faults, number=None: runs[*faults, number].get()
 
 
 def all_of(group: dict[str, Checks]) -> Checks:

@@ -70,3 +70,11 @@ def _read(path: Path) -> Mistake:
     found = tomllib.loads(path.read_text())
     edits = tuple(found.pop("edit"))
     return Mistake(path=path, edits=edits, **found)
+
+
+def one_of_each_code() -> list[Mistake]:
+    """For each diagnosis code the first mistake that must get it."""
+    first: dict[str, Mistake] = {}
+    for mistake in mistakes():
+        first.setdefault(mistake.code, mistake)
+    return list(first.values())

@@ -3,19 +3,23 @@
 import re
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from exercises import screen
 from tests.checkpoints.outcome import Outcome, Verdict
-from tests.mistakes.conftest import Runs, exercises
-from tests.mistakes.mistake import Mistake, mistakes, right_too
+from tests.mistakes.conftest import SOLUTION, STUB, Runs, exercises
+from tests.mistakes.mistake import Mistake, mistakes, one_of_each_code, right_too
+from tests.mistakes.runner import NOTHING
 
-#: Whichever test comes first may wait for all the others' runs too.
-WHOLE_MATRIX_SECONDS = 900
+#: The first test of an exercise waits for the runs of all its targets.
+pytestmark = pytest.mark.timeout(600)
 
-ALL, RIGHT_TOO = (
-    [pytest.param(one.exercise, one, id=f"{one.exercise}-{one.name}") for one in some]
-    for some in (mistakes(), right_too())
-)
+_USUAL = one_of_each_code()
+
+
+def _parameters(one: Mistake) -> ParameterSet:
+    marks = [] if one in _USUAL else [pytest.mark.thorough]
+    return pytest.param(one.exercise, one.name, one, id=f"{one.exercise}-{one.name}", marks=marks)
 
 
 def first_failure(outcomes: list[Outcome]) -> tuple[str, str | None]:
@@ -25,51 +29,54 @@ def first_failure(outcomes: list[Outcome]) -> tuple[str, str | None]:
     return failed[0].check, failed[0].code
 
 
-@pytest.mark.timeout(WHOLE_MATRIX_SECONDS)
+@pytest.mark.parametrize("target", [STUB])
 @pytest.mark.parametrize("exercise", exercises())
-def test_the_stub_is_not_implemented(exercise: str, runs: Runs) -> None:
-    outcomes = runs.of(exercise, "stub")
+def test_the_stub_is_not_implemented(exercise: str, target: str, runs: Runs) -> None:
+    outcomes = runs.of(exercise, target)
     assert outcomes
     assert {(outcome.verdict, outcome.code) for outcome in outcomes} == {(Verdict.FAILED, "NOT_IMPLEMENTED")}
 
 
-@pytest.mark.timeout(WHOLE_MATRIX_SECONDS)
+@pytest.mark.parametrize("target", [SOLUTION])
 @pytest.mark.parametrize("exercise", exercises())
-def test_the_solution_passes(exercise: str, runs: Runs) -> None:
-    outcomes = runs.of(exercise, "solution")
+def test_the_solution_passes(exercise: str, target: str, runs: Runs) -> None:
+    outcomes = runs.of(exercise, target)
     assert outcomes
     assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
 
 
-@pytest.mark.timeout(WHOLE_MATRIX_SECONDS)
-@pytest.mark.parametrize(("exercise", "right"), RIGHT_TOO)
-def test_another_right_solution_passes(exercise: str, right: Mistake, runs: Runs) -> None:
-    outcomes = runs.of(exercise, right.name)
+@pytest.mark.parametrize(("exercise", "target", "right"), [_parameters(one) for one in right_too()])
+def test_another_right_solution_passes(exercise: str, target: str, right: Mistake, runs: Runs) -> None:
+    outcomes = runs.of(exercise, target)
     assert outcomes
     assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
 
 
-@pytest.mark.timeout(WHOLE_MATRIX_SECONDS)
-@pytest.mark.parametrize(("exercise", "mistake"), ALL)
-def test_a_mistake_gets_its_code(exercise: str, mistake: Mistake, runs: Runs) -> None:
-    outcomes = runs.of(exercise, mistake.name)
+@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(one) for one in mistakes()])
+def test_a_mistake_gets_its_code(exercise: str, target: str, mistake: Mistake, runs: Runs) -> None:
+    outcomes = runs.of(exercise, target)
     assert first_failure(outcomes) == (mistake.check, mistake.code), "\n".join(screen.lines(outcomes))
 
 
-@pytest.mark.timeout(WHOLE_MATRIX_SECONDS)
+@pytest.mark.parametrize("target", [SOLUTION])
 @pytest.mark.parametrize("exercise", exercises())
-def test_every_check_catches_a_mistake_that_no_other_catches_first(exercise: str, runs: Runs) -> None:
-    checks = {outcome.check for outcome in runs.of(exercise, "solution")}
-    caught = {first_failure(runs.of(exercise, one.name))[0] for one in mistakes() if one.exercise == exercise}
-    assert checks - caught == set()
+def test_every_check_catches_a_mistake_that_no_other_catches_first(exercise: str, target: str, runs: Runs) -> None:
+    checks = {outcome.check for outcome in runs.of(exercise, target)}
+    assert checks - {one.check for one in mistakes() if one.exercise == exercise} == set()
 
 
-@pytest.mark.timeout(WHOLE_MATRIX_SECONDS)
-@pytest.mark.parametrize(("exercise", "mistake"), ALL)
+@pytest.mark.parametrize("target", [STUB])
+@pytest.mark.parametrize("exercise", exercises())
+def test_the_checks_leave_no_thread_process_socket_or_file_behind(exercise: str, target: str, runs: Runs) -> None:
+    for ran in runs.all_of(exercise):
+        assert ran.left == NOTHING
+
+
+@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(one) for one in mistakes()])
 def test_what_a_learner_sees_is_what_was_agreed(
-    exercise: str, mistake: Mistake, runs: Runs, request: pytest.FixtureRequest
+    exercise: str, target: str, mistake: Mistake, runs: Runs, request: pytest.FixtureRequest
 ) -> None:
-    seen = steady("\n".join(screen.lines(runs.of(exercise, mistake.name))) + "\n")
+    seen = steady("\n".join(screen.lines(runs.of(exercise, target))) + "\n")
     if request.config.getoption("--record"):
         mistake.learner_text.write_text(seen)
     assert mistake.learner_text.is_file(), "record it: pytest tests/mistakes --record"

@@ -30,7 +30,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """The stories of this folder. They begin when the first of them is asked for."""
     callbacks: Callbacks = request.getfixturevalue("callbacks")
     needs_rabbitmq = any("rabbitmq" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    rabbitmq = request.getfixturevalue("rabbitmq_if_any") if needs_rabbitmq else None
+    rabbitmq = request.getfixturevalue("rabbitmq") if needs_rabbitmq else None
     with (
         Servers(tmp_path_factory.mktemp("servers"), callbacks.url, rabbitmq) as servers,
         lived_through(request.session, _HERE, servers, at_once=3) as tell,

@@ -89,10 +89,15 @@ class Page:
             self._seen.append(answer)
 
 
+def browser_command() -> str | None:
+    """The path of the browser on this machine, if there is one."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
+
+
 @contextmanager
 def browsing() -> Iterator[Page]:
     """A page of a browser that is ended with the block."""
-    name = next(filter(None, map(shutil.which, _NAMES)), None)
+    name = browser_command()
     if name is None:
         raise NoBrowser("There is no browser to look at the report with. Install one: apt-get install chromium")
     with tempfile.TemporaryDirectory(prefix="kit-browser-", ignore_cleanup_errors=True) as profile:

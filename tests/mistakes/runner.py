@@ -1,0 +1,101 @@
+"""Runs checkpoints in a process of the pool, and counts what they leave behind in it."""
+
+import functools
+import gc
+import multiprocessing.util
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from exercises.checking import Checked, run_checkpoints
+from tests.checkpoints.processes import ForkServer
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a run has left behind: threads, processes, and open files and sockets, in words."""
+
+    threads: tuple[str, ...]
+    processes: tuple[str, ...]
+    descriptors: tuple[str, ...]
+
+
+NOTHING = Left((), (), ())
+#: A thread needs a moment to notice that its socket was closed.
+_SETTLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a run."""
+
+    checked: Checked
+    left: Left
+
+
+def run(exercise: str, targets: Sequence[Path], *, first_failure: bool = False) -> Ran:
+    """Run one exercise's checkpoint against these folders."""
+    forks = _fork_server()
+    before = _Held.now()
+    checked = run_checkpoints([exercise], targets, first_failure=first_failure, forks=forks)
+    return Ran(checked, _left_behind(before))
+
+
+@functools.cache
+def _fork_server() -> ForkServer:
+    """It keeps what it has imported for the next exercise."""
+    server = ForkServer()
+    server.__enter__()
+    multiprocessing.util.Finalize(None, server.__exit__, args=(None, None, None), exitpriority=1)
+    return server
+
+
+@dataclass(frozen=True)
+class _Held:
+    threads: frozenset[threading.Thread]
+    processes: frozenset[psutil.Process]
+    descriptors: frozenset[str]
+
+    @classmethod
+    def now(cls) -> "_Held":
+        return cls(frozenset(threading.enumerate()), frozenset(_children()), frozenset(_descriptors()))
+
+
+def _left_behind(before: _Held) -> Left:
+    """What is still there once it had the time to go."""
+
+    def look() -> Left:
+        gc.collect()
+        now = _Held.now()
+        return Left(
+            tuple(sorted(thread.name for thread in now.threads - before.threads)),
+            tuple(sorted(map(str, now.processes - before.processes))),
+            tuple(sorted(now.descriptors - before.descriptors)),
+        )
+
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while (left := look()) != NOTHING and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _children() -> list[psutil.Process]:
+    """A zombie is gone: the process that forked it reaps it with its next order."""
+    return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def _descriptors() -> list[str]:
+    """Each open descriptor as a text that no other has: a socket's has the number of its inode."""
+    folder = Path("/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd")
+    found = []
+    for name in os.listdir(folder):
+        try:
+            found.append(f"{name} {os.readlink(folder / name)}")
+        except OSError:  # it was that of the listing itself, or cannot be read as a link (macOS)
+            continue
+    return found

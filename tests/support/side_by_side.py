@@ -1,0 +1,55 @@
+"""Runs folders of tests side by side, each in one process: most of their time is waiting, and their servers are shared.
+
+A single test file runs in pytest's own process, where a debugger and `-s` work. `-n 0` does that for everything.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+#: Their servers are started once for the whole folder, so one process runs all of it. Of the others any file may go
+#: to any process.
+_SHARE_SERVERS = ("abuse", "clients", "contract", "faults", "observability")
+_CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+_FOLDER = re.compile(rf"tests/({'|'.join(_SHARE_SERVERS)})/")
+#: Modules of this folder that tell a story share the servers that are started for stories.
+_STORIES = re.compile(r"tests/patterns/test_(faults_\w+|celery_agents|celery_callback)\.py")
+#: The stub, the solution and the mistakes of one exercise are run one after the other.
+_EXERCISE = re.compile(r"tests/mistakes/.*\[(ex\d\d)")
+
+
+def processes(config: pytest.Config) -> int:
+    """How many processes run tests. 0: pytest's own does, which the checkpoints' own concurrency counts on."""
+    paths = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    if any(path.is_file() or _CHECKPOINTS in (path, *path.parents) for path in paths):
+        return 0
+    return 2 + (os.cpu_count() or 2)  # they wait more than they compute
+
+
+def group(nodeid: str) -> str:
+    """Tests of the same group run in the same process, in their order."""
+    if found := _FOLDER.match(nodeid):
+        return found[1]
+    if _STORIES.match(nodeid):
+        return "stories"
+    if found := _EXERCISE.match(nodeid):
+        return found[1]
+    return nodeid.partition("::")[0]
+
+
+def scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives a process one group after the other."""
+    by_group = LoadScopeScheduling(config, log)
+    by_group._split_scope = group
+    return by_group
+
+
+def longest_first(items: list[pytest.Item], order: Sequence[str]) -> None:
+    """Sort items so that the groups that take longest begin first, and none of them begins last."""
+    place = {name: number for number, name in enumerate(order)}
+    items.sort(key=lambda item: place.get(group(item.nodeid), len(order)))
