@@ -1,4 +1,4 @@
-"""`python -m benchmarks.two_hosts`: what the README promises of more than one host, over Redis and over RabbitMQ."""
+"""`python -m benchmarks.two_hosts`: what patterns/README.md promises of several hosts, over Redis and over RabbitMQ."""
 
 import re
 import subprocess
@@ -85,7 +85,7 @@ def test_it_tells_what_happened_in_order(play: Outcome) -> None:
 
 
 def test_the_readme_names_it_and_the_parts_that_it_starts() -> None:
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "patterns/README.md").read_text()
     for command in ("python -m benchmarks.two_hosts", "kit serve celery_queue --role w"):
         assert f"uv run {command}" in readme
 

@@ -22,8 +22,8 @@ from exercises.diagnoses import codes, diagnosis
 from patterns.processes import Family
 from patterns.redis_server import free_port
 from tests.kit.command import environment, run
+from tests.kit.documents import curl
 from tests.kit.learner import solve
-from tests.kit.test_readme import curl
 from tests.waiting import eventually
 
 #: What there is on every machine, or is shell; everything else is in the kit's environment and nowhere else.
