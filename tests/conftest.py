@@ -12,9 +12,6 @@ from tests.support import selection, side_by_side
 
 keep_compiled()  # before the first server is started
 
-#: The groups that take longest, in seconds here: they begin first.
-_LONGEST = ()
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--thorough`."""
@@ -40,7 +37,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what belongs to the other run, or cannot run here."""
     selection.select(config, items)
-    side_by_side.longest_first(items, _LONGEST)
+    side_by_side.longest_first(items)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

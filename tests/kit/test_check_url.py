@@ -25,6 +25,8 @@ _QUICK_STOP = {"KIT_GRACE_SECONDS": "0.5"}
 
 Checks = dict[str, str]
 
+needs_node = pytest.mark.needs("node")
+
 #: Mistakes that do not get in each other's way, made by one server: exactly the checks that fail, and their codes.
 FAULTS: list[dict[str, Checks]] = [
     # The first three take longest.
@@ -149,9 +151,7 @@ def count(checked: Checked, verdict: Verdict) -> int:
 
 
 @pytest.fixture(scope="module")
-def verdicts(
-    servers: Servers, found: object, telling: object, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Outcome]:
+def verdicts(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     """What `kit check --url` says to each of the five, as a user runs it."""
     folder = tmp_path_factory.mktemp("url")
     served = servers.fleet(PATTERNS.values(), {**_AGENT, **_QUICK_STOP, "KIT_WEBHOOK_SECRET": SECRET})
@@ -188,6 +188,7 @@ def test_each_of_the_five_passes(verdicts: dict[str, Outcome], name: str) -> Non
 # A server in another language
 
 
+@needs_node
 @pytest.mark.parametrize("faults", [(), ("calls-back",)], ids=["polled", "calls-back"])
 def test_a_right_server_in_another_language_passes(found: Found, faults: Sequence[str]) -> None:
     checked = found(*faults)
@@ -196,24 +197,28 @@ def test_a_right_server_in_another_language_passes(found: Found, faults: Sequenc
     assert [outcome.text for outcome in checked.outcomes if outcome.verdict not in passed] == []
 
 
+@needs_node
 @pytest.mark.parametrize(("group", "fault"), _EACH_FAULT)
 def test_a_mistake_is_told_by_its_code(found: Found, group: dict[str, Checks], fault: str) -> None:
     checked = found(*group)
     assert group[fault].items() <= failed(checked).items(), texts(checked)
 
 
+@needs_node
 @pytest.mark.parametrize("group", FAULTS, ids=lambda group: next(iter(group)))
 def test_a_mistake_fails_no_check_but_its_own(found: Found, group: dict[str, Checks]) -> None:
     checked = found(*group)
     assert failed(checked) == all_of(group), texts(checked)
 
 
+@needs_node
 @pytest.mark.parametrize(("number", "fault"), EXERCISE_FAULTS)
 def test_an_exercise_tells_the_mistake_too(found: Found, number: int, fault: str) -> None:
     checked = found(fault, number=number)
     assert next(iter(failed(checked).items()), None) == EXERCISE_FAULTS[number, fault], texts(checked)
 
 
+@needs_node
 @pytest.mark.parametrize("number", FROM_OUTSIDE)
 def test_of_an_exercise_is_checked_what_can_be_seen_from_outside(found: Found, number: int) -> None:
     checked = found(number=number)
@@ -222,6 +227,7 @@ def test_of_an_exercise_is_checked_what_can_be_seen_from_outside(found: Found, n
     assert len(checked.outcomes) == sum(made)
 
 
+@needs_node
 def test_the_whole_run_as_json(told: Outcome, tmp_path_factory: pytest.TempPathFactory) -> None:
     said = json.loads((tmp_path_factory.getbasetemp() / "grade.json").read_text())
     assert told.code == 0, told.out
@@ -235,5 +241,6 @@ def made(said: dict[str, Any]) -> list[dict[str, Any]]:
     return [check for check in said["exercises"][0]["checks"] if check["verdict"] != "not from outside"]
 
 
+@needs_node
 def test_what_takes_long_is_said_to_be_waited_for(told: Outcome) -> None:
     assert "… waiting until the server's agent has finished" in told.out

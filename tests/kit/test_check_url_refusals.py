@@ -49,6 +49,7 @@ def test_another_website_has_no_such_route(kit: Kit) -> None:
     assert "✓" not in ended.out
 
 
+@pytest.mark.needs("node")
 def test_a_server_that_dies_is_told_once(kit: Kit) -> None:
     ended = ends(kit, dead_ends.one_that_dies)
     assert ended.code == 1
@@ -64,6 +65,7 @@ def test_an_exercise_that_is_no_server_cannot_be_checked_by_url(kit: Kit, number
     assert f"kit check {number}" in ended.line
 
 
+@pytest.mark.needs("node")
 def test_an_exercise_of_which_nothing_can_be_seen_is_said_to_be_one(kit: Kit) -> None:
     ended = ends(kit, node_server, "--exercise", "9")
     assert ended.code == 2

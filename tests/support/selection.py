@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from patterns.rabbitmq_server import NoRabbitMQ, find_script
+from benchmarks.faults.run import has_rabbitmq
 from tests.support.browser import browser_command
 
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
@@ -20,6 +20,7 @@ _DEFAULT = "of the default run (uv run pytest)"
 _INSTALL = {
     "rabbitmq": "that need RabbitMQ (Debian: apt install rabbitmq-server)",
     "browser": "that need a browser (Debian: apt install chromium)",
+    "node": "that need Node.js (Debian: apt install nodejs)",
 }
 
 
@@ -75,10 +76,10 @@ def _needs(item: pytest.Item) -> Iterable[str]:
 
 
 def _installed(name: str) -> bool:
-    if name == "browser":
-        return browser_command() is not None
-    try:
-        find_script()
-    except NoRabbitMQ:
-        return False
-    return shutil.which("epmd") is not None
+    match name:
+        case "browser":
+            return browser_command() is not None
+        case "node":
+            return shutil.which("node") is not None
+        case _:
+            return has_rabbitmq()

@@ -5,7 +5,6 @@ A single test file runs in pytest's own process, where a debugger and `-s` work.
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,13 @@ _CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 _FOLDER = re.compile(rf"tests/({'|'.join(_SHARE_SERVERS)})/")
 #: Modules of this folder that tell a story share the servers that are started for stories.
 _STORIES = re.compile(r"tests/patterns/test_(faults_\w+|celery_agents|celery_callback)\.py")
+#: The groups that take longest, in the default or in the thorough run.
+_LONGEST = (
+    *("ex09", "faults", "contract", "abuse", "stories", "ex06", "ex04", "ex07", "ex03", "ex01", "clients"),
+    *("tests/hosts/test_two_hosts.py", "tests/kit/test_check_url.py", "tests/benchmarks/test_contenders.py"),
+    *("ex05", "tests/benchmarks/test_worker_load.py", "tests/kit/test_check_ends.py", "tests/kit/test_readme.py"),
+    *("observability", "tests/benchmarks/test_load.py", "tests/benchmarks/test_growth.py"),
+)
 #: The stub, the solution and the mistakes of one exercise are run one after the other.
 _EXERCISE = re.compile(r"tests/mistakes/.*\[(ex\d\d)")
 
@@ -49,7 +55,7 @@ def scheduler(config: pytest.Config, log: Any) -> Any:
     return by_group
 
 
-def longest_first(items: list[pytest.Item], order: Sequence[str]) -> None:
-    """Sort items so that the groups that take longest begin first, and none of them begins last."""
-    place = {name: number for number, name in enumerate(order)}
-    items.sort(key=lambda item: place.get(group(item.nodeid), len(order)))
+def longest_first(items: list[pytest.Item]) -> None:
+    """Sort items so that none of the groups that take longest begins last."""
+    place = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(group(item.nodeid), len(place)))
