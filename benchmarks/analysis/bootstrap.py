@@ -5,6 +5,7 @@ its round, then tasks within them. With one round only its tasks can be resample
 what another round would have brought.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ Values = NDArray[np.float64]
 
 def percentile(values: Values, percent: float) -> float:
     """The smallest value that at least `percent` of all do not exceed (nearest rank): always one that was measured."""
-    return float(np.percentile(values, percent, method="inverted_cdf"))
+    return float(_ranked(np.sort(values), (percent,))[0])
 
 
 def percentile_estimate(rounds: Sequence[Values], percents: Sequence[float], seed: int) -> list[Estimate]:
@@ -35,7 +36,8 @@ def percentile_estimate(rounds: Sequence[Values], percents: Sequence[float], see
     again = np.empty((_TIMES, len(percents)))
     for number in range(_TIMES):
         drawn = np.concatenate([_resampled(rounds[i], chance) for i in _rounds(len(rounds), chance)])
-        again[number] = np.percentile(drawn, percents, method="inverted_cdf")
+        drawn.sort()
+        again[number] = _ranked(drawn, percents)
     return [_with_interval(value, again[:, at]) for at, value in enumerate(found)]
 
 
@@ -61,8 +63,9 @@ def median_difference(
     again = np.empty(_TIMES)
     for number in range(_TIMES):
         drawn = np.concatenate([_resampled(rounds[i], chance) for i in _rounds(len(rounds), chance)])
-        medians = np.percentile(drawn, 50, axis=0, method="inverted_cdf")
-        again[number] = medians[0] - medians[1]
+        drawn.sort(axis=0)
+        ((first, second),) = _ranked(drawn, (50,))
+        again[number] = first - second
     return _with_interval(value, again)
 
 
@@ -81,6 +84,13 @@ def relative_change(before: Sequence[Values], after: Sequence[Values], percent: 
         ]
         again[number] = percentile(drawn[1], percent) / percentile(drawn[0], percent) - 1
     return _with_interval(value, again)
+
+
+def _ranked(ordered: Values, percents: Sequence[float]) -> Values:
+    """By nearest rank. NumPy's own `percentile` does the same, and takes twenty times as long for so few values."""
+    # Multiplied first: 0.95 * 20 is 19.000000000000004 in binary, and would give the twentieth of twenty.
+    ranks = [max(0, math.ceil(percent * len(ordered) / 100) - 1) for percent in percents]
+    return np.asarray(ordered[ranks])
 
 
 def _rounds(count: int, chance: np.random.Generator) -> list[int]:
