@@ -43,6 +43,8 @@ class Contender:
     teaches: str  # the question in whose table it stands; empty for the null contender
     loses_on: tuple[str, ...]
     kind: str  # "pattern", "contender" (from outside), "null" (the harness's own cost), or "matrix"
+    #: The parts that can break: "web", "worker", "broker". None in a run that was recorded before this was noted.
+    parts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,17 @@ class Usage:
     peak_memory_bytes: int
     #: Seconds since the trial began, and bytes: what the memory was then.
     memory: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineUse:
+    """What all processors of the machine did in a trial: seconds of processor time."""
+
+    cores: int
+    wall_seconds: float
+    own_cpu_seconds: float  # this run's: the servers, the load process, and `kit bench` itself
+    other_cpu_seconds: float  # every other program's
+    steal_seconds: float  # given to other virtual machines by the hypervisor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +98,7 @@ class Trial:
     ended: float = 0.0
     load: LoadReport | None = None
     usage: tuple[Usage, ...] = ()
+    machine: MachineUse | None = None  # None where the servers are not this run's own, and in older runs
     failure: str = ""  # why it came to nothing, in one line
 
 
@@ -167,15 +181,21 @@ class RunFolder:
 
 
 def _record(found: dict[str, Any]) -> RunRecord:
-    contenders = tuple(Contender(**{**one, "loses_on": tuple(one["loses_on"])}) for one in found.pop("contenders"))
+    contenders = tuple(map(_contender, found.pop("contenders")))
     trials = tuple(_trial(one) for one in found.pop("trials"))
     return RunRecord(**found, contenders=contenders, trials=trials)
 
 
+def _contender(found: dict[str, Any]) -> Contender:
+    parts = found.pop("parts", None)
+    return Contender(**{**found, "loses_on": tuple(found["loses_on"])}, parts=None if parts is None else tuple(parts))
+
+
 def _trial(found: dict[str, Any]) -> Trial:
-    load, usage = found.pop("load"), found.pop("usage")
+    load, usage, machine = found.pop("load"), found.pop("usage"), found.pop("machine", None)
     return Trial(
         **{**found, "mode": Mode(found["mode"])},
         load=LoadReport(**load) if load else None,
+        machine=MachineUse(**machine) if machine else None,
         usage=tuple(Usage(**{**one, "memory": tuple(map(tuple, one["memory"]))}) for one in usage),
     )

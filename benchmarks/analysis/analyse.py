@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.analysis.findings import Findings, Instrument, LeftOut
+from benchmarks.analysis.machine_load import machine_load
+from benchmarks.analysis.margin import NOISE_MEASURE, noise_of
 from benchmarks.analysis.saturation import burst, overload, sweep
 from benchmarks.analysis.soak import soak
 from benchmarks.analysis.steady import differences, pairs_within, steady
@@ -12,7 +14,7 @@ from benchmarks.callbacks import count_callbacks
 from benchmarks.faults.record import Cell, read_cells
 from benchmarks.figures import percentile
 from benchmarks.run_record import Contender, Mode, RunFolder, RunRecord, Trial
-from benchmarks.samples import Outcome, Phase, Sample, read_samples
+from benchmarks.samples import Outcome, Phase, Sample, SamplesError, read_samples
 from patterns import IN_MEMORY_QUEUE
 from patterns.descriptor import Question
 
@@ -21,6 +23,8 @@ def analyse(folder: RunFolder) -> Findings:
     """Everything that a run has shown. Raises `RunError` and `SamplesError` when there is no run to read."""
     record = folder.read_record()
     packed = folder.packed_samples
+    if any(trial.load for trial in record.trials) and not packed.exists() and not folder.samples.exists():
+        raise SamplesError(f"{folder.path} has no {packed.name}: a report is made from the samples of its run.")
     samples = read_samples(packed if packed.exists() else folder.samples) if record.trials else []
     return findings(record, samples, count_callbacks(folder.callbacks), read_cells(folder.path))
 
@@ -56,15 +60,16 @@ def findings(
         [(name, trials) for name in names if (trials := of(name, mode))]
         for mode in (Mode.SWEEP, Mode.BURST, Mode.OVERLOAD, Mode.SOAK)
     )
+    steadies = tuple(
+        steady(name, trials, rows, callbacks.get(name, Counter()), seed) for name, trials in at_rate.items() if trials
+    )
+    nulls = {one.name for one in contenders if one.kind == "null"}
+    noise = max((noise_of(one.spreads.get(NOISE_MEASURE)) for one in steadies if one.contender in nulls), default=0.0)
     return Findings(
         record=record,
         contenders=contenders,
-        steady=tuple(
-            steady(name, trials, rows, callbacks.get(name, Counter()), seed)
-            for name, trials in at_rate.items()
-            if trials
-        ),
-        differences=differences(pairs_within(groups(contenders)), at_rate, rows, seed),
+        steady=steadies,
+        differences=differences(pairs_within(groups(contenders)), at_rate, rows, seed, noise),
         sweep=tuple(sweep(name, trials, rows, bound) for name, trials in in_sweep),
         burst=tuple(burst(name, trials, rows) for name, trials in in_burst),
         overload=tuple(one for name, trials in in_overload if (one := overload(name, trials, rows))),
@@ -72,8 +77,9 @@ def findings(
         left_out=left_out,
         instrument=tuple(_instrument(name, record, rows) for name in names),
         trials=len(record.trials),
-        warnings=_warnings(record, valid),
+        warnings=(),
         faults=faults,
+        machine=machine_load(record, valid, steadies),
     )
 
 
@@ -103,15 +109,3 @@ def _instrument(name: str, record: RunRecord, rows: dict[int, list[Sample]]) -> 
         offered=len(measured),
         dropped=sum(row.outcome is Outcome.DROPPED for row in measured),
     )
-
-
-def _warnings(record: RunRecord, valid: Sequence[Trial]) -> tuple[str, ...]:
-    said = []
-    if not record.complete:
-        said.append("Stopped before its end: these are the figures of what was measured so far.")
-    rounds = {trial.round for trial in valid if trial.mode is Mode.STEADY}
-    if len(rounds) == 1:
-        said.append(
-            "One round at the steady rate: the intervals say how tasks differ, and not what another round would bring."
-        )
-    return tuple(said)

@@ -4,7 +4,7 @@ Seconds, bytes, tasks per second. Where a number is known with an interval, it i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -64,12 +64,15 @@ class Difference:
     one: str
     other: str
     seconds: Estimate
+    one_round: bool = False  # of a single round, whose intervals say nothing of another one
+    margin: float = 0.0  # seconds: a difference up to this decides nothing
 
     @property
     def tie(self) -> bool:
-        """Whether nobody can say which is better: the interval includes zero, or is not known."""
+        """Whether nobody can say which is better: the interval includes zero, or is not known, or one round has seen
+        less than what matters."""
         low, high = self.seconds.low, self.seconds.high
-        return low is None or high is None or low <= 0 <= high
+        return low is None or high is None or low <= 0 <= high or abs(self.seconds.value) <= self.margin
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,36 @@ class Instrument:
 
 
 @dataclass(frozen=True)
+class MachineLoad:
+    """What the machine had to do beside the run. In cores: 1.0 is one core, all the time."""
+
+    cores: int | None = None  # None: it was not looked at
+    others: float = 0.0  # other programs, on average over the valid trials
+    steal: float = 0.0  # other virtual machines
+    worst: float = 0.0  # both together, in the worst trial
+    during: str = ""  # whose trial that was
+    null: Spread | None = None  # how long the null contender took to answer submit
+
+    @property
+    def was_shared(self) -> bool:
+        """Whether others used so much of the processors that times are partly theirs."""
+        if not self.cores:
+            return False
+        return self.others + self.steal > _SHARED * self.cores or self.worst > _SHARED_IN_A_TRIAL * self.cores
+
+    @property
+    def was_slow(self) -> bool:
+        """Whether even the null contender, which does no work, was slow."""
+        return self.null is not None and (self.null.p50.value > _SLOW_MEDIAN or self.null.p95.value > _SLOW_P95)
+
+
+#: Shares of all cores: on average over the run, and in any one trial.
+_SHARED, _SHARED_IN_A_TRIAL = 0.15, 0.3
+#: Seconds. On an idle machine the null contender answers within one to three milliseconds.
+_SLOW_MEDIAN, _SLOW_P95 = 0.005, 0.025
+
+
+@dataclass(frozen=True)
 class Findings:
     """Everything."""
 
@@ -200,6 +233,7 @@ class Findings:
     warnings: tuple[str, ...]
     faults: tuple[Cell, ...] = ()
     growth: "Growth | None" = None  # if the folder has such results too
+    machine: MachineLoad = MachineLoad()
 
     def steady_of(self, contender: str) -> Steady | None:
         """One contender at the given rate, if it was measured there."""
@@ -213,5 +247,5 @@ class Findings:
                     return found
                 s = found.seconds
                 turned = Estimate(-s.value, None if s.high is None else -s.high, None if s.low is None else -s.low)
-                return Difference(measure, one, other, turned)
+                return replace(found, one=one, other=other, seconds=turned)
         return None

@@ -7,8 +7,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.analysis.bootstrap import median_difference, percentile_estimate
+from benchmarks.analysis.bootstrap import median_difference, percentile, percentile_estimate
 from benchmarks.analysis.findings import Difference, Measure, RoleUsage, Spread, Steady
+from benchmarks.analysis.margin import margin
 from benchmarks.figures import tally, tasks_per_second
 from benchmarks.run_record import Trial
 from benchmarks.samples import Phase, Sample
@@ -39,15 +40,17 @@ def steady(contender: str, trials: Sequence[Trial], rows: Rows, callbacks: Count
 
 
 def differences(
-    pairs: Iterable[tuple[str, str]], trials: Mapping[str, Sequence[Trial]], rows: Rows, seed: int
+    pairs: Iterable[tuple[str, str]], trials: Mapping[str, Sequence[Trial]], rows: Rows, seed: int, noise: float
 ) -> tuple[Difference, ...]:
-    """How the medians of each pair differ, in all that is compared."""
+    """How the medians of each pair differ, in all that is compared. `noise` is as in `margin`."""
     found = []
     for one, other in pairs:
         for measure in COMPARED:
             left, right = (_by_round(trials[name], rows, measure) for name in (one, other))
             if (estimate := median_difference(left, right, seed)) is not None:
-                found.append(Difference(measure, one, other, estimate))
+                one_round = len({turn for turn in left if set(left[turn]) & set(right.get(turn, ()))}) == 1
+                least = margin(_median(left), _median(right), noise) if one_round else 0.0
+                found.append(Difference(measure, one, other, estimate, one_round, least))
     return tuple(found)
 
 
@@ -71,6 +74,10 @@ def deepest(rows: Sequence[Sample]) -> int:
         depth += change
         most = max(most, depth)
     return most
+
+
+def _median(by_round: Mapping[int, Mapping[int, float]]) -> float:
+    return percentile(np.array([value for values in by_round.values() for value in values.values()]), 50)
 
 
 def measure_of(row: Sample, measure: Measure) -> float | None:

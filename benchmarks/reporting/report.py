@@ -33,7 +33,7 @@ def page(findings: Findings) -> Page:
 def growth_page(found: Growth) -> Page:
     """What more work costs, where nothing else was measured."""
     host = found.record.host
-    parts = [f"{host['cores']} cores", str(host.get("processor", "")), _day(found.record.began), found.record.command]
+    parts = [f"{host['cores']} cores", str(host.get("processor", "")), day(found.record.began), found.record.command]
     return Page(GROWTH_TITLE, " · ".join(filter(None, parts)), [growth(found)])
 
 
@@ -46,12 +46,13 @@ def _about(findings: Findings) -> str:
         f"{whole(findings.trials)} {'trial' if findings.trials == 1 else 'trials'}",
         f"{cores} cores" if cores else "",
         str(processor or ""),
-        _day(record.began),
+        day(record.began),
     ]
     return " · ".join(filter(None, parts))
 
 
-def _day(moment: str) -> str:
+def day(moment: str) -> str:
+    """A moment to the minute, as a person writes it."""
     try:
         return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     except ValueError:

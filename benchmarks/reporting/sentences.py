@@ -1,11 +1,11 @@
-"""The answer in three sentences, what must not be overlooked, and how to read it: made from the numbers."""
+"""The answer in three sentences: made from the numbers."""
 
 from collections.abc import Mapping, Sequence
 
 from benchmarks.analysis.findings import Findings, Measure
 from benchmarks.reporting.groups import About, of_question
 from benchmarks.reporting.numbers import duration, estimate, whole
-from benchmarks.reporting.page import Point, code, listed
+from benchmarks.reporting.page import code, listed
 from benchmarks.reporting.verdicts import Ranking, ranking, sound, troubles
 from benchmarks.run_record import Contender, Mode
 from patterns.descriptor import Fault, Question
@@ -16,15 +16,6 @@ _MEASURED = {
     Measure.END_TO_END: "end to end",
 }
 _WEB_FAULTS = (Fault.WEB_KILL, Fault.WEB_STOP)
-
-
-def answers(findings: Findings) -> list[Point]:
-    """Three sentences: what each loses, where the work runs, how the client learns the outcome."""
-    return [
-        Point("What a crash costs.", durability(findings)),
-        Point("Where the work runs.", question(findings, Question.RUNS_IN, Measure.SUBMIT_LATENCY)),
-        Point("How the client learns the outcome.", question(findings, Question.LEARNS_BY, Measure.NOTIFICATION_LAG)),
-    ]
 
 
 def durability(findings: Findings) -> str:
@@ -70,7 +61,7 @@ def question(findings: Findings, asked: Question, measure: Measure) -> str:
     if len(candidates) > 1:
         said.append(_in_short(ranking(findings, candidates, Measure.END_TO_END)))
     if out:
-        said.append(f"not considered: {listed([_blame(findings, name) for name in out])}")
+        said.append(f"not considered: {listed([blame(findings, name) for name in out])}")
     return _sentence("; ".join(filter(None, said)))
 
 
@@ -99,56 +90,20 @@ def was_run(findings: Findings, mode: Mode) -> bool:
     return bool(found_in(findings, mode)) or any(one.mode is mode for one in findings.left_out)
 
 
-def notices(findings: Findings) -> list[str]:
-    """What makes the figures worth less than they look, before anything else."""
-    said = []
-    if findings.left_out and len(findings.left_out) >= findings.trials:
-        said.append(f"All {whole(findings.trials)} trials were left out: this run measured nothing that counts.")
-    elif findings.left_out:
-        left = len(findings.left_out)
-        said.append(
-            f"{whole(left)} of {whole(findings.trials)} trials {'was' if left == 1 else 'were'} left out. "
-            f"Section 8 says why."
-        )
-    if not findings.record.complete:
-        said.append("The run was stopped before its end: this is what was measured so far.")
-    for one in findings.steady:
-        if troubles(one.tally):
-            said.append(
-                f"{_blame(findings, one.contender)}, and nothing was killed. Its times are those of the tasks that "
-                f"were done, and it is not recommended for anything."
-            )
-        if one.tally.dropped or one.tally.interrupted:
-            said.append(
-                f"{code(one.contender)}: {whole(one.tally.dropped)} tasks were not sent in time and "
-                f"{whole(one.tally.interrupted)} were cut off by the end of the run. They are in no time below."
-            )
-    said += [
-        f"{code(one.contender)} lost {whole(one.lost)} tasks under overload." for one in findings.overload if one.lost
-    ]
-    return said + list(findings.warnings)
-
-
-def too_short(findings: Findings) -> bool:
-    """Whether no two contenders can be told apart, because no interval is known: a quick run."""
-    bounds = [(one.seconds.low, one.seconds.high) for one in findings.differences]
-    return bool(findings.steady) and all(low is None or high is None for low, high in bounds)
-
-
 def ranked(found: Ranking) -> str:
     """A ranking in words: who leads, who ties, who is behind by how much."""
     names, medians = found.names, found.medians
     if len(names) == 1:
         only = f"only {code(names[0])} was measured ({estimate(medians[names[0]])})"
         return f"{only}, so there is nothing to compare it with"
-    if not found.known:
+    if not found.known and not found.one_round:
         return f"this run is too short to tell {_with_medians(found, names)} apart"
-    if len(found.best) == len(names):
-        return f"{_with_medians(found, names)} are a tie"
+    if found.undecided:
+        return f"{_with_medians(found, names)} are {found.tie}"
     if not found.best:
         return _behind(found)
     if len(found.best) > 1:
-        return f"{_with_medians(found, found.best)} are a tie; {_behind(found)}"
+        return f"{_with_medians(found, found.best)} are {found.tie}; {_behind(found)}"
     first = found.best[0]
     lead = "is the quickest" if found.leads else "is beaten by nobody"
     return f"{code(first)} {lead}, {estimate(medians[first])}; {_behind(found)}"
@@ -169,10 +124,10 @@ def _in_short(found: Ranking) -> str:
     """The same of end to end, in a few words: the table has the rest."""
     if not found.known or len(found.names) < 2:
         return ""
-    if len(found.best) == len(found.names):
-        return "end to end, all are a tie"
+    if found.undecided:
+        return f"end to end, all are {found.tie}"
     if len(found.best) > 1:
-        return f"end to end, {listed([code(name) for name in found.best])} are a tie, and lead"
+        return f"end to end, {listed([code(name) for name in found.best])} lead, and are {found.tie}"
     if not found.leads:
         return ""
     closest = min((step.seconds for step in found.behind), key=lambda seconds: seconds.value)
@@ -189,7 +144,8 @@ def _with_medians(found: Ranking, names: tuple[str, ...]) -> str:
     return listed([f"{code(name)} ({duration(found.medians[name].value)})" for name in names])
 
 
-def _blame(findings: Findings, name: str) -> str:
+def blame(findings: Findings, name: str) -> str:
+    """What went wrong with the tasks of a contender."""
     steady = findings.steady_of(name)
     if steady is None:
         return code(name)

@@ -81,7 +81,7 @@ def _table(table: Table) -> list[RenderableType]:
     for rows in table.groups:
         if rows.heading:
             parts.append(inline(rows.heading, "italic"))
-        parts += [_sentence(row) for row in rows.rows] if table.sentences else [_Fitted(table, rows)]
+        parts += [_sentence(row) for row in rows.rows] if table.sentences else [Fitted(table, rows)]
     return parts
 
 
@@ -95,7 +95,7 @@ def _cell(cell: Cell) -> RichText:
     return inline(cell.text, _STYLES[cell.tone])
 
 
-class _Fitted:
+class Fitted:
     """A table that asks how wide the terminal is before it breaks anything."""
 
     def __init__(self, table: Table, rows: Rows) -> None:

@@ -7,6 +7,9 @@ from itertools import combinations
 from benchmarks.analysis.findings import Estimate, Findings, Measure
 from benchmarks.figures import Tally
 
+#: What is said where one round has seen less than what matters (`benchmarks.analysis.margin`).
+TOO_CLOSE = "too close to call in one round"
+
 #: What may become of a task that is the server's doing, and how it is told.
 _TROUBLES = {
     "lost": "lost",
@@ -47,6 +50,17 @@ class Ranking:
     best: tuple[str, ...]  # those whom nobody beats: with more than one, they tie
     behind: tuple[Step, ...]  # the others
     known: bool  # whether any difference has an interval; otherwise the run is too short to tell
+    one_round: bool  # whether any difference is of a single round
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nobody is behind anybody."""
+        return len(self.names) > 1 and len(self.best) == len(self.names)
+
+    @property
+    def tie(self) -> str:
+        """What several that are not behind each other are."""
+        return TOO_CLOSE if self.one_round else "a tie"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,11 +77,12 @@ def ranking(findings: Findings, names: Sequence[str], measure: Measure) -> Ranki
     """Ranks by differences, not by medians: a lower median within the noise is no lead."""
     medians = _medians(findings, names, measure)
     steps: dict[str, Step] = {}
-    known = False
+    known = one_round = False
     for one, other in combinations(medians, 2):
         found = findings.difference(measure, one, other)
         if found is None:
             continue
+        one_round = one_round or found.one_round
         known = known or (found.seconds.low is not None and found.seconds.high is not None)
         if not found.tie:
             ahead, behind = (one, other) if found.seconds.value < 0 else (other, one)
@@ -75,7 +90,7 @@ def ranking(findings: Findings, names: Sequence[str], measure: Measure) -> Ranki
             if difference is not None and behind not in steps:
                 steps[behind] = Step(behind, ahead, difference.seconds)
     best = tuple(name for name in medians if name not in steps)
-    return Ranking(measure, medians, best, tuple(steps[name] for name in medians if name in steps), known)
+    return Ranking(measure, medians, best, tuple(steps[name] for name in medians if name in steps), known, one_round)
 
 
 def _medians(findings: Findings, names: Sequence[str], measure: Measure) -> dict[str, Estimate]:

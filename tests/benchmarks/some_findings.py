@@ -10,6 +10,7 @@ from benchmarks.analysis.findings import (
     Findings,
     Instrument,
     LeftOut,
+    MachineLoad,
     Measure,
     Overload,
     RoleUsage,
@@ -186,11 +187,13 @@ def quick() -> Findings:
     """The five at one rate, once: no interval is known of a difference."""
     contenders = PATTERN_CONTENDERS
     tally = replace(WELL, offered=98, accepted=98, completed=98)
-    found = tuple(steady(one.name, number, tally, width=None) for number, one in enumerate(contenders))
+    found = tuple(
+        replace(steady(one.name, number, tally, width=None), trials=1) for number, one in enumerate(contenders)
+    )
     return replace(
         full(contenders),
         steady=found,
-        differences=differences(found, noise=None),
+        differences=tuple(replace(one, one_round=True) for one in differences(found, noise=None)),
         sweep=(),
         burst=(),
         overload=(),
@@ -232,6 +235,22 @@ def lossy() -> Findings:
     return replace(found, steady=tuple(rows))
 
 
+def busy() -> Findings:
+    """Other programs kept more than one of two cores busy."""
+    shared = MachineLoad(cores=2, others=1.13, steal=0.07, worst=1.31, during="webhook", null=spread(0.0067))
+    return replace(quick(), machine=shared)
+
+
+def crowd() -> Findings:
+    """Three contenders from outside beside the five."""
+    more = tuple(replace(OUTSIDER, name=f"{name}_queue", title=name) for name in ("dramatiq", "saq", "taskiq"))
+    found = full()
+    (like,) = [one for one in found.steady if one.contender == OUTSIDER.name]
+    others = [one for one in found.steady if one.contender != OUTSIDER.name]
+    steadies = (*others, *(replace(like, contender=one.name) for one in more))
+    return replace(found, contenders=(*PATTERN_CONTENDERS, *more, NULL), steady=steadies, left_out=())
+
+
 def ties() -> Findings:
     """Everything lies within the noise."""
     found = full()
@@ -257,6 +276,7 @@ ALL = {
     "one pattern": lambda: only("in_memory_queue"),
     "nothing valid": nothing_valid,
     "lossy": lossy,
+    "busy": busy,
     "ties": ties,
     "no ties": no_ties,
 }

@@ -1,9 +1,12 @@
 """What a reader came for: the answer, and what to use for what."""
 
 from benchmarks.analysis.findings import Findings
+from benchmarks.reporting.caveats import notices, single_round
 from benchmarks.reporting.decisions import decision_table
-from benchmarks.reporting.page import Block, Notice, Points, Section, Text, listed
-from benchmarks.reporting.sentences import answers, notices, too_short, was_run
+from benchmarks.reporting.groups import of_question
+from benchmarks.reporting.page import Block, Notice, Point, Points, Section, Text, capital, listed
+from benchmarks.reporting.recommendations import DECIDES, recommendations
+from benchmarks.reporting.sentences import durability, question, was_run
 from benchmarks.run_record import Mode
 
 _DECISIVE = (Mode.STEADY, Mode.SWEEP, Mode.BURST, Mode.OVERLOAD)
@@ -12,13 +15,19 @@ _DECISIVE = (Mode.STEADY, Mode.SWEEP, Mode.BURST, Mode.OVERLOAD)
 def answer(findings: Findings) -> Section:
     """Three sentences, and before them what makes them worth less."""
     blocks: list[Block] = [Notice(text) for text in notices(findings)]
-    if too_short(findings):
-        blocks.append(
-            Notice(
-                "No difference here has an interval: a quick run shows that all works, not which is better.", loud=False
-            )
-        )
+    if note := single_round(findings):
+        blocks.append(Notice(note, loud=False))
     return Section("answer", "The answer", [*blocks, Points(answers(findings), answers=True)])
+
+
+def answers(findings: Findings) -> list[Point]:
+    """What each loses; then for each question what to use, and the numbers behind it."""
+    points = [Point("What a crash costs.", durability(findings))]
+    for one in recommendations(findings):
+        said = [one.text] if of_question(findings, one.question) else []
+        text = " ".join([*said, question(findings, one.question, DECIDES[one.question])])
+        points.append(Point(f"{capital(one.question.value)}.", text))
+    return points
 
 
 def decisions(findings: Findings) -> Section:

@@ -2,6 +2,7 @@
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.faults.record import Cell as FaultCell
+from benchmarks.reporting.crash import CRASHES, fate
 from benchmarks.reporting.groups import rows
 from benchmarks.reporting.numbers import NOTHING, duration, whole
 from benchmarks.reporting.page import Block, Cell, Notice, Rows, Section, Table, Text, Tone, code, plain_cells
@@ -9,7 +10,7 @@ from benchmarks.reporting.sections.named import Named
 from patterns.descriptor import Fault
 
 #: Those of which a descriptor's word is given when nothing was broken.
-_DECLARED = (Fault.WEB_KILL, Fault.WEB_STOP, Fault.WORKER_KILL, Fault.BROKER_LOSS)
+_DECLARED = tuple(CRASHES)
 
 
 def durability(findings: Findings) -> Section:
@@ -27,7 +28,7 @@ def _declared(findings: Findings) -> list[Block]:
         rows(
             findings,
             named,
-            lambda n: [Cell(code(n.contender)), *(_fate(fault in n.about.loses_on) for fault in _DECLARED)],
+            lambda n: [Cell(code(n.contender)), *(fate(findings, n.contender, fault).cell for fault in _DECLARED)],
         ),
         frozenset(range(len(_DECLARED) + 1)),
     )
@@ -37,7 +38,7 @@ def _declared(findings: Findings) -> list[Block]:
         Text(
             "These are the contenders' own declarations. For the kit's patterns, tests that kill the real "
             "processes hold each to its word. This run broke nothing: `kit bench --faults` does. "
-            "Who has no worker or broker has none to lose."
+            "A dash: the contender has nothing of the kind that could break."
         ),
     ]
 
@@ -121,7 +122,3 @@ def _meaning(faults: list[str]) -> str:
     meanings: dict[str, str] = {fault.value: fault.meaning for fault in Fault}
     text = "; ".join(f"{code(fault)}: {meanings[fault]}" for fault in faults)
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _fate(lost: bool) -> Cell:
-    return Cell("loses", Tone.BAD) if lost else Cell("keeps", Tone.GOOD)

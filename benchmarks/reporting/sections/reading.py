@@ -40,8 +40,9 @@ def _points(findings: Findings) -> list[Point]:
         Point("Intervals.", "`12 ms (11\u201314)`: the true value lies between 11 and 14 with a confidence of 95 %."),
         Point(
             "Ties.",
-            "Two are a tie when the interval of their difference holds zero, or is not known. Then neither is faster: "
-            "choose by durability, or by cost.",
+            "Two are a tie when the interval of their difference includes zero, or is not known. Then neither is "
+            "faster: choose by durability, or by cost. With a single round, a lead that is too "
+            "small to matter is too close to call as well.",
         ),
         Point(
             "Percentiles.",

@@ -9,6 +9,7 @@ from benchmarks.reporting.numbers import duration, estimate, per_second, whole
 from benchmarks.reporting.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
 from benchmarks.reporting.plots import STAGE_COLOURS, bar_height, bar_layout, bars
 from benchmarks.reporting.sentences import missing
+from benchmarks.reporting.verdicts import TOO_CLOSE
 from benchmarks.run_record import Mode
 
 _STAGES = (Measure.SUBMIT_LATENCY, Measure.QUEUE_WAIT, Measure.EXECUTION, Measure.NOTIFICATION_LAG)
@@ -165,8 +166,8 @@ def _pairs(findings: Findings, group: Group, measure: Measure) -> list[list[Cell
 
 
 def _meaning(found: Difference) -> Cell:
-    if found.seconds.low is None or found.seconds.high is None:
+    if not found.one_round and (found.seconds.low is None or found.seconds.high is None):
         return Cell("tie: too few tasks to tell", Tone.QUIET)
     if found.tie:
-        return Cell("tie", Tone.QUIET)
+        return Cell(TOO_CLOSE if found.one_round else "tie", Tone.QUIET)
     return Cell(f"{code(found.one if found.seconds.value < 0 else found.other)} is quicker")

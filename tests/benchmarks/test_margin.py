@@ -1,0 +1,84 @@
+"""From one round nobody is named the better for a lead that does not matter: the same in every form of a report."""
+
+import io
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks.analysis.analyse import findings
+from benchmarks.analysis.findings import Findings, Measure
+from benchmarks.analysis.margin import margin
+from benchmarks.reporting.html import html_report
+from benchmarks.reporting.markdown import markdown_report
+from benchmarks.reporting.screen import print_screen
+from benchmarks.reporting.verdicts import TOO_CLOSE, ranking
+from benchmarks.run_record import Trial
+from benchmarks.samples import Sample
+from tests.benchmarks.made_up import record, rows, trial
+
+
+def _nearly(latency: float, number: int) -> dict[str, float]:
+    return {"latency": latency + number / 1e6}
+
+
+def apart(seconds: float, *, rounds: int = 1, null_spread: float = 0.001) -> Findings:
+    """Two whose submits differ by so much, each with hardly any noise, and a null contender that has some."""
+    everything: list[Sample] = []
+    trials: list[Trial] = []
+    for turn in range(1, rounds + 1):
+        for at, (name, latency) in enumerate({"slow": 0.005 + seconds, "quick": 0.005}.items()):
+            some = rows(60, trial=10 * turn + at, pattern=name, make=partial(_nearly, latency))
+            everything += some
+            trials.append(trial(some, round=turn))
+        some = rows(
+            60, trial=10 * turn + 9, pattern="null", work=0.0, lag=0.0,
+            make=lambda n: {"latency": 0.001 + (null_spread if n > 50 else 0.0)},
+        )  # fmt: skip
+        everything += some
+        trials.append(trial(some, round=turn))
+    return findings(record(trials, ["slow", "quick", "null"]), everything, {})
+
+
+def told(found: Findings) -> dict[str, str]:
+    """Every form of the report."""
+    text = io.StringIO()
+    print_screen(Console(file=text, width=80, highlight=False), found, Path("run"), Path("run/report.html"))
+    html = html_report(found).partition("<script>/**")[0]
+    return {"terminal": " ".join(text.getvalue().split()), "html": html, "markdown": markdown_report(found)}
+
+
+def winner(found: Findings) -> tuple[str, ...]:
+    """Who answers submit soonest."""
+    return ranking(found, ("slow", "quick"), Measure.SUBMIT_LATENCY).best
+
+
+@pytest.mark.parametrize("form", ["terminal", "html", "markdown"])
+def test_a_lead_that_does_not_matter_is_too_close_to_call_everywhere(form: str) -> None:
+    close, clear = (re.sub("`|</?code>", "", told(apart(seconds))[form]) for seconds in (0.006, 0.060))
+    assert f"{TOO_CLOSE}: submit is answered in" in close.replace("Too", "too")
+    assert "Use quick" not in close
+    assert "is the quickest" not in close
+    assert "Use quick: submit is answered in" in clear
+
+
+def test_one_round_names_who_leads_by_more_than_the_margin() -> None:
+    assert set(winner(apart(0.006))) == {"slow", "quick"}
+    assert winner(apart(0.060)) == ("quick",)
+
+
+def test_what_the_machine_did_to_the_null_contender_is_no_lead_of_anybody() -> None:
+    assert set(winner(apart(0.060, null_spread=0.025))) == {"slow", "quick"}
+    assert winner(apart(0.060, null_spread=0.015)) == ("quick",)
+
+
+def test_several_rounds_say_by_themselves_how_sure_they_are() -> None:
+    assert winner(apart(0.006, rounds=3)) == ("quick",)
+
+
+def test_the_margin_is_the_largest_of_three() -> None:
+    assert margin(0.002, 0.003, 0.0) == 0.010
+    assert margin(0.100, 0.300, 0.0) == 0.025
+    assert margin(0.002, 0.003, 0.020) == pytest.approx(0.060)
