@@ -1,44 +1,54 @@
-"""`kit bench`: run the patterns under the same load, and see which to pick."""
+"""`kit bench`: run the patterns under the same load, and see which to pick.
 
-import shlex
-import sys
-from dataclasses import dataclass
+What takes long to import is imported in the commands, after the first sign of life.
+"""
+
+# ruff: noqa: PLC0415 as above
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
-from benchmarks.analysis.compare import compare as compare_runs
-from benchmarks.comparison import Comparison, Entrant
-from benchmarks.conformance import NotConforming, admit
-from benchmarks.entrants import NoSuchPattern, chosen, combinations, contenders, entrant, libraries_of, null, served_at
-from benchmarks.faults.cells import Faults
-from benchmarks.faults.record import Cell, read_cells
-from benchmarks.faults.run import break_all, has_rabbitmq, subjects
+from benchmarks.entrants import Entrant, NoSuchPattern, chosen, combinations, entrant
 from benchmarks.finding import ContenderError, find_contenders
-from benchmarks.growth.command import growth
-from benchmarks.machine import kit_revision, kit_version, library_versions, machine
 from benchmarks.plan import Plan, PlanError, plan
-from benchmarks.progress import watching
-from benchmarks.run_record import Mode, RunError, RunFolder, RunRecord
-from benchmarks.samples import SamplesError, pack
-from benchmarks.telling import tell, tell_changes
+from benchmarks.progress import Steps, watching
+from benchmarks.run_record import Mode, RunError, RunFolder
+from benchmarks.samples import SamplesError
 from benchmarks.workload import Doing, Length
-from patterns import CELERY_QUEUE, PATTERNS
+from patterns import PATTERNS
 from patterns.interrupts import interrupts_end_it
-from patterns.processes import ProcessFailed
-from patterns.serving import CannotServe
-from patterns.settings import SettingsError
 from patterns.terminal import give_up
 
-app = typer.Typer(add_completion=False)
-bench_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
-app.add_typer(bench_app, name="bench")
-bench_app.command("growth")(growth)
+if TYPE_CHECKING:
+    from benchmarks.run import Ended
 
-_CANNOT = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
+
+class _Bench(TyperGroup):
+    """With `growth`, which is imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), "growth"]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name != "growth":
+            return super().get_command(ctx, cmd_name)
+        from benchmarks.growth.command import growth
+
+        alone = typer.Typer(add_completion=False)
+        alone.command("growth")(growth)
+        return typer.main.get_command(alone)
+
+
+app = typer.Typer(add_completion=False)
+bench_app = typer.Typer(cls=_Bench, invoke_without_command=True, no_args_is_help=False)
+app.add_typer(bench_app, name="bench")
 
 
 @bench_app.callback()
@@ -77,54 +87,53 @@ def bench(
     bound: Annotated[float | None, typer.Option(min=0.001, help="Seconds: the p99 that the sweep looks for.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write. Otherwise: runs/ and the time, in UTC.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: nothing but JSON on standard output.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print the whole report, not just the answer.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed: the same moments, the same work.")] = 0,
 ) -> None:
     """Run the patterns under the same load, and compare them. A quarter of an hour; a minute with --quick."""
     if ctx.invoked_subcommand is not None:
         return
-    try:
-        entrants = [served_at(url.rstrip("/"))] if url else [*chosen(patterns), *(combinations() if matrix else [])]
+    interrupts_end_it()
+    with (
+        _one_line_if_it_cannot("Interrupted. Nothing was measured yet."),
+        watching(Console(stderr=True, highlight=False)) as steps,
+    ):
+        if arrivals not in {"poisson", "constant"}:
+            raise _BadChoice(f"--arrivals {arrivals}: poisson or constant.")
+        entrants = [] if url else [*chosen(patterns), *(combinations() if matrix else [])]
         wanted = plan(
             quick=quick, modes=mode or [], rate=rate, duration=duration, rounds=rounds, workers=workers, length=work,
-            doing=agent, bound=bound, arrivals=_shape(arrivals), seed=seed,
+            doing=agent, bound=bound, arrivals=arrivals, seed=seed,
         )  # fmt: skip
-        from_outside = find_contenders(contender or [])
+        entrants += [entrant(pattern, "contender") for pattern in find_contenders(contender or [])]
+        measure = not faults or quick or bool(mode)
         folder = _folder(out)
-    except (NoSuchPattern, PlanError, ContenderError, _BadChoice) as error:
-        raise give_up(error) from None
-    interrupts_end_it()
-    try:
-        admit(from_outside, folder.path, lambda line: typer.echo(line, err=True))
-        entrants += [entrant(pattern, "contender") for pattern in from_outside]
-        cells = _break(entrants, folder) if faults else []
-        run = _run(entrants, wanted, folder, locust_workers, measure=not faults or quick or bool(mode))
-        if run.record.trials or cells:
-            tell(folder, as_json=as_json)
-    except BrokenPipeError:
-        raise  # whoever reads the output has gone, as `head` does: an end without a word
-    except NotConforming as error:
-        raise give_up(error, 1) from None
-    except _CANNOT as error:
-        raise give_up(error) from None
-    except KeyboardInterrupt:
-        counted = f"The faults counted so far are in {folder.path}." if read_cells(folder.path) else ""
-        raise give_up(f"Interrupted. {counted or 'Nothing was measured yet.'}", 130) from None
-    if run.error:
-        raise give_up(run.error)
-    if wrong := [f"{cell.contender} on {cell.fault}" for cell in cells if cell.contradicts]:
-        raise give_up(f"More was lost than a descriptor says, or nothing was measured: {', '.join(wrong)}.", 1)
-    if run.interrupted:
-        kept = f"What was measured so far is in {folder.path}" if run.record.trials else "Nothing was measured yet."
-        raise give_up(f"Interrupted. {kept}", 130)
+        ended = _run([*_elsewhere(url), *entrants], wanted, folder, locust_workers, measure, faults, steps)
+    if ended.findings:
+        from benchmarks.telling import show
+
+        show(ended.findings, folder, as_json=as_json, full=full)
+    if ended.problem:
+        raise give_up(ended.problem, ended.exit_code)
 
 
 @bench_app.command()
-def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    full: Annotated[bool, typer.Option("--full", help="Print the whole report, not just the answer.")] = False,
+) -> None:
     """Make every table and plot of a run again, from its samples."""
-    try:
-        tell(RunFolder(run))
-    except _CANNOT as error:
-        raise give_up(error) from None
+    interrupts_end_it()
+    with _one_line_if_it_cannot():
+        with watching(Console(stderr=True, highlight=False), short=True) as steps:
+            steps.at(0, f"Making the report of {run}")
+            from benchmarks.telling import make_report, show, show_growth
+
+            found = make_report(RunFolder(run))
+        if found:
+            show(found, RunFolder(run), full=full)
+        else:
+            show_growth(RunFolder(run))
 
 
 @bench_app.command()
@@ -136,24 +145,25 @@ def compare(
     ] = 10.0,
 ) -> None:
     """What got better, worse, or stayed, from one run to another. Exits 1 on a regression, 2 when it cannot tell."""
-    try:
-        found = compare_runs(RunFolder(before), RunFolder(after))
-    except _CANNOT as error:
-        raise give_up(error) from None
-    if not found.changes:
-        raise give_up("The two runs have no valid trial of the same contender at a steady rate.")
-    if worse := tell_changes(found, bound / 100):
+    interrupts_end_it()
+    with _one_line_if_it_cannot():
+        with watching(Console(stderr=True, highlight=False), short=True) as steps:
+            steps.at(0, f"Comparing {before} with {after}")
+            from benchmarks.analysis.compare import compare as compare_runs
+            from benchmarks.telling import show_changes
+
+            found = compare_runs(RunFolder(before), RunFolder(after), bound / 100)
+        if not found.changes:
+            raise _BadChoice("The two runs have no valid trial of the same contender at a steady rate.")
+        worse = show_changes(found, bound / 100)
+    if found.machine_changed:
+        raise give_up(found.machine_changed)
+    if worse:
         raise give_up(f"{worse} got worse by more than {bound:g} %.", 1)
 
 
 class _BadChoice(Exception):
     """An option cannot be used. The message is one line."""
-
-
-def _shape(arrivals: str) -> str:
-    if arrivals not in {"poisson", "constant"}:
-        raise _BadChoice(f"--arrivals {arrivals}: poisson or constant.")
-    return arrivals
 
 
 def _folder(out: Path | None) -> RunFolder:
@@ -167,67 +177,31 @@ def _folder(out: Path | None) -> RunFolder:
     return folder
 
 
-@dataclass(frozen=True)
-class _Run:
-    """How it went."""
+def _elsewhere(url: str | None) -> list[Entrant]:
+    if not url:
+        return []
+    from benchmarks.served_elsewhere import served_at
 
-    record: RunRecord
-    interrupted: bool
-    error: Exception | None
-
-
-def _break(entrants: list[Entrant], folder: RunFolder) -> list[Cell]:
-    who = subjects([one.pattern for one in entrants if one.kind != "matrix"])
-    console = Console(stderr=True, highlight=False)
-    console.print("Breaking things, about 4 min:", style="bold")
-    if CELERY_QUEUE.name in {one.name for one in entrants} and not has_rabbitmq():
-        console.print("  No RabbitMQ is here: celery_queue over it is left out (Debian: apt install rabbitmq-server).")
-    return break_all(who, Faults(), folder.path, lambda cell: console.print(_line(cell), soft_wrap=True))
+    return [served_at(url.rstrip("/"))]
 
 
-def _line(cell: Cell) -> str:
-    if cell.trouble:
-        return f"  {cell.contender} {cell.fault}: {cell.trouble}"
-    return f"  {cell.contender} {cell.fault}: {cell.completed} of {cell.accepted} completed"
+def _run(
+    entrants: list[Entrant], wanted: Plan, folder: RunFolder, processes: int, measure: bool, faults: bool, steps: Steps
+) -> "Ended":
+    steps.at(0, "Starting")
+    from benchmarks.run import Wanted, run
+
+    return run(Wanted(entrants, wanted, folder, processes, measure, faults), steps)
 
 
-def _run(entrants: list[Entrant], wanted: Plan, folder: RunFolder, load_processes: int, measure: bool) -> _Run:
-    everybody = [*entrants, null()]
-    visits = wanted.visits([one.name for one in entrants], null().name) if measure else []
-    began = _now()
-    interrupted, failure = False, None
-    with watching(Console(stderr=True, highlight=False), [wanted.seconds(visit) for visit in visits]) as watch:
-        comparison = Comparison(everybody, wanted, folder, watch, load_processes)
-        try:
-            comparison.run(visits)
-        except KeyboardInterrupt:
-            interrupted = True
-        except _CANNOT as error:
-            failure = error
-    whole = not interrupted and failure is None
-    record = RunRecord(
-        kit=kit_version(),
-        began=began,
-        ended=_now(),
-        complete=whole,
-        seed=wanted.seed,
-        command=shlex.join(["kit", *sys.argv[1:]]),
-        settings=wanted.settings(),
-        host=machine(),
-        versions={**library_versions(_outside(entrants)), **({"broker": comparison.redis} if comparison.redis else {})},
-        git=kit_revision(),
-        contenders=contenders(everybody),
-        trials=tuple(comparison.trials),
-    )
-    folder.write_record(record)
-    if folder.samples.exists():
-        pack(folder.samples)
-    return _Run(record, interrupted, failure)
-
-
-def _outside(entrants: list[Entrant]) -> set[str]:
-    return {library for one in entrants if one.kind == "contender" for library in libraries_of(one.pattern)}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+@contextmanager
+def _one_line_if_it_cannot(interrupted: str = "Interrupted.") -> Iterator[None]:
+    """Whatever a command cannot do ends it with a line that says why."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever reads the output has gone, as `head` does: an end without a word
+    except (NoSuchPattern, PlanError, ContenderError, _BadChoice, RunError, SamplesError, OSError) as error:
+        raise give_up(error) from None
+    except KeyboardInterrupt:
+        raise give_up(interrupted, 130) from None

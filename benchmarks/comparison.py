@@ -7,16 +7,17 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.entrants import Entrant
 from benchmarks.load.reports import read_report
 from benchmarks.machine import redis_version
+from benchmarks.machine_use import MachineWatch
 from benchmarks.plan import Offer, Plan, Visit
 from benchmarks.run_record import RunFolder, Trial
 from benchmarks.usage import UsageWatch
-from patterns.descriptor import LearnsBy, Pattern
 from patterns.processes import Child, Family, ProcessFailed
 from patterns.serving import running
 from patterns.settings import new_webhook_secret
@@ -36,18 +37,6 @@ class Moment:
     visit: int
     contender: str
     doing: str
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """A contender as it is served, and how its client learns the outcome."""
-
-    name: str
-    pattern: Pattern
-    learns_by: LearnsBy
-    kind: str  # as in `run_record.Contender`
-    url: str = ""  # where it is served already, by somebody else
-    env: Mapping[str, str] = field(default_factory=dict)
 
 
 Watch = Callable[[Moment], None]
@@ -122,13 +111,15 @@ class Comparison:
         log = self._files.log(entrant.name)
         began = time.time()
         self.trials.append(replace(trial, began=began, ended=time.time(), failure=_STOPPED))
-        with UsageWatch(_roles(family)) as watch:
+        with MachineWatch() as machine, UsageWatch(_roles(family)) as watch:
             wait_for_load(load, self._plan.longest_load_seconds(offer) + _LOAD_START_SECONDS, log)
         self.trials.pop()
         family.children.remove(load)
         found = read_report(self._report)
         self._report.unlink(missing_ok=True)
-        return replace(trial, began=began, ended=time.time(), load=found, usage=watch.usage())
+        # Servers that somebody else has started look like other programs from here.
+        use = None if entrant.url else machine.use()
+        return replace(trial, began=began, ended=time.time(), load=found, usage=watch.usage(), machine=use)
 
 
 def _what(offer: Offer) -> str:

@@ -1,20 +1,26 @@
 """Who takes part: the five, contenders from outside, every where by how, and the null contender."""
 
-import sys
-from collections.abc import Iterable
-from dataclasses import replace
-from importlib.metadata import packages_distributions
-from types import ModuleType
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-import httpx
-
-from benchmarks.comparison import Entrant
 from benchmarks.null import NULL
 from benchmarks.run_record import Contender
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, PATTERNS
 from patterns.descriptor import LearnsBy, Pattern
 
 _ALSO = {LearnsBy.ADAPTIVE_POLL: "polled politely", LearnsBy.CALLBACK: "called back"}
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A contender as it is served, and how its client learns the outcome."""
+
+    name: str
+    pattern: Pattern
+    learns_by: LearnsBy
+    kind: str  # as in `run_record.Contender`
+    url: str = ""  # where it is served already, by somebody else
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 class NoSuchPattern(Exception):
@@ -34,30 +40,6 @@ def chosen(names: str) -> list[Entrant]:
 def entrant(pattern: Pattern, kind: str) -> Entrant:
     """A pattern as it is, with the client that it is meant for."""
     return Entrant(pattern.name, pattern, pattern.learns_by, kind)
-
-
-def served_at(url: str) -> Entrant:
-    """A server that runs already. Raises `NoSuchPattern` when nobody there says what it is."""
-    try:
-        health = httpx.get(f"{url}/health", timeout=5, trust_env=False).json()
-        name = str(health["pattern"])
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
-        raise NoSuchPattern(
-            f"--url {url}: GET /health does not say which pattern is served there. Start one: kit serve NAME"
-        ) from None
-    pattern = PATTERNS.get(name) or replace(NULL, name=name, title=name, summary=url, learns_by=LearnsBy.FIXED_POLL)
-    return Entrant(name, pattern, pattern.learns_by, "pattern" if name in PATTERNS else "contender", url=url)
-
-
-def libraries_of(one: Pattern) -> set[str]:
-    """The installed packages that a contender's module has names of: its queue library is what is measured."""
-    module = sys.modules.get(one.module)
-    owners = packages_distributions()
-    tops = set()
-    for value in vars(module).values() if module else ():
-        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-        tops.add(str(name).partition(".")[0])
-    return {owner for top in tops for owner in owners.get(top, ())}
 
 
 def null() -> Entrant:
@@ -86,6 +68,13 @@ def contenders(entrants: Iterable[Entrant]) -> tuple[Contender, ...]:
             teaches="" if one.kind in {"null", "matrix"} else one.pattern.teaches.value,
             loses_on=tuple(sorted(fault.value for fault in one.pattern.loses_on)),
             kind=one.kind,
+            parts=_parts(one.pattern),
         )
         for one in entrants
     )
+
+
+def _parts(pattern: Pattern) -> tuple[str, ...]:
+    """What a pattern has that can break."""
+    there = {"web": True, "worker": bool(pattern.processes), "broker": "redis" in pattern.needs}
+    return tuple(part for part, has in there.items() if has)

@@ -4,13 +4,17 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import redis
 from redis.exceptions import RedisError
+
+from patterns.descriptor import Pattern
 
 _LIBRARIES = ("fastapi", "uvicorn", "celery", "redis", "httpx", "locust", "gevent")
 _KIT = "longjobs-kit"
@@ -53,6 +57,17 @@ def _git(folder: Path, *arguments: str) -> str:
 def library_versions(more: Iterable[str] = ()) -> dict[str, str]:
     """The versions of what serves and of what loads, and of what contenders stand on."""
     return {name: version(name) for name in dict.fromkeys([*_LIBRARIES, *sorted({*more} - {_KIT})])}
+
+
+def libraries_of(one: Pattern) -> set[str]:
+    """The installed packages that a contender's module has names of: its queue library is what is measured."""
+    module = sys.modules.get(one.module)
+    owners = packages_distributions()
+    tops = set()
+    for value in vars(module).values() if module else ():
+        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        tops.add(str(name).partition(".")[0])
+    return {owner for top in tops for owner in owners.get(top, ())}
 
 
 def redis_version(url: str) -> str:

@@ -1,48 +1,14 @@
 """The null contender: it accepts, and is finished at once. What it takes is what the harness itself costs."""
 
-from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
-
-from fastapi import FastAPI, HTTPException
-from fastapi.responses import JSONResponse
-
-from patterns.contract import SubmitRequest
 from patterns.descriptor import LearnsBy, Pattern, Question, RunsIn
 
 NULL = Pattern(
     name="null",
     title="Nothing at all",
     summary="Accepts and is finished at once: what the harness itself costs.",
-    app="benchmarks.null:create_app",
+    app="benchmarks.null_app:create_app",
     runs_in=RunsIn.AFTER_RESPONSE,
     learns_by=LearnsBy.ADAPTIVE_POLL,  # it asks at once: a poll interval would be measured otherwise
     teaches=Question.RUNS_IN,
     loses_on=frozenset(),
 )
-
-
-def create_app() -> FastAPI:
-    """Speaks as much of the contract as a client needs that behaves."""
-    app = FastAPI()
-    tasks: dict[str, dict[str, Any]] = {}
-
-    @app.post("/agent/submit")
-    async def submit(body: SubmitRequest) -> JSONResponse:
-        now, task_id = datetime.now(UTC).isoformat(), uuid4().hex
-        finished = {"status": "completed", "progress": 100, "result": "", "error": None}
-        moments = {"created_at": now, "started_at": now, "finished_at": now}
-        tasks[task_id] = {"task_id": task_id, **finished, **moments}
-        return JSONResponse(tasks[task_id], 202)
-
-    @app.get("/agent/status/{task_id}")
-    async def status(task_id: str) -> JSONResponse:
-        if task_id not in tasks:
-            raise HTTPException(404)
-        return JSONResponse(tasks[task_id])
-
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        return {"status": "ok", "pattern": NULL.name}
-
-    return app

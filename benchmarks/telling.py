@@ -12,42 +12,61 @@ from rich.text import Text
 
 from benchmarks.analysis.analyse import analyse
 from benchmarks.analysis.compare import Compared, Verdict
+from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.growth import growth
-from benchmarks.analysis.growth_findings import Growth
 from benchmarks.growth.record import GrowthFolder
 from benchmarks.reporting.html import html_page, html_report
 from benchmarks.reporting.markdown import markdown_page, markdown_report
 from benchmarks.reporting.report import growth_page
+from benchmarks.reporting.screen import print_screen
 from benchmarks.reporting.terminal import print_page, print_report
 from benchmarks.run_record import RunFolder
 
 #: A table that is written to a file need not fit a terminal.
 _FILE_WIDTH = 100
-_STYLES = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.SAME: "dim"}
+_STYLES = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.SAME: "dim", Verdict.UNKNOWN: ""}
 
 
-def tell(folder: RunFolder, *, as_json: bool = False) -> None:
-    """Write the reports, and print one. Raises `RunError`, `SamplesError` and `OSError`."""
+def tell(folder: RunFolder) -> None:
+    """Write the reports of a folder, and print the answer. Raises `RunError`, `SamplesError` and `OSError`."""
+    if found := make_report(folder):
+        show(found, folder)
+    else:
+        show_growth(folder)
+
+
+def make_report(folder: RunFolder) -> Findings | None:
+    """Write the reports, as files; None for a folder that has growth results alone.
+
+    Raises `RunError`, `SamplesError` and `OSError`.
+    """
     grown = GrowthFolder(folder.path)
     if grown.record.exists() and not folder.record.exists():
-        _tell_growth(folder, growth(*grown.read()))
-        return
+        return None
     findings = analyse(folder)
     if grown.record.exists():
         findings = replace(findings, growth=growth(*grown.read()))
     folder.html.write_text(html_report(findings), encoding="utf-8")
     folder.markdown.write_text(markdown_report(findings), encoding="utf-8")
+    return findings
+
+
+def show(findings: Findings, folder: RunFolder, *, as_json: bool = False, full: bool = False) -> None:
+    """Print the answer on one screen; or all of the report, or all findings as JSON."""
     if as_json:
         typer.echo(json.dumps(_plain({**asdict(findings), "folder": str(folder.path)}), indent=2))
         return
-    console = _console()
-    print_report(console, findings)
-    console.print(f"The page to show: {folder.html}", soft_wrap=True, style="bold", markup=False)
-    console.print(f"Every task is a row in {folder.packed_samples}", soft_wrap=True, style="dim", markup=False)
+    if full:
+        console = _console()
+        print_report(console, findings)
+        console.print(f"The page to show: {folder.html}", soft_wrap=True, style="bold", markup=False)
+        console.print(f"Every task is a row in {folder.packed_samples}", soft_wrap=True, style="dim", markup=False)
+    else:
+        print_screen(_console(), findings, folder.path, folder.html)
 
 
-def tell_changes(found: Compared, bound: float) -> str:
-    """Print what changed, and give in words what got worse by more than the bound."""
+def show_changes(found: Compared, bound: float) -> str:
+    """Print what changed, and return in words what got worse by more than the bound."""
     console = _console()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "figure", "before", "after", "change (95 %)", ""):
@@ -64,14 +83,16 @@ def tell_changes(found: Compared, bound: float) -> str:
             Text(one.verdict.value, style=_STYLES[one.verdict]),
         )
     console.print(table)
+    if found.unchecked:
+        console.print(found.unchecked, style="yellow", markup=False)
     for difference in found.differ_in:
         console.print(f"The runs differ in {difference}", style="yellow", markup=False)
     return ", ".join(f"{one.figure} of {one.contender}" for one in found.regressions(bound))
 
 
-def _tell_growth(folder: RunFolder, found: Growth) -> None:
-    """A folder that has nothing else."""
-    page = growth_page(found)
+def show_growth(folder: RunFolder) -> None:
+    """Write and print the report of a folder that has growth results alone."""
+    page = growth_page(growth(*GrowthFolder(folder.path).read()))
     folder.html.write_text(html_page(page), encoding="utf-8")
     folder.markdown.write_text(markdown_page(page), encoding="utf-8")
     console = _console()

@@ -61,7 +61,7 @@ def test_what_got_worse_beyond_the_bound_is_named_and_exits_1(tmp_path: Path) ->
 def test_the_same_again_is_the_same(tmp_path: Path) -> None:
     run_in(tmp_path / "a")
     run_in(tmp_path / "b", seed=1)
-    found = compare(RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b"))
+    found = compare(RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b"), 0.1)
     assert {change.verdict for change in found.changes} == {Verdict.SAME}
     assert [change.figure for change in found.changes] == [
         "submit p50", "notify p50", "end to end p50", "end to end p99",
@@ -113,3 +113,71 @@ def test_every_report_is_made_again_from_the_samples(tmp_path: Path) -> None:
     folder.markdown.unlink()
     assert invoke("report", folder.path)[0] == 0
     assert (folder.html.read_text(), folder.markdown.read_text()) == first
+
+
+def with_null(folder: Path, *, slower: float = 1.0, null_ms: float | None = 1.0, seed: int = 0) -> RunFolder:
+    """One round, with a null contender that takes so long to answer submit."""
+    chance = random.Random(seed)
+    some = rows(80, make=lambda _: {"latency": slower * chance.uniform(0.08, 0.12)})
+    if null_ms is None:
+        return written(folder, record([trial(some)]), some)
+    nothing = rows(80, trial=2, pattern="null", latency=null_ms / 1000, work=0.0, lag=0.0)
+    return written(folder, record([trial(some), trial(nothing)], ["one", "null"]), [*some, *nothing])
+
+
+def test_where_the_null_contender_moved_the_machine_changed_and_nothing_is_named(tmp_path: Path) -> None:
+    with_null(tmp_path / "a")
+    with_null(tmp_path / "b", slower=3.0, null_ms=1.63, seed=1)
+    code, out, err = invoke("compare", tmp_path / "a", tmp_path / "b")
+    assert code == 2
+    assert err.startswith(
+        "kit: The machine changed: the null contender, which does no work, took 1 ms before and 1.63 ms after (submit "
+        "p50, +63%)."
+    )
+    assert err.count("\n") == 1
+    assert not {"worse", "better", "same"} & set(out.split())
+
+
+def test_where_the_null_contender_stayed_what_got_worse_is_named(tmp_path: Path) -> None:
+    with_null(tmp_path / "a")
+    with_null(tmp_path / "b", slower=3.0, null_ms=1.05, seed=1)
+    code, out, err = invoke("compare", tmp_path / "a", tmp_path / "b")
+    assert code == 1
+    assert "worse" in out
+    assert "submit p50 of one" in err
+    assert invoke("compare", tmp_path / "a", tmp_path / "a")[0] == 0
+
+
+def test_without_a_null_contender_in_both_it_is_said_what_is_not_known(tmp_path: Path) -> None:
+    with_null(tmp_path / "a")
+    with_null(tmp_path / "b", null_ms=None, seed=1)
+    words = "whether the machine changed cannot be checked"
+    assert words in " ".join(invoke("compare", tmp_path / "a", tmp_path / "b")[1].split())
+    assert words not in invoke("compare", tmp_path / "a", tmp_path / "a")[1]
+
+
+def test_one_round_names_no_change_that_does_not_matter(tmp_path: Path) -> None:
+    with_null(tmp_path / "a")
+    with_null(tmp_path / "b", slower=1.15, seed=1)  # 15 ms of 100: surely more, and less than a quarter
+    code, out, _ = invoke("compare", tmp_path / "a", tmp_path / "b")
+    assert code == 0
+    assert "worse" not in out
+
+
+def test_a_run_whose_samples_are_elsewhere_keeps_its_report(tmp_path: Path) -> None:
+    folder = run_in(tmp_path / "a")
+    folder.packed_samples.unlink()
+    folder.html.write_text("made before")
+    code, _, err = invoke("report", folder.path)
+    assert code == 2
+    assert "has no samples.csv.gz" in err
+    assert err.count("\n") == 1
+    assert folder.html.read_text() == "made before"
+
+
+def test_the_answer_comes_by_default_and_everything_with_full(tmp_path: Path) -> None:
+    folder = run_in(tmp_path / "a")
+    answer, everything = invoke("report", folder.path)[1], invoke("report", folder.path, "--full")[1]
+    assert "Where the work runs:" in answer
+    assert "Can it be trusted?" in everything
+    assert "Can it be trusted?" not in answer
