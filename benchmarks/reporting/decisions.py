@@ -8,7 +8,7 @@ from benchmarks.reporting.groups import BASELINE, of_question
 from benchmarks.reporting.numbers import duration, estimate, per_second, percent, plain, whole
 from benchmarks.reporting.page import Cell, Rows, Table, Tone, capital, code, listed
 from benchmarks.reporting.sentences import found_in, ranked, was_run
-from benchmarks.reporting.verdicts import TOO_CLOSE, ranking, sound
+from benchmarks.reporting.verdicts import TOO_CLOSE, ranking, sound, without_figures
 from benchmarks.run_record import Mode
 from patterns.descriptor import Fault, Question
 
@@ -92,9 +92,11 @@ def _quickest(findings: Findings, question: Question, need: str, measure: Measur
     if not found.names:
         return Decision(need, "no answer", "No task has this figure.", False)
     because = capital(ranked(found)) + "."
-    if found.undecided and found.one_round:
+    if absent := without_figures(findings, of_question(findings, question)):
+        because += f" Left out: {listed([code(name) for name in absent])}."
+    if found.one_round and (found.undecided or absent):
         return Decision(need, TOO_CLOSE, because, False)
-    if len(found.names) == 1 or not found.known or not found.best:
+    if len(found.names) == 1 or not found.known or not found.best or absent:
         return Decision(need, "no answer", because, False)
     return Decision(need, _either(found.best, found.tie), because)
 

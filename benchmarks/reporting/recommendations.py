@@ -8,7 +8,7 @@ from benchmarks.reporting.crash import OUTLIVED, declared_only, fate, losses_of
 from benchmarks.reporting.groups import BASELINE, of_question
 from benchmarks.reporting.numbers import duration
 from benchmarks.reporting.page import capital, code, listed
-from benchmarks.reporting.verdicts import Ranking, ranking, sound
+from benchmarks.reporting.verdicts import TOO_CLOSE, Ranking, ranking, sound, without_figures
 from benchmarks.run_record import Mode
 from patterns.descriptor import Fault, LearnsBy, Question
 
@@ -112,7 +112,14 @@ def _by_measure(findings: Findings, question: Question) -> list[str]:
         return [f"nothing to compare: only {code(found.names[0])} was measured."]
     if not found.known and not found.one_round:
         return ["no recommendation: this run is too short to tell them apart."]
-    return _ranked(found)
+    absent = without_figures(findings, names)
+    if not absent or found.undecided:
+        return _ranked(found)
+    # Whoever has no figures may be better than all of them.
+    nobody = TOO_CLOSE if found.one_round else "no recommendation"
+    first, *others = _ranked(found)
+    left_out = f"{listed([code(name) for name in absent])} {'was' if len(absent) == 1 else 'were'} left out"
+    return [f"{nobody}, because {left_out}.", f"Of the others, {first}", *others]
 
 
 def _ranked(found: Ranking) -> list[str]:
@@ -120,7 +127,7 @@ def _ranked(found: Ranking) -> list[str]:
         return ["no recommendation: each is behind another one."]
     said = _SAYS[found.measure].format(_range(found, found.best))
     if found.undecided:
-        return [f"{found.tie}: {said}, whichever you choose."]
+        return [f"{found.tie} ({said})."]
     best = [code(name) for name in found.best]
     behind = [f"{code(step.name)}: {duration(found.medians[step.name].value)}" for step in found.behind]
     first = f"use {listed(best, 'or')}: {said} ({', '.join(behind)})."

@@ -6,7 +6,7 @@ from benchmarks.analysis.findings import Findings, Measure
 from benchmarks.reporting.groups import About, of_question
 from benchmarks.reporting.numbers import duration, estimate, whole
 from benchmarks.reporting.page import code, listed
-from benchmarks.reporting.verdicts import Ranking, ranking, sound, troubles
+from benchmarks.reporting.verdicts import Ranking, ranking, sound, troubles, without_figures
 from benchmarks.run_record import Contender, Mode
 from patterns.descriptor import Fault, Question
 
@@ -60,6 +60,8 @@ def question(findings: Findings, asked: Question, measure: Measure) -> str:
     said = [_by(ranking(findings, candidates, measure), measure)] if candidates else []
     if len(candidates) > 1:
         said.append(_in_short(ranking(findings, candidates, Measure.END_TO_END)))
+    if absent := without_figures(findings, names):
+        said.append(f"left out, and so without figures: {listed([code(name) for name in absent])}")
     if out:
         said.append(f"not considered: {listed([blame(findings, name) for name in out])}")
     return _sentence("; ".join(filter(None, said)))

@@ -6,6 +6,7 @@ from itertools import combinations
 
 from benchmarks.analysis.findings import Estimate, Findings, Measure
 from benchmarks.figures import Tally
+from benchmarks.run_record import Mode
 
 #: What is said where one round has seen less than what matters (`benchmarks.analysis.margin`).
 TOO_CLOSE = "too close to call in one round"
@@ -30,6 +31,13 @@ def sound(findings: Findings, names: Sequence[str]) -> tuple[str, ...]:
     """Those that were measured at the given rate and did what they were asked: only these are ever recommended."""
     steady = [findings.steady_of(name) for name in names]
     return tuple(one.contender for one in steady if one and not troubles(one.tally))
+
+
+def without_figures(findings: Findings, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of which every trial at the given rate was left out. They may be the best: who leads the others has not
+    won."""
+    tried = {one.contender for one in findings.left_out if one.mode is Mode.STEADY}
+    return tuple(name for name in names if name in tried and findings.steady_of(name) is None)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def winner(found: Findings) -> tuple[str, ...]:
 @pytest.mark.parametrize("form", ["terminal", "html", "markdown"])
 def test_a_lead_that_does_not_matter_is_too_close_to_call_everywhere(form: str) -> None:
     close, clear = (re.sub("`|</?code>", "", told(apart(seconds))[form]) for seconds in (0.006, 0.060))
-    assert f"{TOO_CLOSE}: submit is answered in" in close.replace("Too", "too")
+    assert f"{TOO_CLOSE} (submit is answered in" in close.replace("Too", "too")
     assert "Use quick" not in close
     assert "is the quickest" not in close
     assert "Use quick: submit is answered in" in clear

@@ -13,6 +13,7 @@ from benchmarks.analysis.findings import Findings, LeftOut
 from benchmarks.faults.record import Cell
 from benchmarks.reporting.caveats import notices
 from benchmarks.reporting.crash import crash_table
+from benchmarks.reporting.decisions import decisions
 from benchmarks.reporting.numbers import NOTHING
 from benchmarks.reporting.recommendations import recommendations
 from benchmarks.reporting.screen import LAST_LINES, LINES, WIDTH, print_screen
@@ -125,3 +126,21 @@ def test_a_crash_that_was_measured_here_counts_before_what_is_declared() -> None
     where = recommendations(findings)[0]
     assert where.question is Question.RUNS_IN
     assert "must survive" not in where.text
+
+
+@pytest.mark.parametrize(
+    ("one_round", "says"), [(True, "Too close to call in one round"), (False, "No recommendation")]
+)
+def test_who_was_left_out_may_be_the_best_so_nobody_else_has_won(one_round: bool, says: str) -> None:
+    found = made.no_ties()
+    findings = replace(
+        found,
+        steady=tuple(one for one in found.steady if one.contender != "webhook"),
+        differences=tuple(replace(one, one_round=one_round) for one in found.differences if one.other != "webhook"),
+        left_out=(LeftOut(5, "webhook", Mode.STEADY, ("the load process was late",)),),
+    )
+    how = recommendations(findings)[1].text
+    assert how.startswith(f"{says}, because `webhook` was left out. Of the others, use `polling`: the client knows")
+    first = decisions(findings, Question.LEARNS_BY)[0]
+    assert not first.answered
+    assert "Left out: `webhook`." in first.because
