@@ -17,10 +17,11 @@ from typer.core import TyperGroup
 
 from benchmarks.entrants import Entrant, NoSuchPattern, chosen, combinations, entrant
 from benchmarks.finding import ContenderError, find_contenders
-from benchmarks.plan import Plan, PlanError, plan
+from benchmarks.plan import PlanError, plan
 from benchmarks.progress import Steps, watching
 from benchmarks.run_record import Mode, RunError, RunFolder
 from benchmarks.samples import SamplesError
+from benchmarks.wanted import Wanted
 from benchmarks.workload import Doing, Length
 from patterns import PATTERNS
 from patterns.interrupts import interrupts_end_it
@@ -101,14 +102,15 @@ def bench(
         if arrivals not in {"poisson", "constant"}:
             raise _BadChoice(f"--arrivals {arrivals}: poisson or constant.")
         entrants = [] if url else [*chosen(patterns), *(combinations() if matrix else [])]
-        wanted = plan(
+        planned = plan(
             quick=quick, modes=mode or [], rate=rate, duration=duration, rounds=rounds, workers=workers, length=work,
             doing=agent, bound=bound, arrivals=arrivals, seed=seed,
         )  # fmt: skip
         entrants += [entrant(pattern, "contender") for pattern in find_contenders(contender or [])]
         measure = not faults or quick or bool(mode)
         folder = _folder(out)
-        ended = _run([*_elsewhere(url), *entrants], wanted, folder, locust_workers, measure, faults, steps)
+        wanted = Wanted([*_elsewhere(url), *entrants], planned, folder, locust_workers, measure, faults)
+        ended = _run(wanted, steps)
     if ended.findings:
         from benchmarks.telling import show
 
@@ -185,13 +187,12 @@ def _elsewhere(url: str | None) -> list[Entrant]:
     return [served_at(url.rstrip("/"))]
 
 
-def _run(
-    entrants: list[Entrant], wanted: Plan, folder: RunFolder, processes: int, measure: bool, faults: bool, steps: Steps
-) -> "Ended":
+def _run(wanted: Wanted, steps: Steps) -> "Ended":
+    steps.plan(wanted.seconds())
     steps.at(0, "Starting")
-    from benchmarks.run import Wanted, run
+    from benchmarks.run import run
 
-    return run(Wanted(entrants, wanted, folder, processes, measure, faults), steps)
+    return run(wanted, steps)
 
 
 @contextmanager

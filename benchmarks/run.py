@@ -12,38 +12,22 @@ from datetime import UTC, datetime
 from benchmarks.analysis.findings import Findings
 from benchmarks.comparison import Comparison, Moment
 from benchmarks.conformance import NotConforming, admit
-from benchmarks.entrants import Entrant, contenders, null
+from benchmarks.entrants import contenders, null
 from benchmarks.faults.cells import Faults
 from benchmarks.faults.record import Cell, read_cells
 from benchmarks.faults.run import break_all, has_rabbitmq, subjects
 from benchmarks.machine import kit_revision, kit_version, libraries_of, library_versions, machine
-from benchmarks.plan import Plan, Visit
 from benchmarks.progress import Steps
-from benchmarks.run_record import RunError, RunFolder, RunRecord
+from benchmarks.run_record import RunError, RunRecord
 from benchmarks.samples import SamplesError, pack
 from benchmarks.telling import make_report
+from benchmarks.wanted import Wanted
 from patterns import CELERY_QUEUE
 from patterns.processes import ProcessFailed
 from patterns.serving import CannotServe
 from patterns.settings import SettingsError
 
 CANNOT = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
-#: Seconds, about: for the progress alone.
-_START, _CHECK, _BREAK, _REPORT = 2.0, 30.0, 240.0, 4.0
-#: A worker and a broker start and stop beside the web server.
-_MORE_PROCESSES = 4.0
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What was asked for."""
-
-    entrants: Sequence[Entrant]
-    plan: Plan
-    folder: RunFolder
-    load_processes: int
-    measure: bool
-    faults: bool
 
 
 @dataclass(frozen=True)
@@ -72,17 +56,14 @@ class _Run:
         self._wanted = wanted
         self._steps = steps
         self._folder = wanted.folder
-        self._external = [one.pattern for one in wanted.entrants if one.kind == "contender" and not one.url]
-        self._visits = wanted.plan.visits([one.name for one in wanted.entrants], null().name) if wanted.measure else []
         self._step = 0
 
     def all(self) -> Ended:
         w = self._wanted
-        checks, faults = [_CHECK] * len(self._external), [_BREAK] if w.faults else []
-        steps = [_START, *checks, *faults, *map(self._seconds, self._visits), _REPORT]
-        self._steps.plan(steps)
         try:
-            admit(self._external, self._folder.path, self._next)
+            for pattern in w.external:
+                self._step += 1
+                admit([pattern], self._folder.path, self._doing)
             cells = self._break() if w.faults else []
         except KeyboardInterrupt:
             counted = f"The faults counted so far are in {self._folder.path}." if read_cells(self._folder.path) else ""
@@ -90,7 +71,7 @@ class _Run:
         record, stopped = self._measure()
         found = None
         if record.trials or cells:
-            self._steps.at(len(steps) - 1, "Making the report")
+            self._steps.at(len(w.seconds()) - 1, "Making the report")
             try:
                 found = make_report(self._folder)
             except KeyboardInterrupt:
@@ -111,14 +92,14 @@ class _Run:
             return Ended(found, said, 1)
         return Ended(found)
 
-    def _next(self, doing: str) -> None:
-        self._step += 1
-        self._steps.at(self._step, doing)
+    def _doing(self, what: str) -> None:
+        self._steps.at(self._step, what)
 
     def _break(self) -> list[Cell]:
         entrants = self._wanted.entrants
         who = subjects([one.pattern for one in entrants if one.kind != "matrix"])
-        self._next("Breaking things")
+        self._step += 1
+        self._doing("Breaking things")
         if CELERY_QUEUE.name in {one.name for one in entrants} and not has_rabbitmq():
             self._steps.say(
                 "No RabbitMQ is here: celery_queue over it is left out (Debian: apt install rabbitmq-server)."
@@ -131,18 +112,18 @@ class _Run:
         began, before = _now(), self._step
 
         def watch(moment: Moment) -> None:
-            where = f"{moment.visit}/{len(self._visits)} {moment.contender}: {moment.doing}"
+            where = f"{moment.visit}/{len(w.visits)} {moment.contender}: {moment.doing}"
             self._steps.at(before + moment.visit, where)
 
         comparison = Comparison(everybody, w.plan, self._folder, watch, w.load_processes)
         stopped: BaseException | None = None
         try:
-            comparison.run(self._visits)
+            comparison.run(w.visits)
         except BrokenPipeError:
             raise
         except (KeyboardInterrupt, *CANNOT) as error:
             stopped = error
-        libraries = {library for one in self._external for library in libraries_of(one)}
+        libraries = {library for one in w.external for library in libraries_of(one)}
         broker = {"broker": comparison.redis} if comparison.redis else {}
         record = RunRecord(
             kit=kit_version(),
@@ -162,10 +143,6 @@ class _Run:
         if self._folder.samples.exists():
             pack(self._folder.samples)
         return record, stopped
-
-    def _seconds(self, visit: Visit) -> float:
-        more = any(one.name == visit.contender and one.pattern.processes for one in self._wanted.entrants)
-        return self._wanted.plan.seconds(visit) + (_MORE_PROCESSES if more else 0.0)
 
 
 def _line(cell: Cell) -> str:

@@ -111,6 +111,7 @@ class Section:
     key: str
     title: str
     blocks: Sequence[Block]
+    folded: bool = False  # for who reads it the first time: not in a terminal
 
 
 @dataclass(frozen=True)

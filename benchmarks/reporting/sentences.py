@@ -6,15 +6,10 @@ from benchmarks.analysis.findings import Findings, Measure
 from benchmarks.reporting.groups import About, of_question
 from benchmarks.reporting.numbers import duration, estimate, whole
 from benchmarks.reporting.page import code, listed
-from benchmarks.reporting.verdicts import Ranking, ranking, sound, troubles, without_figures
+from benchmarks.reporting.verdicts import Ranking, ranking, sound, troubles
 from benchmarks.run_record import Contender, Mode
 from patterns.descriptor import Fault, Question
 
-_MEASURED = {
-    Measure.SUBMIT_LATENCY: "until submit is answered",
-    Measure.NOTIFICATION_LAG: "from finished until known",
-    Measure.END_TO_END: "end to end",
-}
 _WEB_FAULTS = (Fault.WEB_KILL, Fault.WEB_STOP)
 
 
@@ -47,21 +42,12 @@ def _how_known(findings: Findings) -> str:
     return "measured here: section 3" if wanted <= broken else "declared, not measured here"
 
 
-def question(findings: Findings, asked: Question, measure: Measure) -> str:
-    """Who answers one of the two questions best, by one measure, and what end to end says of it."""
+def beside(findings: Findings, asked: Question) -> str:
+    """What a recommendation leaves open: how they compare end to end, and who was not considered."""
     names = of_question(findings, asked)
-    if not names:
-        return "No contender that answers this question took part."
-    measured = [name for name in names if findings.steady_of(name)]
-    if not measured:
-        return f"No figure here: {missing(findings, Mode.STEADY)}"
     candidates = sound(findings, names)
-    out = [name for name in measured if name not in candidates]
-    said = [_by(ranking(findings, candidates, measure), measure)] if candidates else []
-    if len(candidates) > 1:
-        said.append(_in_short(ranking(findings, candidates, Measure.END_TO_END)))
-    if absent := without_figures(findings, names):
-        said.append(f"left out, and so without figures: {listed([code(name) for name in absent])}")
+    out = [name for name in names if findings.steady_of(name) and name not in candidates]
+    said = [_in_short(ranking(findings, candidates, Measure.END_TO_END))] if len(candidates) > 1 else []
     if out:
         said.append(f"not considered: {listed([blame(findings, name) for name in out])}")
     return _sentence("; ".join(filter(None, said)))
@@ -136,12 +122,6 @@ def _in_short(found: Ranking) -> str:
     return f"end to end, {code(found.best[0])} is the quickest, by at least {estimate(closest)}"
 
 
-def _by(found: Ranking, measure: Measure) -> str:
-    if not found.names:
-        return ""
-    return f"{_MEASURED[measure]} (median), {ranked(found)}"
-
-
 def _with_medians(found: Ranking, names: tuple[str, ...]) -> str:
     return listed([f"{code(name)} ({duration(found.medians[name].value)})" for name in names])
 
@@ -167,4 +147,4 @@ def _verb(contenders: list[Contender], one: str, several: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    return text and f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

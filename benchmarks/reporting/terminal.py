@@ -26,7 +26,10 @@ def print_page(console: Console, found: Page) -> None:
     """Print a page."""
     console.print(RichText(found.title, style="bold"), inline(found.about), sep="\n")
     for number, section in enumerate(found.sections, start=1):
-        console.print(_section(number, section))
+        if not section.folded:
+            console.print(_section(number, section))
+    if elsewhere := [section.title for section in found.sections if section.folded]:
+        console.print(inline(f"\nOnly in the HTML and the Markdown: {'; '.join(elsewhere)}.", "dim"))
 
 
 def inline(text: str, style: str = "") -> RichText:

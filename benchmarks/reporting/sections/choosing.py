@@ -3,10 +3,9 @@
 from benchmarks.analysis.findings import Findings
 from benchmarks.reporting.caveats import notices, single_round
 from benchmarks.reporting.decisions import decision_table
-from benchmarks.reporting.groups import of_question
 from benchmarks.reporting.page import Block, Notice, Point, Points, Section, Text, capital, listed
-from benchmarks.reporting.recommendations import DECIDES, recommendations
-from benchmarks.reporting.sentences import durability, question, was_run
+from benchmarks.reporting.recommendations import recommendations
+from benchmarks.reporting.sentences import beside, durability, was_run
 from benchmarks.run_record import Mode
 
 _DECISIVE = (Mode.STEADY, Mode.SWEEP, Mode.BURST, Mode.OVERLOAD)
@@ -21,11 +20,10 @@ def answer(findings: Findings) -> Section:
 
 
 def answers(findings: Findings) -> list[Point]:
-    """What each loses; then for each question what to use, and the numbers behind it."""
+    """What each loses; then for each question what to use."""
     points = [Point("What a crash costs.", durability(findings))]
     for one in recommendations(findings):
-        said = [one.text] if of_question(findings, one.question) else []
-        text = " ".join([*said, question(findings, one.question, DECIDES[one.question])])
+        text = " ".join(filter(None, [one.text, beside(findings, one.question)]))
         points.append(Point(f"{capital(one.question.value)}.", text))
     return points
 

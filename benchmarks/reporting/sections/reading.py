@@ -11,7 +11,7 @@ from benchmarks.reporting.sections.named import Named
 
 def reading(findings: Findings) -> Section:
     """How to read it."""
-    return Section("reading", "How to read it", [_who(findings), Points(_points(findings))])
+    return Section("reading", "How to read it", [_who(findings), Points(_points(findings))], folded=True)
 
 
 def _who(findings: Findings) -> Table:

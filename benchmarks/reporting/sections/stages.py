@@ -39,7 +39,7 @@ def stages(findings: Findings) -> Section:
             "are what a pattern adds."
         ),
         *_plots(findings),
-        _tally(findings),
+        *_tally(findings),
     ]
     blocks += [_spread(findings, measure) for measure in _ORDER if any(measure in s.spreads for s in findings.steady)]
     if findings.differences:
@@ -101,7 +101,7 @@ def _means(group: Group, members: list[Steady]) -> Table:
     return Table("Mean time of each stage", columns, [Rows(group.heading, [row(one) for one in members])])
 
 
-def _tally(findings: Findings) -> Table:
+def _tally(findings: Findings) -> list[Block]:
     def row(one: Steady) -> list[Cell]:
         t = one.tally
         bad = [
@@ -117,12 +117,15 @@ def _tally(findings: Findings) -> Table:
             Cell(whole(one.deepest_queue)),
         ]
 
-    return Table(
+    table = Table(
         "What became of the tasks",
         ("contender", "trials", "offered", "accepted", "completed", "went wrong", "finished", "deepest queue"),
         rows(findings, findings.steady, row),
         frozenset({0, 5}),
+        folded=all(one.tally.all_well for one in findings.steady),
     )
+    # Where every row says the same, a sentence does.
+    return [*([Text("Every task was accepted and completed, once.")] if table.folded else []), table]
 
 
 def _spread(findings: Findings, measure: Measure) -> Table:

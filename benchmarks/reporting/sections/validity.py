@@ -32,9 +32,9 @@ def validity(findings: Findings) -> Section:
     if findings.instrument:
         blocks += [
             Text(
-                f"The load process measures itself too. If it was late by more than {duration(LATE_SECONDS)} (p99), "
-                f"the times are partly its own. (A burst has one moment for all; it is judged by its whole length.) "
-                f"Its busiest second is a share of one core: at 100 % it can do no more."
+                f"{_sent_in_time(findings)}The load process measures itself too. If it was late by more than "
+                f"{duration(LATE_SECONDS)} (p99), the times are partly its own. (A burst has one moment for all; it is "
+                f"judged by its whole length.) Its busiest second is a share of one core: at 100 % it can do no more."
             ),
             _instrument(findings),
         ]
@@ -46,6 +46,13 @@ def _left_out(findings: Findings) -> Block:
     if left:
         return Notice(f"{whole(left)} of {whole(trials)} trials {'is' if left == 1 else 'are'} in no figure:")
     return Text(f"{whole(trials)} trials were made; none was left out.")
+
+
+def _sent_in_time(findings: Findings) -> str:
+    late = max(one.lateness_p99 for one in findings.instrument)
+    if late > LATE_SECONDS or any(one.dropped for one in findings.instrument):
+        return ""
+    return f"Every task was sent, and none of the contenders' later than {duration(late)} (p99). "
 
 
 def _reasons(findings: Findings) -> Table:
@@ -72,7 +79,8 @@ def _instrument(findings: Findings) -> Table:
         ]
 
     columns = ("contender", "late (p99)", "busiest second", "to send", "not sent")
-    return Table("The load process", columns, rows(findings, findings.instrument, row))
+    well = all(one.lateness_p99 <= LATE_SECONDS and not one.dropped for one in findings.instrument)
+    return Table("The load process", columns, rows(findings, findings.instrument, row), folded=well)
 
 
 def _environment(findings: Findings) -> list[Block]:
