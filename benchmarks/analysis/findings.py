@@ -3,6 +3,7 @@
 Seconds, bytes, tasks per second. Where a number is known with an interval, it is one of 95 %.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -199,9 +200,8 @@ class MachineLoad:
     @property
     def was_shared(self) -> bool:
         """Whether others used so much of the processors that times are partly theirs."""
-        if not self.cores:
-            return False
-        return self.others + self.steal > _SHARED * self.cores or self.worst > _SHARED_IN_A_TRIAL * self.cores
+        cores = self.cores or math.inf
+        return self.others + self.steal > _SHARED * cores or self.worst > _SHARED_IN_A_TRIAL * cores
 
     @property
     def was_slow(self) -> bool:
@@ -209,9 +209,8 @@ class MachineLoad:
         return self.null is not None and (self.null.p50.value > _SLOW_MEDIAN or self.null.p95.value > _SLOW_P95)
 
 
-#: Shares of all cores: on average over the run, and in any one trial.
+#: Shares of all cores, on average and in any one trial; and seconds: on an idle machine it answers within 1 to 3 ms.
 _SHARED, _SHARED_IN_A_TRIAL = 0.15, 0.3
-#: Seconds. On an idle machine the null contender answers within one to three milliseconds.
 _SLOW_MEDIAN, _SLOW_P95 = 0.005, 0.025
 
 

@@ -15,7 +15,8 @@ def notices(findings: Findings) -> list[str]:
     """What makes the figures worth less than they look, before anything else."""
     said = list(filter(None, [busy(findings)]))
     if findings.left_out and len(findings.left_out) >= findings.trials:
-        said.append(f"All {whole(findings.trials)} trials were left out: this run measured nothing that counts.")
+        every = "The only trial was" if findings.trials == 1 else f"All {whole(findings.trials)} trials were"
+        said.append(f"{every} left out: this run measured nothing that counts.")
     elif findings.left_out:
         said.append(_left_out(findings))
     if not findings.record.complete:

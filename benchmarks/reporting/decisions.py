@@ -126,7 +126,14 @@ def _steady_tail(findings: Findings, question: Question) -> Decision:
     because = f"End to end p99 stayed under {duration(found[0].bound)}: {listed(said)}."
     if not rates:
         return Decision(need, "none of these", because, False)
-    return _choice(need, [name for name, rate in held.items() if rate == max(rates)], list(held), because)
+    best = [name for name, rate in held.items() if rate == max(rates)]
+    if len({trial.round for trial in findings.record.trials if trial.mode is Mode.SWEEP}) != 1:
+        return _choice(need, best, list(held), because)
+    # In one round a single slow moment decides on a step of the sweep.
+    offered = sorted({point.rate for one in found for point in one.points})
+    near = offered[max(0, offered.index(max(rates)) - 1)]
+    close = [name for name, rate in held.items() if rate is not None and rate >= near]
+    return _choice(need, close, list(held), because, several=TOO_CLOSE)
 
 
 def _burst(findings: Findings, question: Question) -> Decision:

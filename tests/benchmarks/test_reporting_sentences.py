@@ -159,6 +159,15 @@ def test_a_rate_that_two_hold_is_a_tie_and_a_burst_that_was_refused_is_no_choice
     )
 
 
+def test_one_step_of_a_sweep_is_too_close_to_call_in_one_round() -> None:
+    findings = made.full()
+    swept = tuple(replace(one, mode=Mode.SWEEP) for one in findings.record.trials)
+    once = replace(findings, record=replace(findings.record, trials=swept))
+    assert decided(once, Question.LEARNS_BY, "p99").use == f"`in_memory_queue`, `polling` or `webhook` ({TOO_CLOSE})"
+    twice = replace(once, record=replace(once.record, trials=(*swept, replace(swept[0], round=2))))
+    assert decided(twice, Question.LEARNS_BY, "p99").use == "`in_memory_queue` or `webhook` (a tie)"
+
+
 def test_the_contenders_stand_under_their_own_question_and_the_null_contender_apart() -> None:
     assert [(group.question, group.names) for group in groups(made.full())] == [
         (Question.RUNS_IN, (*WHERE, "arq_queue")),
