@@ -101,7 +101,7 @@ def bench(
     ):
         if arrivals not in {"poisson", "constant"}:
             raise _BadChoice(f"--arrivals {arrivals}: poisson or constant.")
-        entrants = [] if url else [*chosen(patterns), *(combinations() if matrix else [])]
+        entrants = _elsewhere(url, steps) if url else [*chosen(patterns), *(combinations() if matrix else [])]
         planned = plan(
             quick=quick, modes=mode or [], rate=rate, duration=duration, rounds=rounds, workers=workers, length=work,
             doing=agent, bound=bound, arrivals=arrivals, seed=seed,
@@ -109,7 +109,7 @@ def bench(
         entrants += [entrant(pattern, "contender") for pattern in find_contenders(contender or [])]
         measure = not faults or quick or bool(mode)
         folder = _folder(out)
-        wanted = Wanted([*_elsewhere(url), *entrants], planned, folder, locust_workers, measure, faults)
+        wanted = Wanted(entrants, planned, folder, locust_workers, measure, faults)
         ended = _run(wanted, steps)
     if ended.findings:
         from benchmarks.telling import show
@@ -179,9 +179,8 @@ def _folder(out: Path | None) -> RunFolder:
     return folder
 
 
-def _elsewhere(url: str | None) -> list[Entrant]:
-    if not url:
-        return []
+def _elsewhere(url: str, steps: Steps) -> list[Entrant]:
+    steps.at(0, f"Asking {url} which pattern it serves")
     from benchmarks.served_elsewhere import served_at
 
     return [served_at(url.rstrip("/"))]
