@@ -27,7 +27,7 @@ class Fate:
     can_happen: bool = True  # False: it has nothing of the kind that could break
     lost: bool = False
     measured: bool = False
-    count: int = 0  # of the measured tasks, those that came to no result
+    count: int = 0  # of the measured tasks: those that came to no result, or all, if each did
 
     @property
     def keeps(self) -> bool:
@@ -39,16 +39,15 @@ class Fate:
         """In a table."""
         if not self.can_happen:
             return Cell(NOTHING, Tone.QUIET)
-        if not self.lost:
-            return Cell("keeps", Tone.GOOD)
-        return Cell(f"loses {whole(self.count)}" if self.measured else "loses", Tone.BAD)
+        word = "loses" if self.lost else "keeps"
+        return Cell(f"{word} {whole(self.count)}" if self.measured else word, Tone.BAD if self.lost else Tone.GOOD)
 
 
 def fate(findings: Findings, name: str, fault: Fault) -> Fate:
     """What is known of it. What was measured here counts before what is declared."""
     cell = next((one for one in findings.faults if (one.contender, one.fault) == (name, fault.value)), None)
     if cell and not cell.trouble:
-        return Fate(lost=cell.without_result > 0, measured=True, count=cell.without_result)
+        return Fate(lost=cell.without_result > 0, measured=True, count=cell.without_result or cell.accepted)
     about = next((one for one in findings.contenders if one.name == name), None)
     if about is None or not can_happen(about, fault):
         return Fate(can_happen=False)
@@ -82,7 +81,7 @@ def crash_table(findings: Findings) -> Table | None:
         return None
     rows = [[Cell(code(name)), *(fate(findings, name, fault).cell for fault in CRASHES)] for name in names]
     if measured >= set(names):
-        how = f"measured in this run, of {whole(max(one.accepted for one in findings.faults))} tasks"
+        how = "measured in this run, in tasks"
     elif measured:
         how = "numbers were measured in this run, words are declared"
     elif any(one.kind == "contender" for one in findings.contenders):

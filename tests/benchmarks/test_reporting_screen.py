@@ -117,8 +117,10 @@ def test_a_crash_that_was_measured_here_counts_before_what_is_declared() -> None
         return Cell(contender=name, fault=fault, claims_loss=True, offered=200, accepted=200, lost=lost)
 
     faults = (broken("in_memory_queue", "web_kill", 104), broken("celery_queue", "web_stop", 3))
-    findings = replace(made.quick(), faults=faults)
+    kept = broken("celery_queue", "web_kill", 0)
+    findings = replace(made.quick(), faults=(*faults, kept))
     assert cells(findings)["in_memory_queue"][:2] == ["loses 104", "loses"]
+    assert cells(findings)["celery_queue"] == ["keeps 200", "loses 3", "keeps", "loses"]
     table = crash_table(findings)
     assert table
     assert "numbers were measured in this run, words are declared" in table.caption
