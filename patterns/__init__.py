@@ -36,8 +36,8 @@ CELERY_QUEUE = Pattern(
                 # Two workers of one name would be one to `/health`: when either stops, both are gone.
                 *("--hostname", "{unique}@%h"),
             ),
-            # SIGTERM alone would wait for running tasks however long they take. With this the worker gives them
-            # KIT_GRACE_SECONDS, then puts them back for the next worker.
+            # Makes its pool processes ignore SIGTERM: a service manager that signals the whole group does not cut
+            # short the tasks that `celery_stopping` gives the grace period.
             env={"REMAP_SIGTERM": "SIGQUIT"},
         ),
     ),

@@ -36,7 +36,6 @@ def celery_app(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         task_soft_time_limit=settings.task_timeout_seconds,
         task_time_limit=hard_limit,
-        worker_soft_shutdown_timeout=settings.grace_seconds,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_connection_timeout=1.0,

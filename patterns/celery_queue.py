@@ -44,6 +44,7 @@ from patterns.batching import Batcher
 from patterns.celery_app import celery_app, redelivered_after
 from patterns.celery_brokers import CONFIRM_SECONDS, publishing
 from patterns.celery_losses import Losses, Message
+from patterns.celery_stopping import stop_within
 from patterns.celery_telling import add_telling
 from patterns.contract import CallbackSubmitRequest, ErrorCode, Task, WebhookTask
 from patterns.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
@@ -105,6 +106,7 @@ if __name__ == "__main__":  # here, because what follows needs a broker, and ser
 
 celery = celery_app(_settings())
 tell_what_is_due = add_telling(celery, _settings(), _records)
+stop_within(_settings().grace_seconds)
 
 
 @celery.task(name="kit.run_agent", base=RecordedTask, bind=True)

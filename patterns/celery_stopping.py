@@ -1,0 +1,65 @@
+"""How a worker stops: on SIGTERM running tasks get the grace period, and what is left goes back to the broker.
+
+Celery has a warm shutdown, which waits for running tasks without limit, and a cold one, which puts them back. Its
+soft shutdown combines the two, but sleeps for its whole timeout even if the tasks end sooner. Here SIGTERM stops the
+consumer; the warm shutdown follows as soon as no task is running, and the cold one when the grace period is over or
+SIGTERM comes again.
+"""
+
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from celery import signals
+from celery.worker import state
+
+_LOOK_EVERY_SECONDS = 0.05
+
+
+def stop_within(grace_seconds: float) -> None:
+    """Let this process's worker, once there is one, take no longer than this to stop."""
+
+    def handle_sigterm(sender: Any, **_: object) -> None:
+        """Replace Celery's handler. Until the worker is ready no task is running, and Celery's own is right."""
+        signal.signal(signal.SIGTERM, _Stop(sender, grace_seconds).on_signal)
+
+    signals.worker_init.connect(_silence, weak=False)
+    signals.worker_ready.connect(handle_sigterm, weak=False)
+
+
+def _silence(**_: object) -> None:
+    """Celery announces each step of a shutdown on the original standard output, at every log level."""
+    sys.__stdout__ = None  # type: ignore[misc]  # Celery then says nothing; print() and sys.stdout are not affected
+
+
+class _Stop:
+    """The stop of one worker. Signal handlers run in the middle of the event loop, so they only start a thread."""
+
+    def __init__(self, consumer: Any, grace_seconds: float) -> None:
+        self._consumer = consumer
+        self._grace_seconds = grace_seconds
+        self._thread = threading.Thread(target=self._run, name="stop", daemon=True)
+        self._time_is_up = threading.Event()
+
+    def on_signal(self, *_: object) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
+        else:
+            self._time_is_up.set()
+
+    def _run(self) -> None:
+        self._consumer.hub.call_soon(self._wait_for_tasks)
+        self._time_is_up.wait(self._grace_seconds)
+        os.kill(os.getpid(), signal.SIGQUIT)  # the cold shutdown
+
+    def _wait_for_tasks(self) -> None:
+        """In the event loop: take no more messages, and look whether tasks still run."""
+        if self._consumer.task_consumer:
+            self._consumer.task_consumer.cancel()
+        self._consumer.hub.call_repeatedly(_LOOK_EVERY_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if not state.reserved_requests:  # the active ones, and those that no process has begun yet
+            state.should_stop = os.EX_OK  # the warm shutdown, which finds nothing to wait for
