@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from typing import Annotated
 
@@ -86,18 +86,18 @@ def serve(
         if role:
             with _running_part(pattern, role, host, port, workers) as part:
                 _tell_what_part_runs(part)
-                part.supervise(_tell_what_died)
+                _supervise(part, settings)
         else:
             env = _webhook_secret(pattern, settings)
             with running(pattern, host=host, port=port, web_processes=workers, env=env) as served:
                 _tell_what_runs(served, settings, env)
-                served.supervise(_tell_what_died)
+                _supervise(served, settings)
     except NotConfigured:
         raise typer.Exit(2) from None
     except (CannotServe, ProcessFailed, SettingsError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
-        out.print("Stopped.")
+        _say_last("Stopped.")
 
 
 def submit(
@@ -196,6 +196,22 @@ def _tell_what_part_runs(part: Part) -> None:
         )
     out.print("Ctrl-C stops everything that runs here.")
     sys.stdout.flush()
+
+
+def _supervise(served: Running | Part, settings: Settings) -> None:
+    try:
+        served.supervise(_tell_what_died)
+    except KeyboardInterrupt:
+        if settings.grace_seconds and served.has_tasks:
+            limit = f"{settings.grace_seconds:g} s"
+            _say_last(f"Stopping: waiting up to {limit} for running tasks. Press Ctrl-C again to stop now.")
+        raise
+
+
+def _say_last(line: str) -> None:
+    """Over the `^C` that a terminal shows, and to nobody if the terminal has been closed."""
+    with suppress(OSError):
+        print(f"\r{line}" if sys.stdout.isatty() else line, flush=True)  # noqa: T201 rich would wrap it
 
 
 def _tell_what_died(line: str) -> None:

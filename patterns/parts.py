@@ -51,6 +51,11 @@ class Part:
     missing: str | None = None  # what the web part's `/health` misses, in its own words
 
     @property
+    def has_tasks(self) -> bool:
+        """Whether a stop may have tasks to wait for: only a worker has, and it does not say how many."""
+        return self.role is Role.WORKER
+
+    @property
     def children(self) -> list[Child]:
         """Every process, in the order in which they were started."""
         return self.family.children

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -118,7 +119,12 @@ class Family:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop(at_once=kind is KeyboardInterrupt)  # during the start, or a second one during the stop
+        except KeyboardInterrupt:
+            with interrupts_wait():
+                self.stop(patience=0)
+            raise
 
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int] = ()) -> Child:
         """Start a child. Raises `ProcessFailed` when there is no such program."""
@@ -132,17 +138,20 @@ class Family:
             raise ProcessFailed(f"Cannot start the {name}: {error}") from error
         return child
 
-    def stop(self, patience: float = 5.0) -> None:
+    def stop(self, patience: float = 5.0, *, at_once: bool = False) -> None:
         """End all children, the last started first (web servers start last), then remove the folder.
 
-        Those of one name are asked to end together, so that their waits run side by side.
+        Those of one name are asked to end together, so that their waits run side by side. With
+        `at_once` they are asked again and again: to ours a second SIGTERM means not to wait for running tasks.
         """
         while self.children:
             last = [child for child in self.children if child.name == self.children[-1].name]
             for child in last:
                 child.ask_to_end()
+            if at_once:
+                _insist(last, patience)
             for child in last:
-                child.stop(patience)
+                child.stop(0 if at_once else patience)
                 self.children.remove(child)
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._reaper.stdin and not self._reaper.stdin.closed:
@@ -154,3 +163,11 @@ class Family:
         if self._reaper.stdin:
             self._reaper.stdin.write(f"{line}\n".encode())
             self._reaper.stdin.flush()
+
+
+def _insist(children: Sequence[Child], patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while any(child.exit_code is None for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)  # a signal that is sent before the last one was handled is lost
+        for child in children:
+            child.ask_to_end()

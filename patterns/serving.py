@@ -6,6 +6,7 @@
 
 import errno
 import os
+import re
 import secrets
 import socket
 import sys
@@ -52,9 +53,25 @@ class Running:
         """Every process, in the order in which they were started."""
         return self.family.children
 
+    @property
+    def has_tasks(self) -> bool:
+        """Whether a stop has tasks to wait for."""
+        return has_tasks(self.url, pending_too=not self.pattern.processes)
+
     def supervise(self, tell: Callable[[str], None]) -> None:
         """As `supervise`."""
         supervise(self.family, tell)
+
+
+def has_tasks(url: str, pending_too: bool) -> bool:
+    """Whether tasks run, or wait in the web process, according to `/metrics`. True if that does not answer."""
+    try:
+        text = httpx.get(f"{as_reached_from_here(url)}/metrics", timeout=1, trust_env=False).text
+    except httpx.TransportError:
+        return True
+    counts = dict(re.findall(r'^longjobs_tasks\{state="(\w+)"\} ([\d.]+)$', text, re.MULTILINE))
+    wanted = ["running", "pending"] if pending_too else ["running"]
+    return any(float(counts.get(state, 1)) for state in wanted)
 
 
 def supervise(family: Family, tell: Callable[[str], None]) -> None:

@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 from functools import partial
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -30,6 +31,11 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._app = app
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal stops the server gracefully, a second one at once. uvicorn would insist on SIGINT."""
+        self.force_exit = self.should_exit
+        super().handle_exit(sig, frame)
+
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; once a second look after the connections."""
         if counter % 10 == 0:
@@ -40,7 +46,7 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def main_loop(self) -> None:
-        """Serve until told to stop, then go on serving until the app has drained, or a second Ctrl-C."""
+        """Serve until told to stop, then go on serving until the app has drained, or a second signal."""
         await super().main_loop()
         draining = asyncio.ensure_future(getattr(self._app.state, "drain", _nothing)())  # an app may have none
         while not draining.done() and not self.force_exit:

@@ -6,9 +6,10 @@ import socket
 import subprocess
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Any, Protocol, Self
 
 import httpx
 import psutil
@@ -16,6 +17,14 @@ import psutil
 from patterns.processes import Family
 from tests.kit.command import environment
 from tests.waiting import PATIENCE_SECONDS, eventually
+
+
+class Stream(Protocol):
+    """What a process prints."""
+
+    def readline(self) -> str: ...
+
+    def close(self) -> None: ...
 
 
 class ServeProcess:
@@ -26,21 +35,32 @@ class ServeProcess:
         self.out: list[str] = []
         self.err: list[str] = []
         self._reaper = Family()  # it ends `kit serve` if the tests themselves are killed
-        self._popen = subprocess.Popen(
+        # Its private folder is below ours, so that a test sees whether it is gone at the end.
+        self._popen, *streams = self._start(
+            argv, cwd=folder, env=environment({"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **settings})
+        )
+        self._reaper.tell_reaper(f"+{self._popen.pid}")
+        self.process = psutil.Process(self._popen.pid)
+        self._streams = streams
+        self._readers = [
+            self._read(stream, lines) for stream, lines in zip(streams, (self.out, self.err), strict=False)
+        ]
+        self.family: list[psutil.Process] = []
+
+    def _start(self, argv: Sequence[str], **options: Any) -> tuple[subprocess.Popen[Any], *tuple[Stream, ...]]:
+        """Start it, and give the streams to read: standard output, then standard error if it is another one."""
+        popen = subprocess.Popen(
             argv,
             start_new_session=True,
-            cwd=folder,
-            # Its private folder is below ours, so that a test sees whether it is gone at the end.
-            env=environment({"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **settings}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            **options,
         )
-        self._reaper.tell_reaper(f"+{self._popen.pid}")
-        self.process = psutil.Process(self._popen.pid)
-        self._readers = [self._read(self._popen.stdout, self.out), self._read(self._popen.stderr, self.err)]
-        self.family: list[psutil.Process] = []
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        return popen, popen.stdout, popen.stderr
 
     def __enter__(self) -> Self:
         eventually(lambda: self._is_up() or self.exit_code is not None, bool)
@@ -63,9 +83,8 @@ class ServeProcess:
         self._popen.wait()
         for reader in self._readers:
             reader.join(PATIENCE_SECONDS)
-        for stream in (self._popen.stdout, self._popen.stderr):
-            if stream:
-                stream.close()
+        for stream in self._streams:
+            stream.close()
         self._reaper.tell_reaper(f"-{self._popen.pid}")
         self._reaper.stop()
         return left
@@ -145,9 +164,12 @@ class ServeProcess:
         return any("Ctrl-C stops everything" in line for line in list(self.out))
 
     @staticmethod
-    def _read(stream: IO[str] | None, lines: list[str]) -> threading.Thread:
-        assert stream is not None
-        reader = threading.Thread(target=lambda: lines.extend(iter(stream.readline, "")), daemon=True)
+    def _read(stream: Stream, lines: list[str]) -> threading.Thread:
+        def read() -> None:
+            with suppress(OSError):  # how a terminal ends
+                lines.extend(iter(stream.readline, ""))
+
+        reader = threading.Thread(target=read, daemon=True)
         reader.start()
         return reader
 

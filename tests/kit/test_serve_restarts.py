@@ -33,7 +33,9 @@ def test_a_killed_worker_and_a_killed_web_process_are_started_again_and_sigterm_
         served.signal(signal.SIGTERM)
         assert served.until_exit() == 0
         served.until_all_gone()
-    assert "Stopped." in "".join(served.out)
+    said_last = "".join(served.out).partition("Ctrl-C stops everything.\n")[2].splitlines()
+    assert said_last[0].startswith("Stopping: waiting up to 0.5 s for running tasks.")
+    assert said_last[1:] == ["Stopped."]
 
 
 def test_what_dies_again_and_again_is_given_up() -> None:
