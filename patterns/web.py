@@ -78,6 +78,7 @@ def main() -> None:
     gc.set_threshold(10_000, 50, 100)
     config = uvicorn.Config(
         app,
+        workers=1,  # or uvicorn reads WEB_CONCURRENCY, and trips over one that is no number
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=1,

@@ -30,3 +30,13 @@ def test_the_module_that_needs_a_broker_takes_the_options_of_kit_serve_before_th
 
     assert outcome.code == 2
     assert "65536" in outcome.line
+
+
+def test_what_uvicorn_reads_from_the_environment_changes_nothing(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "patterns.background_tasks", "--port", "0"]
+    with ServeProcess(argv, tmp_path, WEB_CONCURRENCY="many") as served:
+        served.signal(signal.SIGINT)
+
+        assert served.until_exit() == 0
+        served.until_all_gone()
+    assert served.err == []
