@@ -23,8 +23,12 @@ from patterns.serving import listening_socket
 _MOST_BYTES = 100_000
 
 
+#: How long the server is asked to hold an answer.
+_HOLD_SECONDS = 20.0
+
+
 class SubmitFailed(Exception):
-    """The outcome of the task was not learnt. The message says why, and what to do."""
+    """The outcome of the task is unknown. The message says why, and what to do."""
 
 
 async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: float, console: Console) -> str:
@@ -41,9 +45,11 @@ async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: f
         transient=True,
         disable=not console.is_terminal,
     )
-    await _check(url)
+    if not _is_url(url):
+        raise SubmitFailed(f"--url {url}: write it as http://host:port")
     try:
-        async with PollingClient(url, deadline=deadline) as client:
+        async with _http(url) as http, PollingClient(url, deadline=deadline, http=http, hold=_HOLD_SECONDS) as client:
+            await _check(url, http)
             with bar:
                 row = bar.add_task("submitting", total=100)
 
@@ -63,16 +69,26 @@ async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: f
         raise SubmitFailed(error) from error
 
 
-async def _check(url: str) -> None:
-    """Say at once that nobody is there: a client in a program would go on trying, a person wants to know."""
-    if not _is_url(url):
-        raise SubmitFailed(f"--url {url}: write it as http://host:port")
+def _http(url: str) -> httpx.AsyncClient:
+    """An HTTP client, by way of the proxy that the environment names; never for a server on this machine."""
+    is_local = httpx.URL(url).host in {"localhost", "127.0.0.1", "::1"}
+    timeout = httpx.Timeout(10.0, read=_HOLD_SECONDS + 10.0)
     try:
-        async with httpx.AsyncClient(timeout=5) as http:
-            await http.get(f"{url.rstrip('/')}/health")
+        return httpx.AsyncClient(timeout=timeout, trust_env=not is_local)
+    except (ImportError, OSError, ValueError) as error:
+        raise SubmitFailed(
+            f"Cannot use the proxy or the certificates that the environment names: {error} "
+            "Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
+
+
+async def _check(url: str, http: httpx.AsyncClient) -> None:
+    """Say at once that no server is there: a client in a program would retry, a person wants to know."""
+    try:
+        await http.get(f"{url.rstrip('/')}/health", timeout=5)
     except httpx.TransportError as error:
         raise SubmitFailed(
-            f"Nothing answers at {url} ({type(error).__name__}). Start a server: kit serve in_memory_queue"
+            f"No answer from {url} ({type(error).__name__}). Start a server: kit serve in_memory_queue"
         ) from error
 
 
@@ -99,7 +115,9 @@ async def _learn_by_callback(client: PollingClient, prompt: str, secret: str, de
             async with asyncio.timeout_at(ends_at):
                 return completed(await told)
         except TimeoutError:
-            why = "A callback came and did not verify: the server signs with another secret. " if refused else ""
+            why = (
+                "A callback arrived, but its signature is invalid: the server uses another secret. " if refused else ""
+            )
             raise SubmitFailed(
                 f"No verified callback for task {task.task_id} within {deadline:g} s. {why}"
                 f"GET /agent/status/{task.task_id} lists the attempts under delivery."
@@ -131,7 +149,7 @@ def _receiving(receiver: Receiver, told: asyncio.Future[Callback], refused: list
 
     app = Starlette(routes=[Route("/callback", hook, methods=["POST"])], max_body_size=_MOST_BYTES)
     listener = listening_socket("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, workers=1, log_level="error", access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

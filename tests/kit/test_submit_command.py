@@ -91,3 +91,23 @@ def test_a_pattern_that_calls_back_says_that_it_wants_a_url(webhook: Served, kit
 
     assert outcome.code == 2
     assert "callback_url" in outcome.line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ALL_PROXY", "socks5://127.0.0.1:9"), ("HTTP_PROXY", "http://127.0.0.1:9"), ("SSL_CERT_FILE", "/no/such/file")],
+)
+def test_a_server_on_this_machine_is_reached_whatever_proxy_is_set(
+    polled: Served, kit: Kit, variable: str, value: str
+) -> None:
+    outcome = kit("submit", "compare", "--url", polled.url, **{variable: value, "NO_PROXY": ""})
+
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+@pytest.mark.parametrize(("variable", "value"), [("ALL_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/no/such/file")])
+def test_a_proxy_that_cannot_be_used_is_named(kit: Kit, variable: str, value: str) -> None:
+    outcome = kit("submit", "compare", "--url", "https://example.invalid", **{variable: value, "NO_PROXY": ""})
+
+    assert outcome.code == 2
+    assert variable in outcome.line
