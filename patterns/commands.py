@@ -41,9 +41,9 @@ _FAULTS_HELP = "\n".join(
 
 
 def patterns(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON array.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of a table.")] = False,
 ) -> None:
-    """The five patterns: what each answers to the two questions, and what it loses on what."""
+    """List the five patterns: where the work runs, how the client learns the outcome, which faults lose tasks."""
     if as_json:
         typer.echo(json.dumps([_as_json(pattern) for pattern in PATTERNS.values()], indent=2))
         return
@@ -67,19 +67,26 @@ def patterns(
 
 def serve(
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(PATTERNS)}.")],
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
-    host: Annotated[str, typer.Option(help="Where to listen. Only this machine, unless told otherwise.")] = "127.0.0.1",
-    workers: Annotated[int, typer.Option(min=1, help="Web processes. More than one needs celery_queue.")] = 1,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. The default accepts this machine only.")
+    ] = "127.0.0.1",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of web processes; more than one requires celery_queue.")
+    ] = 1,
     role: Annotated[
-        Role | None, typer.Option(help="Only this part of celery_queue, as one of several hosts. Needs REDIS_URL.")
+        Role | None,
+        typer.Option(help="Run only this part of celery_queue, as one of several hosts. Requires REDIS_URL."),
     ] = None,
 ) -> None:
     """Serve one pattern with everything it needs; one Ctrl-C stops it all."""
     pattern = PATTERNS.get(name)
     if pattern is None:
-        raise give_up(f"There is no pattern {name!r}. There are: {', '.join(PATTERNS)}.")
+        raise give_up(f"Unknown pattern {name!r}. Choose from: {', '.join(PATTERNS)}.")
     if role is Role.WORKER and workers > 1:
-        raise give_up("--workers is about web processes. KIT_WORKERS says how many tasks a worker does at once.")
+        raise give_up(
+            "--workers sets the number of web processes. KIT_WORKERS sets how many tasks a worker runs at once."
+        )
     try:
         settings = load_settings()
         interrupts_end_it()
@@ -101,9 +108,9 @@ def serve(
 
 
 def submit(
-    prompt: Annotated[str, typer.Argument(help="What the agent is asked to do.")],
-    url: Annotated[str, typer.Option(help="Where the server is.")] = "http://127.0.0.1:8000",
-    webhook: Annotated[bool, typer.Option("--webhook", help="Start a receiver, and wait for the callback.")] = False,
+    prompt: Annotated[str, typer.Argument(help="The task for the agent.")],
+    url: Annotated[str, typer.Option(help="The URL of the server.")] = "http://127.0.0.1:8000",
+    webhook: Annotated[bool, typer.Option("--webhook", help="Start a receiver and wait for the callback.")] = False,
     secret: Annotated[
         str | None,
         typer.Option(envvar="KIT_WEBHOOK_SECRET", help="With --webhook: the server's signing key."),
@@ -112,7 +119,7 @@ def submit(
 ) -> None:
     """Submit a prompt, watch its progress, and print the result.
 
-    Exits 1 when the task failed or was cancelled, 2 when its outcome is not known.
+    Exits with 1 if the task failed or was cancelled, 2 if its outcome is unknown.
     """
     if webhook and not secret:
         raise give_up("--webhook needs the server's signing key: --secret whsec_… (`kit serve webhook` prints it).")
@@ -124,7 +131,7 @@ def submit(
     except SubmitFailed as error:
         raise give_up(error) from None
     except UnicodeEncodeError:
-        raise give_up("The prompt is not UTF-8 text.") from None
+        raise give_up("The prompt is not valid UTF-8.") from None
     except KeyboardInterrupt:
         raise give_up("Interrupted; the task was cancelled.", 130) from None
     typer.echo(result)
@@ -161,12 +168,15 @@ def _tell_what_runs(served: Running, settings: Settings, env: dict[str, str]) ->
     if pattern.learns_by is LearnsBy.CALLBACK:
         command += called_back
     elif pattern.can_call_back:
-        out.print(f"  {'callbacks':<13} for who names a callback_url:{called_back}", style="dim", soft_wrap=True)
+        out.print(
+            f"  {'callbacks':<13} for clients that send a callback_url:{called_back}", style="dim", soft_wrap=True
+        )
     if pattern.can_call_back and not settings.webhook_allow_private:
         out.print(
-            "  Callbacks to this machine are refused. To try them here, stop it and start it again with\n"
+            "  Callbacks to this machine are refused. To try them here, restart with\n"
             f"  KIT_WEBHOOK_ALLOW_PRIVATE=1 kit serve {pattern.name}",
             style="yellow",
+            soft_wrap=True,
         )
     out.print(f"Try it in another terminal:\n  {escape(command)}", soft_wrap=True)
     out.print("Ctrl-C stops everything.")
@@ -189,7 +199,7 @@ def _tell_what_part_runs(part: Part) -> None:
         out.print(f"  {'messages':<13} KIT_BROKER_URL", style="dim")
     if part.missing:
         out.print(
-            f"  {escape(part.missing.partition(' Start one')[0])} With the same REDIS_URL, here or on another host:\n"
+            f"  {escape(part.missing.partition(' Start one')[0])} Start one with the same REDIS_URL, on any host:\n"
             f"  kit serve {part.pattern.name} --role worker",
             style="yellow",
             soft_wrap=True,

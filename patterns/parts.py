@@ -1,6 +1,6 @@
 """The parts of a pattern apart, as several hosts run them: web processes here, workers there, one Redis for all.
 
-Unlike `serving.running`, neither part starts a Redis: a private one would be nobody else's.
+Unlike `serving.running`, neither part starts a Redis: the other could not reach a private one.
 """
 
 import os
@@ -93,7 +93,7 @@ def running_web(
             missing = None if health.status_code == 200 else str(health.json()["detail"])
             return True
 
-        wait_until_up(answers, family, lambda: "The web server does not answer.")
+        wait_until_up(answers, family, lambda: "The web server does not respond.")
         try:
             yield Part(pattern, Role.WEB, family, url, missing)
         finally:
@@ -123,7 +123,7 @@ def running_worker(
                 return False
             return any(name.startswith(f"{unique}@") for name in names)
 
-        wait_until_up(is_heard_of, family, lambda: "The worker does not tell that it lives. Does it reach its broker?")
+        wait_until_up(is_heard_of, family, lambda: "No heartbeat from the worker. Can it reach its broker?")
         try:
             yield Part(pattern, Role.WORKER, family)
         finally:
@@ -134,14 +134,14 @@ def _shared(pattern: Pattern, role: Role, env: Mapping[str, str] | None) -> dict
     """The environment of a part that shares a Redis, and perhaps another broker, with the others."""
     if not pattern.processes:
         raise CannotServe(
-            f"{pattern.name} does all of its work in the web process, so there is no part to start apart. "
-            "Leave --role out, or serve celery_queue."
+            f"{pattern.name} runs its tasks in the web process, so it has no separate parts. "
+            "Leave out --role, or serve celery_queue."
         )
     environment = {**os.environ, **(env or {})}
     if not environment.get("REDIS_URL"):
         raise CannotServe(
-            f"--role {role} needs REDIS_URL: the parts meet in one Redis, and a private one would be nobody else's. "
-            "Start a Redis that all hosts reach, and set REDIS_URL=redis://HOST:6379/0 for each part."
+            f"--role {role} requires REDIS_URL: web processes and workers share one Redis. "
+            "Start a Redis that every host can reach, and set REDIS_URL=redis://HOST:6379/0 for each part."
         )
     check_redis(environment["REDIS_URL"])
     if environment.get("KIT_BROKER_URL"):

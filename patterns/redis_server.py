@@ -89,7 +89,7 @@ def check_redis(url: str) -> None:
             client.ping()
     except (redis.RedisError, ValueError, OSError) as error:
         raise ProcessFailed(
-            f"REDIS_URL is set, and no Redis answers there: {str(error).rstrip('.')}. "
+            f"Cannot use the Redis at REDIS_URL: {str(error).rstrip('.')}. "
             "Start it, or unset REDIS_URL to get a private one."
         ) from error
 
@@ -103,8 +103,8 @@ def check_broker(url: str) -> None:
             socket.create_connection((host, port), timeout=2).close()
     except (OSError, ValueError) as error:
         raise ProcessFailed(
-            f"KIT_BROKER_URL is set, and nobody answers there: {error}. Start that broker, or unset KIT_BROKER_URL to "
-            "send the messages through REDIS_URL."
+            f"Cannot connect to the broker at KIT_BROKER_URL: {error}. Start it, or unset KIT_BROKER_URL to send the "
+            "messages through REDIS_URL."
         ) from error
 
 

@@ -85,11 +85,11 @@ def supervise(family: Family, tell: Callable[[str], None]) -> None:
             if child.exit_code is None:
                 continue
             if len(deaths) == _MOST_DEATHS and time.monotonic() - deaths[0] < _DEATHS_WITHIN_SECONDS:
-                raise ProcessFailed(f"The {child.name} {child.how_it_ended}, the fifth end within a minute.")
+                raise ProcessFailed(f"The {child.name} {child.how_it_ended}, its fifth exit within a minute.")
             deaths.append(time.monotonic())
             ended, how = child.pid, child.how_it_ended
             child.start()
-            tell(f"The {child.name} (process {ended}) {how}. Started again as process {child.pid}.")
+            tell(f"The {child.name} (process {ended}) {how}. Restarted as process {child.pid}.")
         time.sleep(0.2)
 
 
@@ -112,8 +112,8 @@ def running(
     """
     if web_processes > 1 and not pattern.scales_out:
         raise CannotServe(
-            f"{pattern.name} keeps its task records in the web process, so with {web_processes} of them a client "
-            f"would ask one for a task that another has. Use one, or celery_queue."
+            f"{pattern.name} keeps its task records in the web process: with {web_processes} of them, a status "
+            f"request could reach one that does not know the task. Use --workers 1, or serve celery_queue."
         )
     settings = load_settings()
     environment = {**os.environ, **(env or {})}
@@ -179,7 +179,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
-        reason = str(said).partition(" (while")[0].rstrip(".")  # what follows repeats the address
+        # What follows the reason repeats the address.
+        reason = str(said).removeprefix("bind(): ").partition(" (while")[0].rstrip(".")
         option = "--port" if isinstance(error, OverflowError) or error.errno in _ABOUT_THE_PORT else "--host"
         raise CannotServe(f"Cannot listen on {host}:{port}: {reason}. Choose another with {option}.") from error
     listener.set_inheritable(True)
@@ -222,5 +223,5 @@ def wait_until_up(is_up: Callable[[], bool], family: Family, what_is_wrong: Call
 def _why_it_ended(child: Child, log: Path | None) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log else []
     said = [line.rpartition("kit: ")[2] for line in lines if "kit: " in line]  # some print a table after it
-    last = said[-1] if said else lines[-1] if lines else "it has said why"
+    last = said[-1] if said else lines[-1] if lines else "its output is above"
     return f"The {child.name} {child.how_it_ended} before it was ready: {last}"

@@ -144,4 +144,6 @@ def _explain(location: tuple[int | str, ...], message: str, given: object) -> st
     variable = environment_variable(str(location[0]).lower()) if location else "a setting"
     if variable in {"REDIS_URL", "KIT_BROKER_URL", "KIT_WEBHOOK_SECRET"}:
         given = "…"  # it may hold a password
-    return f"{variable}={given}: {message.removeprefix('Value error, ').lower()}"
+    return (
+        f"{variable}={given}: {message.removeprefix('Value error, ').removeprefix('Input ').partition(', unable')[0]}"
+    )

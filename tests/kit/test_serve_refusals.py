@@ -112,8 +112,7 @@ def test_a_redis_that_does_not_answer_is_named(kit: Kit) -> None:
         outcome = kit("serve", "celery_queue", "--port", "0", REDIS_URL=url)
 
     assert outcome.code == 2
-    assert "REDIS_URL" in outcome.line
-    assert "no Redis answers there" in outcome.line
+    assert "Cannot use the Redis at REDIS_URL" in outcome.line
     assert ".." not in outcome.line
 
 
@@ -125,6 +124,5 @@ def test_a_broker_that_does_not_answer_is_named_and_its_password_is_not_shown(ki
         outcome = kit("serve", "celery_queue", "--port", "0", KIT_BROKER_URL=url)
 
     assert outcome.code == 2
-    assert "KIT_BROKER_URL" in outcome.line
-    assert "nobody answers there" in outcome.line
+    assert "Cannot connect to the broker at KIT_BROKER_URL" in outcome.line
     assert "hunter2" not in outcome.line

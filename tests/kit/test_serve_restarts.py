@@ -15,7 +15,7 @@ from tests.waiting import eventually
 def _kill(served: ServeProcess, name: str, pid: int) -> int:
     """Kill a child, and give the process that it is started again as."""
     os.kill(pid, signal.SIGKILL)
-    said = served.until_said(rf"The {name} \(process {pid}\) was ended by SIGKILL. Started again as process (\d+)\.")
+    said = served.until_said(rf"The {name} \(process {pid}\) was ended by SIGKILL. Restarted as process (\d+)\.")
     return int(said[1])
 
 
@@ -44,7 +44,9 @@ def test_what_dies_again_and_again_is_given_up() -> None:
         web = family.start("web server", ["/bin/sh", "-c", "exit 3"], os.environ)
         served = Running(IN_MEMORY_QUEUE, "http://127.0.0.1:9", None, None, [], [web], family)
 
-        with pytest.raises(ProcessFailed, match="The web server ended with exit code 3, the fifth end within a minute"):
+        with pytest.raises(
+            ProcessFailed, match="The web server ended with exit code 3, its fifth exit within a minute"
+        ):
             served.supervise(said.append)
 
     assert len(said) == 4

@@ -66,7 +66,7 @@ def test_the_web_part_is_up_alone_and_workers_come_die_and_go_beside_it(
 
         ended = second.pid("worker")
         os.kill(ended, signal.SIGKILL)
-        second.until_said(rf"The worker \(process {ended}\) was ended by SIGKILL. Started again as process \d+\.")
+        second.until_said(rf"The worker \(process {ended}\) was ended by SIGKILL. Restarted as process \d+\.")
         task_id = web.submit("after")
         eventually(lambda: web.status(task_id), lambda status: status == "completed")
 
@@ -85,7 +85,7 @@ def test_a_pattern_without_parts_has_no_role(kit: Kit, name: str, role: str) -> 
     outcome = kit("serve", name, "--port", "0", "--role", role, REDIS_URL="redis://127.0.0.1:1/0")
 
     assert outcome.code == 2
-    assert f"{name} does all of its work in the web process" in outcome.line
+    assert f"{name} runs its tasks in the web process" in outcome.line
     assert "celery_queue" in outcome.line
 
 
@@ -94,8 +94,8 @@ def test_a_part_needs_a_redis_that_the_others_have_too(kit: Kit, role: str) -> N
     outcome = kit("serve", "celery_queue", "--role", role)
 
     assert outcome.code == 2
-    assert f"--role {role} needs REDIS_URL" in outcome.line
-    assert "a private one would be nobody else's" in outcome.line
+    assert f"--role {role} requires REDIS_URL" in outcome.line
+    assert "share one Redis" in outcome.line
     assert "REDIS_URL=redis://HOST" in outcome.line
 
 
@@ -122,7 +122,7 @@ def test_a_redis_that_is_not_there_is_named(kit: Kit, role: str) -> None:
         outcome = kit("serve", "celery_queue", "--role", role, "--port", "0", REDIS_URL=url)
 
     assert outcome.code == 2
-    assert "no Redis answers there" in outcome.line
+    assert "Cannot use the Redis at REDIS_URL" in outcome.line
 
 
 def test_an_agent_that_a_worker_cannot_load_is_named(kit: Kit, redis_url: str) -> None:
