@@ -87,16 +87,19 @@ def serve(
         raise give_up(
             "--workers sets the number of web processes. KIT_WORKERS sets how many tasks a worker runs at once."
         )
+    is_up = False
     try:
         settings = load_settings()
         interrupts_end_it()
         if role:
             with _running_part(pattern, role, host, port, workers) as part:
+                is_up = True
                 _tell_what_part_runs(part)
                 _supervise(part, settings)
         else:
             env = _webhook_secret(pattern, settings)
             with running(pattern, host=host, port=port, web_processes=workers, env=env) as served:
+                is_up = True
                 _tell_what_runs(served, settings, env)
                 _supervise(served, settings)
     except NotConfigured:
@@ -105,6 +108,7 @@ def serve(
         raise give_up(error) from None
     except KeyboardInterrupt:
         _say_last("Stopped.")
+        raise typer.Exit(0 if is_up else 130) from None
 
 
 def submit(

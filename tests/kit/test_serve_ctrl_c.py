@@ -151,6 +151,22 @@ def test_a_second_ctrl_c_stops_a_web_process_now(tmp_path: Path, settings: dict[
         kit.until_all_gone()
 
 
+@pytest.mark.parametrize("name", ["celery_queue", "in_memory_queue"])
+def test_ctrl_c_during_the_start_leaves_nothing(name: str, tmp_path: Path, settings: dict[str, str]) -> None:
+    del settings["REDIS_URL"]
+    loading = "import pathlib, time\npathlib.Path(__file__).with_name('loading').touch()\ntime.sleep(600)\n"
+    (tmp_path / "slow.py").write_text(loading)
+    kit = served(tmp_path / "kit", {**settings, "KIT_AGENT": "slow:agent", "PYTHONPATH": f"{tmp_path}"}, name)
+    eventually((tmp_path / "loading").exists, bool)
+
+    kit.ctrl_c()
+
+    assert kit.until_exit() == 130
+    assert "".join(kit.out).replace("^C", "").split() == ["Stopped."]
+    kit.until_all_gone()
+    assert kit.end() == []
+
+
 def test_a_closed_terminal_stops_everything(tmp_path: Path, settings: dict[str, str]) -> None:
     del settings["REDIS_URL"]
     with served(tmp_path / "kit", settings) as kit:
