@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from patterns import IN_MEMORY_QUEUE, PATTERNS
 from tests.receiving import Callbacks
 from tests.serving import Served, Servers
+
+_HERE = Path(__file__).parent
 
 Starting = Mapping[str, Future[Served]]
 
@@ -18,6 +21,13 @@ _NARROW = {
     # It takes twenty connections.
     "crowded": {"KIT_MAX_CONNECTIONS": "20"},
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Attacks belong to the thorough run."""
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(scope="package")

@@ -117,6 +117,7 @@ def test_a_callback_that_comes_twice_and_one_that_is_forged_are_noticed(tmp_path
     assert loaded.callbacks == {"taken": 13, "repeated": 4, "refused": 3}
 
 
+@pytest.mark.thorough
 def test_a_server_that_is_not_healthy_is_not_loaded_and_the_log_says_why(tmp_path: Path) -> None:
     with serving(Behaviour(healthy=False)) as server, pytest.raises(ProcessFailed, match="exit code 1: GET /health"):
         load(server, tmp_path, rate=20, duration=1)

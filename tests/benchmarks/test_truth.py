@@ -19,6 +19,8 @@ from tests.benchmarks.made_up import record
 #: What the load process and loopback add to an answer of half a second is far less than two percent of it.
 _TYPICAL_SECONDS = 0.5
 
+pytestmark = pytest.mark.thorough
+
 
 def found(loaded: Loaded, rate: float) -> Findings:
     """What a report would say of this trial."""

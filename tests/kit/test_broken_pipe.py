@@ -13,25 +13,26 @@ from tests.waiting import eventually
 BENCH = ["bench", "--quick", "--patterns", "background_tasks", "--duration", "0.5", "--out", "run", "--json"]
 
 
+USUAL = [["--help"], ["check", "1"], ["serve", "in_memory_queue", "--port", "0"]]
+OTHERS = [
+    [],
+    ["list"],
+    ["check", "--all"],
+    ["watch"],
+    ["hint"],
+    ["solution", "1", "--anyway"],
+    ["explain"],
+    ["explain", "SUBMIT_BLOCKS"],
+    ["doctor"],
+    ["patterns"],
+    ["patterns", "--json"],
+    BENCH,
+]
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [
-        [],
-        ["--help"],
-        ["list"],
-        ["check", "1"],
-        ["check", "--all"],
-        ["watch"],
-        ["hint"],
-        ["solution", "1", "--anyway"],
-        ["explain"],
-        ["explain", "SUBMIT_BLOCKS"],
-        ["doctor"],
-        ["patterns"],
-        ["patterns", "--json"],
-        ["serve", "in_memory_queue", "--port", "0"],
-        pytest.param(BENCH, marks=pytest.mark.thorough),
-    ],
+    [*USUAL, *(pytest.param(one, marks=pytest.mark.thorough) for one in OTHERS)],
     ids=lambda arguments: " ".join(arguments[:2]),
 )
 def test_it_ends_quietly(arguments: list[str], mark: str, mine: Path) -> None:

@@ -101,6 +101,7 @@ def test_a_second_ctrl_c_stops_now_and_the_next_worker_does_the_task(tmp_path: P
         assert kit.until_exit() == 0
 
 
+@pytest.mark.thorough
 def test_a_worker_part_gives_back_what_outlasts_the_grace_period(tmp_path: Path, settings: dict[str, str]) -> None:
     settings["KIT_GRACE_SECONDS"] = "0.5"
     with served(tmp_path / "web", settings, "celery_queue", "--role", "web") as web:
@@ -167,6 +168,7 @@ def test_ctrl_c_during_the_start_leaves_nothing(name: str, tmp_path: Path, setti
     assert kit.end() == []
 
 
+@pytest.mark.thorough
 def test_a_closed_terminal_stops_everything(tmp_path: Path, settings: dict[str, str]) -> None:
     del settings["REDIS_URL"]
     with served(tmp_path / "kit", settings) as kit:

@@ -11,8 +11,9 @@ from tests.mistakes.mistake import ROOT, mistakes, right_too
 from tests.mistakes.runner import Ran, run
 from tests.pools import processes
 
-#: The whole course: each check of these is made. Of a mistake only the checks up to the first failure are.
+#: Each check of these is made. Of a mistake only the checks up to the first failure are.
 STUB, SOLUTION = "stub", "solution"
+_AT_ONCE = 3
 
 
 class Runs:
@@ -42,10 +43,15 @@ class Runs:
         whole = [path for name, path in _COURSE.items() if name in asked]
         whole += [one.make(self._folder) for one in right_too() if one.exercise == exercise and one.name in asked]
         wrong = [one.make(self._folder) for one in mistakes() if one.exercise == exercise and one.name in asked]
-        if whole:
-            yield self._pool.apply(run, [exercise, whole])
-        if wrong:
-            yield self._pool.apply(run, [exercise, wrong], {"first_failure": True})
+        # Most of it is waiting, so each process of the pool takes a share.
+        parts = [(whole, False), *((wrong[first::_AT_ONCE], True) for first in range(_AT_ONCE))]
+        running = [
+            self._pool.apply_async(run, [exercise, targets], {"first_failure": first_failure})
+            for targets, first_failure in parts
+            if targets
+        ]
+        for one in running:
+            yield one.get()
 
 
 _COURSE = {STUB: ROOT / "exercises", SOLUTION: ROOT / "solutions"}
@@ -68,7 +74,8 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         if "exercise" in parameters and "target" in parameters:
             asked.setdefault(str(parameters["exercise"]), set()).add(str(parameters["target"]))
-    with processes(1) as pool:  # a process of its own: pytest within pytest would share its plugins and its output
+    # Processes of their own: pytest within pytest would share its plugins and its output.
+    with processes(_AT_ONCE) as pool:
         yield Runs(pool, tmp_path_factory.mktemp("mistakes"), asked)
 
 

@@ -20,6 +20,8 @@ from tests.waiting import eventually
 #: Submit has this long to say that the broker is away: the contract itself.
 _SUBMIT_SECONDS = 3.0
 
+pytestmark = pytest.mark.thorough
+
 
 @dataclass(frozen=True)
 class Away:

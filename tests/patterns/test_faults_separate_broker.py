@@ -19,6 +19,8 @@ from tests.waiting import eventually
 _SUBMIT_SECONDS = 3.0
 _QUEUE_SIZE = 12
 
+pytestmark = pytest.mark.thorough
+
 
 @dataclass(frozen=True)
 class Story:

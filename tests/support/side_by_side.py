@@ -20,13 +20,15 @@ _FOLDER = re.compile(rf"tests/({'|'.join(_SHARE_SERVERS)})/")
 _STORIES = re.compile(r"tests/patterns/test_(faults_\w+|celery_agents|celery_callback)\.py")
 #: The groups that take longest, in the default or in the thorough run.
 _LONGEST = (
-    *("ex09", "faults", "contract", "abuse", "stories", "ex06", "ex04", "ex07", "ex03", "ex01", "clients"),
+    *("mistakes of clients and Celery", "mistakes of servers", "faults", "contract", "abuse", "stories", "clients"),
     *("tests/hosts/test_two_hosts.py", "tests/kit/test_check_url.py", "tests/benchmarks/test_contenders.py"),
-    *("ex05", "tests/benchmarks/test_worker_load.py", "tests/kit/test_check_ends.py", "tests/kit/test_readme.py"),
-    *("observability", "tests/benchmarks/test_load.py", "tests/benchmarks/test_growth.py"),
+    *("tests/kit/test_check_command.py", "tests/kit/test_check_ends.py", "tests/kit/test_serve_ctrl_c.py"),
+    *("observability", "tests/kit/test_patterns_readme.py", "tests/benchmarks/test_worker_load.py"),
+    *("tests/benchmarks/test_load.py", "tests/benchmarks/test_growth.py"),
 )
-#: The stub, the solution and the mistakes of one exercise are run one after the other.
-_EXERCISE = re.compile(r"tests/mistakes/.*\[(ex\d\d)")
+#: A process that has imported what an exercise needs runs others too: half of them are enough to keep it busy.
+_EXERCISE = re.compile(r"tests/mistakes/.*\[ex(\d\d)")
+_HALF = ("04", "06", "09")
 
 
 def processes(config: pytest.Config) -> int:
@@ -44,7 +46,7 @@ def group(nodeid: str) -> str:
     if _STORIES.match(nodeid):
         return "stories"
     if found := _EXERCISE.match(nodeid):
-        return found[1]
+        return "mistakes of clients and Celery" if found[1] in _HALF else "mistakes of servers"
     return nodeid.partition("::")[0]
 
 
