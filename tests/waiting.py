@@ -10,14 +10,17 @@ T = TypeVar("T")
 
 #: What works takes far less. A test that waits this long has found something broken.
 PATIENCE_SECONDS = 30.0
+#: Looking is often a request: what takes long is looked at less often, so that the others get on.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.1
 
 
 def eventually(look: Callable[[], T], is_it: Callable[[T], bool], within: float = PATIENCE_SECONDS) -> T:
     """Look again and again until `is_it` says yes, and give what was seen. Fails after `within` seconds."""
-    deadline = time.monotonic() + within
+    deadline, pause = time.monotonic() + within, _FIRST_PAUSE_SECONDS
     while not is_it(seen := look()):
         assert time.monotonic() < deadline, f"after {within:g} s it is still {seen!r}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.2 * pause, _LONGEST_PAUSE_SECONDS)
     return seen
 
 

@@ -39,10 +39,12 @@ def test_without_a_browser_one_line_says_what_was_left_out_and_how_to_get_it(tmp
     assert "that need a browser (Debian: apt install chromium)" in line
 
 
+@pytest.mark.thorough
 def test_in_ci_a_missing_browser_leaves_no_test_out(tmp_path: Path) -> None:
     assert ids(collect(BROWSER, "--thorough", ci=True, path=str(tmp_path)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("folder", ["tests/checkpoints", "tests/checkpoints/test_contract.py"])
 def test_checkpoints_without_a_url_leave_out_the_checks_that_need_one(folder: str) -> None:
     lines = collect(folder)
