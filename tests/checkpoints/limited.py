@@ -81,6 +81,17 @@ def _not_called(app: App, task: Task, body: Json) -> Wrong:
     return Wrong("FAILED_BEFORE_WORK", f"its error says: {message}" if message else "")
 
 
+def watch(app: App, task: Task, until: float) -> None:
+    """Ask for a task's status until it is finished, or until this moment (`time.monotonic()`) and a little longer.
+
+    A process that got no processor time until then runs the timers that are due before it answers the last requests.
+    """
+    while time.monotonic() < until and app.status(task, note=False)["status"] not in FINISHED:
+        time.sleep(0.01)
+    for _ in range(3):
+        app.status(task, note=False)
+
+
 def finish(app: App, task: Task, run: Run) -> None:
     """Let the agent finish a task, which must then be told as completed."""
     answer = app.finish(task, run)

@@ -24,6 +24,7 @@ from tests.checkpoints.limited import (
     serve,
     told,
     until_kept,
+    watch,
 )
 from tests.checkpoints.stage import Stage
 from tests.checkpoints.verdict import Inconclusive, Wrong
@@ -39,10 +40,7 @@ def test_an_agent_that_is_done_in_time_is_not_disturbed(stage: Stage) -> None:
     first, second = app.submit(), app.submit()
     run, other = must_begin(app, first), must_begin(app, second)
     watched = time.monotonic() + 2 * LONG / 1000  # whoever takes seconds for milliseconds has ended both by then
-    while time.monotonic() < watched and app.status(second, note=False)["status"] != "failed":
-        time.sleep(0.01)
-    for _ in range(3):  # a process that had no turn meanwhile: before it answers these, it runs the timers that are due
-        app.status(second, note=False)
+    watch(app, second, watched)
     if second.seen == "failed":
         raise ended_too_soon(app, second)
     finish(app, first, run)
@@ -145,9 +143,7 @@ def _has_its_full_time(app: App, timeout: float) -> bool:
     run = begins(app, waiting, timeout + app.patience)
     if run is None and waiting.seen == "pending":
         raise Wrong("WORKER_STUCK", f"GET /agent/status/{waiting.task_id} → pending")
-    watched = time.monotonic() + 0.06
-    while time.monotonic() < watched and app.status(waiting, note=False)["status"] == "running":
-        time.sleep(0.01)
+    watch(app, waiting, time.monotonic() + 0.06)
     if run and waiting.seen == "running":
         answer = app.finish(waiting, run)
         app.status(waiting, note=False)
