@@ -67,7 +67,7 @@ def test_every_module_that_is_run_exists() -> None:
 
 def test_every_other_command_is_one_that_is_known() -> None:
     known = (
-        *("cd ", "curl ", "export ", "python3 -m pip install --target .uv uv && .uv/bin/uv run "),
+        *("cd ", "curl ", "export ", "python3 -m pip install -U --target .uv uv && .uv/bin/uv run "),
         *("uv run celery ", "uv run kit ", "uv run locust -f benchmarks/locustfile.py ", "uv run uvicorn "),
         "uv run python -m benchmarks.",
     )

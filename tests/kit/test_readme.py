@@ -10,7 +10,7 @@ from pathlib import Path
 from patterns import PATTERNS
 from tests.kit.documents import OF_PATTERNS, README, ROOT, as_here, run, serve
 
-SETUP = "python3 -m pip install --target .uv uv && "
+SETUP = "python3 -m pip install -U --target .uv uv && "
 
 
 def test_it_is_150_lines_at_most() -> None:
