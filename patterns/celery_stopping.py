@@ -16,6 +16,8 @@ from celery import signals
 from celery.worker import state
 
 _LOOK_EVERY_SECONDS = 0.05
+#: An event loop that does nothing for so long is stuck in a call: the broker does not answer it.
+_STUCK_SECONDS = 2.0
 
 
 def stop_within(grace_seconds: float) -> None:
@@ -42,6 +44,7 @@ class _Stop:
         self._grace_seconds = grace_seconds
         self._thread = threading.Thread(target=self._run, name="stop", daemon=True)
         self._time_is_up = threading.Event()
+        self._cold = threading.Event()
 
     def on_signal(self, *_: object) -> None:
         if self._thread.ident is None:
@@ -52,7 +55,15 @@ class _Stop:
     def _run(self) -> None:
         self._consumer.hub.call_soon(self._wait_for_tasks)
         self._time_is_up.wait(self._grace_seconds)
-        os.kill(os.getpid(), signal.SIGQUIT)  # the cold shutdown
+        self._consumer.hub.call_soon(self._shut_down_cold)
+        if not self._cold.wait(_STUCK_SECONDS):
+            os.kill(os.getpid(), signal.SIGQUIT)
+
+    def _shut_down_cold(self) -> None:
+        """In the event loop, and as its last step: the next one would ask the pool, which is gone by then."""
+        self._cold.set()
+        signal.raise_signal(signal.SIGQUIT)
+        state.maybe_shutdown()
 
     def _wait_for_tasks(self) -> None:
         """In the event loop: take no more messages, and look whether tasks still run."""
