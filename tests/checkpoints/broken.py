@@ -81,7 +81,7 @@ _MEANINGS = {
         "a function is called with other arguments than it takes. Who hands it over hands its arguments over, too.",
         "compare its `def` with the call, or with what follows its name in `add_task(…)` or `delay(…)`.",
     ),
-    re.compile(r"AttributeError: module .* has no attribute 'app'$"): (
+    re.compile(r"AttributeError: module .* has no attribute 'app'(\. Did you mean: .*)?$"): (
         "the module has no `app`: it has another name there, or the file is empty.",
         "keep the stub's name: `app = FastAPI(…)`.",
     ),

@@ -107,6 +107,7 @@ def steady(text: str) -> str:
     text = re.sub(r"\b(within|after|at least|deadline of|a pause was) \d+(\.\d+)? s\b", r"\1 … s", text)
     text = re.sub(r"'pid': \d+, 'hostname': 'celery@[^']*'", "'pid': ……, 'hostname': '……'", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:……", text)
+    text = re.sub(r"\. Did you mean: '\w+'\?", "", text)  # Python 3.12 and later suggest names
     text = re.sub(r"answer [0-9a-f]{6}", "answer ……", text)
     text = re.sub(r"vendor [0-9a-f]{4}", "vendor ……", text)
     told, more, after = text.partition("\n  More ")
