@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from patterns import IN_MEMORY_QUEUE, WEBHOOK
+from patterns.processes import Family
+from patterns.redis_server import start_redis
 from patterns.settings import new_webhook_secret
 from tests.kit.command import KIT, Kit
 from tests.kit.marked import running
@@ -39,6 +41,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Starts patterns as real processes, and stops them after the last test."""
     with Servers(tmp_path_factory.mktemp("kit"), "http://127.0.0.1:9/each-test-names-its-own") as servers:
         yield servers
+
+
+@pytest.fixture(scope="package")
+def redis_url() -> Iterator[str]:
+    """A Redis that outlives what is served, and in which its parts meet. Each test has keys of its own."""
+    with Family() as family:
+        yield start_redis(family).url
 
 
 @pytest.fixture(scope="package")

@@ -40,7 +40,9 @@ def test_the_picture_names_the_five_and_describes_itself() -> None:
     picture = ET.parse(ROOT / "patterns/shape.svg").getroot()  # noqa: S314 it is our own
     svg = "{http://www.w3.org/2000/svg}"
     shown = " ".join("".join(text.itertext()) for text in picture.iter(f"{svg}text"))
-    described = "".join(picture.find(f"{svg}desc").itertext())  # type: ignore[union-attr]
+    description = picture.find(f"{svg}desc")
+    assert description is not None
+    described = "".join(description.itertext())
     assert [name for name in PATTERNS if name not in shown or name not in described] == []
     assert picture.find(f"{svg}title") is not None
 

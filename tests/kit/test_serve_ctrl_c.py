@@ -1,13 +1,10 @@
 """Ctrl-C in the terminal of `kit serve`: it ends with the running tasks, and says so in its own words only."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from patterns import PATTERNS
-from patterns.processes import Family
-from patterns.redis_server import start_redis
 from tests.kit.command import KIT
 from tests.kit.terminal import TerminalServe
 from tests.waiting import PATIENCE_SECONDS, eventually
@@ -16,13 +13,6 @@ IN_PROCESS = [name for name, pattern in PATTERNS.items() if not pattern.processe
 #: Much longer than a test waits for anything: what ends in time has not waited for it.
 LONG = f"{20 * PATIENCE_SECONDS:g}"
 STOPPING = f"Stopping: waiting up to {LONG} s for running tasks. Press Ctrl-C again to stop now."
-
-
-@pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
-    """A Redis that outlives what is served."""
-    with Family() as family:
-        yield start_redis(family).url
 
 
 @pytest.fixture

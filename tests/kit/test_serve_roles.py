@@ -3,28 +3,18 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from patterns import PATTERNS
-from patterns.processes import Family
-from patterns.redis_server import start_redis
 from tests.kit.command import KIT, Kit
 from tests.kit.serve_process import ServeProcess
 from tests.serving import QUICK_AGENT
 from tests.waiting import eventually
 
 WITHOUT_PARTS = [name for name, pattern in PATTERNS.items() if not pattern.processes]
-
-
-@pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
-    """The Redis in which the parts meet."""
-    with Family() as family:
-        yield start_redis(family).url
 
 
 @pytest.fixture
