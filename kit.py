@@ -19,7 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # ruff: noqa: E402 every import comes after that
-from patterns.compiled import keep_compiled
+from patterns.serving.compiled import keep_compiled
 
 keep_compiled()  # what is imported from here on
 
@@ -48,7 +48,7 @@ _HOMES = {
         *("solution", "reset", "update", "doctor"),
     ],
     "benchmarks.commands": ["bench"],
-    "patterns.commands": ["patterns", "serve", "submit"],
+    "patterns.cli.commands": ["patterns", "serve", "submit"],
 }
 
 

@@ -15,17 +15,17 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from benchmarks.entrants import Entrant, NoSuchPattern, chosen, combinations, entrant
-from benchmarks.finding import ContenderError, find_contenders
-from benchmarks.plan import PlanError, plan
-from benchmarks.progress import Steps, watching
-from benchmarks.run_record import Mode, RunError, RunFolder
-from benchmarks.samples import SamplesError
-from benchmarks.wanted import Wanted
-from benchmarks.workload import Doing, Length
+from benchmarks.plan.contenders import Entrant, NoSuchPattern, chosen, combinations, entrant
+from benchmarks.plan.registry import ContenderError, find_contenders
+from benchmarks.plan.request import Wanted
+from benchmarks.plan.schedule import PlanError, plan
+from benchmarks.plan.workload import Doing, Length
+from benchmarks.records.run import Mode, RunError, RunFolder
+from benchmarks.records.samples import SamplesError
+from benchmarks.report.progress import Steps, watching
 from patterns import PATTERNS
-from patterns.interrupts import interrupts_end_it
-from patterns.terminal import give_up
+from patterns.cli.terminal import give_up
+from patterns.serving.interrupts import interrupts_end_it
 
 if TYPE_CHECKING:
     from benchmarks.run import Ended
@@ -40,7 +40,7 @@ class _Bench(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name != "growth":
             return super().get_command(ctx, cmd_name)
-        from benchmarks.growth.command import growth
+        from benchmarks.scale.growth.command import growth
 
         alone = typer.Typer(add_completion=False)
         alone.command("growth")(growth)
@@ -112,7 +112,7 @@ def bench(
         wanted = Wanted(entrants, planned, folder, locust_workers, measure, faults)
         ended = _run(wanted, steps)
     if ended.findings:
-        from benchmarks.telling import show
+        from benchmarks.report.output import show
 
         show(ended.findings, folder, as_json=as_json, full=full)
     if ended.problem:
@@ -129,7 +129,7 @@ def report(
     with _one_line_if_it_cannot():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Making the report of {run}")
-            from benchmarks.telling import make_report, show, show_growth
+            from benchmarks.report.output import make_report, show, show_growth
 
             found = make_report(RunFolder(run))
         if found:
@@ -152,7 +152,7 @@ def compare(
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Comparing {before} with {after}")
             from benchmarks.analysis.compare import compare as compare_runs
-            from benchmarks.telling import show_changes
+            from benchmarks.report.output import show_changes
 
             found = compare_runs(RunFolder(before), RunFolder(after), bound / 100)
         if not found.changes:
@@ -181,7 +181,7 @@ def _folder(out: Path | None) -> RunFolder:
 
 def _elsewhere(url: str, steps: Steps) -> list[Entrant]:
     steps.at(0, f"Asking {url} which pattern it serves")
-    from benchmarks.served_elsewhere import served_at
+    from benchmarks.plan.external_server import served_at
 
     return [served_at(url.rstrip("/"))]
 

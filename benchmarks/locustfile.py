@@ -28,13 +28,13 @@ from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
-from benchmarks.load.distributed import Master, RowSender, WorkerLost
-from benchmarks.load.http import Session
-from benchmarks.load.options import add_options
-from benchmarks.load.reports import write_report
-from benchmarks.load.rows import RowFiles, Rows
-from benchmarks.load.served import CannotLoad, served_pattern
-from benchmarks.load.trial import Trial
+from benchmarks.load.process.distributed import Master, RowSender, WorkerLost
+from benchmarks.load.process.http import Session
+from benchmarks.load.process.options import add_options
+from benchmarks.load.process.reports import write_report
+from benchmarks.load.process.rows import RowFiles, Rows
+from benchmarks.load.process.served import CannotLoad, served_pattern
+from benchmarks.load.process.trial import Trial
 
 logger = logging.getLogger("kit")
 

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.comparison import Comparison, Moment
-from benchmarks.conformance import NotConforming, admit
-from benchmarks.entrants import contenders, null
 from benchmarks.faults.cells import Faults
-from benchmarks.faults.record import Cell, read_cells
 from benchmarks.faults.run import break_all, has_rabbitmq, subjects
-from benchmarks.machine import kit_revision, kit_version, libraries_of, library_versions, machine
-from benchmarks.progress import Steps
-from benchmarks.run_record import RunError, RunRecord
-from benchmarks.samples import SamplesError, pack
-from benchmarks.telling import make_report
-from benchmarks.wanted import Wanted
+from benchmarks.load.machine import kit_revision, kit_version, libraries_of, library_versions, machine
+from benchmarks.load.trials import Comparison, Moment
+from benchmarks.plan.conformance import NotConforming, admit
+from benchmarks.plan.contenders import contenders, null
+from benchmarks.plan.request import Wanted
+from benchmarks.records.faults import Cell, read_cells
+from benchmarks.records.run import RunError, RunRecord
+from benchmarks.records.samples import SamplesError, pack
+from benchmarks.report.output import make_report
+from benchmarks.report.progress import Steps
 from patterns import CELERY_QUEUE
-from patterns.processes import ProcessFailed
-from patterns.serving import CannotServe
-from patterns.settings import SettingsError
+from patterns.contract.settings import SettingsError
+from patterns.serving.processes import ProcessFailed
+from patterns.serving.running import CannotServe
 
 CANNOT = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints.outcome import Outcome
-from tests.checkpoints.processes import ForkServer
+from tests.checkpoints.engine.outcome import Outcome
+from tests.checkpoints.engine.processes import ForkServer
 
 CHECKPOINTS = Path(__file__).parents[1] / "tests" / "checkpoints"
 

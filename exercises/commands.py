@@ -15,8 +15,8 @@ from exercises.diagnoses import codes, diagnosis
 from exercises.head_start import fork_server
 from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, say_where, tell
 from exercises.workspace import Update, Workspace, WorkspaceError
-from patterns.interrupts import interrupts_end_it
-from patterns.terminal import give_up
+from patterns.cli.terminal import give_up
+from patterns.serving.interrupts import interrupts_end_it
 
 app = typer.Typer(add_completion=False)
 

@@ -14,9 +14,9 @@ import typer
 from exercises.checking import run_checkpoints
 from exercises.course import SOLUTIONS, course
 from exercises.workspace import NoneHere, Workspace, WorkspaceError
-from patterns.processes import Family, ProcessFailed
-from patterns.redis_server import start_redis
-from tests.checkpoints.outcome import Verdict
+from patterns.serving.processes import Family, ProcessFailed
+from patterns.serving.redis_server import start_redis
+from tests.checkpoints.engine.outcome import Verdict
 
 _PACKAGES = ("fastapi", "uvicorn", "pydantic", "celery", "kombu", "redis", "httpx", "standardwebhooks", "pytest")
 

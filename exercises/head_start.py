@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exercises.course import NoSuchExercise, course, exercise
 from exercises.workspace import Workspace, WorkspaceError
-from tests.checkpoints.processes import ForkServer
+from tests.checkpoints.engine.processes import ForkServer
 
 _begun: list[ForkServer] = []
 

@@ -16,10 +16,10 @@ from exercises.course import Exercise, NoSuchExercise
 from exercises.grading import EXIT_CODES, Result
 from exercises.home import say_where, tell, what_next
 from exercises.workspace import Workspace, WorkspaceError
-from patterns.terminal import give_up
-from tests.checkpoints.asking import who_answers_not
-from tests.checkpoints.outcome import Outcome, Verdict
-from tests.checkpoints.processes import ForkServer
+from patterns.cli.terminal import give_up
+from tests.checkpoints.engine.asking import who_answers_not
+from tests.checkpoints.engine.outcome import Outcome, Verdict
+from tests.checkpoints.engine.processes import ForkServer
 
 #: The checkpoint of the whole wire contract, for a server by its URL: what is answered at once comes first.
 CONTRACT = ["contract", "contract_outcome", "contract_more"]

@@ -17,12 +17,13 @@ from contextlib import asynccontextmanager
 from fastapi import BackgroundTasks, FastAPI, Request, Response
 
 from patterns import BACKGROUND_TASKS
-from patterns.agent import load_agent, run_in_daemon_thread
-from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.agents.loading import load_agent
+from patterns.agents.running import run_in_daemon_thread
 from patterns.contract import SubmitRequest
-from patterns.execution import execute
-from patterns.settings import load_settings
-from patterns.store import MemoryStore
+from patterns.contract.settings import load_settings
+from patterns.tasks.execution import execute
+from patterns.tasks.memory_store import MemoryStore
+from patterns.web.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 
 
 def create_app() -> FastAPI:
@@ -66,6 +67,6 @@ def create_app() -> FastAPI:
 
 
 if __name__ == "__main__":
-    from patterns.commands import serve_module
+    from patterns.cli.commands import serve_module
 
     serve_module("background_tasks")

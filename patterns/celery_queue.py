@@ -38,24 +38,25 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
 from patterns import CELERY_QUEUE
-from patterns.agent import Agent, TaskEnded, load_agent, run_in_this_thread
-from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
-from patterns.batching import Batcher
-from patterns.celery_app import celery_app, redelivered_after
-from patterns.celery_brokers import CONFIRM_SECONDS, publishing
-from patterns.celery_losses import Losses, Message
-from patterns.celery_stopping import stop_within
-from patterns.celery_telling import add_telling
+from patterns.agents.loading import load_agent
+from patterns.agents.running import Agent, TaskEnded, run_in_this_thread
+from patterns.celery_support.app import celery_app, redelivered_after
+from patterns.celery_support.brokers import CONFIRM_SECONDS, publishing
+from patterns.celery_support.deliveries import add_telling
+from patterns.celery_support.lost_messages import Losses, Message
+from patterns.celery_support.stopping import stop_within
 from patterns.contract import CallbackSubmitRequest, ErrorCode, Task, WebhookTask
-from patterns.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
-from patterns.execution import describe
-from patterns.logs import set_up_logging
-from patterns.observing import working_on
-from patterns.redis_store import RedisStore
-from patterns.settings import Settings, SettingsError, load_settings
-from patterns.store import Unavailable, new_task_id
-from patterns.tracing import NO_CARRIER, tracing
-from patterns.worker_records import WorkerRecords
+from patterns.contract.settings import Settings, SettingsError, load_settings
+from patterns.observability.lifecycle import working_on
+from patterns.observability.logs import set_up_logging
+from patterns.observability.tracing import NO_CARRIER, tracing
+from patterns.redis_store.batching import Batcher
+from patterns.redis_store.store import RedisStore
+from patterns.redis_store.worker_records import WorkerRecords
+from patterns.tasks.execution import describe
+from patterns.tasks.store import Unavailable, new_task_id
+from patterns.web.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.web.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3
@@ -100,7 +101,7 @@ class RecordedTask(CeleryTask):
 
 
 if __name__ == "__main__":  # here, because what follows needs a broker, and serving brings it
-    from patterns.commands import serve_module
+    from patterns.cli.commands import serve_module
 
     serve_module("celery_queue")
 

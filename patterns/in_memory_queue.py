@@ -19,13 +19,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 
 from patterns import IN_MEMORY_QUEUE
-from patterns.agent import load_agent, run_on_the_loop
-from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.agents.loading import load_agent
+from patterns.agents.running import run_on_the_loop
 from patterns.contract import ErrorCode, SubmitRequest, Task
-from patterns.descriptor import Pattern
-from patterns.execution import execute
-from patterns.settings import Settings, load_settings
-from patterns.store import MemoryStore
+from patterns.contract.descriptor import Pattern
+from patterns.contract.settings import Settings, load_settings
+from patterns.tasks.execution import execute
+from patterns.tasks.memory_store import MemoryStore
+from patterns.web.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,6 @@ def app_for(pattern: Pattern) -> FastAPI:
 
 
 if __name__ == "__main__":
-    from patterns.commands import serve_module
+    from patterns.cli.commands import serve_module
 
     serve_module("in_memory_queue")

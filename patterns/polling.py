@@ -24,8 +24,8 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from patterns import POLLING
-from patterns.backoff import full_jitter, retry_after
 from patterns.contract import Task, TaskStatus
+from patterns.contract.backoff import full_jitter, retry_after
 from patterns.in_memory_queue import app_for
 
 OnProgress = Callable[[int], object]
@@ -290,6 +290,6 @@ def _detail(answer: httpx.Response) -> str:
 
 
 if __name__ == "__main__":
-    from patterns.commands import serve_module
+    from patterns.cli.commands import serve_module
 
     serve_module("polling")

@@ -78,7 +78,7 @@ def _obey(line: bytes, report_progress: Callable[[float], None]) -> str | None:
 
 
 def _steps(prompt: str) -> Iterator[tuple[float, float]]:
-    from patterns.settings import load_settings  # noqa: PLC0415 a checkpoint never gets here, and starts sooner
+    from patterns.contract.settings import load_settings  # noqa: PLC0415 a checkpoint never gets here, and starts sooner
 
     settings = load_settings()
     for step in range(1, settings.agent_steps + 1):

@@ -21,13 +21,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 
 from patterns import WEBHOOK
-from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 from patterns.contract import DeliveryState, Task, WebhookSubmitRequest, WebhookTask
-from patterns.delivery import Deliveries
-from patterns.delivery_routes import add_delivery_routes, checked_callback_url
+from patterns.contract.settings import load_settings, new_webhook_secret
 from patterns.in_memory_queue import InMemoryQueue
-from patterns.settings import load_settings, new_webhook_secret
-from patterns.store import MemoryStore, NotADeadLetter
+from patterns.tasks.memory_store import MemoryStore
+from patterns.tasks.store import NotADeadLetter
+from patterns.web.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.web.delivery_routes import add_delivery_routes, checked_callback_url
+from patterns.webhooks.deliveries import Deliveries
 
 #: At a stop this much of the grace period is kept for telling the last outcomes.
 _TELLING_SHARE = 0.25
@@ -98,6 +99,6 @@ class Letters:
 
 
 if __name__ == "__main__":
-    from patterns.commands import serve_module
+    from patterns.cli.commands import serve_module
 
     serve_module("webhook")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from patterns.compiled import keep_compiled
-from patterns.rabbitmq_server import RabbitMQ, running_rabbitmq
-from tests.receiving import Callbacks, receiving
+from patterns.serving.compiled import keep_compiled
+from patterns.serving.rabbitmq_server import RabbitMQ, running_rabbitmq
 from tests.support import selection, side_by_side
+from tests.support.receiving import Callbacks, receiving
 
 keep_compiled()  # before the first server is started
 

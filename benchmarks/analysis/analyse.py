@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from benchmarks.analysis.findings import Findings, Instrument, LeftOut
 from benchmarks.analysis.machine_load import machine_load
 from benchmarks.analysis.margin import NOISE_MEASURE, noise_of
+from benchmarks.analysis.metrics import percentile
 from benchmarks.analysis.saturation import burst, overload, sweep
 from benchmarks.analysis.soak import soak
 from benchmarks.analysis.steady import differences, pairs_within, steady
 from benchmarks.analysis.validity import reasons
-from benchmarks.callbacks import count_callbacks
-from benchmarks.faults.record import Cell, read_cells
-from benchmarks.figures import percentile
-from benchmarks.run_record import Contender, Mode, RunFolder, RunRecord, Trial
-from benchmarks.samples import Outcome, Phase, Sample, SamplesError, read_samples
+from benchmarks.records.callbacks import count_callbacks
+from benchmarks.records.faults import Cell, read_cells
+from benchmarks.records.run import Contender, Mode, RunFolder, RunRecord, Trial
+from benchmarks.records.samples import Outcome, Phase, Sample, SamplesError, read_samples
 from patterns import IN_MEMORY_QUEUE
-from patterns.descriptor import Question
+from patterns.contract.descriptor import Question
 
 
 def analyse(folder: RunFolder) -> Findings:

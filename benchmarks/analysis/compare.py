@@ -11,8 +11,8 @@ from benchmarks.analysis.findings import MEASURE_TITLES, Estimate, Measure
 from benchmarks.analysis.margin import NOISE_MEASURE, margin
 from benchmarks.analysis.steady import COMPARED, rounds_of
 from benchmarks.analysis.validity import reasons
-from benchmarks.run_record import Mode, RunFolder, RunRecord, Trial
-from benchmarks.samples import Sample, read_samples
+from benchmarks.records.run import Mode, RunFolder, RunRecord, Trial
+from benchmarks.records.samples import Sample, read_samples
 
 #: Less than this is measured by no client: a change of half of nothing is nothing.
 _SMALLEST_SECONDS = 0.0002

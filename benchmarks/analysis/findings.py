@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from benchmarks.faults.record import Cell
-from benchmarks.figures import Tally
-from benchmarks.run_record import Contender, Mode, RunRecord
+from benchmarks.analysis.metrics import Tally
+from benchmarks.records.faults import Cell
+from benchmarks.records.run import Contender, Mode, RunRecord
 
 if TYPE_CHECKING:  # it knows this module
     from benchmarks.analysis.growth_findings import Growth

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.analysis.bootstrap import percentile
 from benchmarks.analysis.findings import Estimate
 from benchmarks.analysis.growth_findings import Growth, GrowthLine, GrowthPoint, ItemWeight, SoakFinding
-from benchmarks.growth.record import Axis, GrowthRecord, Pair, Soaked, SoakLook
+from benchmarks.records.growth import Axis, GrowthRecord, Pair, Soaked, SoakLook
 
 _PERCENTS = (50.0, 99.0)
 _TIMES = 500

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from benchmarks.analysis.findings import Estimate
-from benchmarks.growth.record import Action, Axis, Expiry, GrowthRecord
+from benchmarks.records.growth import Action, Axis, Expiry, GrowthRecord
 
 #: The grown server is as fast as the small one if it is no slower than this.
 FLAT = 1.10

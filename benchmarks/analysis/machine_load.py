@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from benchmarks.analysis.findings import MachineLoad, Measure, Steady
-from benchmarks.run_record import MachineUse, RunRecord, Trial
+from benchmarks.records.run import MachineUse, RunRecord, Trial
 
 
 def machine_load(record: RunRecord, trials: Sequence[Trial], steady: Sequence[Steady]) -> MachineLoad:

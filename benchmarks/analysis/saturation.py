@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from benchmarks.analysis.findings import Burst, Overload, Sweep, SweepPoint
-from benchmarks.figures import percentile, tasks_per_second
-from benchmarks.run_record import Trial
-from benchmarks.samples import Outcome, Phase, Sample
+from benchmarks.analysis.metrics import percentile, tasks_per_second
+from benchmarks.records.run import Trial
+from benchmarks.records.samples import Outcome, Phase, Sample
 
 Rows = Mapping[int, Sequence[Sample]]  # by trial
 

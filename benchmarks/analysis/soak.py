@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.analysis.findings import Soak
-from benchmarks.run_record import Trial
-from benchmarks.samples import Sample
+from benchmarks.records.run import Trial
+from benchmarks.records.samples import Sample
 
 #: The first part of a trial is imports, connections and caches.
 _SETTLING = 0.25

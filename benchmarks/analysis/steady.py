@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from benchmarks.analysis.bootstrap import median_difference, percentile, percentile_estimate
 from benchmarks.analysis.findings import Difference, Measure, RoleUsage, Spread, Steady
 from benchmarks.analysis.margin import margin
-from benchmarks.figures import tally, tasks_per_second
-from benchmarks.run_record import Trial
-from benchmarks.samples import Phase, Sample
+from benchmarks.analysis.metrics import tally, tasks_per_second
+from benchmarks.records.run import Trial
+from benchmarks.records.samples import Phase, Sample
 
 Rows = Mapping[int, Sequence[Sample]]  # by trial
 

@@ -5,9 +5,9 @@ Each check compares two things that were counted apart. A trial that fails one i
 
 from collections.abc import Sequence
 
-from benchmarks.figures import percentile
-from benchmarks.run_record import Mode, Trial
-from benchmarks.samples import Outcome, Phase, Sample
+from benchmarks.analysis.metrics import percentile
+from benchmarks.records.run import Mode, Trial
+from benchmarks.records.samples import Outcome, Phase, Sample
 
 #: The offered rate must be held: so large a part of the tasks may be missing.
 _MOST_MISSING = 0.01

@@ -24,9 +24,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from benchmarks.contenders.shared import HEARTBEAT_SECONDS, Work, redis_url, web_app, work_or_exit
-from patterns.agent import run_in_daemon_thread
-from patterns.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
-from patterns.settings import load_settings
+from patterns.agents.running import run_in_daemon_thread
+from patterns.contract.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
+from patterns.contract.settings import load_settings
 
 PATTERN = Pattern(
     name="dramatiq_queue",

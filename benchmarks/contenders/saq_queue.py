@@ -27,8 +27,8 @@ from saq.job import Job
 from saq.queue.redis import RedisQueue
 
 from benchmarks.contenders.shared import HEARTBEAT_SECONDS, redis_url, web_app, work_or_exit
-from patterns.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
-from patterns.settings import Settings, load_settings
+from patterns.contract.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
+from patterns.contract.settings import Settings, load_settings
 
 PATTERN = Pattern(
     name="saq_queue",

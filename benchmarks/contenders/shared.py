@@ -15,15 +15,16 @@ from typing import Any, NoReturn
 from fastapi import FastAPI, Request, Response
 from redis.exceptions import RedisError
 
-from patterns.agent import Agent, ReportProgress, TaskEnded, load_agent, run_on_the_loop
-from patterns.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.agents.loading import load_agent
+from patterns.agents.running import Agent, ReportProgress, TaskEnded, run_on_the_loop
 from patterns.contract import ErrorCode, SubmitRequest
-from patterns.descriptor import Pattern
-from patterns.execution import RunAgent, describe
-from patterns.redis_store import RedisStore
-from patterns.settings import Settings, SettingsError, load_settings
-from patterns.store import Unavailable, new_task_id
-from patterns.worker_records import WorkerRecords
+from patterns.contract.descriptor import Pattern
+from patterns.contract.settings import Settings, SettingsError, load_settings
+from patterns.redis_store.store import RedisStore
+from patterns.redis_store.worker_records import WorkerRecords
+from patterns.tasks.execution import RunAgent, describe
+from patterns.tasks.store import Unavailable, new_task_id
+from patterns.web.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3

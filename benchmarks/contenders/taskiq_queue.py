@@ -26,8 +26,8 @@ from taskiq.cli.worker.run import run_worker
 from taskiq_redis import RedisStreamBroker
 
 from benchmarks.contenders.shared import Work, redis_url, web_app, work_or_exit
-from patterns.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
-from patterns.settings import load_settings
+from patterns.contract.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
+from patterns.contract.settings import load_settings
 
 PATTERN = Pattern(
     name="taskiq_queue",

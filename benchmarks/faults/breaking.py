@@ -11,9 +11,9 @@ from benchmarks.faults.brokers import Broker
 from benchmarks.faults.client import Client, Known
 from benchmarks.faults.receiver import Receiver
 from benchmarks.faults.waiting import until
-from patterns.descriptor import Fault, Pattern
-from patterns.processes import Child
-from patterns.serving import Running
+from patterns.contract.descriptor import Fault, Pattern
+from patterns.serving.processes import Child
+from patterns.serving.running import Running
 
 #: How long something that comes back by itself is away, in seconds.
 AWAY_SECONDS = 3.0

@@ -4,8 +4,8 @@ import shutil
 from dataclasses import dataclass
 from typing import Protocol
 
-from patterns.processes import Child
-from patterns.serving import Running
+from patterns.serving.processes import Child
+from patterns.serving.running import Running
 
 
 class Broker(Protocol):

@@ -14,13 +14,13 @@ from benchmarks.faults.breaking import BREAKS, Scene, applies
 from benchmarks.faults.brokers import Broker, redis_of
 from benchmarks.faults.client import Client, Known
 from benchmarks.faults.receiver import Receiver
-from benchmarks.faults.record import Cell
 from benchmarks.faults.waiting import until
-from patterns.descriptor import Fault, Pattern
-from patterns.processes import ProcessFailed
-from patterns.rabbitmq_server import running_rabbitmq
-from patterns.serving import CannotServe, Running, running
-from patterns.settings import new_webhook_secret
+from benchmarks.records.faults import Cell
+from patterns.contract.descriptor import Fault, Pattern
+from patterns.contract.settings import new_webhook_secret
+from patterns.serving.processes import ProcessFailed
+from patterns.serving.rabbitmq_server import running_rabbitmq
+from patterns.serving.running import CannotServe, Running, running
 
 WORKERS = 4
 #: The task timeout decides when what a dead Celery worker had in hand is given to another: ten seconds after it. A

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.faults.cells import Faults, Subject, Tell, cells_of
-from benchmarks.faults.record import Cell, write_cells
+from benchmarks.records.faults import Cell, write_cells
 from patterns import CELERY_QUEUE
-from patterns.descriptor import Pattern
-from patterns.rabbitmq_server import NoRabbitMQ, find_script
+from patterns.contract.descriptor import Pattern
+from patterns.serving.rabbitmq_server import NoRabbitMQ, find_script
 
 OVER_RABBITMQ = f"{CELERY_QUEUE.name}-rabbitmq"
 _AT_ONCE = 3

@@ -1,1 +1,1 @@
-"""What the load process is made of. Imported by the locustfile only: it lives on gevent."""
+"""The trials: real servers under load, and what they and the machine use meanwhile."""

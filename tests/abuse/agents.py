@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from patterns.agent import ReportProgress
+from patterns.agents.running import ReportProgress
 
 
 async def agent(prompt: str, report_progress: ReportProgress) -> str:

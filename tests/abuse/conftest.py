@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from patterns import IN_MEMORY_QUEUE, PATTERNS
-from tests.receiving import Callbacks
-from tests.serving import Served, Servers
+from tests.support.receiving import Callbacks
+from tests.support.serving import Served, Servers
 
 _HERE = Path(__file__).parent
 

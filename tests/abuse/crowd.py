@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import httpx
 
-from tests.serving import Served
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.serving import Served
+from tests.support.waiting import PATIENCE_SECONDS
 
 T = TypeVar("T")
 #: So many are opened at a time: more than that would be a test of the machine's queue of new connections.

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from patterns.agent import ReportProgress
+from patterns.agents.running import ReportProgress
 
 #: A public address. In this world, a test's receiver is there.
 PUBLIC = "93.184.215.14"

@@ -8,8 +8,8 @@ from typing import Self
 
 import httpx
 
-from tests.serving import Served
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.serving import Served
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Raw:

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import psutil
 import pytest
 
-from patterns import connections
-from patterns.connections import Limits
-from patterns.settings import Settings
+from patterns.contract.settings import Settings
+from patterns.web import connections
+from patterns.web.connections import Limits
 from tests.abuse.crowd import Member, crowd, joining
-from tests.serving import Served
-from tests.waiting import eventually
+from tests.support.serving import Served
+from tests.support.waiting import eventually
 
 _GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 _POST = b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"

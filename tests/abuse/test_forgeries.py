@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from patterns.contract.settings import new_webhook_secret
 from patterns.receiver import Receiver, Refused
-from patterns.settings import new_webhook_secret
-from tests.clients.answers import task
-from tests.clients.test_receiver import signed
+from tests.support.answers import task
+from tests.webhooks.test_receiver import signed
 
 _SECRET = new_webhook_secret()
 _BODY = json.dumps(task("completed", 100, result="The answer.")).encode()

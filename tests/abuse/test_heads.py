@@ -2,10 +2,10 @@
 
 import pytest
 
-from patterns.connections import MOST_HEADER_BYTES, MOST_IN_A_ROW
+from patterns.web.connections import MOST_HEADER_BYTES, MOST_IN_A_ROW
 from tests.abuse.raw import Raw
 from tests.contract.task_shape import check_problem
-from tests.serving import Served
+from tests.support.serving import Served
 
 _GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 _CHUNKED = b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

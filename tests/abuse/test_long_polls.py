@@ -6,8 +6,8 @@ import json
 import psutil
 
 from tests.abuse.crowd import crowd
-from tests.serving import Served
-from tests.waiting import eventually
+from tests.support.serving import Served
+from tests.support.waiting import eventually
 
 _POLLS = 1000
 #: What the processes may keep of a thousand polls: the allocator does not give every page back.

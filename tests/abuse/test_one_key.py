@@ -3,8 +3,8 @@
 from pathlib import Path
 from uuid import uuid4
 
-from tests.serving import Served
-from tests.waiting import at_once
+from tests.support.serving import Served
+from tests.support.waiting import at_once
 
 
 def test_a_key_that_fifty_use_at_once_runs_one_task_once(served: Served, tmp_path: Path) -> None:

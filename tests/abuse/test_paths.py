@@ -4,7 +4,7 @@ import pytest
 
 from tests.abuse.raw import Raw
 from tests.contract.task_shape import check_problem
-from tests.serving import Served
+from tests.support.serving import Served
 
 _IDS = (
     "..",

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from patterns import WEBHOOK
 from tests.abuse.hostile_network import PUBLIC
-from tests.clients.listening import Tripwire
-from tests.clients.loopback import Script, Scripts, scripted_server
-from tests.clients.webhooks import submit, until_delivery
-from tests.serving import Served, Servers
+from tests.support.listening import Tripwire
+from tests.support.loopback import Script, Scripts, scripted_server
+from tests.support.serving import Served, Servers
+from tests.webhooks.webhooks import submit, until_delivery
 
 _HOOK = "POST /hook"
 _PUBLIC = PUBLIC.replace(".", "-")

@@ -11,8 +11,8 @@ import psutil
 from tests.abuse.crowd import Member, crowd, joining
 from tests.abuse.raw import Raw
 from tests.contract.task_shape import check_problem
-from tests.serving import Served
-from tests.waiting import eventually
+from tests.support.serving import Served
+from tests.support.waiting import eventually
 
 _GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 _POST = b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -14,7 +14,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from patterns.contract import TaskStatus
-from patterns.settings import new_webhook_secret
+from patterns.contract.settings import new_webhook_secret
 
 SECRET = new_webhook_secret()
 

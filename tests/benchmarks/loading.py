@@ -4,12 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.callbacks import count_callbacks
-from benchmarks.comparison import start_load, wait_for_load
-from benchmarks.load.reports import read_report
-from benchmarks.run_record import LoadReport
-from benchmarks.samples import Phase, Sample, read_samples
-from patterns.processes import Family
+from benchmarks.load.process.reports import read_report
+from benchmarks.load.trials import start_load, wait_for_load
+from benchmarks.records.callbacks import count_callbacks
+from benchmarks.records.run import LoadReport
+from benchmarks.records.samples import Phase, Sample, read_samples
+from patterns.serving.processes import Family
 from tests.benchmarks.fake_server import SECRET, FakeServer
 
 #: Importing Locust on a busy machine, and the longest deadline that a test gives.

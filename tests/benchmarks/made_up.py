@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.run_record import Contender, LoadReport, Mode, RunRecord, Trial
-from benchmarks.samples import Outcome, Phase, Sample
+from benchmarks.records.run import Contender, LoadReport, Mode, RunRecord, Trial
+from benchmarks.records.samples import Outcome, Phase, Sample
 
 T0 = 1_000_000.0
 

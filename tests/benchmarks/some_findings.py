@@ -20,10 +20,10 @@ from benchmarks.analysis.findings import (
     Sweep,
     SweepPoint,
 )
-from benchmarks.figures import Tally
-from benchmarks.run_record import Contender, Mode, RunRecord, Trial
+from benchmarks.analysis.metrics import Tally
+from benchmarks.records.run import Contender, Mode, RunRecord, Trial
 from patterns import PATTERNS
-from patterns.descriptor import Question
+from patterns.contract.descriptor import Question
 
 COUNT = 960
 WELL = Tally(COUNT, COUNT, COUNT, 0, 0, 0, 0, 0, 0, 0)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load.arrivals import Arrival, Segment, Shape, schedule
-from benchmarks.load.served import CannotLoad, served_pattern
-from benchmarks.samples import Phase
+from benchmarks.load.process.arrivals import Arrival, Segment, Shape, schedule
+from benchmarks.load.process.served import CannotLoad, served_pattern
+from benchmarks.records.samples import Phase
 from patterns import PATTERNS
-from patterns.descriptor import LearnsBy
+from patterns.contract.descriptor import LearnsBy
 
 
 def arrivals_of(rate: float, warm_up: float, duration: float, seed: int, shape: Shape) -> list[Arrival]:

@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.commands import bench_app
-from benchmarks.plan import PlanError, plan
-from benchmarks.samples import Outcome, read_samples
-from benchmarks.workload import Length, Workload
-from tests.exits import as_a_shell_says
-from tests.waiting import eventually
+from benchmarks.plan.schedule import PlanError, plan
+from benchmarks.plan.workload import Length, Workload
+from benchmarks.records.samples import Outcome, read_samples
+from tests.support.exits import as_a_shell_says
+from tests.support.waiting import eventually
 
 app = bench_app
 
@@ -136,7 +136,7 @@ def test_ctrl_c_exits_130_keeps_what_was_measured_and_leaves_nothing_running(tmp
 
 def test_ctrl_c_before_anything_is_measured_says_so_and_leaves_nothing_running(tmp_path: Path) -> None:
     def a_server_is_there(processes: list[psutil.Process]) -> bool:
-        return "patterns.web" in str(told_of(processes))
+        return "patterns.web.process" in str(told_of(processes))
 
     code, out, err, left = interrupted(tmp_path, a_server_is_there)
     assert code == 130

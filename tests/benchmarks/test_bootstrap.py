@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.analysis.bootstrap import median_difference, percentile, percentile_estimate
-from benchmarks.figures import percentile as by_rank
+from benchmarks.analysis.metrics import percentile as by_rank
 
 
 @pytest.mark.parametrize("percent", [50, 95, 99])

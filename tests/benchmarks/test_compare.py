@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from benchmarks.analysis.compare import Verdict, compare
 from benchmarks.commands import bench_app
-from benchmarks.load.rows import SAMPLES, RowFiles
-from benchmarks.run_record import RunFolder, RunRecord
-from benchmarks.samples import Sample, pack
+from benchmarks.load.process.rows import SAMPLES, RowFiles
+from benchmarks.records.run import RunFolder, RunRecord
+from benchmarks.records.samples import Sample, pack
 from tests.benchmarks.made_up import record, rows, trial
 
 

@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from patterns.descriptor import Fault, Pattern
-from tests.serving import Json, Served, Servers
-from tests.waiting import eventually
+from patterns.contract.descriptor import Fault, Pattern
+from tests.support.serving import Json, Served, Servers
+from tests.support.waiting import eventually
 
 _NAMES = ("dramatiq_queue", "saq_queue", "taskiq_queue")
-_SETTINGS = {"KIT_AGENT": "tests.agents:by_prompt", "KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_GRACE_SECONDS": "1"}
+_SETTINGS = {"KIT_AGENT": "tests.support.agents:by_prompt", "KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_GRACE_SECONDS": "1"}
 _QUICK = ["sleeps:0.05"] * 20
 
 

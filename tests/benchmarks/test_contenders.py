@@ -14,11 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.commands import bench_app
-from benchmarks.conformance import Findings, NotConforming, admit, check
-from benchmarks.finding import ContenderError, find_contenders
-from benchmarks.samples import Outcome, read_samples
-from patterns.descriptor import Pattern
-from patterns.processes import ProcessFailed
+from benchmarks.plan.conformance import Findings, NotConforming, admit, check
+from benchmarks.plan.registry import ContenderError, find_contenders
+from benchmarks.records.samples import Outcome, read_samples
+from patterns.contract.descriptor import Pattern
+from patterns.serving.processes import ProcessFailed
 
 _README = Path(__file__).parents[2] / "benchmarks" / "README.md"
 _CONTENDERS = _README.parent / "contenders"
@@ -44,7 +44,7 @@ def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("nowhere.py", None, "there is no such file."),
         ("a_folder.py", "", "it defines no PATTERN. benchmarks/README.md shows a whole contender."),
-        ("a_dict.py", "PATTERN = {}", "its PATTERN is a dict, and should be a patterns.descriptor.Pattern."),
+        ("a_dict.py", "PATTERN = {}", "its PATTERN is a dict, and should be a patterns.contract.descriptor.Pattern."),
         (
             "takes_a_name.py",
             example().replace('name="semaphore_queue"', 'name="polling"'),
@@ -127,7 +127,7 @@ def test_a_file_in_a_package_is_the_module_that_it_is(name: str) -> None:
 _NEARLY = {
     "another_name": (
         ("add_shared_routes(app, PATTERN,", "add_shared_routes(app, POLLING,"),
-        ("from patterns.agent", "from patterns import POLLING\nfrom patterns.agent"),
+        ("from patterns.agents.running", "from patterns import POLLING\nfrom patterns.agents.running"),
     ),
     "no_factory": (("def create_app():", "def make_app():"),),
 }

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from benchmarks.figures import percentile, tally, tasks_per_second
-from benchmarks.samples import Outcome, Phase, Sample
+from benchmarks.analysis.metrics import percentile, tally, tasks_per_second
+from benchmarks.records.samples import Outcome, Phase, Sample
 
 
 def sample(number: int, *, latency: float = 0.01, work: float = 1.0, lag: float = 0.5, at: float = 100.0) -> Sample:

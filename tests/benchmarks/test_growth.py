@@ -11,17 +11,17 @@ from rich.console import Console
 
 from benchmarks.analysis.growth import growth, line_through, soaked, weights
 from benchmarks.analysis.growth_findings import Growth, GrowthLine, Verdict
-from benchmarks.growth.measuring import Growing
-from benchmarks.growth.record import Action, Axis, Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, SoakLook, Weight
-from benchmarks.growth.sizes import Sizes
-from benchmarks.growth.soak import soak
-from benchmarks.reporting.html import html_page
-from benchmarks.reporting.markdown import markdown_page
-from benchmarks.reporting.report import growth_page, page
-from benchmarks.reporting.sections.soaks import MOST_DIFFERENCE
-from benchmarks.reporting.terminal import print_page
-from benchmarks.run_record import RunError, RunFolder
-from benchmarks.telling import tell
+from benchmarks.records.growth import Action, Axis, Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, SoakLook, Weight
+from benchmarks.records.run import RunError, RunFolder
+from benchmarks.report.html import html_page
+from benchmarks.report.markdown import markdown_page
+from benchmarks.report.output import tell
+from benchmarks.report.report import growth_page, page
+from benchmarks.report.sections.soaks import MOST_DIFFERENCE
+from benchmarks.report.terminal import print_page
+from benchmarks.scale.growth.measuring import Growing
+from benchmarks.scale.growth.sizes import Sizes
+from benchmarks.scale.growth.soak import soak
 from tests.benchmarks.some_findings import full as some_findings
 
 SIZES = (10_000, 100_000, 1_000_000)

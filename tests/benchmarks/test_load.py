@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import pytest
 
-from benchmarks.figures import percentile, tally
-from benchmarks.samples import Outcome, Sample
-from patterns.processes import ProcessFailed
+from benchmarks.analysis.metrics import percentile, tally
+from benchmarks.records.samples import Outcome, Sample
+from patterns.serving.processes import ProcessFailed
 from tests.benchmarks.fake_server import Behaviour, serving
 from tests.benchmarks.loading import Loaded, load
 

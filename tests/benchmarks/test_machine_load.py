@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.analysis.analyse import findings
-from benchmarks.machine_use import MachineWatch
-from benchmarks.reporting.caveats import busy
-from benchmarks.run_record import MachineUse, RunFolder, Trial
+from benchmarks.load.machine_use import MachineWatch
+from benchmarks.records.run import MachineUse, RunFolder, Trial
+from benchmarks.report.caveats import busy
 from tests.benchmarks.made_up import record, rows, trial
 
 _BURN = "import time\nwhile time.process_time() < 0.6: pass"

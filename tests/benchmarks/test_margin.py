@@ -11,12 +11,12 @@ from rich.console import Console
 from benchmarks.analysis.analyse import findings
 from benchmarks.analysis.findings import Findings, Measure
 from benchmarks.analysis.margin import margin
-from benchmarks.reporting.html import html_report
-from benchmarks.reporting.markdown import markdown_report
-from benchmarks.reporting.screen import print_screen
-from benchmarks.reporting.verdicts import TOO_CLOSE, ranking
-from benchmarks.run_record import Trial
-from benchmarks.samples import Sample
+from benchmarks.records.run import Trial
+from benchmarks.records.samples import Sample
+from benchmarks.report.html import html_report
+from benchmarks.report.markdown import markdown_report
+from benchmarks.report.screen import print_screen
+from benchmarks.report.verdicts import TOO_CLOSE, ranking
 from tests.benchmarks.made_up import record, rows, trial
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from benchmarks import progress
-from benchmarks.progress import TimeLeft, watching
-from tests.waiting import eventually
+from benchmarks.report import progress
+from benchmarks.report.progress import TimeLeft, watching
+from tests.support.waiting import eventually
 
 #: What takes long to import, and a run needs.
 _SLOW = ("numpy", "plotly", "fastapi", "redis", "httpx", "locust", "celery")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.analysis.findings import Measure
-from benchmarks.reporting.groups import groups
-from benchmarks.reporting.html import html_report
+from benchmarks.report.groups import groups
+from benchmarks.report.html import html_report
 from tests.benchmarks import some_findings as made
 from tests.benchmarks.report_tables import number
 from tests.support.browser import NoBrowser, Page, browsing

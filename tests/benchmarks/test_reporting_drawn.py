@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from benchmarks.analysis.findings import MEASURE_TITLES, Findings, Measure
-from benchmarks.reporting.html import html_report
-from benchmarks.reporting.markdown import markdown_report
-from benchmarks.reporting.page import Plots, Table
-from benchmarks.reporting.report import page
-from benchmarks.reporting.terminal import print_report
+from benchmarks.report.html import html_report
+from benchmarks.report.markdown import markdown_report
+from benchmarks.report.page import Plots, Table
+from benchmarks.report.report import page
+from benchmarks.report.terminal import print_report
 from tests.benchmarks import some_findings as made
 from tests.benchmarks.report_tables import Shown, interval, number, tables_of_html, tables_of_markdown
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.faults.record import Cell
-from benchmarks.reporting.html import html_report
-from benchmarks.reporting.markdown import markdown_report
-from benchmarks.reporting.numbers import NOTHING
+from benchmarks.records.faults import Cell
+from benchmarks.report.html import html_report
+from benchmarks.report.markdown import markdown_report
+from benchmarks.report.numbers import NOTHING
 from tests.benchmarks.report_tables import Shown, tables_of_html, tables_of_markdown
 from tests.benchmarks.some_findings import full
 

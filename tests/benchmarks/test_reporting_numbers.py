@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.analysis.findings import Estimate
-from benchmarks.reporting.numbers import duration, estimate, per_second, percent, plain, size, whole
+from benchmarks.report.numbers import duration, estimate, per_second, percent, plain, size, whole
 
 
 @pytest.mark.parametrize(

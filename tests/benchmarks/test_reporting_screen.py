@@ -10,15 +10,15 @@ import pytest
 from rich.console import Console
 
 from benchmarks.analysis.findings import Findings, LeftOut
-from benchmarks.faults.record import Cell
-from benchmarks.reporting.caveats import notices
-from benchmarks.reporting.crash import crash_table
-from benchmarks.reporting.decisions import decisions
-from benchmarks.reporting.numbers import NOTHING
-from benchmarks.reporting.recommendations import recommendations
-from benchmarks.reporting.screen import LAST_LINES, LINES, WIDTH, print_screen
-from benchmarks.run_record import Mode
-from patterns.descriptor import Question
+from benchmarks.records.faults import Cell
+from benchmarks.records.run import Mode
+from benchmarks.report.caveats import notices
+from benchmarks.report.crash import crash_table
+from benchmarks.report.decisions import decisions
+from benchmarks.report.numbers import NOTHING
+from benchmarks.report.recommendations import recommendations
+from benchmarks.report.screen import LAST_LINES, LINES, WIDTH, print_screen
+from patterns.contract.descriptor import Question
 from tests.benchmarks import some_findings as made
 
 FOLDER = Path("runs/2026-11-30T12-00-00Z")

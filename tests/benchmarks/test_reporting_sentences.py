@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.analysis.findings import Difference, Estimate, Findings, Measure
-from benchmarks.reporting.caveats import notices
-from benchmarks.reporting.decisions import Decision, decisions
-from benchmarks.reporting.groups import groups
-from benchmarks.reporting.page import Notice, Page, Plots, Points, Table, Text
-from benchmarks.reporting.report import page
-from benchmarks.reporting.sections.choosing import answers
-from benchmarks.reporting.sentences import ranked
-from benchmarks.reporting.verdicts import TOO_CLOSE, ranking, sound
-from benchmarks.run_record import Mode
-from patterns.descriptor import Question
+from benchmarks.records.run import Mode
+from benchmarks.report.caveats import notices
+from benchmarks.report.decisions import Decision, decisions
+from benchmarks.report.groups import groups
+from benchmarks.report.page import Notice, Page, Plots, Points, Table, Text
+from benchmarks.report.report import page
+from benchmarks.report.sections.choosing import answers
+from benchmarks.report.sentences import ranked
+from benchmarks.report.verdicts import TOO_CLOSE, ranking, sound
+from patterns.contract.descriptor import Question
 from tests.benchmarks import some_findings as made
 
 WHERE = ("background_tasks", "celery_queue", "in_memory_queue")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.callbacks import Verdict, callback_row, count_callbacks
-from benchmarks.load.rows import CALLBACKS, SAMPLES, RowFiles
-from benchmarks.samples import HEADER, Outcome, Phase, Sample, SamplesError, pack, read_samples
+from benchmarks.load.process.rows import CALLBACKS, SAMPLES, RowFiles
+from benchmarks.records.callbacks import Verdict, callback_row, count_callbacks
+from benchmarks.records.samples import HEADER, Outcome, Phase, Sample, SamplesError, pack, read_samples
 
 FULL = Sample(
     pattern="webhook",

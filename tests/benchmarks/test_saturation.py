@@ -9,8 +9,8 @@ from benchmarks.analysis.findings import Measure
 from benchmarks.analysis.saturation import burst, overload, sweep
 from benchmarks.analysis.soak import soak
 from benchmarks.analysis.steady import deepest, steady
-from benchmarks.run_record import Mode, Usage
-from benchmarks.samples import Outcome, Phase
+from benchmarks.records.run import Mode, Usage
+from benchmarks.records.samples import Outcome, Phase
 from tests.benchmarks.made_up import rows, sample, trial
 
 

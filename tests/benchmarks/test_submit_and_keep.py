@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.hammer import HammerFailed, run_hammer
-from benchmarks.hammered import CONTENDERS, Bound, Contender
-from benchmarks.http1 import BadAnswer, Reader
-from benchmarks.submit_throughput import Rounds, Trial, ratios, reached, run_trial, table, warnings
+from benchmarks.scale.hammer import HammerFailed, run_hammer
+from benchmarks.scale.hammered import CONTENDERS, Bound, Contender
+from benchmarks.scale.http1 import BadAnswer, Reader
+from benchmarks.scale.submit_throughput import Rounds, Trial, ratios, reached, run_trial, table, warnings
 from tests.benchmarks.fake_server import Behaviour, serving
 
 ANSWER = b'HTTP/1.1 202 Accepted\r\ndate: now\r\nContent-Length: 15\r\nx: y\r\n\r\n{"task_id": "a"'

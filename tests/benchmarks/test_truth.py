@@ -11,7 +11,7 @@ import pytest
 from benchmarks.analysis import analyse
 from benchmarks.analysis.analyse import findings
 from benchmarks.analysis.findings import Findings, Measure
-from benchmarks.run_record import Mode, Trial
+from benchmarks.records.run import Mode, Trial
 from tests.benchmarks.fake_server import Behaviour, FakeServer, serving
 from tests.benchmarks.loading import Loaded, load
 from tests.benchmarks.made_up import record

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.analysis.analyse import findings
 from benchmarks.analysis.findings import Measure
 from benchmarks.analysis.validity import reasons
-from benchmarks.run_record import Mode
-from benchmarks.samples import Outcome, Sample
+from benchmarks.records.run import Mode
+from benchmarks.records.samples import Outcome, Sample
 from tests.benchmarks.made_up import honest, record, rows, sample, trial
 
 

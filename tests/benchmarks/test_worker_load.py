@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.thorough
 def test_worker_load_runs_and_every_figure_is_one() -> None:
-    argv = [sys.executable, "-m", "benchmarks.worker_load", "--json"]
+    argv = [sys.executable, "-m", "benchmarks.scale.worker_load", "--json"]
     argv += ["--tasks", "100", "--workers", "30", "--idle-seconds", "3"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stderr

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints import report
-from tests.checkpoints.app import App
-from tests.checkpoints.outcome import Outcome, Verdict
-from tests.checkpoints.patience import PATIENCE_SECONDS, crowding
-from tests.checkpoints.printed import explain
-from tests.checkpoints.processes import ForkServer
-from tests.checkpoints.services import Services
-from tests.checkpoints.side_by_side import Check, SideBySide
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.stillness import Stillness
-from tests.checkpoints.verdict import Inconclusive, NotFromOutside, NotReached, Wrong
-from tests.checkpoints.witness import Witness
+from tests.checkpoints.engine import report
+from tests.checkpoints.engine.app import App
+from tests.checkpoints.engine.outcome import Outcome, Verdict
+from tests.checkpoints.engine.patience import PATIENCE_SECONDS, crowding
+from tests.checkpoints.engine.printed import explain
+from tests.checkpoints.engine.processes import ForkServer
+from tests.checkpoints.engine.services import Services
+from tests.checkpoints.engine.side_by_side import Check, SideBySide
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.stillness import Stillness
+from tests.checkpoints.engine.verdict import Inconclusive, NotFromOutside, NotReached, Wrong
+from tests.checkpoints.engine.witness import Witness
 
 Item = pytest.Function
 _HERE = Path(__file__).parent

@@ -10,14 +10,14 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.checkpoints import wire
-from tests.checkpoints.app import App
-from tests.checkpoints.asking import NoAnswer, ask_with_a_long_body, told
-from tests.checkpoints.contract import must_have_cancel, note, submitted
-from tests.checkpoints.outside import TOO_QUICK, over_at_the_first_look, silent_server
-from tests.checkpoints.unlike import mark
-from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong
-from tests.checkpoints.witness import Look, Witness
+from tests.checkpoints.engine import wire
+from tests.checkpoints.engine.app import App
+from tests.checkpoints.engine.asking import NoAnswer, ask_with_a_long_body, told
+from tests.checkpoints.engine.contract import must_have_cancel, note, submitted
+from tests.checkpoints.engine.outside import TOO_QUICK, over_at_the_first_look, silent_server
+from tests.checkpoints.engine.unlike import mark
+from tests.checkpoints.engine.verdict import Inconclusive, NotReached, Wrong
+from tests.checkpoints.engine.witness import Look, Witness
 
 #: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
 pytestmark = pytest.mark.apart

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.checkpoints import wire
-from tests.checkpoints.app import App
-from tests.checkpoints.contract import note
-from tests.checkpoints.peer import Request
-from tests.checkpoints.signing import signature
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import NotFromOutside, NotReached, Wrong
-from tests.checkpoints.witness import Watched, Witness
+from tests.checkpoints.engine import wire
+from tests.checkpoints.engine.app import App
+from tests.checkpoints.engine.contract import note
+from tests.checkpoints.engine.peer import Request
+from tests.checkpoints.engine.signing import signature
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import NotFromOutside, NotReached, Wrong
+from tests.checkpoints.engine.witness import Watched, Witness
 
 #: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
 pytestmark = pytest.mark.apart

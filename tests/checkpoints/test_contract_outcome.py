@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from tests.checkpoints import wire
-from tests.checkpoints.app import App
-from tests.checkpoints.asking import told
-from tests.checkpoints.contract import each_look, ends_well, must_have_cancel, note, shown
-from tests.checkpoints.outside import TOO_QUICK
-from tests.checkpoints.verdict import Inconclusive, NotReached, Wrong
-from tests.checkpoints.witness import Look, Witness, held_back
+from tests.checkpoints.engine import wire
+from tests.checkpoints.engine.app import App
+from tests.checkpoints.engine.asking import told
+from tests.checkpoints.engine.contract import each_look, ends_well, must_have_cancel, note, shown
+from tests.checkpoints.engine.outside import TOO_QUICK
+from tests.checkpoints.engine.verdict import Inconclusive, NotReached, Wrong
+from tests.checkpoints.engine.witness import Look, Witness, held_back
 
 #: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
 pytestmark = pytest.mark.apart

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.checkpoints import wire
-from tests.checkpoints.app import App, Task
-from tests.checkpoints.asking import NoAnswer, ask
-from tests.checkpoints.desk import Run
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.engine import wire
+from tests.checkpoints.engine.app import App, Task
+from tests.checkpoints.engine.asking import NoAnswer, ask
+from tests.checkpoints.engine.desk import Run
+from tests.checkpoints.engine.verdict import Wrong
 
 
 @pytest.mark.points(2)

@@ -7,14 +7,14 @@ from contextlib import suppress
 
 import pytest
 
-from tests.checkpoints import wire
-from tests.checkpoints.app import FINISHED, App, Task
-from tests.checkpoints.asking import NoAnswer, ask
-from tests.checkpoints.background import in_background
-from tests.checkpoints.desk import Run
-from tests.checkpoints.outside import LONGEST_SECONDS, LOOK_SECONDS
-from tests.checkpoints.unlike import mark
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.engine import wire
+from tests.checkpoints.engine.app import FINISHED, App, Task
+from tests.checkpoints.engine.asking import NoAnswer, ask
+from tests.checkpoints.engine.background import in_background
+from tests.checkpoints.engine.desk import Run
+from tests.checkpoints.engine.outside import LONGEST_SECONDS, LOOK_SECONDS
+from tests.checkpoints.engine.unlike import mark
+from tests.checkpoints.engine.verdict import Wrong
 
 
 def look(app: App, task: Task, note: bool = True) -> int:

@@ -6,13 +6,13 @@ from statistics import median
 
 import pytest
 
-from tests.checkpoints import wire
-from tests.checkpoints.app import FINISHED, App, Task, must_say_why
-from tests.checkpoints.asking import Answer, NoAnswer, ask, ask_beside, told
-from tests.checkpoints.broken import meaning
-from tests.checkpoints.desk import Run
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.engine import wire
+from tests.checkpoints.engine.app import FINISHED, App, Task, must_say_why
+from tests.checkpoints.engine.asking import Answer, NoAnswer, ask, ask_beside, told
+from tests.checkpoints.engine.broken import meaning
+from tests.checkpoints.engine.desk import Run
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import Wrong
 
 WORKERS = 2
 PLACES = 3

@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 
-from tests.checkpoints.app import App, Json, Task, must_say_why
-from tests.checkpoints.asking import NoAnswer, ask
-from tests.checkpoints.background import in_background
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Wrong
-from tests.checkpoints.worked import Worked
+from tests.checkpoints.engine.app import App, Json, Task, must_say_why
+from tests.checkpoints.engine.asking import NoAnswer, ask
+from tests.checkpoints.engine.background import in_background
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import Wrong
+from tests.checkpoints.engine.worked import Worked
 
 _OTHER_DIGITS = str.maketrans("0123456789abcdef", "123456789abcdef0")
 _TEN_MINUTES = 600

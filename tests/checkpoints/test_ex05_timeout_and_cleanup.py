@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.checkpoints.app import FINISHED, App, Task
-from tests.checkpoints.desk import Run
-from tests.checkpoints.limited import (
+from tests.checkpoints.engine.app import FINISHED, App, Task
+from tests.checkpoints.engine.desk import Run
+from tests.checkpoints.engine.limited import (
     LONG,
     SHORT,
     begins,
@@ -26,8 +26,8 @@ from tests.checkpoints.limited import (
     until_kept,
     watch,
 )
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Inconclusive, Wrong
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import Inconclusive, Wrong
 
 _FAILURES = [("RuntimeError", "the model refused"), ("TimeoutError", "the model took too long"), ("TimeoutError", "")]
 

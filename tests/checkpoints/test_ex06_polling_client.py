@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from tests.checkpoints.caller import (
+from tests.checkpoints.engine.caller import (
     ACCEPTED,
     BUSY,
     BUSY_FOR_LONG,
@@ -26,10 +26,10 @@ from tests.checkpoints.caller import (
     raised,
     task,
 )
-from tests.checkpoints.patience import crowding
-from tests.checkpoints.peer import Reply
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Inconclusive, Wrong
+from tests.checkpoints.engine.patience import crowding
+from tests.checkpoints.engine.peer import Reply
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import Inconclusive, Wrong
 
 pytestmark = pytest.mark.side_by_side
 

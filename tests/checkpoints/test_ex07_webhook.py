@@ -10,15 +10,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.checkpoints.app import App
-from tests.checkpoints.asking import NoAnswer, ask
-from tests.checkpoints.asks_back import AsksBack
-from tests.checkpoints.callback import signed, tells
-from tests.checkpoints.pauses import pauses_grow
-from tests.checkpoints.peer import Reply, Request
-from tests.checkpoints.receiver import BUSY, CUT, SLOW, TAKEN, Delivery, Receiver, Say
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Inconclusive, Wrong
+from tests.checkpoints.engine.app import App
+from tests.checkpoints.engine.asking import NoAnswer, ask
+from tests.checkpoints.engine.asks_back import AsksBack
+from tests.checkpoints.engine.callback import signed, tells
+from tests.checkpoints.engine.pauses import pauses_grow
+from tests.checkpoints.engine.peer import Reply, Request
+from tests.checkpoints.engine.receiver import BUSY, CUT, SLOW, TAKEN, Delivery, Receiver, Say
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import Inconclusive, Wrong
 
 pytestmark = pytest.mark.side_by_side
 

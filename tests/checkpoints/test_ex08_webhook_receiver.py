@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.checkpoints.sender import PATH, Sender, prompt
-from tests.checkpoints.signing import new_secret, signed_headers
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import NotFromOutside, Wrong
+from tests.checkpoints.engine.sender import PATH, Sender, prompt
+from tests.checkpoints.engine.signing import new_secret, signed_headers
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import NotFromOutside, Wrong
 
 _TEN_MINUTES = 600
 #: More than somebody has threads that end with the first exception.

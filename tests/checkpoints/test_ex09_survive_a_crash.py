@@ -6,12 +6,12 @@ right solution would have brought it back, and that nothing comes is known when 
 
 import pytest
 
-from tests.checkpoints.crashing import LONG, MOST_RUNS, Crashing
-from tests.checkpoints.peer import Reply
-from tests.checkpoints.receiver import BUSY, CUT, Say
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Wrong
-from tests.checkpoints.worked import NEXT_ROUND
+from tests.checkpoints.engine.crashing import LONG, MOST_RUNS, Crashing
+from tests.checkpoints.engine.peer import Reply
+from tests.checkpoints.engine.receiver import BUSY, CUT, Say
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import Wrong
+from tests.checkpoints.engine.worked import NEXT_ROUND
 
 pytestmark = pytest.mark.side_by_side
 

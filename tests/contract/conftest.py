@@ -12,10 +12,10 @@ from typing import TypeVar
 import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
-from patterns.rabbitmq_server import RabbitMQ
-from tests.receiving import Callbacks
-from tests.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
-from tests.stories import Told, lived_through, put_stories_last
+from patterns.serving.rabbitmq_server import RabbitMQ
+from tests.support.receiving import Callbacks
+from tests.support.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
+from tests.support.stories import Told, lived_through, put_stories_last
 
 _HERE = Path(__file__).parent
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.serving import Json, Served
+from tests.support.serving import Json, Served
 
 KEYS = {"task_id", "status", "progress", "result", "error", "created_at", "started_at", "finished_at"}
 DELIVERY_KEYS = {"state", "attempts", "next_attempt_at", "last_error"}

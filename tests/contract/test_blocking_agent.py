@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from patterns import PATTERNS
-from patterns.descriptor import RunsIn
+from patterns.contract.descriptor import RunsIn
 from tests.contract.conftest import OVER_RABBITMQ, over_rabbitmq
-from tests.serving import Served
-from tests.waiting import eventually
+from tests.support.serving import Served
+from tests.support.waiting import eventually
 
 _ON_THE_LOOP = [name for name, pattern in PATTERNS.items() if pattern.runs_in is RunsIn.IN_PROCESS_QUEUE]
 _ELSEWHERE = [name for name in PATTERNS if name not in _ON_THE_LOOP]

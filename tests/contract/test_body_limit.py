@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 
 from tests.contract.task_shape import check_problem
-from tests.serving import Served
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.serving import Served
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def body_of(served: Served, length: int) -> bytes:

@@ -3,8 +3,8 @@
 from uuid import uuid4
 
 from tests.contract.task_shape import check_problem, check_task
-from tests.serving import Served
-from tests.waiting import at_once
+from tests.support.serving import Served
+from tests.support.waiting import at_once
 
 
 def test_a_waiting_task_is_cancelled_and_never_runs(small: Served) -> None:

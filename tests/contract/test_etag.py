@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.serving import Served
+from tests.support.serving import Served
 
 
 @pytest.fixture

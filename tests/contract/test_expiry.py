@@ -9,8 +9,8 @@ import pytest
 
 from tests.contract.conftest import everywhere
 from tests.contract.task_shape import check_problem
-from tests.serving import Json, Served
-from tests.waiting import eventually
+from tests.support.serving import Json, Served
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)

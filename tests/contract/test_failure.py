@@ -1,7 +1,7 @@
 """A task whose agent raises."""
 
 from tests.contract.task_shape import check_task
-from tests.serving import Served
+from tests.support.serving import Served
 
 
 def test_an_agent_that_raises_ends_its_task_as_failed(quick: Served) -> None:

@@ -1,6 +1,6 @@
 """Health: whether this server can work."""
 
-from tests.serving import Served
+from tests.support.serving import Served
 
 
 def test_a_healthy_server_says_which_pattern_it_is(quick: Served) -> None:

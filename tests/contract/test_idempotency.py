@@ -3,8 +3,8 @@
 from uuid import uuid4
 
 from tests.contract.task_shape import check_problem
-from tests.serving import Served
-from tests.waiting import at_once
+from tests.support.serving import Served
+from tests.support.waiting import at_once
 
 
 def test_the_same_key_with_the_same_body_gives_the_same_task(quick: Served) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contract.task_shape import check_problem
-from tests.serving import Served
+from tests.support.serving import Served
 
 _NOT_JSON = {
     "nothing": b"",

@@ -2,8 +2,8 @@
 
 from patterns.contract import FINISHED
 from tests.contract.task_shape import check_task
-from tests.serving import Json, Served
-from tests.waiting import eventually
+from tests.support.serving import Json, Served
+from tests.support.waiting import eventually
 
 
 def test_submit_answers_before_the_work_is_done(small: Served) -> None:

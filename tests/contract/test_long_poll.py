@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.contract.task_shape import whole_seconds
-from tests.serving import Served
-from tests.waiting import at_once
+from tests.support.serving import Served
+from tests.support.waiting import at_once
 
 
 def test_it_answers_as_soon_as_the_task_is_finished(quick: Served) -> None:

@@ -1,6 +1,6 @@
-"""The OpenAPI document. That each answer is in it is checked in every test, by `tests/documented.py`."""
+"""The OpenAPI document. That each answer is in it is checked in every test, by `tests/support/documented.py`."""
 
-from tests.serving import Json, Served
+from tests.support.serving import Json, Served
 
 
 def test_the_contract_has_the_same_routes_everywhere(quick: Served) -> None:

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests.contract.task_shape import check_problem
-from tests.serving import Served
+from tests.support.serving import Served
 
 
 @pytest.mark.parametrize(

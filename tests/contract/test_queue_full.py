@@ -3,8 +3,8 @@
 from uuid import uuid4
 
 from tests.contract.task_shape import check_problem, whole_seconds
-from tests.serving import Served
-from tests.waiting import at_once, eventually
+from tests.support.serving import Served
+from tests.support.waiting import at_once, eventually
 
 
 def test_exactly_as_many_as_the_queue_holds_are_accepted(small: Served) -> None:

@@ -1,7 +1,7 @@
 """The record exists before the answer to submit leaves."""
 
-from tests.serving import Served
-from tests.waiting import at_once
+from tests.support.serving import Served
+from tests.support.waiting import at_once
 
 
 def test_a_status_request_right_after_submit_never_gives_404(quick: Served) -> None:

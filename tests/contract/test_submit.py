@@ -1,7 +1,7 @@
 """Submit: 202, where the status is, when to ask, and the task."""
 
 from tests.contract.task_shape import check_task, moment, whole_seconds
-from tests.serving import Served
+from tests.support.serving import Served
 
 
 def test_submit_answers_202_with_the_task(quick: Served) -> None:

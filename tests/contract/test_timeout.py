@@ -7,7 +7,7 @@ import pytest
 
 from tests.contract.conftest import everywhere
 from tests.contract.task_shape import check_task
-from tests.serving import Json, Served
+from tests.support.serving import Json, Served
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.checkpoints.broken import last_error, meaning
+from tests.checkpoints.engine.broken import last_error, meaning
 
 PRINTED = """\
 ERROR:    Exception in ASGI application

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints.desk import Desk, Run
+from tests.checkpoints.engine.desk import Desk, Run
 
 
 @pytest.fixture

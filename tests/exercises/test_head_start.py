@@ -9,7 +9,7 @@ import pytest
 from exercises import head_start
 from exercises.course import SOLUTIONS, exercise
 from exercises.workspace import Workspace
-from tests.kit.command import environment
+from tests.cli.command import environment
 
 WEB, CLIENT = exercise("1").libraries, exercise("6").libraries
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.checkpoints.processes import ForkServer
+from tests.checkpoints.engine.processes import ForkServer
 
 INTERRUPTS = 200
 

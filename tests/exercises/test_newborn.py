@@ -4,12 +4,12 @@ import subprocess
 import sys
 
 from exercises.course import SOLUTIONS
-from tests.kit.command import environment
+from tests.cli.command import environment
 
 #: A process that is busy elsewhere gets no further than its birth: it has no session of its own yet.
 SCRIPT = """\
 import os, signal
-from tests.checkpoints import fork_main
+from tests.checkpoints.engine import fork_main
 fork_main._become = lambda job, descriptors: signal.pause()
 class Control:
     def close(self): pass

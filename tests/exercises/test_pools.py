@@ -5,13 +5,13 @@ import sys
 import uuid
 
 from exercises.course import SOLUTIONS
-from tests.kit.command import environment
-from tests.kit.marked import running
-from tests.waiting import eventually
+from tests.cli.command import environment
+from tests.cli.marked import running
+from tests.support.waiting import eventually
 
 SCRIPT = """\
 import time
-from tests.pools import processes
+from tests.support.pools import processes
 if __name__ == "__main__":
     with processes(2) as pool:
         for seconds in (600, 600, 600):

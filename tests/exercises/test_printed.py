@@ -10,12 +10,12 @@ from typing import cast
 
 import pytest
 
-from tests.checkpoints.dead_tasks import tell_of_the_dead
-from tests.checkpoints.printed import Raised, explain, last_raised
-from tests.checkpoints.processes import LearnerProcess
-from tests.checkpoints.timeline import Timeline
-from tests.checkpoints.unawaited import FRAMES, MEANING, never_awaited
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.engine.dead_tasks import tell_of_the_dead
+from tests.checkpoints.engine.printed import Raised, explain, last_raised
+from tests.checkpoints.engine.processes import LearnerProcess
+from tests.checkpoints.engine.timeline import Timeline
+from tests.checkpoints.engine.unawaited import FRAMES, MEANING, never_awaited
+from tests.checkpoints.engine.verdict import Wrong
 
 MINE = Path("/home/learner/ex01")
 

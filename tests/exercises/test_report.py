@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.checkpoints.printed import Raised
-from tests.checkpoints.report import failed, gaps
-from tests.checkpoints.timeline import Timeline
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.engine.printed import Raised
+from tests.checkpoints.engine.report import failed, gaps
+from tests.checkpoints.engine.timeline import Timeline
+from tests.checkpoints.engine.verdict import Wrong
 
 
 def test_a_failed_check_is_told_within_twenty_lines() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints.processes import ForkServer
-from tests.checkpoints.services import Services
-from tests.checkpoints.stage import Stage
-from tests.checkpoints.verdict import Wrong
+from tests.checkpoints.engine.processes import ForkServer
+from tests.checkpoints.engine.services import Services
+from tests.checkpoints.engine.stage import Stage
+from tests.checkpoints.engine.verdict import Wrong
 
 #: The connections break a while before the process has an exit code, as they do, for a moment, at every end.
 SLOW_END = "import os, time\nos.closerange(3, 256)\ntime.sleep(0.2)\nos._exit(3)\n"

@@ -1,6 +1,6 @@
 """Marks tell apart what a check submits."""
 
-from tests.checkpoints.unlike import mark
+from tests.checkpoints.engine.unlike import mark
 
 
 def test_all_marks_of_a_length_come_before_one_comes_again() -> None:

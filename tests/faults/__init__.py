@@ -1,1 +1,1 @@
-"""What survives what: every descriptor is held to its word, and Celery to more than that."""
+"""What the patterns survive: stories in which something breaks."""

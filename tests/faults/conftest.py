@@ -1,26 +1,30 @@
-"""The stories of this folder are mostly waiting, so they go on side by side."""
+"""The servers of the stories, which are lived through side by side."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.serving import Servers
-from tests.stories import Told, lived_through, put_stories_last
+from tests.support.receiving import Callbacks
+from tests.support.serving import Servers
+from tests.support.stories import Told, lived_through, put_stories_last
 
 _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests without a story come first."""
+    """The other tests come first: some change what is true for the whole process (its PATH, its clock)."""
     put_stories_last(items, _HERE)
 
 
 @pytest.fixture(scope="package")
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """The stories. They begin when the first of them is asked for."""
+    """The stories of this folder. They begin when the first of them is asked for."""
+    callbacks: Callbacks = request.getfixturevalue("callbacks")
+    needs_rabbitmq = any("rabbitmq" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    rabbitmq = request.getfixturevalue("rabbitmq") if needs_rabbitmq else None
     with (
-        Servers(tmp_path_factory.mktemp("servers"), callback_url="") as servers,
-        lived_through(request.session, _HERE, servers, at_once=2) as tell,
+        Servers(tmp_path_factory.mktemp("servers"), callbacks.url, rabbitmq) as servers,
+        lived_through(request.session, _HERE, servers, at_once=3) as tell,
     ):
         yield tell

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.two_hosts`: what patterns/README.md promises of several hosts, over Redis and over RabbitMQ."""
+"""`python -m benchmarks.scale.two_hosts`: what patterns/README.md promises of several hosts, over either broker."""
 
 import re
 import subprocess
@@ -13,14 +13,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from benchmarks.two_hosts import Finishes, Host, Wrong, nothing_is_lost
-from patterns.rabbitmq_server import RabbitMQ
-from tests.kit.command import Outcome, environment
-from tests.kit.marked import running
-from tests.waiting import eventually
+from benchmarks.scale.two_hosts import Finishes, Host, Wrong, nothing_is_lost
+from patterns.serving.rabbitmq_server import RabbitMQ
+from tests.cli.command import Outcome, environment
+from tests.cli.marked import running
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-ARGV = [sys.executable, "-m", "benchmarks.two_hosts", "--tasks", "20", "--cut", "4"]
+ARGV = [sys.executable, "-m", "benchmarks.scale.two_hosts", "--tasks", "20", "--cut", "4"]
 MARK = f"TEST_{uuid4().hex}"  # an environment variable that every process of these plays has
 
 
@@ -86,7 +86,7 @@ def test_it_tells_what_happened_in_order(play: Outcome) -> None:
 
 def test_the_readme_names_it_and_the_parts_that_it_starts() -> None:
     readme = (ROOT / "patterns/README.md").read_text()
-    for command in ("python -m benchmarks.two_hosts", "kit serve celery_queue --role w"):
+    for command in ("python -m benchmarks.scale.two_hosts", "kit serve celery_queue --role w"):
         assert f"uv run {command}" in readme
 
 

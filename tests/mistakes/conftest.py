@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints.outcome import Outcome
+from tests.checkpoints.engine.outcome import Outcome
 from tests.mistakes.mistake import ROOT, mistakes, right_too
 from tests.mistakes.runner import Ran, run
-from tests.pools import processes
+from tests.support.pools import processes
 
 #: Each check of these is made. Of a mistake only the checks up to the first failure are.
 STUB, SOLUTION = "stub", "solution"

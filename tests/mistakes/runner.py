@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 
 from exercises.checking import Checked, run_checkpoints
-from tests.checkpoints.outcome import Verdict
-from tests.checkpoints.processes import ForkServer
+from tests.checkpoints.engine.outcome import Verdict
+from tests.checkpoints.engine.processes import ForkServer
 
 
 @dataclass(frozen=True)

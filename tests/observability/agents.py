@@ -3,7 +3,7 @@
 import logging
 import time
 
-from patterns.agent import ReportProgress
+from patterns.agents.running import ReportProgress
 
 
 def five_steps(prompt: str, report_progress: ReportProgress) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
 from tests.observability.collector import Collector, collecting
-from tests.receiving import Callbacks
-from tests.serving import QUICK_AGENT, Served, Servers
+from tests.support.receiving import Callbacks
+from tests.support.serving import QUICK_AGENT, Served, Servers
 
 _SETTINGS = {
     "KIT_AGENT": "tests.observability.agents:five_steps",

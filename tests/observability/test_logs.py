@@ -4,8 +4,8 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 
-from tests.serving import Json, Served
-from tests.waiting import eventually
+from tests.support.serving import Json, Served
+from tests.support.waiting import eventually
 
 
 def log_of(served: Served) -> str:

@@ -5,8 +5,8 @@ import signal
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.observability.scraping import Scrape, scrape, scrape_all, submits
-from tests.serving import Served
-from tests.waiting import eventually
+from tests.support.serving import Served
+from tests.support.waiting import eventually
 
 _FINISHED = "longjobs_tasks_finished_total"
 _ANSWERS = {"accepted", "queue_full", "unavailable", "invalid", "key_reused", "too_long", "error"}

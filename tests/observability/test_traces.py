@@ -6,8 +6,8 @@ import pytest
 
 from tests.observability.collector import Collector, Span
 from tests.observability.test_logs import until_said
-from tests.serving import Served
-from tests.waiting import eventually
+from tests.support.serving import Served
+from tests.support.waiting import eventually
 
 Trace = dict[str, list[Span]]
 

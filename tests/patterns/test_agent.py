@@ -7,10 +7,17 @@ from typing import Any, cast
 
 import pytest
 
-from patterns.agent import Agent, TaskEnded, is_async, run_in_daemon_thread, run_in_this_thread, run_on_the_loop
-from patterns.agent import simulated_agent as simulated
-from patterns.settings import Settings
-from tests import agents
+from patterns.agents.running import (
+    Agent,
+    TaskEnded,
+    is_async,
+    run_in_daemon_thread,
+    run_in_this_thread,
+    run_on_the_loop,
+)
+from patterns.agents.simulated import simulated_agent as simulated
+from patterns.contract.settings import Settings
+from tests.support import agents
 
 _GOOD = {
     "sync": (agents.sync_agent, "sync: hello"),

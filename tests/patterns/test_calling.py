@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from patterns.calling import Caller
 from patterns.contract import DeliveryState
-from patterns.settings import Settings, new_webhook_secret
+from patterns.contract.settings import Settings, new_webhook_secret
+from patterns.webhooks.attempt import Caller
 
 
 @pytest.fixture

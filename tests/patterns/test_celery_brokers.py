@@ -2,7 +2,7 @@
 
 import pytest
 
-from patterns.celery_brokers import HEARTBEAT_SECONDS, over_rabbitmq, over_redis
+from patterns.celery_support.brokers import HEARTBEAT_SECONDS, over_rabbitmq, over_redis
 
 
 @pytest.mark.parametrize("hard_limit", [6.0, 305.0, 36_005.0])

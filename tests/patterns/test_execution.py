@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from patterns.agent import Agent, run_in_daemon_thread, run_on_the_loop
+from patterns.agents.running import Agent, run_in_daemon_thread, run_on_the_loop
 from patterns.contract import ErrorCode, Task, TaskStatus
-from patterns.execution import RunAgent, describe, execute
-from patterns.store import MemoryStore
-from tests import agents
+from patterns.tasks.execution import RunAgent, describe, execute
+from patterns.tasks.memory_store import MemoryStore
+from tests.support import agents
 
 _GOOD = [agents.sync_agent, agents.async_agent, agents.coroutine_from_sync, agents.callable_agent]
 _BAD: dict[Any, str] = {

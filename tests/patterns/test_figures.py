@@ -8,14 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from patterns.calling import Attempted
 from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, TaskStatus
-from patterns.figures import BOUNDS, Durations
-from patterns.redis_outbox import Outcome
-from patterns.redis_store import RedisStore
-from patterns.settings import Settings
-from patterns.store import MemoryStore, new_task_id
-from patterns.worker_records import WorkerRecords
+from patterns.contract.settings import Settings
+from patterns.observability.counters import BOUNDS, Durations
+from patterns.redis_store.outbox import Outcome
+from patterns.redis_store.store import RedisStore
+from patterns.redis_store.worker_records import WorkerRecords
+from patterns.tasks.memory_store import MemoryStore
+from patterns.tasks.store import new_task_id
+from patterns.webhooks.attempt import Attempted
 from tests.patterns.clock import Clock
 
 
@@ -193,7 +194,9 @@ async def test_a_dead_letter_is_counted_until_its_record_has_expired(
 
     kept = await store.delivery_figures()
     later = time.time() + settings.task_ttl_seconds + 1
-    monkeypatch.setattr("patterns.redis_store.time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
+    monkeypatch.setattr(
+        "patterns.redis_store.store.time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic)
+    )
     expired = await store.delivery_figures()
 
     assert (kept.under_way, kept.dead_letters) == (0, 1)

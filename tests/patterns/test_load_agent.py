@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from patterns.agent import load_agent
-from patterns.settings import Settings, SettingsError
-from tests import agents
+from patterns.agents.loading import load_agent
+from patterns.contract.settings import Settings, SettingsError
+from tests.support import agents
 
 
 @pytest.mark.parametrize(
     ("name", "agent"),
     [
-        ("tests.agents:sync_agent", agents.sync_agent),
-        ("tests.agents:async_agent", agents.async_agent),
-        ("tests.agents:callable_agent", agents.callable_agent),
-        ("tests.agents:callable_agent.method", agents.callable_agent.method),
+        ("tests.support.agents:sync_agent", agents.sync_agent),
+        ("tests.support.agents:async_agent", agents.async_agent),
+        ("tests.support.agents:callable_agent", agents.callable_agent),
+        ("tests.support.agents:callable_agent.method", agents.callable_agent.method),
     ],
 )
 def test_an_agent_is_found_by_module_and_name(name: str, agent: object) -> None:
@@ -40,14 +40,14 @@ def test_a_file_beside_the_user_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     "name",
     [
         "nothing",
-        "tests.agents",
-        "tests.agents:",
+        "tests.support.agents",
+        "tests.support.agents:",
         ":sync_agent",
-        "tests.agents:nothing",
-        "tests.agents:callable_agent.nothing.more",
-        "tests.agents:__name__",
+        "tests.support.agents:nothing",
+        "tests.support.agents:callable_agent.nothing.more",
+        "tests.support.agents:__name__",
         "no_such_module:agent",
-        "tests/agents.py:sync_agent",
+        "tests/support/agents.py:sync_agent",
         "..agents:sync_agent",
     ],
 )

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from patterns.agent import Agent, ReportProgress, run_in_daemon_thread, run_on_the_loop
-from patterns.execution import RunAgent, execute
-from patterns.logs import JsonLine, TextLine, about, add_task_id, set_up_logging
-from patterns.settings import Settings
-from patterns.store import MemoryStore
+from patterns.agents.running import Agent, ReportProgress, run_in_daemon_thread, run_on_the_loop
+from patterns.contract.settings import Settings
+from patterns.observability.logs import JsonLine, TextLine, about, add_task_id, set_up_logging
+from patterns.tasks.execution import RunAgent, execute
+from patterns.tasks.memory_store import MemoryStore
 
 logger = logging.getLogger("test")
 

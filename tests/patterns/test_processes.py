@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from patterns.processes import Family, ProcessFailed
-from tests.waiting import eventually
+from patterns.serving.processes import Family, ProcessFailed
+from tests.support.waiting import eventually
 
 _SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 _DEAF = [
@@ -27,7 +27,7 @@ _WITH_A_CHILD = [
 #: A parent that starts children, and says who they are.
 _PARENT = """
 import sys, time
-from patterns.processes import Family
+from patterns.serving.processes import Family
 family = Family()
 children = [family.start("child", argv, {{}}) for argv in {children}]
 print(family.folder, *[child.pid for child in children], flush=True)

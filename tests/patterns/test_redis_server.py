@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from patterns import redis_server as module
-from patterns.processes import Family, ProcessFailed
-from patterns.redis_server import RedisServer, check_redis, find_program, free_port, start_redis
-from tests.waiting import eventually
+from patterns.serving import redis_server as module
+from patterns.serving.processes import Family, ProcessFailed
+from patterns.serving.redis_server import RedisServer, check_redis, find_program, free_port, start_redis
+from tests.support.waiting import eventually
 
 
 def test_it_is_a_real_server(redis_server: RedisServer) -> None:

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from patterns.contract import ErrorCode, Task, TaskStatus
-from patterns.redis_store import RedisStore
-from patterns.settings import Settings
-from patterns.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, new_task_id
-from patterns.worker_records import WorkerRecords
+from patterns.contract.settings import Settings
+from patterns.redis_store.store import RedisStore
+from patterns.redis_store.worker_records import WorkerRecords
+from patterns.tasks.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, new_task_id
 from tests.patterns.redis_keys import Keys
 
 

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, IN_MEMORY_QUEUE, PATTERNS
-from patterns.descriptor import Fault
-from patterns.processes import Family, ProcessFailed
-from patterns.serving import CannotServe, running, wait_until_up
-from tests.waiting import eventually
+from patterns.contract.descriptor import Fault
+from patterns.serving.processes import Family, ProcessFailed
+from patterns.serving.running import CannotServe, running, wait_until_up
+from tests.support.waiting import eventually
 
 
 def test_the_patterns_are_five_and_have_their_names() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from patterns.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
+from patterns.contract.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from patterns.contract import ErrorCode, Task, TaskStatus
-from patterns.store import AlreadyFinished, KeyReused, MemoryStore, QueueFull
+from patterns.tasks.memory_store import MemoryStore
+from patterns.tasks.store import AlreadyFinished, KeyReused, QueueFull
 from tests.patterns.clock import Clock
 
 

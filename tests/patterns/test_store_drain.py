@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from patterns.contract import ErrorCode, TaskStatus
-from patterns.store import MemoryStore, Unavailable
+from patterns.tasks.memory_store import MemoryStore
+from patterns.tasks.store import Unavailable
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from patterns import expiry
-from patterns import store as store_module
 from patterns.contract import ErrorCode
-from patterns.store import MemoryStore
+from patterns.tasks import expiry
+from patterns.tasks import store as store_module
+from patterns.tasks.memory_store import MemoryStore
 from tests.patterns.clock import Clock
 
 

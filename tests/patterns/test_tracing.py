@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from patterns.tracing import NO_CARRIER, Tracing, tracing, wanted_exporter
+from patterns.observability.tracer import Tracer
+from patterns.observability.tracing import NO_CARRIER, tracing, wanted_exporter
 
 _AT = "http://127.0.0.1:4318"
 
@@ -39,7 +40,7 @@ def test_the_usual_variables_say_whether_and_where_to(env: Mapping[str, str], ex
 
 
 def test_without_being_asked_nothing_is_traced() -> None:
-    nothing = Tracing()
+    nothing = Tracer()
 
     with nothing.submit("polling", []), nothing.run("a1", NO_CARRIER), nothing.deliver("a1", NO_CARRIER) as headers:
         assert nothing.carrier() == NO_CARRIER
@@ -50,13 +51,13 @@ def test_who_asks_without_the_packages_is_told_what_to_install(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
-    monkeypatch.delitem(sys.modules, "patterns.otel", raising=False)
+    monkeypatch.delitem(sys.modules, "patterns.observability.otel", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
 
     with caplog.at_level(logging.WARNING):
         found = tracing()
 
-    assert type(found) is Tracing
+    assert type(found) is Tracer
     assert "opentelemetry-sdk" in caplog.text
     assert tracing() is found  # and is told once
 
@@ -74,7 +75,7 @@ listener = socket.create_server(("127.0.0.1", 0))  # connections are made, and n
 import os
 os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
 os.environ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "600"
-from patterns.tracing import tracing
+from patterns.observability.tracing import tracing
 with tracing().submit("polling", []):
     pass
 began = time.monotonic()

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from patterns.redis_store import RedisStore
-from patterns.store import new_task_id
-from patterns.worker_records import WorkerRecords
+from patterns.redis_store.store import RedisStore
+from patterns.redis_store.worker_records import WorkerRecords
+from patterns.tasks.store import new_task_id
 from tests.patterns.redis_keys import Keys
 
 

@@ -13,17 +13,23 @@ from xdist.scheduler import LoadScopeScheduling
 
 #: Their servers are started once for the whole folder, so one process runs all of it. Of the others any file may go
 #: to any process.
-_SHARE_SERVERS = ("abuse", "clients", "contract", "faults", "observability")
+_SHARE_SERVERS = ("abuse", "benchmarks/faults", "contract", "faults", "observability", "polling", "webhooks")
 _CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 _FOLDER = re.compile(rf"tests/({'|'.join(_SHARE_SERVERS)})/")
-#: Modules of this folder that tell a story share the servers that are started for stories.
-_STORIES = re.compile(r"tests/patterns/test_(faults_\w+|celery_agents|celery_callback)\.py")
 #: The groups that take longest, in the default or in the thorough run.
 _LONGEST = (
-    *("mistakes of clients and Celery", "mistakes of servers", "faults", "contract", "abuse", "stories", "clients"),
-    *("tests/hosts/test_two_hosts.py", "tests/kit/test_check_url.py", "tests/benchmarks/test_contenders.py"),
-    *("tests/kit/test_check_command.py", "tests/kit/test_check_ends.py", "tests/kit/test_serve_ctrl_c.py"),
-    *("observability", "tests/kit/test_patterns_readme.py", "tests/benchmarks/test_worker_load.py"),
+    *(
+        "mistakes of clients and Celery",
+        "mistakes of servers",
+        "benchmarks/faults",
+        "contract",
+        "abuse",
+        "faults",
+        "webhooks",
+    ),
+    *("tests/hosts/test_two_hosts.py", "tests/cli/test_check_url.py", "tests/benchmarks/test_contenders.py"),
+    *("tests/cli/test_check_command.py", "tests/cli/test_check_ends.py", "tests/cli/test_serve_ctrl_c.py"),
+    *("observability", "tests/cli/test_patterns_readme.py", "tests/benchmarks/test_worker_load.py"),
     *("tests/benchmarks/test_load.py", "tests/benchmarks/test_growth.py"),
 )
 #: A process that has imported what an exercise needs runs others too: half of them are enough to keep it busy.
@@ -43,8 +49,6 @@ def group(nodeid: str) -> str:
     """Tests of the same group run in the same process, in their order."""
     if found := _FOLDER.match(nodeid):
         return found[1]
-    if _STORIES.match(nodeid):
-        return "stories"
     if found := _EXERCISE.match(nodeid):
         return "mistakes of clients and Celery" if found[1] in _HALF else "mistakes of servers"
     return nodeid.partition("::")[0]

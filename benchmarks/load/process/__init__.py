@@ -1,0 +1,1 @@
+"""What the load process is made of. Imported by the locustfile only: it lives on gevent."""

@@ -1,0 +1,140 @@
+"""The open loop over several processes, or several machines: each of Locust's workers sends its share of the tasks.
+
+The master tells the workers what to do and when to begin, and writes all their rows into one file: the same moments,
+the same tasks, and the same file as with one process. Each worker says at its end how many rows it has sent, so that
+none can be lost without a word. On several machines their clocks must agree, as for any moment that is compared.
+"""
+
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from benchmarks.load.process.reports import write_report
+from benchmarks.load.process.rows import RowFiles
+from benchmarks.records.run import LoadReport
+
+#: From the moment at which all are ready until the first task: longer than a message takes.
+_LEAD_SECONDS = 0.5
+_READY_SECONDS = 60.0
+_FLUSH_SECONDS = 0.2
+#: What the master tells its workers of its own options: those of the load, not those of Locust.
+_TOLD = (
+    "rate", "warm_up", "warm_up_rate", "duration", "burst", "recovery", "recovery_rate", "arrivals", "max_in_flight",
+    "poll_interval", "wait", "deadline", "seed", "trial", "named", "learns_by",
+)  # fmt: skip
+
+
+class WorkerLost(Exception):
+    """A worker could not begin, or went away. The message is one line."""
+
+
+class Master:
+    """Leads the workers of one trial, on Locust's master runner."""
+
+    def __init__(self, runner: Any, options: Namespace) -> None:
+        self._runner = runner
+        self._options = options
+        self._workers: list[str] = []
+        self._ready: set[str] = set()
+        self._failed = ""
+        self._reports: dict[str, dict[str, Any]] = {}
+        self._rows: dict[str, int] = {}
+        self._files = RowFiles(options.samples, options.callbacks)
+
+    def lead(self, host: str) -> None:
+        """See one trial through. Raises `WorkerLost`."""
+        self._workers = [client.id for client in self._runner.clients.ready]
+        told = {name: getattr(self._options, name) for name in _TOLD}
+        for index, worker in enumerate(self._workers):
+            share = {"index": index, "of": len(self._workers), "host": host, "options": told}
+            self._runner.send_message("kit.begin", share, worker)
+        self._wait_for(lambda: len(self._ready) == len(self._workers), _READY_SECONDS, "did not get ready")
+        at = time.time() + _LEAD_SECONDS
+        for worker in self._workers:
+            self._runner.send_message("kit.go", {"at": at}, worker)
+        o = self._options
+        longest = o.warm_up + o.duration + o.recovery + 2 * o.deadline + _READY_SECONDS
+        self._wait_for(lambda: len(self._reports) == len(self._workers), longest, "was not done")
+        sent = {worker: report["rows"] for worker, report in self._reports.items()}
+        self._wait_for(lambda: self._rows == sent, _READY_SECONDS, "has sent rows that did not arrive")
+        if o.report:
+            write_report(Path(o.report), together([LoadReport(**one["load"]) for one in self._reports.values()]))
+
+    def listen(self) -> None:
+        """Take what workers say."""
+        for name, listener in (
+            ("kit.ready", self._on_ready), ("kit.failed", self._on_failed), ("kit.rows", self._on_rows),
+            ("kit.done", self._on_done),
+        ):  # fmt: skip
+            self._runner.register_message(name, listener)
+
+    def _wait_for(self, until: Callable[[], bool], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not until():
+            gone = [worker for worker in self._workers if worker not in self._runner.clients]
+            if self._failed or gone or time.monotonic() > deadline:
+                raise WorkerLost(self._failed or ("A load worker is gone." if gone else f"A load worker {what}."))
+            gevent.sleep(0.02)
+
+    def _on_ready(self, msg: Any, **_: Any) -> None:
+        self._ready.add(msg.node_id)
+
+    def _on_failed(self, msg: Any, **_: Any) -> None:
+        self._failed = str(msg.data)
+
+    def _on_rows(self, msg: Any, **_: Any) -> None:
+        rows = msg.data["rows"]
+        self._files.write(msg.data["kind"], "".join(rows))
+        self._rows[msg.node_id] = self._rows.get(msg.node_id, 0) + len(rows)
+
+    def _on_done(self, msg: Any, **_: Any) -> None:
+        self._reports[msg.node_id] = msg.data
+
+
+class RowSender:
+    """In place of the files that one process writes: rows go to the master, a few times a second."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self._waiting: dict[str, list[str]] = {}
+        self.sent = 0
+        gevent.spawn(self._go_on)
+
+    def write(self, kind: str, row: str) -> None:
+        """One more row."""
+        self._waiting.setdefault(kind, []).append(row)
+
+    def flush(self) -> None:
+        """Send what waits."""
+        waiting, self._waiting = self._waiting, {}
+        for kind, rows in waiting.items():
+            self._runner.send_message("kit.rows", {"kind": kind, "rows": rows})
+            self.sent += len(rows)
+
+    def done(self, report: LoadReport | None) -> None:
+        """Send the rest, and say how many there were."""
+        self.flush()
+        self._runner.send_message("kit.done", {"rows": self.sent, "load": asdict(report) if report else None})
+
+    def _go_on(self) -> None:
+        while True:
+            gevent.sleep(_FLUSH_SECONDS)
+            self.flush()
+
+
+def together(reports: list[LoadReport]) -> LoadReport:
+    """What several load processes saw, as if they were one: its worst is the worst of any."""
+    return LoadReport(
+        tasks=sum(one.tasks for one in reports),
+        task_seconds=sum(one.task_seconds for one in reports),
+        wall_seconds=max(one.wall_seconds for one in reports),
+        busiest_cpu_share=max(one.busiest_cpu_share for one in reports),
+        cpu_share=max(one.cpu_share for one in reports),
+        clock_step_seconds=max((one.clock_step_seconds for one in reports), key=abs),
+        longest_stall_seconds=max(one.longest_stall_seconds for one in reports),
+    )

@@ -1,0 +1,1 @@
+"""What a run writes down: its samples, its callbacks, and `run.json`."""

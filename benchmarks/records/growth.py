@@ -1,0 +1,173 @@
+"""What a run of `kit bench growth` writes: `growth.json`, and `growth.csv.gz` with a row for each pair of requests.
+
+Nothing in either is computed: a report is made from them alone, at any time.
+"""
+
+import csv
+import gzip
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, astuple, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from benchmarks.records.run import RunError
+
+FORMAT = 1
+
+
+class Axis(StrEnum):
+    """What grows."""
+
+    RECORDS = "records"  # finished tasks whose record is kept
+    WAITING = "waiting"  # accepted tasks that no worker has begun
+    LONG_POLLS = "long_polls"  # status requests that are held open
+
+
+class Action(StrEnum):
+    """What a client does."""
+
+    SUBMIT = "submit"
+    STATUS = "status"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same request to two servers, one after the other: one that has little, and one that has grown."""
+
+    pattern: str
+    axis: Axis
+    size: int
+    round: int
+    action: Action
+    small_seconds: float
+    grown_seconds: float
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The memory of one role's processes at one size."""
+
+    pattern: str
+    axis: Axis
+    size: int
+    role: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """What clients saw while so many records expired at once, and at the same time on a server that had few."""
+
+    pattern: str
+    records: int
+    requests: int  # to each of the two
+    small_longest: float
+    grown_longest: float
+    bytes_before: int  # of the process that keeps the records
+    bytes_after: int
+
+
+@dataclass(frozen=True)
+class SoakLook:
+    """The bytes in use by each role after so many tasks."""
+
+    tasks: int
+    in_use: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """Many tasks through one pattern, once with their records kept and once with records that soon expire."""
+
+    pattern: str
+    tasks: int
+    keeper: str  # the role that keeps the records
+    kept: tuple[SoakLook, ...]  # after each part of the tasks, over HTTP
+    filled: tuple[SoakLook, ...]  # after as many records as that, written by the store alone
+    expired: tuple[SoakLook, ...]  # before the first task, and when the records of the last had expired
+    handles_before: Mapping[str, int]
+    handles_after: Mapping[str, int]
+    threads_before: Mapping[str, int]
+    threads_after: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthRecord:
+    """A run, without its pairs."""
+
+    format: int = FORMAT
+    kit: str = ""
+    began: str = ""  # ISO 8601, UTC
+    ended: str = ""
+    complete: bool = False
+    command: str = ""
+    host: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    git: str = ""
+    small: Mapping[str, int] = field(default_factory=dict)  # by axis: what the server that stays small has
+    weights: tuple[Weight, ...] = ()
+    expiries: tuple[Expiry, ...] = ()
+    soaks: tuple[Soaked, ...] = ()
+
+
+@dataclass(frozen=True)
+class GrowthFolder:
+    """Where the two files are."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """`growth.json`."""
+        return self.path / "growth.json"
+
+    @property
+    def pairs(self) -> Path:
+        """A row for each pair of requests."""
+        return self.path / "growth.csv.gz"
+
+    def write(self, record: GrowthRecord, pairs: Iterable[Pair]) -> None:
+        """Write both, the record last: where it is, all is."""
+        with gzip.open(self.pairs, "wt", encoding="utf-8", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(_HEADER)
+            lines.writerows([f"{one:.7f}" if isinstance(one, float) else one for one in astuple(row)] for row in pairs)
+        self.record.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
+
+    def read(self) -> tuple[GrowthRecord, list[Pair]]:
+        """Read both. Raises `RunError`."""
+        try:
+            found = json.loads(self.record.read_text(encoding="utf-8"))
+            if found.get("format") != FORMAT:
+                raise RunError(f"{self.record} has format {found.get('format')}, and this kit reads format {FORMAT}.")
+            with gzip.open(self.pairs, "rt", encoding="utf-8", newline="") as file:
+                rows = csv.reader(file)
+                if tuple(next(rows, ())) != _HEADER:
+                    raise RunError(f"{self.pairs}: its first line is not {','.join(_HEADER)}")
+                return _record(found), [_pair(row) for row in rows]
+        except OSError as error:
+            raise RunError(f"{self.path} has no growth results: {error.strerror or error}.") from None
+        except (ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
+            raise RunError(f"{self.record} cannot be read: {type(error).__name__}: {error}") from None
+
+
+_HEADER = tuple(one.name for one in fields(Pair))
+
+
+def _pair(row: list[str]) -> Pair:
+    pattern, axis, size, turn, action, small, grown = row
+    return Pair(pattern, Axis(axis), int(size), int(turn), Action(action), float(small), float(grown))
+
+
+def _record(found: dict[str, Any]) -> GrowthRecord:
+    weights = tuple(Weight(**{**one, "axis": Axis(one["axis"])}) for one in found.pop("weights"))
+    expiries = tuple(Expiry(**one) for one in found.pop("expiries"))
+    soaks = tuple(_soaked(one) for one in found.pop("soaks"))
+    return GrowthRecord(**found, weights=weights, expiries=expiries, soaks=soaks)
+
+
+def _soaked(found: dict[str, Any]) -> Soaked:
+    looks = {name: tuple(SoakLook(**one) for one in found[name]) for name in ("kept", "filled", "expired")}
+    return Soaked(**{**found, **looks})

@@ -1,0 +1,197 @@
+"""What more costs: more records that are kept, more tasks that wait, more polls that are held."""
+
+import math
+from collections.abc import Sequence
+
+from benchmarks.analysis.findings import Estimate
+from benchmarks.analysis.growth_findings import FLAT, Growth, GrowthLine, Verdict
+from benchmarks.records.growth import Action, Axis
+from benchmarks.report.numbers import EN_DASH, MINUS, duration, size, whole
+from benchmarks.report.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.plots import axis as plot_axis
+from benchmarks.report.plots import line as plot_line
+from benchmarks.report.sections.soaks import soaks
+
+_HEADINGS = {
+    Axis.RECORDS: "Finished records that are kept",
+    Axis.WAITING: "Tasks that wait",
+    Axis.LONG_POLLS: "Long-polls that are held",
+}
+_TONES = {Verdict.FLAT: Tone.GOOD, Verdict.GROWS: Tone.BAD, Verdict.UNCLEAR: Tone.QUIET}
+_DRAWN = {Action.SUBMIT: ("--submit", "dot"), Action.STATUS: ("--execute", "solid")}
+#: A line over the size itself is a curve where the axis has the logarithm.
+_STEPS = 24
+_HEIGHT = 210
+_ABOUT = (
+    "Two servers of a pattern run side by side. One stays small, the other grows; both get the same requests in turn, "
+    "so that a slow moment of the machine falls on both. `flat` means that the grown one took at most 10 % longer; "
+    "`grows` that it took longer even at the low end of its 95 % interval; `unclear` that it was slower, and that "
+    "this may be chance. In brackets: the interval. The change of a median is the median of the pairs' own ratios."
+)
+_FILLED = (
+    "Kept records were not made by requests, which would take a quarter of an hour for a million. The server in whose "
+    "memory they are wrote them itself, by the calls of its store that a task makes; in Redis they are copies of a "
+    "true one. Waiting tasks and long-polls came over HTTP, all of them."
+)
+
+
+def growth(found: Growth) -> Section:
+    """Latency, memory, expiry, and what stays after many tasks."""
+    blocks: list[Block] = []
+    if found.lines:
+        blocks += [Text(_ABOUT), _latencies(found), *_plots(found), _slopes(found), _memory(found), Text(_FILLED)]
+    if found.expiries:
+        blocks += _expiry(found)
+    return Section("growth", "What more costs", [*blocks, *soaks(found)])
+
+
+def _latencies(found: Growth) -> Table:
+    groups = []
+    for axis in Axis:
+        medians, tails = found.of(axis, 50), found.of(axis, 99)
+        rows = [_latency(median, tail) for median, tail in zip(medians, tails, strict=True)]
+        if rows:
+            few, many = found.record.small.get(axis, 1), medians[0].last.size
+            groups.append(Rows(f"{_HEADINGS[axis]}: {whole(few)}, and {whole(many)}", rows))
+    columns = ("pattern", "request", "few", "many", "median", "p99")
+    return Table("Latency with few and with many", columns, groups, frozenset({0, 1}))
+
+
+def _latency(median: GrowthLine, tail: GrowthLine) -> list[Cell]:
+    times = plain_cells(
+        code(median.pattern), median.action.value, duration(median.last.small), duration(median.last.grown)
+    )
+    return [*times, _verdict(median), _verdict(tail)]
+
+
+def _verdict(line: GrowthLine) -> Cell:
+    return Cell(f"{line.verdict.value} {_changed(line.last.ratio, 1)}", _TONES[line.verdict])
+
+
+def _changed(found: Estimate, less: float = 0.0) -> str:
+    """`+12 % (8-15)`: by how much a ratio is above one."""
+    value, *between = (
+        None if number is None else 100 * (number - less) for number in (found.value, found.low, found.high)
+    )
+    known = [number for number in between if number is not None]
+    places = 0 if max(map(abs, [value or 0.0, *known])) >= 1 else 2
+    said = f"{_signed(value or 0.0, places)} %"
+    if len(known) < len(between):
+        return said
+    joint = " to " if known[0] < 0 else EN_DASH
+    return f"{said} ({_signed(known[0], places).lstrip('+')}{joint}{_signed(known[1], places).lstrip('+')})"
+
+
+def _signed(value: float, places: int) -> str:
+    text = f"{abs(value):,.{places}f}"
+    if float(text.replace(",", "")) == 0:
+        return text
+    return f"{MINUS if value < 0 else '+'}{text}"
+
+
+def _slopes(found: Growth) -> Table:
+    def row(line: GrowthLine) -> list[Cell]:
+        points = "; ".join(f"{whole(point.size)}: {_changed(point.ratio, 1)}" for point in line.points)
+        per = "each tenfold" if line.tenfold else "each thousand"
+        which = "median" if line.percent == 50 else f"p{line.percent:g}"
+        return list(plain_cells(code(line.pattern), line.action.value, which, _changed(line.slope), per, points))
+
+    groups = [
+        Rows(_HEADINGS[axis], [row(line) for line in found.lines if line.axis is axis])
+        for axis in Axis
+        if found.of(axis, 50)
+    ]
+    columns = ("pattern", "request", "of", "slope", "for", "at each size")
+    return Table("The lines through it", columns, groups, frozenset({0, 1, 2, 4, 5}), folded=True)
+
+
+def _plots(found: Growth) -> list[Block]:
+    blocks: list[Block] = []
+    for axis in Axis:
+        lines = found.of(axis, 50)
+        patterns = dict.fromkeys(line.pattern for line in lines)
+        if not patterns:
+            continue
+        tops = [point.ratio.value for line in lines for point in line.points]
+        plots = [_plot(name, axis, [line for line in lines if line.pattern == name], max(tops)) for name in patterns]
+        note = (
+            "The median, as a multiple of the small server's, and the line through it: of submit dotted, of status "
+            "solid. All have the same axes. Dashed: what counts as flat."
+        )
+        blocks.append(Plots(_HEADINGS[axis], plots, [_points(axis, lines)], note, small=True))
+    return blocks
+
+
+def _plot(pattern: str, axis: Axis, lines: Sequence[GrowthLine], top: float) -> Plot:
+    sizes = [point.size for point in lines[0].points]
+    low, high = math.log10(sizes[0]) - 0.2, math.log10(sizes[-1]) + 0.2
+    data = [plot_line("flat", [10**low, 10**high], [FLAT, FLAT], "--bad", dash="dash", marks=False)]
+    said = []
+    for line in lines:
+        ratios = [point.ratio.value for point in line.points]
+        colour, dash = _DRAWN[line.action]
+        through = [10 ** (low + (high - low) * part / _STEPS) for part in range(_STEPS + 1)]
+        fitted = [line.at(number) for number in through]
+        data.append({**plot_line(line.action.value, sizes, ratios, colour), "mode": "markers"})
+        data.append(plot_line("line", through, fitted, colour, dash=dash, marks=False))
+        at = ", ".join(f"{ratio:.2f} at {whole(number)}" for number, ratio in zip(sizes, ratios, strict=True))
+        said.append(f"{line.action.value} {at}")
+    ticks = {"tickmode": "linear", "dtick": 1, "tickformat": "~s"}
+    return Plot(
+        title=pattern,
+        alternative=f"{_HEADINGS[axis]}. {pattern}, times as long as with few: {'; '.join(said)}.",
+        data=data,
+        layout={
+            "xaxis": {**plot_axis("how many", low=low, high=high, log=True), **ticks},
+            "yaxis": plot_axis("times as long", high=max(1.5, 1.1 * top)),
+        },
+        height=_HEIGHT,
+    )
+
+
+def _points(axis: Axis, lines: Sequence[GrowthLine]) -> Table:
+    rows = [
+        [
+            Cell(code(line.pattern)),
+            *plain_cells(line.action.value, whole(point.size), duration(point.small), duration(point.grown)),
+            Cell(f"{point.ratio.value:.2f}"),
+        ]
+        for line in lines
+        for point in line.points
+    ]
+    columns = ("pattern", "request", "many", "with few", "with many", "ratio")
+    return Table(f"{_HEADINGS[axis]}: medians", columns, [Rows("", rows)], frozenset({0, 1}), folded=True)
+
+
+def _memory(found: Growth) -> Table:
+    groups = []
+    for axis in Axis:
+        rows = [
+            list(plain_cells(code(one.pattern), one.role, size(round(one.bytes_per_item))))
+            for one in found.weights
+            if one.axis is axis
+        ]
+        if rows:
+            groups.append(Rows(_HEADINGS[axis], rows))
+    return Table("Memory for each", ("pattern", "of the", "memory"), groups, frozenset({0, 1}))
+
+
+def _expiry(found: Growth) -> list[Block]:
+    rows = [
+        [
+            *plain_cells(
+                code(one.pattern), whole(one.records), duration(one.small_longest), duration(one.grown_longest)
+            ),
+            *plain_cells(size(one.bytes_before), size(one.bytes_after)),
+        ]
+        for one in found.expiries
+    ]
+    columns = ("pattern", "records", "with few", "with many", "memory before", "and after")
+    return [
+        Text(
+            "Nobody asks until all have expired. Then two servers are asked in turn, one of which has all of these "
+            "records to forget: the longest that any request took. A single longest one is often the machine's own.",
+            "When many records expire at once.",
+        ),
+        Table("The longest pause while records expire", columns, [Rows("", rows)]),
+    ]

@@ -1,0 +1,176 @@
+"""Where the time of a task goes: its stages, how each is spread, and which differences are real."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from benchmarks.analysis.findings import MEASURE_TITLES, Difference, Findings, Measure, Steady
+from benchmarks.records.run import Mode
+from benchmarks.report.groups import Group, grouped, groups, rows
+from benchmarks.report.numbers import duration, estimate, per_second, whole
+from benchmarks.report.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
+from benchmarks.report.plots import STAGE_COLOURS, bar_height, bar_layout, bars
+from benchmarks.report.sentences import missing
+from benchmarks.report.verdicts import TOO_CLOSE
+
+_STAGES = (Measure.SUBMIT_LATENCY, Measure.QUEUE_WAIT, Measure.EXECUTION, Measure.NOTIFICATION_LAG)
+_ADDED = tuple(stage for stage in _STAGES if stage is not Measure.EXECUTION)
+_COLOURS = dict(zip(_STAGES, STAGE_COLOURS, strict=True))
+#: What each measure spans.
+SPANS = {
+    Measure.SUBMIT_LATENCY: "from the moment to send until the 202 is here",
+    Measure.QUEUE_WAIT: "from accepted until started",
+    Measure.EXECUTION: "from started until finished",
+    Measure.NOTIFICATION_LAG: "from finished until the client knows",
+    Measure.END_TO_END: "from the moment to send until the client knows",
+}
+#: Those that a client feels; the others are folded.
+_SHOWN = (Measure.SUBMIT_LATENCY, Measure.NOTIFICATION_LAG, Measure.END_TO_END)
+_ORDER = (*_SHOWN, Measure.QUEUE_WAIT, Measure.EXECUTION)
+
+
+def stages(findings: Findings) -> Section:
+    """Everything that was measured of time at the given rate."""
+    title = "Where the time goes"
+    if not findings.steady:
+        return Section("time", title, [Text(capital(missing(findings, Mode.STEADY)))])
+    blocks: list[Block] = [
+        Text(
+            "Where the mean task spends its time. The agent's own work is the same for all; submit, wait and notify "
+            "are what a pattern adds."
+        ),
+        *_plots(findings),
+        *_tally(findings),
+    ]
+    blocks += [_spread(findings, measure) for measure in _ORDER if any(measure in s.spreads for s in findings.steady)]
+    if findings.differences:
+        blocks += [
+            Text(
+                "Which differences are real: the median of the first less that of the second, of tasks sent at the "
+                "same moments. A tie is an interval that holds zero, or that this run is too short to know."
+            ),
+            *_differences(findings),
+        ]
+    return Section("time", title, blocks)
+
+
+def _plots(findings: Findings) -> list[Block]:
+    views = (("All of it", _STAGES), ("Without the agent's work", _ADDED))
+    limits = [_limits(findings, parts) for _, parts in views]
+    return [
+        Plots(
+            group.heading,
+            [_plot(title, group, members, parts, limit) for (title, parts), limit in zip(views, limits, strict=True)],
+            [_means(group, members)],
+            "The second plot leaves the agent's work out. All groups have the same axes.",
+        )
+        for group, members in grouped(findings, findings.steady)
+    ]
+
+
+def _limits(findings: Findings, parts: Sequence[Measure]) -> tuple[float, float]:
+    """Between what the bars of all groups lie, so that their lengths can be compared."""
+    all_parts = [[one.stages.get(part, 0.0) for part in parts] for one in findings.steady]
+    least = min(sum(min(0.0, length) for length in lengths) for lengths in all_parts)
+    return least, max(sum(max(0.0, length) for length in lengths) for lengths in all_parts) or 0.001
+
+
+def _plot(
+    title: str, group: Group, members: list[Steady], parts: Sequence[Measure], limits: tuple[float, float]
+) -> Plot:
+    values = {MEASURE_TITLES[part]: [1000 * one.stages.get(part, 0.0) for one in members] for part in parts}
+    said = "; ".join(
+        f"{one.contender}: " + ", ".join(f"{MEASURE_TITLES[part]} {duration(one.stages.get(part))}" for part in parts)
+        for one in members
+    )
+    return Plot(
+        title=title,
+        alternative=f"{group.heading}. Stacked bars of the mean time of each stage. {said}.",
+        data=bars([one.contender for one in members], values, [_COLOURS[part] for part in parts], " ms"),
+        layout=bar_layout("mean per task, ms", 1000 * limits[1], 1000 * limits[0]),
+        height=bar_height(len(members)),
+    )
+
+
+def _means(group: Group, members: list[Steady]) -> Table:
+    def row(one: Steady) -> list[Cell]:
+        parts = [one.stages.get(stage) for stage in _STAGES]
+        known = [part for part in parts if part is not None]
+        return [Cell(code(one.contender)), *(Cell(duration(part)) for part in (*parts, sum(known) if known else None))]
+
+    columns = ("contender", *(MEASURE_TITLES[stage] for stage in _STAGES), "sum")
+    return Table("Mean time of each stage", columns, [Rows(group.heading, [row(one) for one in members])])
+
+
+def _tally(findings: Findings) -> list[Block]:
+    def row(one: Steady) -> list[Cell]:
+        t = one.tally
+        bad = [
+            (t.failed, "failed"), (t.lost, "lost"), (t.refused, "refused"), (t.errors, "errors"),
+            (t.dropped, "not sent"), (t.interrupted, "cut off"), (t.twice, "twice"),
+        ]  # fmt: skip
+        wrong = ", ".join(f"{whole(count)} {name}" for count, name in bad if count)
+        return [
+            Cell(code(one.contender)),
+            *(Cell(whole(count)) for count in (one.trials, t.offered, t.accepted, t.completed)),
+            Cell(wrong or "nothing", Tone.BAD if wrong else Tone.GOOD),
+            Cell(per_second(one.tasks_per_second)),
+            Cell(whole(one.deepest_queue)),
+        ]
+
+    table = Table(
+        "What became of the tasks",
+        ("contender", "trials", "offered", "accepted", "completed", "went wrong", "finished", "deepest queue"),
+        rows(findings, findings.steady, row),
+        frozenset({0, 5}),
+        folded=all(one.tally.all_well for one in findings.steady),
+    )
+    # Where every row says the same, a sentence does.
+    return [*([Text("Every task was accepted and completed, once.")] if table.folded else []), table]
+
+
+def _spread(findings: Findings, measure: Measure) -> Table:
+    def row(one: Steady) -> list[Cell]:
+        found = one.spreads.get(measure)
+        if found is None:
+            return [Cell(code(one.contender)), *(Cell(duration(None), Tone.QUIET) for _ in range(5))]
+        numbers = (estimate(found.p50), estimate(found.p95), estimate(found.p99), duration(found.longest))
+        return [Cell(code(one.contender)), *(Cell(text) for text in numbers), Cell(whole(found.count))]
+
+    return Table(
+        f"{capital(MEASURE_TITLES[measure])}: {SPANS[measure]}",
+        ("contender", "p50", "p95", "p99", "longest", "tasks"),
+        rows(findings, findings.steady, row),
+        folded=measure not in _SHOWN,
+    )
+
+
+def _differences(findings: Findings) -> list[Table]:
+    tables = []
+    for measure in _ORDER:
+        found = [Rows(group.heading, _pairs(findings, group, measure)) for group in groups(findings)]
+        if any(one.rows for one in found):
+            tables.append(
+                Table(
+                    f"Differences of medians: {MEASURE_TITLES[measure]}",
+                    ("first", "second", "first less second", "which means"),
+                    [one for one in found if one.rows],
+                    frozenset({0, 1, 3}),
+                    folded=True,
+                )
+            )
+    return tables
+
+
+def _pairs(findings: Findings, group: Group, measure: Measure) -> list[list[Cell]]:
+    found = [findings.difference(measure, one, other) for one, other in combinations(group.names, 2)]
+    return [
+        [Cell(code(one.one)), Cell(code(one.other)), Cell(estimate(one.seconds)), _meaning(one)] for one in found if one
+    ]
+
+
+def _meaning(found: Difference) -> Cell:
+    if not found.one_round and (found.seconds.low is None or found.seconds.high is None):
+        return Cell("tie: too few tasks to tell", Tone.QUIET)
+    if found.tie:
+        return Cell(TOO_CLOSE if found.one_round else "tie", Tone.QUIET)
+    return Cell(f"{code(found.one if found.seconds.value < 0 else found.other)} is quicker")

@@ -1,0 +1,114 @@
+"""How p99 grows with the offered rate: one small plot for each contender, all with the same axes."""
+
+import math
+
+from benchmarks.analysis.findings import Findings, Sweep, SweepPoint
+from benchmarks.records.run import Mode
+from benchmarks.report.groups import grouped, rows
+from benchmarks.report.numbers import duration, per_second, percent
+from benchmarks.report.page import Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code, plain_cells
+from benchmarks.report.plots import axis, line
+from benchmarks.report.sentences import missing
+
+_HEIGHT = 210
+#: Over fewer powers of ten the axis is marked at 1, 2 and 5: there may be no power of ten among them.
+_FEW_DECADES = 2.0
+
+
+def sweep(findings: Findings) -> Section:
+    """The bound and the knee of each."""
+    title = "How much it takes before it slows down"
+    if not findings.sweep:
+        return Section("sweep", title, [Text(capital(missing(findings, Mode.SWEEP)))])
+    ranges = _ranges(findings)
+    plots = [
+        Plots(
+            group.heading,
+            [_plot(one, group.heading, ranges) for one in members],
+            [_points(members)],
+            "All have the same axes. Dashed: the bound. Dotted: the knee.",
+            small=True,
+        )
+        for group, members in grouped(findings, findings.sweep)
+    ]
+    return Section(
+        "sweep",
+        title,
+        [
+            Text(
+                "End to end p99, as more and more is offered. The knee is the highest rate up to which at least 95 % "
+                "of what was offered was done in time; the bound is what p99 should stay under."
+            ),
+            _summary(findings),
+            *plots,
+        ],
+    )
+
+
+def _summary(findings: Findings) -> Table:
+    def row(one: Sweep) -> list[Cell]:
+        return [Cell(code(one.contender)), _rate(one.knee), _rate(one.within_bound), Cell(duration(one.bound))]
+
+    columns = ("contender", "knee", "in bound to", "bound")
+    return Table("How far each goes", columns, rows(findings, findings.sweep, row))
+
+
+def _rate(value: float | None) -> Cell:
+    return Cell("at no rate", Tone.BAD) if value is None else Cell(per_second(value))
+
+
+def _points(members: list[Sweep]) -> Table:
+    return Table(
+        "At each rate",
+        ("offered", "achieved", "p99", "submit p99", "not done"),
+        [Rows(code(one.contender), [_point(point) for point in one.points]) for one in members],
+        frozenset(),
+        folded=True,
+    )
+
+
+def _point(point: SweepPoint) -> list[Cell]:
+    times = plain_cells(
+        per_second(point.rate), per_second(point.achieved), duration(point.p99), duration(point.submit_p99)
+    )
+    return [*times, Cell(percent(point.not_done), Tone.BAD if point.not_done else Tone.PLAIN)]
+
+
+def _ranges(findings: Findings) -> tuple[float, float, float]:
+    """The highest rate, and the exponents of ten between which every p99 and the bound lie."""
+    points = [point for one in findings.sweep for point in one.points]
+    heights = [
+        value for value in (*(p.p99 for p in points), *(one.bound for one in findings.sweep)) if 0 < value < math.inf
+    ]
+    if not heights:
+        return 1.0, -1.0, 1.0
+    low, high = math.log10(min(heights)), math.log10(max(heights))
+    margin = max(0.1, 0.08 * (high - low))
+    return max((p.rate for p in points), default=1.0), low - margin, high + margin
+
+
+def _plot(one: Sweep, heading: str, ranges: tuple[float, float, float]) -> Plot:
+    rate, low, high = ranges
+    most = 1.05 * rate
+    data = [
+        line("bound", [0, most], [one.bound, one.bound], "--bad", dash="dash", marks=False),
+        line("p99", [p.rate for p in one.points], [p.p99 for p in one.points], "--execute"),
+    ]
+    if one.knee is not None:
+        data.insert(1, line("knee", [one.knee, one.knee], [10**low, 10**high], "--quiet", dash="dot", marks=False))
+    knee = "at no rate" if one.knee is None else per_second(one.knee)
+    said = ", ".join(f"{duration(p.p99)} at {per_second(p.rate)}" for p in one.points)
+    return Plot(
+        title=one.contender,
+        alternative=f"{heading}. {one.contender}: p99 {said}; bound {duration(one.bound)}; knee {knee}.",
+        data=data,
+        layout={
+            "xaxis": axis("offered per second", high=most),
+            "yaxis": {**axis("p99, s", low=low, high=high, log=True), **_ticks(low, high)},
+        },
+        height=_HEIGHT,
+    )
+
+
+def _ticks(low: float, high: float) -> dict[str, object]:
+    return {"tickmode": "linear", "dtick": "D2" if high - low < _FEW_DECADES else 1, "tickformat": "~g"}

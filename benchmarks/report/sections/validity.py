@@ -1,0 +1,111 @@
+"""How far the run can be trusted, and how it can be made again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.analysis.findings import Findings, Instrument
+from benchmarks.report.groups import rows
+from benchmarks.report.numbers import duration, percent, whole
+from benchmarks.report.page import (
+    Block,
+    Cell,
+    Notice,
+    Rows,
+    Section,
+    Table,
+    Text,
+    Tone,
+    code,
+    plain_cells,
+)
+
+#: Above this p99 the load process was late itself, and what it measured is partly its own.
+LATE_SECONDS = 0.05
+
+
+def validity(findings: Findings) -> Section:
+    """What was left out, the instrument, and where it ran."""
+    blocks: list[Block] = [_left_out(findings)]
+    if findings.left_out:
+        blocks.append(_reasons(findings))
+    blocks += [Notice(text) for text in findings.warnings]
+    if findings.instrument:
+        blocks += [
+            Text(
+                f"{_sent_in_time(findings)}The load process measures itself too. If it was late by more than "
+                f"{duration(LATE_SECONDS)} (p99), the times are partly its own. (A burst has one moment for all; it is "
+                f"judged by its whole length.) Its busiest second is a share of one core: at 100 % it can do no more."
+            ),
+            _instrument(findings),
+        ]
+    return Section("validity", "Can it be trusted?", [*blocks, *_environment(findings)])
+
+
+def _left_out(findings: Findings) -> Block:
+    left, trials = len(findings.left_out), findings.trials
+    if left:
+        return Notice(f"{whole(left)} of {whole(trials)} trials {'is' if left == 1 else 'are'} in no figure:")
+    return Text(f"{whole(trials)} trials were made; none was left out.")
+
+
+def _sent_in_time(findings: Findings) -> str:
+    late = max(one.lateness_p99 for one in findings.instrument)
+    if late > LATE_SECONDS or any(one.dropped for one in findings.instrument):
+        return ""
+    return f"Every task was sent, and none of the contenders' later than {duration(late)} (p99). "
+
+
+def _reasons(findings: Findings) -> Table:
+    found = [
+        [
+            *plain_cells(whole(one.trial), code(one.contender), one.mode.value),
+            Cell("; ".join(one.reasons) or "no reason was given", Tone.BAD),
+        ]
+        for one in findings.left_out
+    ]
+    return Table("Trials left out", ("trial", "contender", "mode", "why"), [Rows("", found)], frozenset({1, 2, 3}))
+
+
+def _instrument(findings: Findings) -> Table:
+    def row(one: Instrument) -> list[Cell]:
+        late = Cell(duration(one.lateness_p99), Tone.BAD if one.lateness_p99 > LATE_SECONDS else Tone.PLAIN)
+        dropped = Cell(whole(one.dropped), Tone.BAD if one.dropped else Tone.PLAIN)
+        return [
+            Cell(code(one.contender)),
+            late,
+            Cell(percent(one.busiest_cpu_share)),
+            Cell(whole(one.offered)),
+            dropped,
+        ]
+
+    columns = ("contender", "late (p99)", "busiest second", "to send", "not sent")
+    well = all(one.lateness_p99 <= LATE_SECONDS and not one.dropped for one in findings.instrument)
+    return Table("The load process", columns, rows(findings, findings.instrument, row), folded=well)
+
+
+def _environment(findings: Findings) -> list[Block]:
+    record = findings.record
+    run = {
+        "command": code(record.command) if record.command else "",
+        "seed": record.seed,
+        "began": record.began,
+        "ended": record.ended if record.complete else f"{record.ended} (stopped before its end)",
+        "kit": " ".join(filter(None, [record.kit, record.git and f"revision {record.git}"])),
+    }
+    facts = {"The run": run, "The machine": record.host, "Versions": record.versions, "Settings": record.settings}
+    found = [Rows(heading, _facts(values)) for heading, values in facts.items() if values]
+    return [Table("How it was made", ("", "value"), found, frozenset({0, 1}))]
+
+
+def _facts(facts: Mapping[str, Any]) -> list[tuple[Cell, ...]]:
+    return [plain_cells(name, _value(value)) for name, value in facts.items() if value not in ("", None)]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_value(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value))
+    return str(value)

@@ -1,0 +1,1 @@
+"""Measurements for maintainers and large users: growth, workers, hosts, submit throughput."""

@@ -1,0 +1,135 @@
+"""`kit bench growth`: what more records, more waiting tasks and more long-polls cost."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.load.machine import kit_revision, kit_version, library_versions, machine
+from benchmarks.plan.contenders import NoSuchPattern, chosen
+from benchmarks.records.growth import Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, Weight
+from benchmarks.records.run import RunError, RunFolder
+from benchmarks.report.output import tell
+from benchmarks.scale.growth.measuring import Growing
+from benchmarks.scale.growth.sizes import QUICK, WHOLE, Sizes
+from benchmarks.scale.growth.soak import soak
+from benchmarks.scale.hammer import HammerFailed
+from benchmarks.scale.http1 import BadAnswer
+from patterns import PATTERNS
+from patterns.cli.terminal import give_up
+from patterns.contract.settings import SettingsError
+from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.processes import Family, ProcessFailed
+from patterns.serving.redis_server import free_port
+from patterns.serving.running import CannotServe
+
+#: `polling` differs from `in_memory_queue` in its client alone: it is the same server, and grows in the same way.
+_GROWING = tuple(name for name in PATTERNS if name != "polling")
+_CANNOT = (HammerFailed, BadAnswer, ProcessFailed, CannotServe, SettingsError, RunError, OSError)
+
+
+@dataclass
+class _Run:
+    """What was measured so far."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    weights: list[Weight] = field(default_factory=list)
+    expiries: list[Expiry] = field(default_factory=list)
+    soaks: list[Soaked] = field(default_factory=list)
+
+
+def growth(
+    quick: Annotated[bool, typer.Option("--quick", help="To 100,000 records, 1,000 waiting tasks, 200 polls.")] = False,
+    patterns: Annotated[
+        str | None, typer.Option(help="Only these, with commas between. Otherwise: all servers that differ.")
+    ] = None,
+    soak_too: Annotated[
+        bool, typer.Option("--soak", help="Instead: many tasks through each, and what stays of them.")
+    ] = False,
+    tasks: Annotated[int, typer.Option(min=240, max=1_000_000, help="How many a soak has.")] = 24_000,
+    out: Annotated[Path | None, typer.Option(help="Where to write. Otherwise: runs/ and the time, in UTC.")] = None,
+) -> None:
+    """Latency, memory and expiry as work grows: a small server and a grown one, asked in turn. Ten minutes or more."""
+    try:
+        names = [one.name for one in chosen(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
+    except NoSuchPattern as error:
+        raise give_up(error) from None
+    folder = GrowthFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-growth")
+    if folder.record.exists():
+        raise give_up(f"--out {folder.path} has growth results already. Name another folder.")
+    run, began = _Run(), _now()
+    interrupts_end_it()
+    failure: Exception | None = None
+    interrupted = False
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with _receiving(folder.path / "receiver.log") as callback_url:
+            for name in names:
+                if soak_too:
+                    run.soaks.append(soak(name, tasks, folder.path, callback_url, _say))
+                else:
+                    _measure(run, name, QUICK if quick else WHOLE, folder.path, callback_url)
+    except KeyboardInterrupt:
+        interrupted = True
+    except _CANNOT as error:
+        failure = error
+    if run.pairs or run.soaks:
+        folder.write(_record(run, began, QUICK if quick else WHOLE, not interrupted and failure is None), run.pairs)
+        tell(RunFolder(folder.path))
+    if failure:
+        raise give_up(failure)
+    if interrupted:
+        kept = (
+            f"What was measured so far is in {folder.path}" if run.pairs or run.soaks else "Nothing was measured yet."
+        )
+        raise give_up(f"Interrupted. {kept}", 130)
+
+
+def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str) -> None:
+    """One pattern; all of it counts, or nothing."""
+    growing = Growing(name, sizes, folder, callback_url, _say)
+    growing.run()
+    run.pairs += growing.pairs
+    run.weights += growing.weights
+    run.expiries += growing.expiries
+
+
+@contextmanager
+def _receiving(log: Path) -> Iterator[str]:
+    """Somebody who takes callbacks; gives the URL."""
+    port = free_port()
+    with Family(log) as family:
+        family.start("receiver", [sys.executable, "-m", "benchmarks.scale.growth.receiver", str(port)], os.environ)
+        yield f"http://127.0.0.1:{port}/outcomes"
+
+
+def _record(run: _Run, began: str, sizes: Sizes, complete: bool) -> GrowthRecord:
+    return GrowthRecord(
+        kit=kit_version(),
+        began=began,
+        ended=_now(),
+        complete=complete,
+        command=shlex.join(["kit", *sys.argv[1:]]),
+        host=machine(),
+        versions=library_versions(),
+        git=kit_revision(),
+        small={axis.value: size for axis, size in sizes.small.items()},
+        weights=tuple(run.weights),
+        expiries=tuple(run.expiries),
+        soaks=tuple(run.soaks),
+    )
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,128 @@
+"""Submits as fast as a few connections can: `python -m benchmarks.scale.hammer --port N …`.
+
+A closed loop, on purpose: it asks how many submits a server can take in, not how long clients wait. In a
+process of its own; prints one JSON object, with the share of a core that it used itself.
+"""
+
+import argparse
+import json
+import math
+import selectors
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+from benchmarks.scale.http1 import BadAnswer, Connection, post
+
+#: Of so many task ids one is kept, so that somebody can ask for them later.
+_KEEP_ONE_OF = 50
+#: Longer than any use of it here takes.
+_MOST_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Hammered:
+    """What came back."""
+
+    seconds: float
+    statuses: dict[int, int]
+    cpu_share: float  # of one core, used by the hammer
+    task_ids: list[str]
+
+    @property
+    def accepted_per_second(self) -> float:
+        """How many 202 each second."""
+        return self.statuses.get(202, 0) / self.seconds
+
+    @property
+    def others(self) -> int:
+        """How many answers were not 202."""
+        return sum(count for status, count in self.statuses.items() if status != 202)
+
+
+class HammerFailed(Exception):
+    """The hammer could not do what it was asked. The message is one line."""
+
+
+def run_hammer(
+    port: int, body: str, connections: int, *, seconds: float | None = None, answers: int | None = None
+) -> Hammered:
+    """Hammer from a process of its own, for a time or for a number of answers. Raises `HammerFailed`."""
+    argv = [sys.executable, "-m", "benchmarks.scale.hammer", "--port", str(port), "--body", body]
+    argv += ["--connections", str(connections)]
+    argv += ["--seconds", str(seconds)] if seconds is not None else ["--answers", str(answers)]
+    most = (seconds or 0) + _MOST_SECONDS
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=most)
+    except subprocess.TimeoutExpired:
+        raise HammerFailed(f"The hammer was not done after {most:g} s.") from None
+    if done.returncode:
+        raise HammerFailed((done.stderr.strip().splitlines() or ["The hammer broke without a word."])[-1])
+    said = json.loads(done.stdout)
+    said["statuses"] = {int(status): count for status, count in said["statuses"].items()}
+    return Hammered(**said)
+
+
+def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, answers: int | None) -> Hammered:
+    """Send `body` again and again over each connection, for a time or exactly so many times.
+
+    Raises `BadAnswer`, `OSError`.
+    """
+    request = post("/agent/submit", body)
+    statuses: Counter[int] = Counter()
+    kept: list[bytes] = []
+    most = sys.maxsize if answers is None else answers
+    with selectors.DefaultSelector() as selector:
+        idle = [Connection(port) for _ in range(min(connections, most))]
+        cpu, begin = time.process_time(), time.perf_counter()
+        end = math.inf if seconds is None else begin + seconds
+        for connection in idle:
+            selector.register(connection, selectors.EVENT_READ, connection)
+            connection.send(request)
+        sent = under_way = len(idle)
+        while under_way:
+            for key, _ in selector.select():
+                connection = key.data
+                if (answer := connection.receive()) is None:
+                    continue
+                statuses[answer.status] += 1
+                if sent % _KEEP_ONE_OF == 0 and answer.status == 202:
+                    kept.append(answer.body)
+                if sent < most and time.perf_counter() < end:
+                    connection.send(request)
+                    sent += 1
+                else:
+                    selector.unregister(connection)
+                    connection.close()
+                    under_way -= 1
+        took, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    return Hammered(took, dict(statuses), cpu / took, [task_id for task_id in map(_task_id, kept) if task_id])
+
+
+def _task_id(body: bytes) -> str:
+    answer = json.loads(body)
+    return str(answer.get("task_id", "")) if isinstance(answer, dict) else ""
+
+
+def main() -> None:
+    """Hammer one server, for a time or for a number of answers."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.hammer", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--body", required=True, help="the JSON to submit")
+    parser.add_argument("--connections", type=int, default=16)
+    until = parser.add_mutually_exclusive_group(required=True)
+    until.add_argument("--seconds", type=float)
+    until.add_argument("--answers", type=int)
+    asked = parser.parse_args()
+
+    try:
+        found = hammer(asked.port, asked.body.encode(), asked.connections, seconds=asked.seconds, answers=asked.answers)
+    except (BadAnswer, OSError) as error:
+        sys.exit(f"hammer: {error}")
+    sys.stdout.write(json.dumps(asdict(found)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

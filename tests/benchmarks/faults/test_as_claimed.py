@@ -1,0 +1,112 @@
+"""Each pattern under each fault, as `kit bench --faults` does it, with fewer tasks."""
+
+from dataclasses import dataclass
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from benchmarks.faults.breaking import applies
+from benchmarks.faults.cells import WORKERS, Faults, Subject
+from benchmarks.faults.run import OVER_RABBITMQ, break_all
+from benchmarks.records.faults import Cell, read_cells
+from patterns import CELERY_QUEUE, PATTERNS
+from patterns.contract.descriptor import Fault
+
+_TASKS = 40
+pytestmark = pytest.mark.timeout(400)  # the first test waits until all has been broken
+_WHO = [
+    *(Subject(pattern.name, pattern) for pattern in PATTERNS.values()),
+    Subject(OVER_RABBITMQ, CELERY_QUEUE, over_rabbitmq=True),
+]
+_CASES = [(who, fault) for who in _WHO for fault in Fault if applies(fault, who.pattern)]
+#: The fault that the default run has of each pattern.
+_USUAL = Fault.WEB_KILL
+_RUN_AGAIN = {Fault.WORKER_KILL, Fault.WORKER_STOP}
+#: With its connection to RabbitMQ a worker loses its right to what it has in hand, and ends it.
+_RUN_AGAIN_OVER_RABBITMQ = {Fault.BROKER_KILL, Fault.BROKER_LOSS}
+
+
+def _parameters(who: Subject, fault: Fault) -> ParameterSet:
+    marks = [pytest.mark.thorough] if who.over_rabbitmq or fault is not _USUAL else []
+    marks += [pytest.mark.needs("rabbitmq")] if who.over_rabbitmq else []
+    return pytest.param(who, fault, marks=marks, id=f"{who.name}-{fault}")
+
+
+every_case = pytest.mark.parametrize(("who", "fault"), [_parameters(*case) for case in _CASES])
+every_loss = pytest.mark.parametrize(
+    ("who", "fault"), [_parameters(who, fault) for who, fault in _CASES if fault in who.loses_on]
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was counted, and what was written down of it."""
+
+    cells: list[Cell]
+    read_again: tuple[Cell, ...]
+
+    def of(self, who: Subject, fault: Fault) -> Cell:
+        """One cell."""
+        (cell,) = [cell for cell in self.cells if (cell.contender, cell.fault) == (who.name, fault.value)]
+        assert not cell.trouble, cell.trouble
+        return cell
+
+
+@pytest.fixture(scope="module")
+def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """What was counted, of those that the tests of this run ask about."""
+    asked = [
+        item.callspec.params
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and "fault" in item.fixturenames
+    ]
+    who = [one for one in _WHO if any(params["who"] is one for params in asked)]
+    faults = tuple(fault for fault in Fault if any(params["fault"] is fault for params in asked))
+    folder = tmp_path_factory.mktemp("faults")
+    return Measured(break_all(who, Faults(faults, _TASKS), folder, lambda cell: None), read_cells(folder))
+
+
+@every_case
+def test_a_descriptor_says_what_is_measured(measured: Measured, who: Subject, fault: Fault) -> None:
+    cell = measured.of(who, fault)
+
+    assert cell.accepted == _TASKS
+    assert cell.as_claimed, f"claims_loss={cell.claims_loss}, without a result: {cell.without_result}"
+
+
+@every_case
+def test_every_task_comes_to_one_end(measured: Measured, who: Subject, fault: Fault) -> None:
+    cell = measured.of(who, fault)
+
+    assert cell.completed + cell.failed + cell.lost == cell.accepted
+
+
+@every_case
+def test_afterwards_it_works_again_without_help(measured: Measured, who: Subject, fault: Fault) -> None:
+    assert measured.of(who, fault).works_again is not None
+
+
+@every_case
+def test_an_agent_runs_twice_only_when_its_worker_died(measured: Measured, who: Subject, fault: Fault) -> None:
+    cell = measured.of(who, fault)
+
+    again = _RUN_AGAIN | (_RUN_AGAIN_OVER_RABBITMQ if who.over_rabbitmq else set())
+    assert cell.ran_twice == (WORKERS if fault in again else 0)
+
+
+@every_case
+def test_what_has_an_outcome_is_told_once(measured: Measured, who: Subject, fault: Fault) -> None:
+    cell = measured.of(who, fault)
+
+    if who.pattern.can_call_back:
+        assert cell.told == cell.completed + cell.failed
+        assert cell.told_twice == 0
+
+
+@every_loss
+def test_what_is_lost_is_what_was_not_done_and_no_more(measured: Measured, who: Subject, fault: Fault) -> None:
+    assert measured.of(who, fault).without_result == _TASKS // 2
+
+
+def test_what_was_counted_is_written_down(measured: Measured) -> None:
+    assert list(measured.read_again) == measured.cells

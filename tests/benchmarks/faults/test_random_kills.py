@@ -1,0 +1,164 @@
+"""A thousand tasks through celery_queue, while its web processes and its worker are killed ten times."""
+
+import asyncio
+import random
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.faults.client import Client, Known
+from benchmarks.faults.receiver import Receiver
+from benchmarks.faults.waiting import until
+from patterns import CELERY_QUEUE
+from patterns.contract.settings import new_webhook_secret
+from patterns.serving.processes import Child
+from patterns.serving.running import Running, running
+from tests.support.stories import Told
+
+_TASKS, _KILLS = 1000, 10
+_WORKERS = 4
+_TASK_SECONDS = 0.02
+_PATIENCE_SECONDS = 300.0
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(_PATIENCE_SECONDS + 100)]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What was killed, and what came of the tasks."""
+
+    killed: Counter[str]
+    statuses: Counter[str]
+    told: list[int]
+
+
+def live_through(_: object) -> Story:
+    """Submit, kill, and wait for every outcome."""
+    secret = new_webhook_secret()
+    env = {
+        "KIT_AGENT": "tests.support.agents:by_prompt",
+        "KIT_WORKERS": str(_WORKERS),
+        "KIT_QUEUE_SIZE": str(2 * _TASKS),
+        "KIT_TASK_TIMEOUT_SECONDS": "8",  # what a dead worker had in hand is given to another ten seconds later
+        "KIT_WEBHOOK_SECRET": secret,
+        "KIT_WEBHOOK_ALLOW_PRIVATE": "1",
+        "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.2",
+        "KIT_WEBHOOK_TIMEOUT_SECONDS": "2",
+        "REDIS_URL": "",
+        "KIT_BROKER_URL": "",
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="kit-kills-") as folder,
+        running(CELERY_QUEUE, env=env, web_processes=2, log=Path(folder, "log")) as served,
+    ):
+        return asyncio.run(_live_through(served, secret))
+
+
+async def _live_through(served: Running, secret: str) -> Story:
+    async with Receiver(secret).listening() as receiver:
+        client = Client(served.url, receiver.url)
+        try:
+            kills, manager = asyncio.create_task(_kill(served)), asyncio.create_task(_manage(served))
+            tasks = await _accepted(client)
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            turn = asyncio.Semaphore(50)  # a client for each of them would be a test of something else
+
+            async def learn(known: Known) -> None:
+                async with turn:
+                    await client.learn(known, deadline)
+
+            await asyncio.gather(*map(learn, tasks))
+            killed = await kills
+            manager.cancel()
+            # Not so many, but these: a task whose answer was lost with its web process is told too.
+            deliveries = [f"msg_{known.task_id}" for known in tasks]
+            await until(lambda: receiver.taken.keys() >= set(deliveries), _PATIENCE_SECONDS)
+            told = [receiver.taken[delivery] for delivery in deliveries]
+            return Story(killed, Counter(known.status for known in tasks), told)
+        finally:
+            await client.aclose()
+
+
+async def _accepted(client: Client) -> list[Known]:
+    """As many tasks as were accepted by an answer that came. Who gets none does not know, and submits another."""
+    tasks: list[Known] = []
+    while len(tasks) < _TASKS:
+        found = await asyncio.gather(*(client.submit(f"sleeps:{_TASK_SECONDS}") for _ in range(10)))
+        tasks += [Known(len(tasks), task_id) for task_id in found if task_id]
+    return tasks
+
+
+async def _kill(served: Running) -> Counter[str]:
+    """Kill at random moments, whatever is going on just then."""
+    chance, killed = random.Random(1), Counter[str]()
+    for number in range(_KILLS):
+        await asyncio.sleep(chance.uniform(0.5, 3))
+        victim = ("web", "worker", "pool")[number % 3]
+        killed[victim] += 1
+        if victim == "pool":
+            await _kill_one_of_the_pool(served)
+        else:
+            await _kill_one(chance.choice(served.web if victim == "web" else served.workers))
+    return killed
+
+
+async def _kill_one(child: Child) -> None:
+    """As soon as it runs: a worker whose pool was killed too soon has just ended itself, or does so now."""
+    while True:
+        await until(lambda: child.exit_code is None, _PATIENCE_SECONDS)
+        with suppress(ProcessLookupError):
+            await asyncio.to_thread(child.kill)
+            return
+
+
+async def _kill_one_of_the_pool(served: Running) -> None:
+    """As soon as all of it runs: whoever kills a part of a worker that only just starts, kills the worker."""
+    while True:
+        await until(lambda: len(_pool(served)) == _WORKERS, _PATIENCE_SECONDS)
+        for process in _pool(served)[:1]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                return
+
+
+def _pool(served: Running) -> list[psutil.Process]:
+    """The processes in which the worker runs its tasks; none while it is dead."""
+    try:
+        return list(psutil.Process(served.workers[0].pid).children())
+    except psutil.NoSuchProcess:
+        return []
+
+
+async def _manage(served: Running) -> None:
+    """Start again what has ended, as a process manager does. A worker ends itself when its pool is killed too soon."""
+    while True:
+        for child in served.children:
+            if child.exit_code is not None:
+                child.start()
+        await asyncio.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def story(told: Told) -> Story:
+    """What happened."""
+    story: Story = told(__name__)
+    return story
+
+
+def test_ten_processes_were_killed(story: Story) -> None:
+    assert story.killed == Counter(web=4, worker=3, pool=3)
+
+
+def test_none_of_the_tasks_is_lost(story: Story) -> None:
+    assert story.statuses == Counter(completed=len(story.told))
+    assert len(story.told) >= _TASKS
+
+
+def test_each_outcome_is_told(story: Story) -> None:
+    assert min(story.told) >= 1

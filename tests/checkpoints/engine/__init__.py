@@ -1,0 +1,1 @@
+"""What the checkpoints stand on: processes, actors and diagnoses."""

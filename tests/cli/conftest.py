@@ -1,0 +1,102 @@
+"""What the tests of the command line talk to, and what they run. All of it starts when it is first needed."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from patterns import IN_MEMORY_QUEUE, WEBHOOK
+from patterns.contract.settings import new_webhook_secret
+from patterns.serving.processes import Family
+from patterns.serving.redis_server import start_redis
+from tests.cli.command import KIT, Kit
+from tests.cli.marked import running
+from tests.cli.serve_process import ServeProcess
+from tests.support.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
+
+SECRET = new_webhook_secret()
+_QUICK_STOP = {"KIT_GRACE_SECONDS": "0.5"}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def head_start(request: pytest.FixtureRequest) -> None:
+    """What takes long to start comes up while other tests run, if one that wants it was chosen."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    for name in ("served_celery", "starting"):
+        if name in wanted:
+            request.getfixturevalue(name)
+
+
+@pytest.fixture(scope="package")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    """Runs `kit`, each time in a process of its own."""
+    with Kit(tmp_path_factory.mktemp("forked")) as kit:
+        yield kit
+
+
+@pytest.fixture(scope="package")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Starts patterns as real processes, and stops them after the last test."""
+    with Servers(tmp_path_factory.mktemp("kit"), "http://127.0.0.1:9/each-test-names-its-own") as servers:
+        yield servers
+
+
+@pytest.fixture(scope="package")
+def redis_url() -> Iterator[str]:
+    """A Redis that outlives what is served, and in which its parts meet. Each test has keys of its own."""
+    with Family() as family:
+        yield start_redis(family).url
+
+
+@pytest.fixture(scope="package")
+def starting(servers: Servers) -> Iterator[Mapping[str, Future[Served]]]:
+    """The two servers that `kit submit` is tried on, started side by side."""
+    polled = {**QUICK_AGENT, **_QUICK_STOP, "KIT_POLL_INTERVAL_SECONDS": "0"}
+    webhook = {**QUICK_AGENT, **_QUICK_STOP, "KIT_WEBHOOK_SECRET": SECRET, "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.1"}
+    with ThreadPoolExecutor() as threads:
+        yield {
+            "polled": threads.submit(servers.serve, IN_MEMORY_QUEUE, polled),
+            "webhook": threads.submit(servers.serve, WEBHOOK, webhook),
+        }
+
+
+@pytest.fixture(scope="package")
+def polled(starting: Mapping[str, Future[Served]]) -> Served:
+    """The in-memory queue, with tasks of a tenth of a second."""
+    return starting["polled"].result()
+
+
+@pytest.fixture(scope="package")
+def webhook(starting: Mapping[str, Future[Served]]) -> Served:
+    """The webhook pattern, which signs with SECRET."""
+    return starting["webhook"].result()
+
+
+@pytest.fixture(scope="package")
+def served_celery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ServeProcess]]:
+    """`kit serve celery_queue`, twice, started side by side. A test takes one, and ends it in its own way."""
+    argv = [*KIT, "serve", "celery_queue", "--port", "0"]
+    settings = {**ENDLESS_AGENT, **_QUICK_STOP}
+    serves = [ServeProcess(argv, tmp_path_factory.mktemp("celery"), **settings) for _ in range(2)]
+    yield serves  # what is taken is ended by whoever takes it
+    for serve in serves:
+        serve.end()
+
+
+@pytest.fixture
+def mine(kit: Kit, tmp_path: Path) -> Path:
+    """A learner's folder with nothing done yet."""
+    made = kit("init", str(tmp_path / "mine"))
+    assert made.code == 0, made.err
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """An environment variable that every process of this test has; what still has it at the end is ended."""
+    name = f"TEST_{uuid.uuid4().hex}"  # not KIT_…, which a learner's processes do not get
+    yield name
+    for process in running(name):
+        process.kill()

@@ -1,0 +1,56 @@
+"""What may be found at an address, instead of the server that one thinks is there."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from tests.checkpoints.engine.peer import Peer, Reply
+from tests.cli.node_server import node_server
+from tests.support.loopback import bound_socket
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """A port that nobody listens on."""
+    with bound_socket() as taken:
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """It takes every connection, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def another_protocol() -> Iterator[str]:
+    """It greets whoever comes, as an SSH server does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+                    connection.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # wakes whoever accepts
+
+
+@contextmanager
+def another_website() -> Iterator[str]:
+    """It has a page for whoever is lost."""
+    with Peer(lambda _: Reply(404, "<h1>Not Found</h1>", {"content-type": "text/html"})) as peer:
+        yield peer.url
+
+
+@contextmanager
+def one_that_dies() -> Iterator[str]:
+    """A right server, until a long body comes."""
+    with node_server(FAULT="dies") as url:
+        yield url

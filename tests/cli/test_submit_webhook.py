@@ -1,0 +1,80 @@
+"""`kit submit --webhook`: a receiver of its own, and the outcome by a callback that verifies."""
+
+import pytest
+
+from patterns.contract.settings import new_webhook_secret
+from tests.cli.command import Kit
+from tests.cli.conftest import SECRET
+from tests.support.loopback import bound_socket
+from tests.support.serving import Served
+
+
+def test_the_result_comes_with_the_callback(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", SECRET)
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "prompt of 7 characters" in outcome.out
+
+
+def test_the_secret_may_be_in_the_environment(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", KIT_WEBHOOK_SECRET=SECRET)
+
+    assert outcome.code == 0
+
+
+def test_a_failed_task_is_told_by_its_error(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "fail: please", "--url", webhook.url, "--webhook", "--secret", SECRET)
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "agent_error" in outcome.line
+
+
+def test_a_wrong_secret_is_said_to_be_wrong_within_the_deadline(webhook: Served, kit: Kit) -> None:
+    secret = new_webhook_secret()
+
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret, "--deadline", "1.5")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "within 1.5 s" in outcome.line
+    assert "another secret" in outcome.line
+    assert secret not in outcome.line
+
+
+def test_a_task_that_does_not_end_is_given_up_at_the_deadline(webhook: Served, kit: Kit) -> None:
+    outcome = kit("submit", "hang: on", "--url", webhook.url, "--webhook", "--secret", SECRET, "--deadline", "0.5")
+
+    assert outcome.code == 2
+    assert "within 0.5 s" in outcome.line
+    assert "another secret" not in outcome.line
+
+
+def test_without_a_secret_it_says_where_one_comes_from(kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--webhook")
+
+    assert outcome.code == 2
+    assert "--secret" in outcome.line
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_!", "hunter-2"])
+def test_a_secret_that_is_none_is_refused_and_not_shown(webhook: Served, kit: Kit, secret: str) -> None:
+    outcome = kit("submit", "compare", "--url", webhook.url, "--webhook", "--secret", secret)
+
+    assert outcome.code == 2
+    assert "--secret" in outcome.line
+    assert "hunter" not in outcome.line
+
+
+def test_a_pattern_that_does_not_call_back_says_so(polled: Served, kit: Kit) -> None:
+    outcome = kit("submit", "compare", "--url", polled.url, "--webhook", "--secret", SECRET)
+
+    assert outcome.code == 2
+    assert "callback_url" in outcome.line
+
+
+def test_no_server_is_one_line_here_too(kit: Kit) -> None:
+    with bound_socket() as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        outcome = kit("submit", "compare", "--url", url, "--webhook", "--secret", SECRET)
+
+    assert outcome.code == 2
+    assert url in outcome.line

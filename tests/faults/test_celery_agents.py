@@ -1,0 +1,84 @@
+"""Agents of all kinds in a real Celery worker: whatever one does, its task ends, and the worker goes on."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from patterns import CELERY_QUEUE
+from tests.support.serving import Json, Servers
+from tests.support.stories import Told
+
+_GOOD = ["sync_agent", "async_agent", "coroutine_from_sync", "callable_agent"]
+_BAD = {
+    "returns_a_number": "TypeError",
+    "returns_none": "TypeError",
+    "raises": "ValueError: the first line and the second",
+    "raises_later": "LookupError",
+    "exits": "SystemExit",
+    "exits_later": "SystemExit",
+    "stops_iteration": "no more",
+    "cancels_itself": "CancelledError",
+    "interrupts": "KeyboardInterrupt",
+}
+_DEADLY = "kills_its_process"
+_LATE = ["catches_everything", "works_until_ended", "swallows_cancellation"]
+
+
+@dataclass(frozen=True)
+class Story:
+    """All these agents were at work together, and then some good ones again."""
+
+    outcomes: dict[str, Json]
+    runs: int
+    afterwards: list[str]
+
+
+def live_through(servers: Servers) -> Story:
+    """Celery with the agents of `tests/support/agents.py`."""
+    settings = {"KIT_AGENT": "tests.support.agents:by_prompt", "KIT_TASK_TIMEOUT_SECONDS": "1", "KIT_WORKERS": "4"}
+    served = servers.serve(CELERY_QUEUE, {**settings, "KIT_GRACE_SECONDS": "1"})
+    runs = served.running.family.folder / "runs.txt"
+    prompts = {agent: f"{agent}:" for agent in [*_LATE, *_BAD, *_GOOD]} | {_DEADLY: f"{_DEADLY}:{runs}"}
+    task_ids = {agent: served.accept(prompt) for agent, prompt in prompts.items()}
+    outcomes = {agent: served.outcome(task_id) for agent, task_id in task_ids.items()}
+    afterwards = [served.outcome(served.accept(f"sync_agent:{number}"))["status"] for number in range(8)]
+    served.check_alive()
+    return Story(outcomes, len(runs.read_text().splitlines()), afterwards)
+
+
+@pytest.fixture(scope="module")
+def story(told: Told) -> Story:
+    """What came of them."""
+    story: Story = told(__name__)
+    return story
+
+
+@pytest.mark.parametrize("agent", _GOOD)
+def test_a_good_agent_completes(story: Story, agent: str) -> None:
+    assert story.outcomes[agent]["status"] == "completed"
+    assert story.outcomes[agent]["result"].endswith(f"{agent}:")
+
+
+@pytest.mark.parametrize(("agent", "message"), _BAD.items(), ids=_BAD)
+def test_a_bad_agent_fails_with_one_line(story: Story, agent: str, message: str) -> None:
+    task = story.outcomes[agent]
+    assert task["status"] == "failed"
+    assert task["error"]["code"] == "agent_error"
+    assert message in task["error"]["message"]
+    assert "\n" not in task["error"]["message"]
+
+
+@pytest.mark.parametrize("agent", _LATE)
+def test_an_agent_that_does_not_listen_ends_as_timed_out(story: Story, agent: str) -> None:
+    assert story.outcomes[agent]["status"] == "failed"
+    assert story.outcomes[agent]["error"]["code"] == "timeout"
+
+
+def test_an_agent_that_kills_its_worker_each_time_fails_after_a_few_runs(story: Story) -> None:
+    assert story.outcomes[_DEADLY]["status"] == "failed"
+    assert story.outcomes[_DEADLY]["error"]["code"] == "worker_lost"
+    assert story.runs == 3
+
+
+def test_the_worker_goes_on_after_all_of_them(story: Story) -> None:
+    assert story.afterwards == ["completed"] * 8

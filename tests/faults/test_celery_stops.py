@@ -1,0 +1,100 @@
+"""What celery_queue survives: its web process and its worker are asked to end while a task outlasts the grace."""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from patterns import CELERY_QUEUE
+from patterns.contract.descriptor import Fault
+from tests.support.serving import Json, Served, Servers
+from tests.support.stories import Told
+from tests.support.waiting import eventually
+
+_GRACE_SECONDS = 1.0
+_SETTINGS = {
+    "KIT_AGENT": "tests.support.agents:by_prompt",
+    "KIT_TASK_TIMEOUT_SECONDS": "20",
+    "KIT_GRACE_SECONDS": f"{_GRACE_SECONDS:g}",
+}
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A process got SIGTERM, and was started again."""
+
+    seconds: float
+    exit_code: int | None
+    outcome: Json
+
+
+@dataclass(frozen=True)
+class Stories:
+    """What happened to the web process, to a client that it held, and to the worker."""
+
+    web: Stop
+    held: httpx.Response
+    worker: Stop
+
+
+def live_through(servers: Servers) -> Stories:
+    """Stop one after the other, each in the middle of a task."""
+    served = servers.serve(CELERY_QUEUE, _SETTINGS)
+    (web,), (worker,) = served.running.web, served.running.workers
+
+    task_id = running(served)
+    with ThreadPoolExecutor(1) as threads:
+        held = served.held(threads, task_id)
+        began = time.monotonic()
+        web.ask_to_end()
+        code = eventually(lambda: web.exit_code, lambda code: code is not None)
+        seconds = time.monotonic() - began
+    web.start()
+    served.until_healthy()
+    of_web = Stop(seconds, code, served.outcome(task_id))
+
+    task_id = running(served)
+    began = time.monotonic()
+    worker.ask_to_end()
+    code = eventually(lambda: worker.exit_code, lambda code: code is not None)
+    seconds = time.monotonic() - began
+    worker.start()
+    return Stories(of_web, held.result(), Stop(seconds, code, served.outcome(task_id)))
+
+
+def running(served: Served) -> str:
+    """A task that runs, and takes longer than the grace period."""
+    task_id = served.accept("sleeps:3")
+    served.until(task_id, "running")
+    return task_id
+
+
+@pytest.fixture(scope="module")
+def stories(told: Told) -> Stories:
+    """What happened."""
+    stories: Stories = told(__name__)
+    return stories
+
+
+def test_celery_claims_to_survive_a_stop() -> None:
+    assert Fault.WEB_STOP not in CELERY_QUEUE.loses_on
+
+
+def test_a_web_process_stops_in_time_and_the_task_goes_on_without_it(stories: Stories) -> None:
+    assert stories.web.seconds < _GRACE_SECONDS + 10
+    assert stories.web.exit_code != -signal.SIGKILL
+    assert stories.web.outcome["status"] == "completed"
+
+
+def test_a_client_that_it_held_is_told_how_far_the_task_is(stories: Stories) -> None:
+    assert stories.held.status_code == 200
+    assert stories.held.json()["status"] in {"running", "completed"}
+
+
+def test_a_worker_stops_in_time_and_the_next_one_does_its_task(stories: Stories) -> None:
+    assert stories.worker.seconds < _GRACE_SECONDS + 10
+    assert stories.worker.exit_code != -signal.SIGKILL
+    assert stories.worker.outcome["status"] == "completed"

@@ -1,0 +1,116 @@
+"""celery_queue with its records in one Redis and its messages in another, which is away: status is answered."""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from patterns import CELERY_QUEUE
+from patterns.serving.processes import Child
+from tests.support.serving import QUICK_AGENT, Json, Served, Servers
+from tests.support.stories import Told
+from tests.support.waiting import eventually
+
+#: Submit has this long to say that the broker is away: the contract itself.
+_SUBMIT_SECONDS = 3.0
+_QUEUE_SIZE = 12
+
+pytestmark = pytest.mark.thorough
+
+
+@dataclass(frozen=True)
+class Story:
+    """What clients saw while the broker was away, and when it was back."""
+
+    many: list[httpx.Response]
+    with_one_key: list[httpx.Response]
+    submit_seconds: float
+    status: int
+    status_came_first: bool
+    afterwards: list[Json]
+    same_processes: bool
+
+
+def live_through(servers: Servers) -> dict[str, Story]:
+    """A broker that freezes, and then dies and comes back with the data it had."""
+    redis = servers.redis()
+    settings = {"KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_GRACE_SECONDS": "1", "KIT_QUEUE_SIZE": f"{_QUEUE_SIZE}"}
+    served = servers.serve(CELERY_QUEUE, {**QUICK_AGENT, **settings, "KIT_BROKER_URL": redis.url})
+    return {
+        "frozen": one_story(served, redis.child, signal.SIGSTOP),
+        "dead": one_story(served, redis.child, signal.SIGKILL),
+    }
+
+
+def one_story(served: Served, broker: Child, fault: signal.Signals) -> Story:
+    """Let the broker go away by `fault`, submit to no avail, let it come back, and submit again."""
+    known = served.accept()
+    served.outcome(known)
+    pids, key = [child.pid for child in served.running.children], uuid4().hex
+    broker.kill(fault)
+
+    def submit(number: int) -> httpx.Response:
+        return served.submit("raced", key) if number < 5 else served.submit(f"prompt {number}")
+
+    with ThreadPoolExecutor(_QUEUE_SIZE) as threads:
+        began = time.monotonic()
+        answers = [threads.submit(submit, number) for number in range(_QUEUE_SIZE)]
+        status = served.status(known).status_code
+        status_came_first = not any(answer.done() for answer in answers)
+        submits = [answer.result() for answer in answers]
+        seconds = time.monotonic() - began
+
+    if fault is signal.SIGSTOP:
+        broker.kill(signal.SIGCONT)
+    else:
+        broker.start()
+    working = [child.pid for child in served.running.children if child.exit_code is None]
+    again = [eventually(served.submit, lambda answer: answer.status_code == 202) for _ in range(_QUEUE_SIZE)]
+    return Story(
+        submits[5:],
+        submits[:5],
+        seconds,
+        status,
+        status_came_first,
+        [served.outcome(answer.json()["task_id"]) for answer in again],
+        working == pids,
+    )
+
+
+@pytest.fixture(params=["frozen", "dead"])
+def story(told: Told, request: pytest.FixtureRequest) -> Story:
+    """Each story in turn."""
+    story: Story = told(__name__)[request.param]
+    return story
+
+
+def test_submit_says_within_three_seconds_that_the_broker_is_away(story: Story) -> None:
+    assert story.submit_seconds < _SUBMIT_SECONDS
+    for answer in story.many:
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_status_is_answered_meanwhile(story: Story) -> None:
+    assert story.status == 200
+
+
+@pytest.mark.parametrize("story", ["frozen"], indirect=True)
+def test_status_does_not_wait_with_the_submits(story: Story) -> None:
+    assert story.status_came_first
+
+
+def test_of_many_submits_with_one_key_none_is_told_of_a_task_that_is_then_dropped(story: Story) -> None:
+    assert {answer.status_code for answer in story.with_one_key} == {503}
+
+
+def test_when_the_broker_is_back_submit_works_and_no_place_was_lost(story: Story) -> None:
+    assert [task["status"] for task in story.afterwards] == ["completed"] * _QUEUE_SIZE
+
+
+def test_no_process_had_to_be_started_again(story: Story) -> None:
+    assert story.same_processes

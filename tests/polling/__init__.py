@@ -1,0 +1,1 @@
+"""The polling client, against scripted and real servers."""

@@ -1,0 +1,125 @@
+"""What `PollingClient.run` returns, and what it raises."""
+
+import pytest
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
+
+from patterns.polling import ClientError, PollingClient, SubmitRefused, TaskCancelled, TaskFailed, TaskLost
+from tests.support.answers import STATUS, SUBMIT, accepted, completed, problem, running, task
+from tests.support.loopback import Script
+
+
+@pytest.fixture
+def client(script: Script) -> PollingClient:
+    return PollingClient(script.url, deadline=20, first_pause=0.01, longest_pause=0.05)
+
+
+async def test_it_submits_the_prompt_and_returns_the_completed_task(script: Script, client: PollingClient) -> None:
+    script.on(SUBMIT, accepted()).on(STATUS, running(40), completed("The answer."))
+
+    task = await client.run("compare the vendors")
+
+    assert (task.task_id, task.status, task.result) == ("1", "completed", "The answer.")
+    assert [request.json for request in script.seen(SUBMIT)] == [{"prompt": "compare the vendors"}]
+
+
+async def test_more_fields_go_into_the_body_beside_the_prompt(script: Script, client: PollingClient) -> None:
+    script.on(SUBMIT, accepted())
+
+    await client.submit("compare", callback_url="http://127.0.0.1:9/")
+
+    assert script.seen(SUBMIT)[0].json == {"prompt": "compare", "callback_url": "http://127.0.0.1:9/"}
+
+
+async def test_a_failed_task_raises_with_its_code_its_message_and_the_task(
+    script: Script, client: PollingClient
+) -> None:
+    error = {"code": "agent_error", "message": "RuntimeError: out of tokens"}
+    script.on(SUBMIT, accepted()).on(STATUS, JSONResponse(task("failed", 50, error=error)))
+
+    with pytest.raises(TaskFailed, match="agent_error: RuntimeError: out of tokens") as raised:
+        await client.run("fail")
+
+    assert raised.value.task is not None
+    assert (raised.value.task.status, raised.value.task.progress) == ("failed", 50)
+
+
+async def test_a_cancelled_task_raises_with_the_task(script: Script, client: PollingClient) -> None:
+    script.on(SUBMIT, accepted()).on(STATUS, running(10), JSONResponse(task("cancelled", 10)))
+
+    with pytest.raises(TaskCancelled) as raised:
+        await client.run("compare")
+
+    assert raised.value.task is not None
+    assert raised.value.task.status == "cancelled"
+
+
+async def test_a_task_that_the_server_no_longer_knows_raises_with_the_task_as_last_seen(
+    script: Script, client: PollingClient
+) -> None:
+    script.on(SUBMIT, accepted()).on(STATUS, running(70), problem(404))
+
+    with pytest.raises(TaskLost) as raised:
+        await client.run("compare")
+
+    assert raised.value.task is not None
+    assert (raised.value.task.status, raised.value.task.progress) == ("running", 70)
+    assert script.count(STATUS) == 2
+
+
+async def test_a_status_that_cannot_be_given_raises_with_the_task_and_is_not_asked_again(
+    script: Script, client: PollingClient
+) -> None:
+    script.on(SUBMIT, accepted()).on(STATUS, problem(500, "Server error", "Its log has the details."))
+
+    with pytest.raises(ClientError, match="500 Server error: Its log has the details") as raised:
+        await client.run("compare")
+
+    assert raised.value.task is not None
+    assert script.count(STATUS) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
+async def test_a_refused_submit_is_sent_once_and_raises_with_what_the_server_said(
+    script: Script, client: PollingClient, status: int
+) -> None:
+    script.on(SUBMIT, problem(status, "No", "Not like this.", retry_after="0"))
+
+    with pytest.raises(SubmitRefused, match=f"{status} No: Not like this") as raised:
+        await client.run("compare")
+
+    assert raised.value.task is None
+    assert script.count(SUBMIT) == 1
+
+
+async def test_a_refusal_that_is_no_problem_document_is_quoted(script: Script, client: PollingClient) -> None:
+    script.on(SUBMIT, PlainTextResponse("I'm a teapot", 418))
+
+    with pytest.raises(SubmitRefused, match="418 I'm a teapot"):
+        await client.submit("compare")
+
+
+async def test_a_url_that_is_none_is_said_to_be_none() -> None:
+    async with PollingClient("localhost:8000", deadline=20) as client:
+        with pytest.raises(ClientError, match="no http or https URL"):
+            await client.run("compare")
+
+
+async def test_a_broken_server_has_not_refused_anything(script: Script, client: PollingClient) -> None:
+    script.on(SUBMIT, problem(500, "Server error", "Its log has the details."))
+
+    with pytest.raises(ClientError, match="500 Server error") as raised:
+        await client.run("compare")
+
+    assert not isinstance(raised.value, SubmitRefused)
+
+
+@pytest.mark.parametrize("broken", [SUBMIT, STATUS])
+async def test_an_answer_that_is_no_task_is_quoted(script: Script, client: PollingClient, broken: str) -> None:
+    page = HTMLResponse("<h1>It works!</h1>", 202 if broken == SUBMIT else 200)
+    answers = {SUBMIT: accepted(), STATUS: completed()} | {broken: page}
+    script.on(SUBMIT, answers[SUBMIT]).on(STATUS, answers[STATUS])
+
+    with pytest.raises(ClientError, match=r"no task.*It works") as raised:
+        await client.run("compare")
+
+    assert (raised.value.task is None) == (broken == SUBMIT)

@@ -1,0 +1,58 @@
+"""Progress is told while the task runs: each percentage once, never backwards."""
+
+import asyncio
+
+import pytest
+
+from patterns.polling import PollingClient
+from tests.support.answers import STATUS, SUBMIT, accepted, completed, running
+from tests.support.loopback import Script
+
+
+@pytest.fixture
+def client(script: Script) -> PollingClient:
+    percentages = (10, 10, 40, 30, 40, 70)
+    script.on(SUBMIT, accepted()).on(STATUS, *(running(percent) for percent in percentages), completed())
+    return PollingClient(script.url, deadline=20, hold=30, first_pause=0.005, longest_pause=0.01)
+
+
+async def test_a_plain_callback_gets_each_new_percentage(client: PollingClient) -> None:
+    shown: list[int] = []
+
+    await client.run("compare", on_progress=shown.append)
+
+    assert shown == [0, 10, 40, 70, 100]
+
+
+async def test_an_async_callback_is_awaited(client: PollingClient) -> None:
+    shown: list[int] = []
+
+    async def show(percent: int) -> None:
+        await asyncio.sleep(0)
+        shown.append(percent)
+
+    await client.run("compare", on_progress=show)
+
+    assert shown == [0, 10, 40, 70, 100]
+
+
+async def test_whoever_wants_progress_has_answers_held_for_a_second_only(client: PollingClient, script: Script) -> None:
+    await client.run("compare", on_progress=lambda percent: None)
+
+    assert {request.headers["prefer"] for request in script.seen(STATUS)} == {"wait=1"}
+
+
+async def test_a_callback_that_raises_ends_the_wait_with_its_own_error(client: PollingClient) -> None:
+    def refuse(percent: int) -> None:
+        raise KeyError(percent)
+
+    with pytest.raises(KeyError):
+        await client.run("compare", on_progress=refuse)
+
+
+async def test_a_callback_that_raises_a_timeout_is_not_taken_for_the_deadline(client: PollingClient) -> None:
+    def show(percent: int) -> None:
+        raise TimeoutError("the progress bar is away")
+
+    with pytest.raises(TimeoutError, match="the progress bar is away"):
+        await client.run("compare", on_progress=show)

@@ -1,0 +1,76 @@
+"""Every attempt is signed as Standard Webhooks says, and can be checked by whoever holds the key."""
+
+import time
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.responses import Response
+
+from patterns.contract.settings import new_webhook_secret
+from patterns.receiver import Receiver, Refused
+from tests.support.loopback import Script
+from tests.support.serving import Served
+from tests.webhooks.webhooks import HOOK, SECRET, TAKEN, submit, until_delivery, url_of, verified
+
+
+def test_a_delivery_verifies_with_the_reference_library_and_with_our_receiver(webhook: Served, script: Script) -> None:
+    task_id = submit(webhook, url_of(script.on(HOOK, TAKEN)))
+    [request] = script.until_seen(HOOK)
+
+    callback = Receiver(SECRET).accept(request.headers, request.body)
+
+    assert verified(request)["task_id"] == task_id
+    assert callback is not None
+    assert (callback.task_id, callback.status) == (task_id, "completed")
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_a_delivery_does_not_verify_with_another_key_or_another_body(webhook: Served, script: Script) -> None:
+    submit(webhook, url_of(script.on(HOOK, TAKEN)))
+    [request] = script.until_seen(HOOK)
+    other, changed = new_webhook_secret(), request.body.replace(b"completed", b"cancelled")
+
+    for secret, body in ((other, request.body), (SECRET, changed)):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(body, dict(request.headers))
+        with pytest.raises(Refused):
+            Receiver(secret).accept(request.headers, body)
+
+
+def test_every_attempt_has_the_same_id_a_fresh_timestamp_and_a_signature_of_its_own(
+    webhook: Served, script: Script
+) -> None:
+    # A timestamp has whole seconds, so the receiver asks for one between the attempts.
+    script.on(HOOK, Response(status_code=503, headers={"retry-after": "1"}), TAKEN)
+    began = int(time.time())
+
+    until_delivery(webhook, submit(webhook, url_of(script)), "delivered")
+
+    requests = script.seen(HOOK)
+    assert len(requests) == 2
+    for request in requests:
+        verified(request)
+    assert len({request.headers["webhook-id"] for request in requests}) == 1
+    assert len({request.body for request in requests}) == 1
+    assert len({request.headers["webhook-signature"] for request in requests}) == 2
+    timestamps = [int(request.headers["webhook-timestamp"]) for request in requests]
+    assert began <= timestamps[0] < timestamps[1] <= time.time()
+
+
+def test_two_tasks_have_two_ids(webhook: Served, script: Script) -> None:
+    script.on(HOOK, TAKEN)
+    for _ in range(2):
+        submit(webhook, url_of(script))
+
+    assert len({request.headers["webhook-id"] for request in script.until_seen(HOOK, 2)}) == 2
+
+
+def test_a_delivery_sent_a_second_time_is_dropped_by_our_receiver(webhook: Served, script: Script) -> None:
+    receiver = Receiver(SECRET)
+    script.on(HOOK, Response(status_code=500), TAKEN)
+    until_delivery(webhook, submit(webhook, url_of(script)), "delivered")
+
+    first, second = (receiver.accept(request.headers, request.body) for request in script.seen(HOOK))
+
+    assert first is not None
+    assert second is None
