@@ -23,7 +23,10 @@ from patterns.contract import SubmitRequest
 from patterns.contract.settings import load_settings
 from patterns.tasks.execution import execute
 from patterns.tasks.memory_store import MemoryStore
-from patterns.web.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.web.app import new_app
+from patterns.web.headers import idempotency_key
+from patterns.web.openapi import submit_route
+from patterns.web.routes import accepted, add_shared_routes
 
 
 def create_app() -> FastAPI:

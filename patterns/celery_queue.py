@@ -55,8 +55,11 @@ from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.execution import describe
 from patterns.tasks.store import Unavailable, new_task_id
-from patterns.web.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.web.app import new_app
 from patterns.web.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
+from patterns.web.headers import idempotency_key
+from patterns.web.openapi import submit_route
+from patterns.web.routes import accepted, add_shared_routes
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
 MOST_RUNS = 3

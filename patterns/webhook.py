@@ -26,8 +26,11 @@ from patterns.contract.settings import load_settings, new_webhook_secret
 from patterns.in_memory_queue import InMemoryQueue
 from patterns.tasks.memory_store import MemoryStore
 from patterns.tasks.store import NotADeadLetter
-from patterns.web.api import accepted, add_shared_routes, idempotency_key, new_app, submit_route
+from patterns.web.app import new_app
 from patterns.web.delivery_routes import add_delivery_routes, checked_callback_url
+from patterns.web.headers import idempotency_key
+from patterns.web.openapi import submit_route
+from patterns.web.routes import accepted, add_shared_routes
 from patterns.webhooks.deliveries import Deliveries
 
 #: At a stop this much of the grace period is kept for telling the last outcomes.

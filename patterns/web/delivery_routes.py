@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from patterns.contract import Task, WebhookTask
 from patterns.contract.settings import Settings
 from patterns.web import problems
-from patterns.web.api import accepted
+from patterns.web.routes import accepted
 from patterns.webhooks.egress import ForbiddenAddress, check_callback_url
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from patterns.web.api import matches, retry_after_seconds, wanted_wait
+from patterns.web.headers import matches, retry_after_seconds, wanted_wait
 
 
 @pytest.mark.parametrize(

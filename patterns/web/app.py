@@ -1,0 +1,51 @@
+"""The FastAPI app of a pattern, before its routes: every error is a problem, and every limit is set."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from patterns.contract.descriptor import Pattern
+from patterns.contract.settings import Settings
+from patterns.observability.tracing import tracing
+from patterns.web import openapi, problems
+from patterns.web.body_limit import BodyLimit
+from patterns.web.headers import retry_after_seconds
+from patterns.web.submit_observer import SubmitObserver
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI:
+    """An app that answers every error as a problem; the caller adds submit, and then the shared routes."""
+    app = FastAPI(
+        title=pattern.title,
+        summary=f"The {pattern.name} pattern: a long job behind a short request.",
+        description=openapi.about(pattern),
+        version="1",
+        lifespan=_flushing(lifespan),
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        responses=problems.documented(*problems.BEFORE_THE_APP),
+    )
+    app.add_middleware(BodyLimit, path=openapi.SUBMIT, most_bytes=settings.max_body_bytes)
+    app.state.submits = Counter()
+    app.add_middleware(SubmitObserver, path=openapi.SUBMIT, pattern=pattern.name, answers=app.state.submits)
+    problems.install(app, retry_after_seconds(max(1.0, settings.poll_interval_seconds)))
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # the way FastAPI documents to extend it
+    return app
+
+
+def _flushing(lifespan: Lifespan) -> Lifespan:
+    """The app's own, and at its end the last traces are sent: uvicorn ends its process by a signal."""
+
+    @asynccontextmanager
+    async def flushing(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            yield
+        tracing().flush()
+
+    return flushing
