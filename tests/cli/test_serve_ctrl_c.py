@@ -115,7 +115,7 @@ def test_a_worker_part_gives_back_what_outlasts_the_grace_period(tmp_path: Path,
         web.until_all_gone()
 
 
-@pytest.mark.parametrize("name", [name for name in IN_PROCESS if name != "webhook"])
+@pytest.mark.parametrize("name", [name for name in IN_PROCESS if not PATTERNS[name].requires_callback])
 def test_a_web_process_that_does_the_work_ends_with_it(name: str, tmp_path: Path, settings: dict[str, str]) -> None:
     with served(tmp_path / "kit", settings, name) as kit:
         running_task(kit, tmp_path / "ends")

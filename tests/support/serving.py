@@ -78,7 +78,7 @@ class Served:
 
     def body(self, prompt: object = "compare the vendors", **more: object) -> Json:
         """A submit body that this pattern takes."""
-        callback = {"callback_url": self._callback_url} if self.pattern.name == "webhook" else {}
+        callback = {"callback_url": self._callback_url} if self.pattern.requires_callback else {}
         return {"prompt": prompt, **callback, **more}
 
     def submit(self, prompt: str = "compare the vendors", key: str | None = None) -> httpx.Response:
