@@ -129,7 +129,7 @@ def test_what_is_no_exercise_is_said_to_be_none(wanted: str) -> None:
 
 def test_every_code_that_a_check_gives_is_explained_and_every_explanation_is_given() -> None:
     given = set()
-    for path in CHECKPOINTS.glob("*.py"):
+    for path in CHECKPOINTS.rglob("*.py"):
         given |= set(re.findall(r'"([A-Z0-9]+(?:_[A-Z0-9]+)+|CRASHED)"', path.read_text()))
     assert set(codes()) - given == set()
     assert {code for code in given if code not in codes()} - _NOT_CODES == set()
