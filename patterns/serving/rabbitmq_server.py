@@ -8,18 +8,18 @@ import os
 import secrets
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from patterns.serving.processes import Child, Family, ProcessFailed
-from patterns.serving.redis_server import free_port
+from patterns.serving.sockets import free_port
+from patterns.serving.supervising import wait_until_up
 
-#: Erlang takes its time, on a busy machine much of it.
-_START_SECONDS = 90.0
-_DATA = "data"
+#: Erlang starts slowly, on a busy machine very slowly.
+_TIMES_LONGER = 3
+_DATA, _OUTPUT = "data", "output"
 _SCRIPTS = "rabbitmq_server-*/sbin/rabbitmq-server"
 _FOLDERS = (Path("/usr/lib/rabbitmq/lib"), Path("/opt/rabbitmq"), Path("/usr/local/lib"))
 
@@ -57,13 +57,14 @@ class RabbitMQ:
 
     def wait_until_up(self) -> None:
         """Return when it takes connections. Raises `ProcessFailed`."""
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
-            if self.child.exit_code is not None:
-                raise ProcessFailed(f"RabbitMQ {self.child.how_it_ended} before it was up.")
-            if time.monotonic() > deadline:
-                raise ProcessFailed(f"RabbitMQ was not up after {_START_SECONDS:g} s.")
-            time.sleep(0.05)
+        wait_until_up(
+            self._answers,
+            [self.child],
+            "RabbitMQ did not answer",
+            lambda: "Try again when this machine is less busy.",
+            log=self.folder / _OUTPUT,
+            times_longer=_TIMES_LONGER,
+        )
 
     def _answers(self) -> bool:
         try:
@@ -92,7 +93,7 @@ def running_rabbitmq() -> Iterator[RabbitMQ]:
     port, epmd_port, password = free_port(), free_port(), secrets.token_urlsafe(16)
     with Family() as family:
         home = family.folder
-        family.log = home / "output"
+        family.log = home / _OUTPUT
         (home / "rabbitmq.conf").write_text(_CONFIG.format(port=port, password=password))
         (home / "plugins").write_text("[].\n")
         env = {

@@ -8,16 +8,16 @@ import os
 import secrets
 import shutil
 import socket
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from patterns.serving.processes import Child, Family, ProcessFailed
 from patterns.serving.redis_wire import ask_redis
+from patterns.serving.sockets import free_port
+from patterns.serving.supervising import wait_until_up
 
-_START_SECONDS = 10.0
+_LOG = "redis.log"
 _PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
 # Append-only with a sync each second is how one runs a broker whose queue must outlive a crash of the server.
@@ -30,7 +30,7 @@ daemonize no
 save ""
 appendonly yes
 appendfsync everysec
-logfile redis.log
+logfile {log}
 loglevel warning
 """
 
@@ -73,10 +73,16 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
     folder.mkdir(mode=0o700)
     config = folder / "redis.conf"
     config.touch(mode=0o600)
-    config.write_text(_CONFIG.format(port=port, password=password, folder=folder))
+    config.write_text(_CONFIG.format(port=port, password=password, folder=folder, log=_LOG))
     child = family.start("Redis server", [program, str(config)], {**os.environ, "LC_ALL": "C"})
     server = RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child, folder)
-    _wait_until_up(server)
+    wait_until_up(
+        lambda: _answers(server.url),
+        [child],
+        "The Redis server did not answer",
+        lambda: "Try again when this machine is less busy, or set REDIS_URL to a server that already runs.",
+        log=folder / _LOG,
+    )
     return server
 
 
@@ -108,20 +114,9 @@ def check_broker(url: str) -> None:
         ) from error
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_up(server: RedisServer) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if server.child.exit_code is not None:
-            raise ProcessFailed(f"The Redis server ended with exit code {server.child.exit_code} before it was ready.")
-        with suppress(OSError):  # it does not listen yet, or still reads what it has kept
-            ask_redis(server.url, "PING")
-            return
-        time.sleep(0.02)
-    raise ProcessFailed(f"The Redis server did not answer within {_START_SECONDS:g} s.")
+def _answers(url: str) -> bool:
+    try:
+        ask_redis(url, "PING")
+    except OSError:  # it does not listen yet, or still reads the data it has kept
+        return False
+    return True
