@@ -9,7 +9,7 @@ import pytest
 SLOW = {"pydantic", "fastapi", "httpx", "celery", "redis", "rich", "asyncio", "pytest"}
 
 
-@pytest.mark.parametrize("module", ["kit", "patterns.serving.redis_server"])
+@pytest.mark.parametrize("module", ["kit", "exercises.commands", "patterns.serving.redis_server"])
 def test_what_takes_long_to_import_is_imported_by_the_command_that_needs_it(module: str) -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", f"import {module}, sys; print(*sys.modules)"],
