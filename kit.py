@@ -62,7 +62,7 @@ def kit(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
         return
     except WorkspaceError:
-        pass  # what is amiss, the path says
+        pass  # show_path reports it
     show_path()
 
 

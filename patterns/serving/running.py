@@ -61,9 +61,9 @@ class Running:
             return self.role is Role.WORKER
         return has_tasks(self.url, pending_too=not self.pattern.processes)
 
-    def supervise(self, tell: Callable[[str], None]) -> None:
+    def supervise(self, report: Callable[[str], None]) -> None:
         """As `supervise`."""
-        supervise(self.family, tell)
+        supervise(self.family, report)
 
 
 @contextmanager

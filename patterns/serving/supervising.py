@@ -46,8 +46,8 @@ def wait_until_up(
         raise ProcessFailed(f"{otherwise} within {seconds:g} s. {advice()}")
 
 
-def supervise(family: Family, tell: Callable[[str], None]) -> None:
-    """Restart children that end, as a process manager would, until interrupted; `tell` gets a line each time.
+def supervise(family: Family, report: Callable[[str], None]) -> None:
+    """Restart children that end, as a process manager would, until interrupted; `report` gets a line each time.
 
     Raises `ProcessFailed` when children end again and again.
     """
@@ -61,7 +61,7 @@ def supervise(family: Family, tell: Callable[[str], None]) -> None:
             deaths.append(time.monotonic())
             ended, how = child.pid, child.how_it_ended
             child.start()
-            tell(f"The {child.name} (process {ended}) {how}. Restarted as process {child.pid}.")
+            report(f"The {child.name} (process {ended}) {how}. Restarted as process {child.pid}.")
         time.sleep(0.2)
 
 
