@@ -96,20 +96,24 @@ def running(
         web = _start_web(pattern, family, environment, listener, web_processes) if listener else []
         if meanwhile:
             meanwhile(family, url)
-        missing = None
         if role is Role.WORKER:
             prefix = environment.get("KIT_KEY_PREFIX") or settings.key_prefix
             wait_until_heartbeat(workers, environment["REDIS_URL"], prefix, family)
-        elif role is Role.WEB:
-            health = wait_until_answering(connectable(url), family)
-            missing = None if health.status_code == 200 else str(health.json()["detail"])
-        else:
-            wait_until_healthy(connectable(url), family)
+        missing = _wait_until_served(connectable(url), role, family) if listener else None
         try:
             redis_url = environment.get("REDIS_URL")
             yield Running(pattern, url, redis, redis_url, [*workers.values()], web, family, role, missing)
         finally:
             family.stop(settings.grace_seconds + _CLOSING_SECONDS)
+
+
+def _wait_until_served(url: str, role: Role | None, family: Family) -> str | None:
+    """Return what `/health` misses: a web part is up as soon as it answers, all of a pattern when it is healthy."""
+    if role is None:
+        wait_until_healthy(url, family)
+        return None
+    health = wait_until_answering(url, family)
+    return None if health.status_code == 200 else str(health.json()["detail"])
 
 
 def _check_possible(pattern: Pattern, role: Role | None, web_processes: int, env: Mapping[str, str]) -> None:
