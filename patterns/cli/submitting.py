@@ -17,7 +17,7 @@ from starlette.routing import Route
 from patterns.contract import Callback, Task
 from patterns.polling import ClientError, PollingClient, TaskCancelled, TaskFailed, completed
 from patterns.receiver import Receiver, Refused
-from patterns.serving.running import listening_socket
+from patterns.serving.sockets import listening_socket
 
 #: Enough for any callback: the sender keeps them under 20 kB.
 _MOST_BYTES = 100_000

@@ -1,4 +1,4 @@
-"""What a check waits for longest, begun first: the process that imports what the learner's code imports.
+"""Start early what a check waits for longest: the process that imports what the learner's code imports.
 
 It imports on the other core while this process imports the command line and pytest. This module itself imports little.
 """
@@ -11,28 +11,28 @@ from exercises.course import NoSuchExercise, course, exercise
 from exercises.workspace import Workspace, WorkspaceError
 from tests.checkpoints.engine.processes import ForkServer
 
-_begun: list[ForkServer] = []
+_preloaded: list[ForkServer] = []
 
 
-def begin(arguments: Sequence[str]) -> None:
-    """Begin, for `kit check` or `kit watch` with these arguments. A wrong guess at what they mean costs time alone."""
-    if not any(one.startswith(("--help", "--url")) for one in arguments):
-        _begun.append(ForkServer(_first_libraries(*_guess(arguments))))
+def preload(arguments: Sequence[str]) -> None:
+    """Start the process for `kit check` or `kit watch` with these arguments. A wrong guess costs time only."""
+    if not any(argument.startswith(("--help", "--url")) for argument in arguments):
+        _preloaded.append(ForkServer(_first_libraries(*_guess(arguments))))
         atexit.register(_discard)
 
 
+def fork_server(which: str | None, folder: Path | None) -> ForkServer:
+    """The preloaded process, or a new one."""
+    return _preloaded.pop() if _preloaded else ForkServer(_first_libraries(which, folder))
+
+
 def _discard() -> None:
-    for server in _begun:  # the command line was refused
+    for server in _preloaded:  # the command line was refused
         server.discard()
 
 
-def fork_server(which: str | None, folder: Path | None) -> ForkServer:
-    """The one that has begun, or a new one."""
-    return _begun.pop() if _begun else ForkServer(_first_libraries(which, folder))
-
-
 def _first_libraries(which: str | None, folder: Path | None) -> tuple[str, ...]:
-    """What the first exercise to be checked imports. What is wrong with the question is told by who answers it."""
+    """What the first exercise to be checked imports. The command itself reports what is wrong with its arguments."""
     try:
         if which:
             return exercise(which).libraries
@@ -46,13 +46,13 @@ def _guess(arguments: Sequence[str]) -> tuple[str | None, Path | None]:
     """The exercise and the folder that these arguments seem to name."""
     which, folder = None, None
     rest = iter(arguments)
-    for one in rest:
-        option, _, value = one.partition("=")
+    for argument in rest:
+        option, _, value = argument.partition("=")
         if option in {"--dir", "--json", "--junit"}:
             value = value or next(rest, "")
             folder = Path(value) if option == "--dir" else folder
-        elif not one.startswith("-"):
-            which = which or one
-        elif one in {"--all", "--solutions"}:
+        elif not argument.startswith("-"):
+            which = which or argument
+        elif argument in {"--all", "--solutions"}:
             which = which or "1"
     return which, folder

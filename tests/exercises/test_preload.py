@@ -1,4 +1,4 @@
-"""What a check's own process begins with, before the command line has been understood."""
+"""What a check preloads before the command line has been parsed."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exercises import head_start
+from exercises import preload
 from exercises.course import SOLUTIONS, exercise
 from exercises.workspace import Workspace
 from tests.cli.command import environment
@@ -15,11 +15,11 @@ WEB, CLIENT = exercise("1").libraries, exercise("6").libraries
 
 
 @pytest.fixture
-def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The libraries that were begun with; nothing is started."""
+def preloaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The libraries that were preloaded; nothing is started."""
     libraries: list[tuple[str, ...]] = []
-    monkeypatch.setattr(head_start, "ForkServer", libraries.append)
-    monkeypatch.setattr(head_start, "_begun", [])
+    monkeypatch.setattr(preload, "ForkServer", libraries.append)
+    monkeypatch.setattr(preload, "_preloaded", [])
     monkeypatch.setattr("atexit.register", lambda _: None)
     return libraries
 
@@ -39,31 +39,33 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     ],
 )
 def test_the_first_exercise_that_the_arguments_name_says_what_is_imported(
-    begun: list[tuple[str, ...]], arguments: list[str], libraries: tuple[str, ...]
+    preloaded: list[tuple[str, ...]], arguments: list[str], libraries: tuple[str, ...]
 ) -> None:
-    head_start.begin(arguments)
-    assert begun == [libraries]
+    preload.preload(arguments)
+    assert preloaded == [libraries]
 
 
 @pytest.mark.parametrize("arguments", [["--dir", "mine"], ["--dir=mine"]])
 def test_without_a_number_it_is_the_next_one_of_the_learners_folder(
-    begun: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    preloaded: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     workspace = Workspace.make(Path("mine"))
     for number in range(1, 6):
         workspace.mark_passed(exercise(str(number)))
-    head_start.begin(arguments)
-    assert begun == [CLIENT]
+    preload.preload(arguments)
+    assert preloaded == [CLIENT]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--url", "http://127.0.0.1:1"], ["--url=http://127.0.0.1:1"]])
-def test_where_no_code_of_a_learner_is_run_nothing_is_begun(begun: list[tuple[str, ...]], arguments: list[str]) -> None:
-    head_start.begin(arguments)
-    assert begun == []
+def test_where_no_learners_code_is_run_nothing_is_preloaded(
+    preloaded: list[tuple[str, ...]], arguments: list[str]
+) -> None:
+    preload.preload(arguments)
+    assert preloaded == []
 
 
-def test_what_was_begun_for_a_refused_command_line_is_ended(tmp_path: Path) -> None:
+def test_what_was_preloaded_for_a_refused_command_line_is_ended(tmp_path: Path) -> None:
     refused = subprocess.run(
         [sys.executable, "-m", "kit", "check", "--no-such-option"],
         env={**environment({}), "TMPDIR": str(tmp_path)},
