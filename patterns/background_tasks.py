@@ -54,7 +54,7 @@ def create_app() -> FastAPI:
 
     app = new_app(BACKGROUND_TASKS, settings, lifespan)
 
-    @app.post(**submit_route())
+    @app.post(**submit_route(BACKGROUND_TASKS))
     async def submit(body: SubmitRequest, request: Request, background_tasks: BackgroundTasks) -> Response:
         task, new = store.create(body.prompt, idempotency_key(request))
         if new:

@@ -69,7 +69,7 @@ def web_app(
 
     app = new_app(pattern, settings, lifespan)
 
-    @app.post(**submit_route())
+    @app.post(**submit_route(pattern))
     async def submit(body: SubmitRequest, request: Request) -> Response:
         key, task_id = idempotency_key(request), new_task_id()
         try:
