@@ -21,6 +21,7 @@ from patterns.agents.loading import load_agent
 from patterns.agents.running import run_in_daemon_thread
 from patterns.contract import SubmitRequest
 from patterns.contract.settings import load_settings
+from patterns.tasks import detached
 from patterns.tasks.execution import execute
 from patterns.tasks.memory_store import MemoryStore
 from patterns.web.app import new_app
@@ -35,7 +36,6 @@ def create_app() -> FastAPI:
     agent = load_agent(settings)
     store = MemoryStore(limit=settings.queue_size, ttl=settings.task_ttl_seconds)
     slots = asyncio.Semaphore(settings.workers)
-    jobs: set[asyncio.Task[None]] = set()
 
     async def work(task_id: str, prompt: str) -> None:
         async with slots:
@@ -43,10 +43,8 @@ def create_app() -> FastAPI:
 
     async def start(task_id: str, prompt: str) -> None:
         # FastAPI keeps the whole request in memory until this returns: about 20 KB for every job that waits.
-        # So it only starts the job, and keeps hold of it: the event loop alone would keep it weakly.
-        job = asyncio.create_task(work(task_id, prompt))
-        jobs.add(job)
-        job.add_done_callback(jobs.discard)
+        # So it only starts the job.
+        detached.start(work(task_id, prompt))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,7 +54,7 @@ def create_app() -> FastAPI:
 
     app = new_app(BACKGROUND_TASKS, settings, lifespan)
 
-    @app.post(**submit_route())
+    @app.post(**submit_route(BACKGROUND_TASKS))
     async def submit(body: SubmitRequest, request: Request, background_tasks: BackgroundTasks) -> Response:
         task, new = store.create(body.prompt, idempotency_key(request))
         if new:

@@ -45,7 +45,7 @@ from patterns.celery_support.brokers import CONFIRM_SECONDS, publishing
 from patterns.celery_support.deliveries import add_telling
 from patterns.celery_support.lost_messages import Losses, Message
 from patterns.celery_support.stopping import stop_within
-from patterns.contract import CallbackSubmitRequest, ErrorCode, Task, WebhookTask
+from patterns.contract import CallbackSubmitRequest, ErrorCode
 from patterns.contract.settings import Settings, SettingsError, load_settings
 from patterns.observability.lifecycle import working_on
 from patterns.observability.logs import set_up_logging
@@ -56,7 +56,7 @@ from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.execution import describe
 from patterns.tasks.store import Unavailable, new_task_id
 from patterns.web.app import new_app
-from patterns.web.delivery_routes import add_delivery_routes, checked_callback_url, no_callback
+from patterns.web.delivery_routes import check_callback, no_callback
 from patterns.web.headers import idempotency_key
 from patterns.web.openapi import submit_route
 from patterns.web.routes import accepted, add_shared_routes
@@ -257,15 +257,14 @@ def create_app() -> FastAPI:
         publisher.close()
 
     app = new_app(CELERY_QUEUE, settings, lifespan)
-    task_model = Task | WebhookTask  # with its delivery, if there is one
 
-    @app.post(**submit_route(task_model))
+    @app.post(**submit_route(CELERY_QUEUE))
     async def submit(body: CallbackSubmitRequest, request: Request) -> Response:
         key, task_id, url = idempotency_key(request), new_task_id(), body.callback_url or ""
         if url and settings.webhook_secret is None:
             raise no_callback("set KIT_WEBHOOK_SECRET, the same for web processes and workers: callbacks are signed")
         if url:
-            checked_callback_url(url, settings)
+            check_callback(url, settings)
         try:
             async with asyncio.timeout(SUBMIT_SECONDS):
                 task, to_hand_over = await store.create(task_id, body.prompt, key, url)
@@ -279,6 +278,5 @@ def create_app() -> FastAPI:
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
         return accepted(task, settings)
 
-    add_shared_routes(app, CELERY_QUEUE, store, settings, task_model=task_model, deliveries=store.delivery_figures)
-    add_delivery_routes(app, store, settings)
+    add_shared_routes(app, CELERY_QUEUE, store, settings)
     return app

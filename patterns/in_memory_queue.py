@@ -42,14 +42,13 @@ class InMemoryQueue:
         self._settings = settings
         self._agent = load_agent(settings)
         self._waiting = WaitingTasks(maxsize=settings.queue_size)
-        self.store.on_finish.append(self._waiting.discard)
 
-    def submit(self, prompt: str, body: str, idempotency_key: str | None) -> tuple[Task, bool]:
-        """Accept a task, and say whether it is new. Raises `QueueFull`, `KeyReused`."""
-        task, new = self.store.create(body, idempotency_key)
+    def submit(self, prompt: str, idempotency_key: str | None, callback_url: str | None = None) -> Task:
+        """Accept a task: write its record, and put it into the queue. Raises `QueueFull`, `KeyReused`."""
+        task, new = self.store.create(prompt, idempotency_key, callback_url, when_finished=self._waiting.discard)
         if new:
             self._waiting.put_nowait((task.task_id, prompt))
-        return task, new
+        return task
 
     async def work(self) -> None:
         """One worker: take a job, run it to its end, take the next. Nothing that a job does ends the worker."""
@@ -116,10 +115,9 @@ def app_for(pattern: Pattern) -> FastAPI:
 
     app = new_app(pattern, settings, lifespan)
 
-    @app.post(**submit_route())
+    @app.post(**submit_route(pattern))
     async def submit(body: SubmitRequest, request: Request) -> Response:
-        task, _ = queue.submit(body.prompt, body.prompt, idempotency_key(request))
-        return accepted(task, settings)
+        return accepted(queue.submit(body.prompt, idempotency_key(request)), settings)
 
     add_shared_routes(app, pattern, queue.store, settings)
     return app

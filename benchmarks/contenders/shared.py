@@ -22,6 +22,7 @@ from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, load_settings
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
+from patterns.tasks.detached import abandon
 from patterns.tasks.execution import RunAgent, describe
 from patterns.tasks.store import Unavailable, new_task_id
 from patterns.web.app import new_app
@@ -68,7 +69,7 @@ def web_app(
 
     app = new_app(pattern, settings, lifespan)
 
-    @app.post(**submit_route())
+    @app.post(**submit_route(pattern))
     async def submit(body: SubmitRequest, request: Request) -> Response:
         key, task_id = idempotency_key(request), new_task_id()
         try:
@@ -108,7 +109,6 @@ class Work:
         self._how = how
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._running: set[str] = set()
-        self._left_behind: set[asyncio.Task[Any]] = set()
 
     @property
     def in_hand(self) -> int:
@@ -172,7 +172,7 @@ class Work:
         finally:
             ended = True
             keeping.cancel()
-            self._let_go(working)
+            abandon(working)
         if working.done():
             await asyncio.to_thread(self._finish, task_id, working)
         elif keeping.done():
@@ -194,13 +194,6 @@ class Work:
             self._records.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
         else:
             self._records.complete(task_id, working.result())
-
-    def _let_go(self, working: asyncio.Task[str]) -> None:
-        """End an agent that still works. One that does not listen goes on, and nobody waits for it."""
-        if not working.done():
-            working.cancel()
-            self._left_behind.add(working)
-            working.add_done_callback(self._left_behind.discard)
 
 
 def work_or_exit(settings: Settings, how: RunAgent = run_on_the_loop) -> Work:

@@ -35,7 +35,7 @@ def simulate(url: str, workers: int, look: float, over: Event) -> None:
             if (beat := beat + 1) % 2 == 0:
                 await client.zadd("kit:workers", {f"simulated-{number}": time.time()})
                 await client.publish("kit:simulated-events", "worker-heartbeat")
-                await due(["kit:to-tell"], [time.time(), 15, 100, "kit:task:"])
+                await due(["kit:outbox"], [time.time(), 15, 100, "kit:task:"])
         await client.aclose()
 
     few_at_once = asyncio.Semaphore(50)

@@ -14,7 +14,7 @@ BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 30
 
 #: By whom something is counted.
 BY_THIS_PROCESS = "Counted by this web process since it started."
-IN_REDIS = "Counted in Redis: every web process tells the same."
+IN_REDIS = "Counted in Redis: the same in every web process."
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Durations:
 
 
 @dataclass(slots=True)
-class TaskFigures:
+class TaskCounters:
     """The tasks of one store."""
 
     pending: int = 0
@@ -39,7 +39,7 @@ class TaskFigures:
     finished: Counter[tuple[TaskStatus, ErrorCode | None]] = field(default_factory=Counter)
     queue_wait: Durations = field(default_factory=Durations)
     execution: Durations = field(default_factory=Durations)
-    #: Worker processes that have been heard of lately; None where the work runs in the web process.
+    #: Worker processes with a recent heartbeat; None where the work runs in the web process.
     workers: int | None = None
     counted: str = BY_THIS_PROCESS
 
@@ -57,10 +57,10 @@ class TaskFigures:
 
 
 @dataclass(slots=True)
-class DeliveryFigures:
+class DeliveryCounters:
     """The callbacks of one web process, or of all that share a Redis."""
 
-    #: Outcomes that are being told now, or wait for their next attempt.
+    #: Outcomes that are being delivered now, or wait for their next attempt.
     under_way: int = 0
     dead_letters: int = 0
     #: Attempts by what the delivery was after them. One that is waiting then will be tried again.

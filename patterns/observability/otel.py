@@ -105,7 +105,7 @@ class OpenTelemetry(Tracer):
             inject(headers)
             yield headers
 
-    def told(self, status: int) -> None:
+    def delivery_answered(self, status: int) -> None:
         _note_answer(trace.get_current_span(), status)
 
     def flush(self) -> None:

@@ -33,10 +33,10 @@ class Tracer:
         """The run that this is in ends its task so."""
 
     def deliver(self, task_id: str, carrier: Carrier) -> AbstractContextManager[Mapping[str, str]]:
-        """The span of one attempt to tell an outcome. Gives the headers that continue the trace at the receiver."""
+        """The span of one attempt to deliver an outcome. Gives the headers that continue the trace at the receiver."""
         return nullcontext(NO_CARRIER)
 
-    def told(self, status: int) -> None:
+    def delivery_answered(self, status: int) -> None:
         """The receiver has answered the attempt that this is in with this status."""
 
     def flush(self) -> None:

@@ -1,6 +1,6 @@
-"""The figures of tasks and callbacks in Redis: one hash, which the scripts that change a record keep true.
+"""The counters of tasks and deliveries in Redis: one hash, which the scripts that change a record keep true.
 
-So they outlive every process, and each of them tells the same.
+So they outlive every process, and are the same in each of them.
 """
 
 from collections import Counter
@@ -9,31 +9,31 @@ from collections.abc import Mapping
 from redis.asyncio import Redis
 
 from patterns.contract import DeliveryState, ErrorCode, TaskStatus
-from patterns.observability.counters import BOUNDS, IN_REDIS, DeliveryFigures, Durations, TaskFigures
+from patterns.observability.counters import BOUNDS, IN_REDIS, DeliveryCounters, Durations, TaskCounters
 from patterns.redis_store.keys import Keys
 
 #: Lua: counts a duration as `Durations.observe` does. The clocks of two machines may differ, so it may be below 0.
 OBSERVE = f"""
-local function observe(figures, name, seconds)
+local function observe(counters, name, seconds)
   local place = 0
   for i, bound in ipairs({{{", ".join(map(str, BOUNDS))}}}) do
     if seconds > bound then place = i end
   end
-  redis.call('HINCRBY', figures, name .. ':' .. place, 1)
-  redis.call('HINCRBYFLOAT', figures, name .. ':total', math.max(seconds, 0))
+  redis.call('HINCRBY', counters, name .. ':' .. place, 1)
+  redis.call('HINCRBYFLOAT', counters, name .. ':total', math.max(seconds, 0))
 end
 """
 
 
-async def read_figures(client: Redis, keys: Keys, alive_since: float) -> TaskFigures:
-    """The figures of one moment. A worker that was last heard of before `alive_since` counts no more."""
+async def read_task_counters(client: Redis, keys: Keys, alive_since: float) -> TaskCounters:
+    """The counters of one moment. A worker whose last heartbeat was before `alive_since` does not count."""
     async with client.pipeline(transaction=True) as pipeline:
         pipeline.zcard(keys.unfinished)
         pipeline.scard(keys.running)
         pipeline.zcount(keys.workers, alive_since, "+inf")
-        pipeline.hgetall(keys.figures)
+        pipeline.hgetall(keys.counters)
         unfinished, running, workers, fields = await pipeline.execute()
-    figures = TaskFigures(
+    counters = TaskCounters(
         pending=unfinished - running,
         running=running,
         queue_wait=_durations(fields, "queue_wait"),
@@ -45,19 +45,19 @@ async def read_figures(client: Redis, keys: Keys, alive_since: float) -> TaskFig
         what, _, end = name.partition(":")
         if what == "finished":
             status, _, code = end.partition(":")
-            figures.finished[TaskStatus(status), ErrorCode(code) if code else None] = int(times)
-    return figures
+            counters.finished[TaskStatus(status), ErrorCode(code) if code else None] = int(times)
+    return counters
 
 
-async def read_delivery_figures(client: Redis, keys: Keys, kept_since: float) -> DeliveryFigures:
-    """The figures of one moment. The record of a dead letter that is older than `kept_since` has expired."""
+async def read_delivery_counters(client: Redis, keys: Keys, kept_since: float) -> DeliveryCounters:
+    """The counters of one moment. The record of a dead letter that is older than `kept_since` has expired."""
     async with client.pipeline(transaction=True) as pipeline:
-        pipeline.zcard(keys.to_tell)
+        pipeline.zcard(keys.outbox)
         pipeline.zcount(keys.dead_letters, kept_since, "+inf")
-        pipeline.hmget(keys.figures, [f"attempts:{state}" for state in DeliveryState])
+        pipeline.hmget(keys.counters, [f"attempts:{state}" for state in DeliveryState])
         under_way, dead_letters, attempts = await pipeline.execute()
     counted = Counter({state: int(times or 0) for state, times in zip(DeliveryState, attempts, strict=True)})
-    return DeliveryFigures(under_way, dead_letters, counted, IN_REDIS)
+    return DeliveryCounters(under_way, dead_letters, counted, IN_REDIS)
 
 
 def _durations(fields: Mapping[str, str], name: str) -> Durations:

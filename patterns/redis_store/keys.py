@@ -16,10 +16,10 @@ class Keys:
         self.finished_channel = f"{prefix}finished"
         #: The unfinished tasks that were started.
         self.running = f"{prefix}running"
-        self.figures = f"{prefix}figures"
-        #: The tasks whose outcome is still to be told, by when the next attempt is due.
-        self.to_tell = f"{prefix}to-tell"
-        #: Those whose outcome could not be told, by when it was given up.
+        self.counters = f"{prefix}counters"
+        #: The tasks whose outcome is still to be delivered, by when the next attempt is due.
+        self.outbox = f"{prefix}outbox"
+        #: Those whose delivery was given up, by when it was.
         self.dead_letters = f"{prefix}dead-letters"
 
     def record(self, task_id: str) -> str:

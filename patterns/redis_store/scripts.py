@@ -7,7 +7,7 @@ is one Lua script: a finished record never changes, progress never goes back, a 
 from patterns.redis_store.counters import OBSERVE
 
 #: KEYS: record, unfinished, prompts, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint,
-#: prompt, callback URL or nothing, what continues the trace or nothing.
+#: prompt, then pairs of field and value.
 #: Returns {'new'}, {'full', n}, {'reused'}, {'known', task id}, {'sending', task id} for a known task that another
 #: request is handing over just now, or {'unsent', task id} for one whose web process died before it had handed the
 #: task over: the caller hands it over again.
@@ -24,11 +24,9 @@ if KEYS[4] then
 end
 local unfinished = redis.call('ZCARD', KEYS[2])
 if unfinished >= tonumber(ARGV[3]) then return {'full', unfinished} end
-redis.call('HSET', KEYS[1], 'status', 'pending', 'progress', 0, 'created_at', ARGV[2])
+redis.call('HSET', KEYS[1], unpack(ARGV, 6))
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[5])
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'callback_url', ARGV[6], 'delivery', 'waiting') end
-if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'carrier', ARGV[7]) end
 if KEYS[4] then
   redis.call('HSET', KEYS[4], 'task_id', ARGV[1], 'fingerprint', ARGV[4], 'at', ARGV[2])
   redis.call('HSET', KEYS[1], 'key', KEYS[4])
@@ -46,7 +44,7 @@ redis.call('SREM', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
 """
 
-#: KEYS: record, running, figures. ARGV: now, the most runs, task id.
+#: KEYS: record, running, counters. ARGV: now, the most runs, task id.
 #: Returns the number of this run, 0 when it must not run, -1 for too many.
 START = f"""{OBSERVE}
 local status, created_at = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_at'))
@@ -54,9 +52,10 @@ if status ~= 'pending' and status ~= 'running' then return 0 end
 local runs = redis.call('HINCRBY', KEYS[1], 'runs', 1)
 if runs > tonumber(ARGV[2]) then return -1 end
 redis.call('HSET', KEYS[1], 'status', 'running', 'run_at', ARGV[1])
-if redis.call('HSETNX', KEYS[1], 'started_at', ARGV[1]) == 1 then
+local now = tonumber(ARGV[1]) > tonumber(created_at) and ARGV[1] or created_at
+if redis.call('HSETNX', KEYS[1], 'started_at', now) == 1 then
   redis.call('SADD', KEYS[2], ARGV[3])
-  observe(KEYS[3], 'queue_wait', ARGV[1] - created_at)
+  observe(KEYS[3], 'queue_wait', now - created_at)
   local newest = tonumber(redis.call('HGET', KEYS[3], 'newest_started') or 0)
   if tonumber(created_at) > newest then redis.call('HSET', KEYS[3], 'newest_started', created_at) end
 end
@@ -77,30 +76,33 @@ end
 return 1
 """
 
-#: KEYS: record, unfinished, running, figures, to tell, prompts. ARGV: task id, now, ttl, channel, status, then pairs of
+#: KEYS: record, unfinished, running, counters, outbox, prompts. ARGV: task id, now, ttl, channel, status, then pairs of
 #: field and value. Returns {status, seconds that it ran, or nothing} if this has ended it; else {the status that it
-#: has, or nil}. What is to be told is put into the outbox in the same moment: no crash can come in between.
+#: has, or nil}. What is to be delivered is put into the outbox in the same moment: no crash can come in between.
 FINISH = f"""{OBSERVE}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'pending' and status ~= 'running' then return {{status}} end
-redis.call('HSET', KEYS[1], 'status', ARGV[5], 'finished_at', ARGV[2])
+local known = redis.call('HMGET', KEYS[1], 'started_at', 'created_at')
+local began = known[1] or known[2]
+local now = tonumber(ARGV[2]) > tonumber(began) and ARGV[2] or began
+redis.call('HSET', KEYS[1], 'status', ARGV[5], 'finished_at', now)
 if #ARGV > 5 then redis.call('HSET', KEYS[1], unpack(ARGV, 6)) end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SREM', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[6], ARGV[1])
-local told = redis.call('HMGET', KEYS[1], 'error_code', 'started_at')
-redis.call('HINCRBY', KEYS[4], 'finished:' .. ARGV[5] .. ':' .. (told[1] or ''), 1)
-if told[2] then observe(KEYS[4], 'execution', ARGV[2] - told[2]) end
+local code = redis.call('HGET', KEYS[1], 'error_code') or ''
+redis.call('HINCRBY', KEYS[4], 'finished:' .. ARGV[5] .. ':' .. code, 1)
+if known[1] then observe(KEYS[4], 'execution', now - known[1]) end
 local ttl = math.ceil(tonumber(ARGV[3]) * 1000)
 local key = redis.call('HGET', KEYS[1], 'key')
 redis.call('PEXPIRE', KEYS[1], ttl)
 if key then redis.call('PEXPIRE', key, ttl) end
 if redis.call('HEXISTS', KEYS[1], 'callback_url') == 1 then redis.call('ZADD', KEYS[5], ARGV[2], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
-return {{ARGV[5], told[2] and tostring(ARGV[2] - told[2]) or ''}}
+return {{ARGV[5], known[1] and tostring(now - known[1]) or ''}}
 """
 
-#: KEYS: unfinished, figures. ARGV: a moment, prefix of a record's key, most. Returns the ids of those tasks that have
+#: KEYS: unfinished, counters. ARGV: a moment, prefix of a record's key, most. Returns the ids of those tasks that have
 #: waited, or have been in their last run, since before that moment: of those that a newer task has overtaken, and of
 #: the others.
 UNMOVED = """

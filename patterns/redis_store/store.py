@@ -5,7 +5,6 @@ a finished record gets its TTL, and nobody looks for it.
 """
 
 import asyncio
-import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -19,14 +18,16 @@ from redis.exceptions import RedisError
 
 from patterns.contract import Task, TaskStatus
 from patterns.contract.settings import Settings
-from patterns.observability.counters import DeliveryFigures, TaskFigures
+from patterns.observability.counters import DeliveryCounters, TaskCounters
 from patterns.observability.tracing import tracing
 from patterns.redis_store import scripts
 from patterns.redis_store.batching import Batcher
-from patterns.redis_store.counters import read_delivery_figures, read_figures
+from patterns.redis_store.counters import read_delivery_counters, read_task_counters
+from patterns.redis_store.fields import flat, from_fields, new_fields
 from patterns.redis_store.keys import Keys
 from patterns.redis_store.outbox import AsyncOutbox
-from patterns.redis_store.records import finishing, new_task, noted_end, reaching, task_of
+from patterns.redis_store.records import finishing, noted_end, reaching
+from patterns.tasks.record import Record
 from patterns.tasks.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint
 
 #: How long a worker is believed to live after its last heartbeat, in seconds. Celery sends one every two.
@@ -79,15 +80,15 @@ class RedisStore:
         """
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
-        now = time.time()
+        record = Record(task_id, time.time(), carrier=tracing().carrier(), callback_url=callback_url or None)
         keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.prompts]
         if idempotency_key is not None:
             keys.append(self._keys.idempotency(idempotency_key))
-        same, carrier = fingerprint(f"{callback_url}\n{prompt}").hex(), tracing().carrier()
-        trace = json.dumps(dict(carrier)) if carrier else ""
+        same, now = fingerprint(callback_url, prompt).hex(), repr(record.created_at)
         arguments: list[str | int] = [
-            task_id, repr(now), self._settings.queue_size, same, prompt, callback_url, trace,
-        ]  # fmt: skip
+            *(task_id, now, self._settings.queue_size, same, prompt),
+            *flat(new_fields(record)),
+        ]
         with reaching("Redis"):
             # Another request with this key is handing its task over. Nobody is told of the task before that is
             # done: if it cannot be done, there is no task.
@@ -95,16 +96,16 @@ class RedisStore:
                 await asyncio.sleep(0.02)
                 arguments[1] = repr(time.time())
         match said:
-            case ["full", waiting]:
-                raise QueueFull(f"{waiting} tasks are waiting or running, and this server takes no more.")
+            case ["full", unfinished]:
+                raise QueueFull(int(unfinished))
             case ["reused"]:
-                raise KeyReused("This Idempotency-Key came with another body before. Use a new key for a new request.")
+                raise KeyReused
             case ["known" | "unsent" as how, known_id]:
                 if task := await self.get(known_id):
                     return task, how == "unsent"
                 raise Unavailable("The task of this Idempotency-Key has just expired. Send the request again.")
             case _:
-                return new_task(task_id, now, callback_url), True
+                return record.task(), True
 
     async def handed_over(self, idempotency_key: str) -> None:
         """Note that the task of this key is with a worker, so that nobody hands it over again."""
@@ -122,7 +123,7 @@ class RedisStore:
     async def get(self, task_id: str) -> Task | None:
         with reaching("Redis"):
             fields = await self._fields(task_id)
-        return task_of(task_id, fields) if fields else None
+        return from_fields(task_id, fields).task() if fields else None
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
         deadline = time.monotonic() + seconds
@@ -149,16 +150,14 @@ class RedisStore:
         with reaching("Redis"):
             status = noted_end(task_id, None, await self._finish(keys, arguments))
         if status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
-            raise AlreadyFinished(f"The task is {status} already. Only a waiting or running task can be cancelled.")
+            raise AlreadyFinished(str(status))
         return await self.get(task_id)
 
     async def dead_letters(self, limit: int) -> list[Task]:
-        """The tasks whose outcome could not be told, oldest first."""
         return await self._outbox.dead_letters(limit)
 
     async def redeliver(self, task_id: str) -> Task | None:
-        """Let one be told again; None if there is no such task. Raises `NotADeadLetter`."""
-        return await self.get(task_id) if await self._outbox.again(task_id) else None
+        return await self.get(task_id) if await self._outbox.redeliver(task_id) else None
 
     async def check(self) -> None:
         if self._draining:
@@ -170,14 +169,13 @@ class RedisStore:
                 f"No worker has been heard of for {WORKER_SILENCE_SECONDS:g} s. Start one: {self._start_a_worker}"
             )
 
-    async def figures(self) -> TaskFigures:
+    async def task_counters(self) -> TaskCounters:
         with reaching("Redis"):
-            return await read_figures(self._redis, self._keys, time.time() - WORKER_SILENCE_SECONDS)
+            return await read_task_counters(self._redis, self._keys, time.time() - WORKER_SILENCE_SECONDS)
 
-    async def delivery_figures(self) -> DeliveryFigures:
-        """How many outcomes are being told, and what came of the attempts. Raises `Unavailable`."""
+    async def delivery_counters(self) -> DeliveryCounters:
         with reaching("Redis"):
-            return await read_delivery_figures(self._redis, self._keys, time.time() - self._settings.task_ttl_seconds)
+            return await read_delivery_counters(self._redis, self._keys, time.time() - self._settings.task_ttl_seconds)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:

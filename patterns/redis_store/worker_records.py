@@ -35,7 +35,7 @@ class WorkerRecords:
             retry=Retry(ExponentialBackoff(cap=2, base=0.1), 12),
         )
         self._redis = client
-        #: The outcomes that are still to be told.
+        #: The outcomes that are still to be delivered.
         self.outbox = Outbox(settings, client, self._keys)
         self._start = client.register_script(scripts.START)
         self._put_back = client.register_script(scripts.PUT_BACK)
@@ -46,7 +46,7 @@ class WorkerRecords:
 
     def start(self, task_id: str, most_runs: int) -> bool:
         """Mark the task as running. False when it must not run: cancelled, finished, or run too often."""
-        keys = [self._keys.record(task_id), self._keys.running, self._keys.figures]
+        keys = [self._keys.record(task_id), self._keys.running, self._keys.counters]
         run = self._start(keys, [repr(time.time()), most_runs, task_id])
         if run == -1:
             self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {most_runs} runs.")
@@ -74,7 +74,7 @@ class WorkerRecords:
         """The oldest unfinished tasks with which nothing has begun for so long: first those that a newer task has
         overtaken, then the others."""
         arguments: list[str | int] = [repr(time.time() - seconds), self._keys.record(""), _LOOKED_AT]
-        overtaken, others = self._unmoved([self._keys.unfinished, self._keys.figures], arguments)
+        overtaken, others = self._unmoved([self._keys.unfinished, self._keys.counters], arguments)
         return overtaken, others
 
     def to_send_again(self, task_id: str, seconds: float) -> tuple[str, bool, Carrier] | None:

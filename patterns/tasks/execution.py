@@ -12,12 +12,10 @@ from typing import Any
 from patterns.agents.running import Agent, ReportProgress, TaskEnded
 from patterns.contract import ErrorCode
 from patterns.observability.lifecycle import working_on
+from patterns.tasks.detached import abandon
 from patterns.tasks.memory_store import MemoryStore
 
 RunAgent = Callable[[Agent, str, ReportProgress], Awaitable[str]]
-
-#: Agents that were told to end and have not yet. The event loop alone would keep them only weakly.
-_abandoned: set[asyncio.Task[str]] = set()
 
 
 async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, prompt: str, timeout: float) -> None:
@@ -53,10 +51,7 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
     try:
         await asyncio.wait(watched, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        if not working.done():
-            working.cancel()
-            _abandoned.add(working)
-            working.add_done_callback(_forget)
+        abandon(working)
     if not working.done():
         store.fail(task_id, ErrorCode.TIMEOUT, f"The task ran longer than {timeout:g} s.")
     elif working.cancelled():
@@ -71,9 +66,3 @@ def describe(error: BaseException) -> str:
     """An agent's exception in one line, without a traceback."""
     text = " ".join(str(error).split()).encode(errors="replace").decode()  # a file's name may hold half a character
     return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
-
-
-def _forget(task: asyncio.Task[str]) -> None:
-    _abandoned.discard(task)
-    if not task.cancelled():
-        task.exception()  # looked at, so that the loop does not report it as never retrieved

@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Callable
 
-from patterns.contract import FINISHED, ErrorCode, Task, TaskStatus
-from patterns.observability.counters import TaskFigures
-from patterns.observability.lifecycle import finished, started
+from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, Task
+from patterns.observability import lifecycle
+from patterns.observability.counters import DeliveryCounters, TaskCounters
 from patterns.observability.tracing import NO_CARRIER, Carrier, tracing
 from patterns.tasks.expiry import Expiring
 from patterns.tasks.record import Record
-from patterns.tasks.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint, new_task_id
+from patterns.tasks.store import KeyReused, QueueFull, Unavailable, fingerprint, new_task_id
 
 
 class MemoryStore:
@@ -23,17 +24,19 @@ class MemoryStore:
 
     def __init__(self, *, limit: int, ttl: float, clock: Callable[[], float] = time.time) -> None:
         self.unfinished = 0
-        #: Called with the id of a task that has just finished, and of one whose record has just expired.
-        self.on_finish: list[Callable[[str], None]] = []
-        self.on_forget: list[Callable[[str], None]] = []
-        self._figures = TaskFigures()
+        #: The ids of the tasks whose delivery is to begin: finished now, or a dead letter that is sent again.
+        self.outbox: asyncio.Queue[str] = asyncio.Queue()
+        self._tasks = TaskCounters()
+        self._deliveries = DeliveryCounters()
         self._limit = limit
         self._ttl = ttl
         self._clock = clock
         self._records: dict[str, Record] = {}
         self._expiring = Expiring(self._forget, clock)
         self._by_key: dict[str, tuple[bytes, str]] = {}
-        self._carriers: dict[str, Carrier] = {}
+        self._dead_letters: dict[str, None] = {}  # a set in order
+        self._undelivered: set[str] = set()
+        self._when_finished: dict[str, Callable[[str], object]] = {}
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._draining = False
         self._idle = asyncio.Event()
@@ -42,32 +45,43 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._records)
 
-    def create(self, body: str, idempotency_key: str | None = None) -> tuple[Task, bool]:
+    def create(
+        self,
+        prompt: str,
+        idempotency_key: str | None = None,
+        callback_url: str | None = None,
+        when_finished: Callable[[str], object] | None = None,
+    ) -> tuple[Task, bool]:
         """Write the record of a new task, and say whether it is new.
 
-        A known key with the same body gives its task again, with False. Raises `KeyReused` when the body
-        differs, and `QueueFull` at the limit.
+        A known key with the same request gives its task again, with False. Raises `KeyReused` when the request
+        differs, and `QueueFull` at the limit. `when_finished` is called with the task's id, as part of its end.
         """
         self._expiring.forget()
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
+        same = b"" if idempotency_key is None else fingerprint(callback_url, prompt)
         if idempotency_key is not None and (known := self._by_key.get(idempotency_key)):
             seen, task_id = known
             if record := self._kept(task_id):
-                if seen != fingerprint(body):
-                    raise KeyReused(
-                        "This Idempotency-Key came with another body before. Use a new key for a new request."
-                    )
+                if seen != same:
+                    raise KeyReused
                 return record.task(), False
             self._forget(task_id)
         if self.unfinished >= self._limit:
-            raise QueueFull(f"{self.unfinished} tasks are waiting or running, and this server takes no more.")
-        record = Record(new_task_id(), self._clock(), idempotency_key=idempotency_key)
+            raise QueueFull(self.unfinished)
+        record = Record(
+            new_task_id(),
+            self._clock(),
+            idempotency_key=idempotency_key,
+            carrier=tracing().carrier(),
+            callback_url=callback_url,
+        )
         self._records[record.task_id] = record
         if idempotency_key is not None:
-            self._by_key[idempotency_key] = (fingerprint(body), record.task_id)
-        if carrier := tracing().carrier():
-            self._carriers[record.task_id] = carrier
+            self._by_key[idempotency_key] = same, record.task_id
+        if when_finished is not None:
+            self._when_finished[record.task_id] = when_finished
         self.unfinished += 1
         self._idle.clear()
         return record.task(), True
@@ -79,7 +93,7 @@ class MemoryStore:
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
         record = self._records.get(task_id)
-        if record is None or record.status in FINISHED:
+        if record is None or record.finished:
             return await self.get(task_id)
         finished = self.watch(task_id)
         try:
@@ -93,20 +107,36 @@ class MemoryStore:
         record = self._kept(task_id)
         if record is None:
             return None
-        if record.status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
-            raise AlreadyFinished(
-                f"The task is {record.status} already. Only a waiting or running task can be cancelled."
-            )
-        self._finish(record, TaskStatus.CANCELLED)
+        if record.cancel(self._clock()):
+            self._finished(record)
         return record.task()
 
     async def check(self) -> None:
         if self._draining:
             raise Unavailable("This server is stopping.")
 
-    async def figures(self) -> TaskFigures:
-        self._figures.pending = self.unfinished - self._figures.running
-        return self._figures
+    async def task_counters(self) -> TaskCounters:
+        self._tasks.pending = self.unfinished - self._tasks.running
+        return self._tasks
+
+    async def dead_letters(self, limit: int) -> list[Task]:
+        self._expiring.forget()
+        kept = (self._kept(task_id) for task_id in self._dead_letters)
+        return [record.task() for record in itertools.islice(filter(None, kept), limit)]
+
+    async def redeliver(self, task_id: str) -> Task | None:
+        self._expiring.forget()
+        record = self._kept(task_id)
+        if record is None:
+            return None
+        record.redeliver()
+        del self._dead_letters[task_id]
+        self._deliver(record)
+        return record.task()
+
+    async def delivery_counters(self) -> DeliveryCounters:
+        self._deliveries.under_way, self._deliveries.dead_letters = len(self._undelivered), len(self._dead_letters)
+        return self._deliveries
 
     async def drain(self, grace: float, collect: float = 0.0) -> None:
         """Take no more tasks, wait at most `grace` seconds for the accepted ones, and fail what is left.
@@ -117,47 +147,64 @@ class MemoryStore:
         self._draining, pause = True, collect if self.unfinished else 0.0
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace)
-        for record in list(self._records.values()):
-            self._finish(
-                record, TaskStatus.FAILED, error=(ErrorCode.SHUTDOWN, "The server stopped before it was done.")
-            )
+        for task_id in [record.task_id for record in self._records.values() if not record.finished]:
+            self.fail(task_id, ErrorCode.SHUTDOWN, "The server stopped before it was done.")
         await asyncio.sleep(pause)
 
     def carrier(self, task_id: str) -> Carrier:
-        """What continues the trace of a task that is not finished."""
-        return self._carriers.get(task_id, NO_CARRIER)
+        """What continues the trace of a task."""
+        record = self._records.get(task_id)
+        return record.carrier if record else NO_CARRIER
 
     def start(self, task_id: str) -> bool:
         """Mark a waiting task as running. False when it must not run: it was cancelled while it waited."""
         record = self._records.get(task_id)
-        if record is None or record.status is not TaskStatus.PENDING:
+        if record is None or not record.start(self._clock()):
             return False
-        record.status, record.started_at = TaskStatus.RUNNING, self._now(record)
-        self._figures.started(record.started_at - record.created_at)
-        started(task_id)
+        self._tasks.started((record.started_at or 0.0) - record.created_at)
+        lifecycle.started(task_id)
         return True
 
-    def progress(self, task_id: str, percent: int) -> None:
-        """Note how far a running task is. A lower figure than before is ignored: progress never goes back."""
+    def progress(self, task_id: str, percent: int) -> bool:
+        """Note the progress of a running task, and say whether the task is still wanted."""
         record = self._records.get(task_id)
-        if record and record.status is TaskStatus.RUNNING:
-            record.progress = max(record.progress, min(int(percent), 100))
+        return record is not None and record.advance(percent)
 
     def complete(self, task_id: str, result: str) -> None:
         """End the task with its result, unless it is finished already."""
-        if record := self._records.get(task_id):
-            self._finish(record, TaskStatus.COMPLETED, result=result)
+        record = self._records.get(task_id)
+        if record and record.complete(self._clock(), result):
+            self._finished(record)
 
     def fail(self, task_id: str, code: ErrorCode, message: str) -> None:
         """End the task with an error, unless it is finished already."""
-        if record := self._records.get(task_id):
-            self._finish(record, TaskStatus.FAILED, error=(code, message))
+        record = self._records.get(task_id)
+        if record and record.fail(self._clock(), code, message):
+            self._finished(record)
+
+    def take(self, task_id: str) -> Record | None:
+        """The record of an outcome that is to be delivered now. None if its delivery has ended, or it has expired."""
+        record = self._kept(task_id)
+        return record if record and record.attempt() else None
+
+    def note(self, task_id: str, attempt: DeliveryAttempt, state: DeliveryState, pause: float = 0.0) -> None:
+        """Note an attempt, and the state of the delivery after it. If it waits, the next is due after `pause` s."""
+        record = self._records.get(task_id)
+        if record is None:
+            return
+        record.attempted(attempt, state, self._clock() + pause if state is DeliveryState.WAITING else None)
+        self._deliveries.attempts[state] += 1
+        lifecycle.attempted(task_id, record.attempts_made, attempt, state)
+        if state is not DeliveryState.WAITING:
+            self._undelivered.discard(task_id)
+        if state is DeliveryState.DEAD:
+            self._dead_letters[task_id] = None
 
     def watch(self, task_id: str) -> asyncio.Future[None]:
         """A future that is done when the task is finished. Cancel it, or let go of it, when no longer needed."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         record = self._records.get(task_id)
-        if record is None or record.status in FINISHED:
+        if record is None or record.finished:
             future.set_result(None)
             return future
         watchers = self._watchers.setdefault(task_id, set())
@@ -165,37 +212,26 @@ class MemoryStore:
         future.add_done_callback(watchers.discard)
         return future
 
-    def _finish(
-        self,
-        record: Record,
-        status: TaskStatus,
-        *,
-        result: str | None = None,
-        error: tuple[ErrorCode, str] | None = None,
-    ) -> None:
-        if record.status in FINISHED:
-            return
-        record.status, record.result, record.error = status, result, error
-        record.finished_at = self._now(record)
-        if status is TaskStatus.COMPLETED:
-            record.progress = 100
-        ran = None if record.started_at is None else record.finished_at - record.started_at
-        self._figures.ended(status, error and error[0], ran)
-        finished(record.task_id, status, error and error[0], ran)
-        self._expiring.add(record.finished_at + self._ttl, record.task_id)
-        self._carriers.pop(record.task_id, None)
+    def _finished(self, record: Record) -> None:
+        """Count a task that has just finished, let it expire, deliver its outcome, and report it to those who wait."""
+        task_id, code, finished_at = record.task_id, record.error and record.error[0], record.finished_at or 0.0
+        self._tasks.ended(record.status, code, record.ran)
+        lifecycle.finished(task_id, record.status, code, record.ran)
+        self._expiring.add(finished_at + self._ttl, task_id)
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()
-        for watcher in self._watchers.pop(record.task_id, ()):
+        for watcher in self._watchers.pop(task_id, ()):
             if not watcher.done():
                 watcher.set_result(None)
-        for tell in self.on_finish:
-            tell(record.task_id)
+        if when_finished := self._when_finished.pop(task_id, None):
+            when_finished(task_id)
+        if record.callback_url is not None:
+            self._deliver(record)
 
-    def _now(self, record: Record) -> float:
-        # The system's clock may be set back; the moments of one task stay in order all the same.
-        return max(self._clock(), record.started_at or record.created_at)
+    def _deliver(self, record: Record) -> None:
+        self._undelivered.add(record.task_id)
+        self.outbox.put_nowait(record.task_id)
 
     def _kept(self, task_id: str) -> Record | None:
         """The record, unless it has expired: whether it is forgotten already makes no difference to anybody."""
@@ -210,5 +246,5 @@ class MemoryStore:
             return
         if record.idempotency_key is not None:
             del self._by_key[record.idempotency_key]
-        for tell in self.on_forget:
-            tell(task_id)
+        self._dead_letters.pop(task_id, None)
+        self._undelivered.discard(task_id)

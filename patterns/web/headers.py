@@ -6,6 +6,8 @@ import re
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
+from patterns.contract.settings import Settings
+
 IDEMPOTENCY_KEY_MAX = 255
 
 
@@ -19,6 +21,14 @@ def idempotency_key(request: Request) -> str | None:
         message = f"must have 1 to {IDEMPOTENCY_KEY_MAX} characters"
         raise RequestValidationError([{"loc": ("header", "Idempotency-Key"), "msg": message}])
     return key
+
+
+def status_headers(task_id: str, settings: Settings) -> dict[str, str]:
+    """What a 202 says beside the task: where its status is, and when the next poll is useful."""
+    return {
+        "Location": f"/agent/status/{task_id}",
+        "Retry-After": retry_after_seconds(settings.poll_interval_seconds),
+    }
 
 
 def retry_after_seconds(seconds: float) -> str:

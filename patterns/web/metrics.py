@@ -1,13 +1,13 @@
-"""`GET /metrics`: the figures in Prometheus' text format.
+"""`GET /metrics`: the counters in Prometheus' text format.
 
-Built anew for each scrape, from figures that are kept anyway: no registry is shared, so two apps in one process
-do not meet. What Redis keeps, every web process tells alike. What a process counts itself has a label that names
-the process: several of them may share one address, and a scrape reaches any one of them.
+Made for each scrape, from counters that are kept anyway: no registry is shared, so two apps in one process do not
+collide. What Redis counts is the same in every web process. What a process counts itself has a label that names the
+process: several of them may share one address, and a scrape reaches any of them.
 """
 
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import accumulate
 
@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector
 from patterns.contract import DeliveryState, ErrorCode, TaskStatus
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings
-from patterns.observability.counters import BOUNDS, BY_THIS_PROCESS, DeliveryFigures, Durations, TaskFigures
+from patterns.observability.counters import BOUNDS, BY_THIS_PROCESS, DeliveryCounters, Durations, TaskCounters
 from patterns.tasks.store import TaskStore, Unavailable
 from patterns.web.submit_observer import ANSWERS
 
@@ -37,7 +37,7 @@ _ATTEMPT_OUTCOMES = {
     DeliveryState.WAITING: "retried",
     DeliveryState.DEAD: "dead",
 }
-#: Every way in which a task can end. Told from the start, so that the first failure is a step up from 0.
+#: Every way in which a task can end. Present from the start, so that the first failure is a step up from 0.
 _ENDS = (
     (TaskStatus.COMPLETED, None),
     (TaskStatus.CANCELLED, None),
@@ -51,23 +51,22 @@ def add_metrics_route(
     settings: Settings,
     store: TaskStore,
     submits: Counter[str],
-    deliveries: Callable[[], Awaitable[DeliveryFigures]] | None,
 ) -> None:
-    """Add `GET /metrics`. It answers 200 also while the store is away: what this process knows is told all the same."""
+    """Add `GET /metrics`. It answers 200 also while the store is away, with what this process counts itself."""
 
     @app.get(
         "/metrics",
-        summary="Figures for Prometheus",
+        summary="Counters for Prometheus",
         tags=["server"],
         response_class=PlainTextResponse,
         responses={200: {"description": "In Prometheus' text format."}},
     )
     async def metrics() -> Response:
-        tasks, told = None, None
+        tasks, deliveries = None, None
         with suppress(Unavailable):
-            tasks = await store.figures()
-            told = await deliveries() if deliveries else None
-        scrape = _Scrape(pattern, settings, tasks, submits, told)
+            tasks = await store.task_counters()
+            deliveries = await store.delivery_counters() if pattern.can_call_back else None
+        scrape = _Scrape(pattern, settings, tasks, submits, deliveries)
         return Response(scrape.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
@@ -78,9 +77,9 @@ class _Scrape(Collector):
         self,
         pattern: Pattern,
         settings: Settings,
-        tasks: TaskFigures | None,
+        tasks: TaskCounters | None,
         submits: Counter[str],
-        deliveries: DeliveryFigures | None,
+        deliveries: DeliveryCounters | None,
     ) -> None:
         self._pattern = pattern
         self._settings = settings
@@ -107,7 +106,7 @@ class _Scrape(Collector):
         )
         yield GaugeMetricFamily(
             "longjobs_store_up",
-            "1 while the store of the task records answers; without it there are no figures of tasks.",
+            "1 while the store of the task records answers; without it nothing is known of tasks.",
             int(self._tasks is not None),
         )
         submits = CounterMetricFamily(
@@ -124,10 +123,10 @@ class _Scrape(Collector):
             yield from _of_deliveries(self._deliveries)
 
 
-def _of_deliveries(deliveries: DeliveryFigures) -> Iterator[Metric]:
+def _of_deliveries(deliveries: DeliveryCounters) -> Iterator[Metric]:
     attempts = CounterMetricFamily(
         "longjobs_delivery_attempts",
-        f"Callbacks sent, by what came of them: delivered, to be retried, or given up (dead). {deliveries.counted}",
+        f"Callbacks sent, by their outcome: delivered, to be retried, or given up (dead). {deliveries.counted}",
         labels=["outcome"],
     )
     for state, outcome in _ATTEMPT_OUTCOMES.items():
@@ -135,15 +134,15 @@ def _of_deliveries(deliveries: DeliveryFigures) -> Iterator[Metric]:
     yield attempts
     yield GaugeMetricFamily(
         "longjobs_deliveries_under_way",
-        "Outcomes being told, or waiting to be tried again.",
+        "Outcomes being delivered, or waiting for their next attempt.",
         deliveries.under_way,
     )
     yield GaugeMetricFamily(
-        "longjobs_dead_letters", "Outcomes that could not be told, and are kept.", deliveries.dead_letters
+        "longjobs_dead_letters", "Outcomes that could not be delivered, and are kept.", deliveries.dead_letters
     )
 
 
-def _of_tasks(tasks: TaskFigures) -> Iterator[Metric]:
+def _of_tasks(tasks: TaskCounters) -> Iterator[Metric]:
     unfinished = GaugeMetricFamily(
         "longjobs_tasks", "Unfinished tasks: pending ones wait in the queue.", labels=["state"]
     )
@@ -163,7 +162,7 @@ def _of_tasks(tasks: TaskFigures) -> Iterator[Metric]:
         "longjobs_execution_seconds", f"From started to finished, whichever way. {tasks.counted}", tasks.execution
     )
     if tasks.workers is not None:
-        yield GaugeMetricFamily("longjobs_workers", "Worker processes that were heard of lately.", tasks.workers)
+        yield GaugeMetricFamily("longjobs_workers", "Worker processes with a recent heartbeat.", tasks.workers)
 
 
 def _histogram(name: str, explained: str, durations: Durations) -> Metric:

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from patterns.contract import EXAMPLE_DELIVERY, EXAMPLE_NEW_TASK, Health, Problem, Task, WebhookTask
-from patterns.contract.descriptor import Pattern
+from patterns.contract.descriptor import LearnsBy, Pattern
 from patterns.web import problems
 from patterns.web.headers import IDEMPOTENCY_KEY_MAX
 
@@ -37,15 +37,23 @@ def about(pattern: Pattern) -> str:
     return _ABOUT.format(summary=pattern.summary, runs_in=pattern.runs_in, learns_by=pattern.learns_by)
 
 
-def submit_route(task_model: Any = Task) -> dict[str, Any]:
-    """What `app.post(…)` needs so that every answer of submit is documented: a task, or a union of them."""
-    example = {"delivery": EXAMPLE_DELIVERY} if task_model is WebhookTask else {}
+def task_model(pattern: Pattern) -> Any:
+    """What a task is in the answers of this pattern: with its delivery always, if it has one, or never."""
+    if pattern.learns_by is LearnsBy.CALLBACK:
+        return WebhookTask
+    return Task | WebhookTask if pattern.takes_callback else Task
+
+
+def submit_route(pattern: Pattern) -> dict[str, Any]:
+    """What `app.post(…)` needs so that every answer of submit is documented."""
+    model = task_model(pattern)
+    example = {"delivery": EXAMPLE_DELIVERY} if model is WebhookTask else {}
     return {
         "path": SUBMIT,
         "summary": "Hand over a prompt, and get a task id at once",
         "tags": ["tasks"],
         "status_code": 202,
-        "response_model": task_model,
+        "response_model": model,
         "responses": {
             202: {
                 "description": "Accepted: the record exists, and the work will be done elsewhere.",
@@ -61,13 +69,13 @@ def submit_route(task_model: Any = Task) -> dict[str, Any]:
     }
 
 
-def status_route(task_model: Any) -> dict[str, Any]:
+def status_route(pattern: Pattern) -> dict[str, Any]:
     """What `app.get(…)` needs for the status of a task."""
     return {
         "path": "/agent/status/{task_id}",
         "summary": "How far a task is",
         "tags": ["tasks"],
-        "response_model": task_model,
+        "response_model": task_model(pattern),
         "responses": {
             200: {
                 "description": "The task. `Retry-After` is there while it is not finished.",
@@ -79,13 +87,13 @@ def status_route(task_model: Any) -> dict[str, Any]:
     }
 
 
-def cancel_route(task_model: Any) -> dict[str, Any]:
+def cancel_route(pattern: Pattern) -> dict[str, Any]:
     """What `app.post(…)` needs for the end of a task that is no longer wanted."""
     return {
         "path": "/agent/cancel/{task_id}",
         "summary": "End a task that is no longer wanted",
         "tags": ["tasks"],
-        "response_model": task_model,
+        "response_model": task_model(pattern),
         "responses": {200: {"description": "The cancelled task."}, **problems.documented(404, 409, 422, 503)},
     }
 

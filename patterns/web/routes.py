@@ -1,11 +1,10 @@
-"""The routes that all patterns share: status, cancel, health and metrics, and the answer to an accepted submit.
+"""The routes that all patterns share: status, cancel, deliveries, health and metrics, and the answer to a submit.
 
 Submit itself is not here. How a job is handed over is the lesson of each pattern, so each module shows its own.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Header, Response
 from fastapi_swagger import patch_fastapi
@@ -14,54 +13,42 @@ from patterns.contract import Health, Task
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings
 from patterns.observability import lifecycle
-from patterns.observability.counters import DeliveryFigures
 from patterns.tasks.store import TaskStore
 from patterns.web import openapi, problems
-from patterns.web.headers import matches, retry_after_seconds, wanted_wait
+from patterns.web.delivery_routes import add_delivery_routes
+from patterns.web.headers import matches, retry_after_seconds, status_headers, wanted_wait
 from patterns.web.metrics import add_metrics_route
 
 _DOCS = {"tryItOutEnabled": True, "displayRequestDuration": True, "defaultModelsExpandDepth": 0}
-Present = Callable[[Task], Task]
 
 
-def add_shared_routes(
-    app: FastAPI,
-    pattern: Pattern,
-    store: TaskStore,
-    settings: Settings,
-    *,
-    task_model: Any = Task,
-    present: Present = lambda task: task,
-    deliveries: Callable[[], Awaitable[DeliveryFigures]] | None = None,
-) -> None:
-    """Add status, cancel, health and metrics for the tasks in `store`.
-
-    A pattern that shows more than the store knows gives its own `task_model`, and `present` to fill it; one that
-    calls back gives the figures of its `deliveries`.
-    """
+def add_shared_routes(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Settings) -> None:
+    """Add status, cancel, health and metrics for the tasks in `store`; and their deliveries, if there are any."""
     app.state.store = store
-    _add_status(app, store, settings, task_model, present)
+    _add_status(app, pattern, store, settings)
 
-    @app.post(**openapi.cancel_route(task_model))
+    @app.post(**openapi.cancel_route(pattern))
     async def cancel(task_id: str) -> Response:
         task = await store.cancel(task_id)
         if task is None:
             return problems.unknown_task()
-        return Response(present(task).model_dump_json(), media_type=openapi.JSON)
+        return Response(task.model_dump_json(), media_type=openapi.JSON)
 
     @app.get(**openapi.HEALTH_ROUTE)
     async def health() -> Response:
         await store.check()
         return Response(Health(pattern=pattern.name).model_dump_json(), media_type=openapi.JSON)
 
-    add_metrics_route(app, pattern, settings, store, app.state.submits, deliveries)
+    if pattern.can_call_back:
+        add_delivery_routes(app, store, settings)
+    add_metrics_route(app, pattern, settings, store, app.state.submits)
     patch_fastapi(app, title=f"{pattern.title}: routes", swagger_ui_parameters=_DOCS)
 
 
-def _add_status(app: FastAPI, store: TaskStore, settings: Settings, task_model: Any, present: Present) -> None:
+def _add_status(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Settings) -> None:
     retry_after = retry_after_seconds(settings.poll_interval_seconds)
 
-    @app.get(**openapi.status_route(task_model))
+    @app.get(**openapi.status_route(pattern))
     async def status(
         task_id: str,
         prefer: Annotated[
@@ -77,7 +64,7 @@ def _add_status(app: FastAPI, store: TaskStore, settings: Settings, task_model: 
             task = await store.wait(task_id, seconds)
         if task is None:
             return problems.unknown_task()
-        body = present(task).model_dump_json().encode()
+        body = task.model_dump_json().encode()
         headers = {"ETag": f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"', "Cache-Control": "no-cache"}
         if seconds is not None:
             headers["Preference-Applied"] = f"wait={seconds:g}"
@@ -92,8 +79,4 @@ def _add_status(app: FastAPI, store: TaskStore, settings: Settings, task_model: 
 def accepted(task: Task, settings: Settings) -> Response:
     """The answer to a submit: 202, where the status is, when to ask, and the task."""
     lifecycle.accepted(task.task_id)
-    headers = {
-        "Location": f"/agent/status/{task.task_id}",
-        "Retry-After": retry_after_seconds(settings.poll_interval_seconds),
-    }
-    return Response(task.model_dump_json(), 202, headers, openapi.JSON)
+    return Response(task.model_dump_json(), 202, status_headers(task.task_id, settings), openapi.JSON)

@@ -216,10 +216,9 @@ async def test_a_wait_ends_with_its_time(store: MemoryStore) -> None:
     assert seen == task
 
 
-async def test_who_watches_a_task_hears_once_that_it_is_finished(store: MemoryStore) -> None:
+async def test_the_end_of_a_task_is_reported_once(store: MemoryStore) -> None:
     told: list[str] = []
-    store.on_finish.append(told.append)
-    task, _ = store.create("body")
+    task, _ = store.create("body", when_finished=told.append)
     watched = store.watch(task.task_id)
     assert not watched.done()
 

@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
-import httpx
 from fastapi import FastAPI
 from pydantic import BaseModel
 
@@ -59,9 +58,7 @@ def create_app() -> FastAPI:
     @app.post("/benchmark/fill")
     async def fill(wanted: Fill) -> Filled:
         logging.disable()  # a line for each record would tell of work that nobody did
-        # One URL for all, as `check_callback_url` gives it for tasks that name the same.
-        url = httpx.URL(wanted.callback_url) if wanted.callback_url else None
-        ids = [_finished_task(app, wanted.result, url) for _ in range(wanted.count)]
+        ids = [_finished_task(app, wanted.result, wanted.callback_url) for _ in range(wanted.count)]
         logging.disable(logging.NOTSET)
         secrets.SystemRandom().shuffle(ids)
         return Filled(task_ids=ids[:_TOLD])
@@ -74,18 +71,15 @@ def create_app() -> FastAPI:
     return app
 
 
-def _finished_task(app: FastAPI, result: str, callback_url: httpx.URL | None) -> str:
+def _finished_task(app: FastAPI, result: str, callback_url: str) -> str:
     store = app.state.store
-    task, _ = store.create("")
+    task, _ = store.create("", callback_url=callback_url or None)
     task_id = str(task.task_id)
     store.start(task_id)
     store.complete(task_id, result.encode().decode())  # each has a text of its own, as each agent's is
-    if callback_url is not None:
-        # After it is finished: so nobody is called.
-        app.state.deliveries.expect(task_id, callback_url)
-        delivery = app.state.deliveries.get(task_id)
-        delivery.state = DeliveryState.DELIVERED
-        delivery.attempts.append(DeliveryAttempt(at=datetime.now(UTC), status_code=204))
+    if callback_url:
+        # Before the app takes it from its outbox: so nothing is sent.
+        store.note(task_id, DeliveryAttempt(at=datetime.now(UTC), status_code=204), DeliveryState.DELIVERED)
     return task_id
 
 

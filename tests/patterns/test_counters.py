@@ -11,12 +11,11 @@ import pytest
 from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, TaskStatus
 from patterns.contract.settings import Settings
 from patterns.observability.counters import BOUNDS, Durations
-from patterns.redis_store.outbox import Outcome
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.memory_store import MemoryStore
+from patterns.tasks.record import Record
 from patterns.tasks.store import new_task_id
-from patterns.webhooks.attempt import Attempted
 from tests.patterns.clock import Clock
 
 
@@ -26,15 +25,15 @@ def settings() -> Settings:
     return Settings(key_prefix=f"test-{uuid4().hex}:")
 
 
-async def tell(store: RedisStore, worker: WorkerRecords, came: DeliveryState) -> Outcome:
-    """A finished task of which one attempt was made to tell it."""
+async def deliver(store: RedisStore, worker: WorkerRecords, state: DeliveryState) -> Record:
+    """A finished task, as it was when the one attempt to deliver it began."""
     task, _ = await store.create(new_task_id(), "body", callback_url="https://example.com/hook")
     worker.complete(task.task_id, "result")
     (due,) = worker.outbox.due()
-    outcome = worker.outbox.take(*due)
-    assert outcome is not None
-    worker.outbox.note(outcome, Attempted(DeliveryAttempt(at=datetime.now(UTC)), came))
-    return outcome
+    record = worker.outbox.take(*due)
+    assert record is not None
+    worker.outbox.note(record, DeliveryAttempt(at=datetime.now(UTC)), state)
+    return record
 
 
 async def create(store: RedisStore) -> str:
@@ -62,15 +61,15 @@ async def test_in_memory_the_moments_of_a_task_are_what_is_counted() -> None:
     clock.pass_by(200)
     store.fail(task.task_id, ErrorCode.TIMEOUT, "too long")
 
-    figures = await store.figures()
+    counters = await store.task_counters()
 
-    assert figures.queue_wait.counts[BOUNDS.index(30.0)] == 1
-    assert figures.execution.counts[BOUNDS.index(300.0)] == 1
-    assert (figures.queue_wait.total, figures.execution.total) == (20, 200)
-    assert figures.finished == {(TaskStatus.FAILED, ErrorCode.TIMEOUT): 1}
+    assert counters.queue_wait.counts[BOUNDS.index(30.0)] == 1
+    assert counters.execution.counts[BOUNDS.index(300.0)] == 1
+    assert (counters.queue_wait.total, counters.execution.total) == (20, 200)
+    assert counters.finished == {(TaskStatus.FAILED, ErrorCode.TIMEOUT): 1}
 
 
-async def test_in_memory_the_figures_stay_when_the_records_expire() -> None:
+async def test_in_memory_the_counters_stay_when_the_records_expire() -> None:
     clock = Clock()
     store = MemoryStore(limit=10, ttl=60, clock=clock)
     task, _ = store.create("body")
@@ -78,18 +77,18 @@ async def test_in_memory_the_figures_stay_when_the_records_expire() -> None:
     clock.pass_by(61)
     assert await store.get(task.task_id) is None
 
-    figures = await store.figures()
+    counters = await store.task_counters()
 
-    assert figures.finished.total() == 1
-    assert (figures.pending, figures.running) == (0, 0)
+    assert counters.finished.total() == 1
+    assert (counters.pending, counters.running) == (0, 0)
 
 
-async def test_a_redis_that_was_never_used_has_figures_too(store: RedisStore) -> None:
-    figures = await store.figures()
+async def test_a_redis_that_was_never_used_has_counters_too(store: RedisStore) -> None:
+    counters = await store.task_counters()
 
-    assert (figures.pending, figures.running, figures.workers) == (0, 0, 0)
-    assert figures.finished.total() == 0
-    assert sum(figures.queue_wait.counts) == 0
+    assert (counters.pending, counters.running, counters.workers) == (0, 0, 0)
+    assert counters.finished.total() == 0
+    assert sum(counters.queue_wait.counts) == 0
 
 
 async def test_a_task_that_is_run_again_runs_and_has_waited_once(store: RedisStore, worker: WorkerRecords) -> None:
@@ -98,10 +97,10 @@ async def test_a_task_that_is_run_again_runs_and_has_waited_once(store: RedisSto
     worker.put_back(task_id)
     worker.start(task_id, 3)
 
-    while_it_runs = await store.figures()
+    while_it_runs = await store.task_counters()
     worker.complete(task_id, "result")
     worker.complete(task_id, "result")
-    after = await store.figures()
+    after = await store.task_counters()
 
     assert (while_it_runs.pending, while_it_runs.running) == (0, 1)
     assert sum(while_it_runs.queue_wait.counts) == 1
@@ -116,10 +115,10 @@ async def test_a_task_whose_worker_died_too_often_is_counted_as_lost(store: Redi
     for _ in range(3):
         worker.start(task_id, 2)
 
-    figures = await store.figures()
+    counters = await store.task_counters()
 
-    assert figures.finished == {(TaskStatus.FAILED, ErrorCode.WORKER_LOST): 1}
-    assert figures.running == 0
+    assert counters.finished == {(TaskStatus.FAILED, ErrorCode.WORKER_LOST): 1}
+    assert counters.running == 0
 
 
 async def test_a_task_that_could_not_be_handed_over_was_never_there(store: RedisStore, worker: WorkerRecords) -> None:
@@ -128,10 +127,10 @@ async def test_a_task_that_could_not_be_handed_over_was_never_there(store: Redis
     await store.forget(task_id)
     worker.complete(task_id, "result")
 
-    figures = await store.figures()
+    counters = await store.task_counters()
 
-    assert (figures.pending, figures.running) == (0, 0)
-    assert figures.finished.total() == 0
+    assert (counters.pending, counters.running) == (0, 0)
+    assert counters.finished.total() == 0
 
 
 def _let_it_tell_the_time(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -153,11 +152,11 @@ async def test_redis_sorts_durations_as_python_does(
         worker.complete(task_id, "result")
         expected.observe(seconds)
 
-    figures = await store.figures()
+    counters = await store.task_counters()
 
-    assert figures.queue_wait.counts == expected.counts
-    assert figures.execution.counts == expected.counts
-    assert figures.execution.total == pytest.approx(expected.total)
+    assert counters.queue_wait.counts == expected.counts
+    assert counters.execution.counts == expected.counts
+    assert counters.execution.total == pytest.approx(expected.total)
 
 
 async def test_a_clock_that_is_behind_makes_no_duration_negative(
@@ -169,36 +168,36 @@ async def test_a_clock_that_is_behind_makes_no_duration_negative(
     clock.pass_by(-5)
     worker.start(task_id, 3)
 
-    figures = await store.figures()
+    counters = await store.task_counters()
 
-    assert figures.queue_wait.counts[0] == 1
-    assert figures.queue_wait.total == 0
+    assert counters.queue_wait.counts[0] == 1
+    assert counters.queue_wait.total == 0
 
 
 async def test_in_redis_an_attempt_is_counted_once_whoever_notes_it_again(
     store: RedisStore, worker: WorkerRecords
 ) -> None:
-    await tell(store, worker, DeliveryState.DELIVERED)
-    outcome = await tell(store, worker, DeliveryState.WAITING)
-    worker.outbox.note(outcome, Attempted(DeliveryAttempt(at=datetime.now(UTC)), DeliveryState.WAITING))
+    await deliver(store, worker, DeliveryState.DELIVERED)
+    record = await deliver(store, worker, DeliveryState.WAITING)
+    worker.outbox.note(record, DeliveryAttempt(at=datetime.now(UTC)), DeliveryState.WAITING)
 
-    figures = await store.delivery_figures()
+    counters = await store.delivery_counters()
 
-    assert figures.attempts == Counter({DeliveryState.DELIVERED: 1, DeliveryState.WAITING: 1})
-    assert (figures.under_way, figures.dead_letters) == (1, 0)
+    assert counters.attempts == Counter({DeliveryState.DELIVERED: 1, DeliveryState.WAITING: 1})
+    assert (counters.under_way, counters.dead_letters) == (1, 0)
 
 
 async def test_a_dead_letter_is_counted_until_its_record_has_expired(
     store: RedisStore, worker: WorkerRecords, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await tell(store, worker, DeliveryState.DEAD)
+    await deliver(store, worker, DeliveryState.DEAD)
 
-    kept = await store.delivery_figures()
+    kept = await store.delivery_counters()
     later = time.time() + settings.task_ttl_seconds + 1
     monkeypatch.setattr(
         "patterns.redis_store.store.time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic)
     )
-    expired = await store.delivery_figures()
+    expired = await store.delivery_counters()
 
     assert (kept.under_way, kept.dead_letters) == (0, 1)
     assert expired.dead_letters == 0

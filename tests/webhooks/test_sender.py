@@ -1,15 +1,14 @@
-"""What one attempt to tell an outcome costs the process that makes it."""
+"""What one attempt to deliver an outcome costs the process that makes it."""
 
 import socket
 import ssl
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
-from patterns.contract import DeliveryState
 from patterns.contract.settings import Settings, new_webhook_secret
-from patterns.webhooks.attempt import Caller
+from patterns.tasks.record import Record
+from patterns.webhooks.sender import Sender
 
 
 @pytest.fixture
@@ -30,10 +29,12 @@ async def test_the_certificates_are_read_once_for_all_connections(deaf: int, mon
 
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
     settings = Settings(webhook_secret=new_webhook_secret(), webhook_allow_private=True, webhook_timeout_seconds=0.1)
-    caller = Caller(settings, at_once=2)
+    sender = Sender(settings, at_once=2)
+    record = Record("7f3a", 0.0, callback_url=f"https://127.0.0.1:{deaf}/hook")
     for _ in range(3):
-        attempted = await caller.attempt("7f3a", httpx.URL(f"https://127.0.0.1:{deaf}/hook"), b"{}", {})
-        assert attempted.state is DeliveryState.WAITING
-    await caller.aclose()
+        attempt = await sender.attempt(record)
+        assert attempt.made.error
+        assert (attempt.acknowledged, attempt.refused) == (False, False)
+    await sender.aclose()
 
     assert len(read) == 1

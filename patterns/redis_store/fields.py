@@ -1,0 +1,66 @@
+"""How a `Record` lies in Redis: a hash with a field for each attribute that is set."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from pydantic import TypeAdapter
+
+from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, TaskStatus
+from patterns.observability.tracing import NO_CARRIER
+from patterns.tasks.record import Record
+
+_ATTEMPTS = TypeAdapter(tuple[DeliveryAttempt, ...])
+
+
+def new_fields(record: Record) -> dict[str, str]:
+    """The fields of a task that has just been accepted."""
+    fields = {"status": record.status.value, "progress": str(record.progress), "created_at": repr(record.created_at)}
+    if record.carrier:
+        fields["carrier"] = json.dumps(dict(record.carrier))
+    if record.callback_url is not None:
+        fields |= {"callback_url": record.callback_url, "delivery": record.delivery.value}
+    return fields
+
+
+def delivery_fields(record: Record) -> dict[str, str]:
+    """The fields that an attempt to deliver the outcome changes. What is not in here is to be deleted."""
+    fields = {
+        "delivery": record.delivery.value,
+        "attempts": _ATTEMPTS.dump_json(record.attempts).decode(),
+        "attempts_made": str(record.attempts_made),
+    }
+    if record.next_attempt_at is not None:
+        fields["next_attempt_at"] = repr(record.next_attempt_at)
+    if record.last_error is not None:
+        fields["last_error"] = record.last_error
+    return fields
+
+
+def from_fields(task_id: str, fields: Mapping[str, str]) -> Record:
+    """The record of the task `task_id`."""
+
+    def seconds(name: str) -> float | None:
+        return float(fields[name]) if name in fields else None
+
+    return Record(
+        task_id,
+        float(fields["created_at"]),
+        status=TaskStatus(fields["status"]),
+        progress=int(fields["progress"]),
+        result=fields.get("result"),
+        error=(ErrorCode(fields["error_code"]), fields["error_message"]) if "error_code" in fields else None,
+        started_at=seconds("started_at"),
+        finished_at=seconds("finished_at"),
+        carrier=json.loads(fields["carrier"]) if "carrier" in fields else NO_CARRIER,
+        callback_url=fields.get("callback_url"),
+        delivery=DeliveryState(fields.get("delivery", DeliveryState.WAITING)),
+        attempts=_ATTEMPTS.validate_json(fields["attempts"]) if "attempts" in fields else (),
+        attempts_made=int(fields.get("attempts_made", 0)),
+        next_attempt_at=seconds("next_attempt_at"),
+        last_error=fields.get("last_error"),
+    )
+
+
+def flat(fields: Mapping[str, str]) -> Iterable[str]:
+    """Field, value, field, value: as HSET takes them."""
+    return (part for pair in fields.items() for part in pair)
