@@ -1,29 +1,22 @@
-"""The two brokers that Celery can take its messages from here, and what each needs to be told.
+"""The two brokers that can carry the messages, and the configuration that each needs.
 
 Redis gives a dead worker's message to another when it has not been acknowledged for long; RabbitMQ does so as soon as
 the worker's connection is gone.
 """
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
-from amqp.exceptions import MessageNacked
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-#: The name of the task that tells an outcome. It has a queue of its own: outcomes are told beside the work, and wait
-#: for no task. A worker takes from both queues, or from one with Celery's `-Q`.
+#: The name of the task that delivers a callback. It has its own queue, so that no delivery waits behind an agent. A
+#: worker takes from both queues, or from one of them with Celery's `-Q`.
 DELIVER = "kit.deliver"
 #: Over Redis a message that is not acknowledged so long after a run's hard limit belongs to a dead worker. Any sooner,
 #: and a task that is alive would be run twice (celery#5935).
 REDELIVERED_AFTER_SECONDS = 5.0
-#: How long RabbitMQ has to confirm a message, well within what submit waits.
-CONFIRM_SECONDS = 1.0
 #: A worker whose host has gone is noticed after two of these, and its tasks are given to others.
 HEARTBEAT_SECONDS = 10
 
@@ -108,36 +101,3 @@ def _quorum_queue(name: str, hard_limit: float) -> Queue:
         # knows no such argument: there, consumer_timeout in rabbitmq.conf must be longer than the longest task.
         consumer_arguments={"x-consumer-timeout": int(max(1800.0, 2 * hard_limit) * 1000)},
     )
-
-
-@contextmanager
-def publishing(producer: Any) -> Iterator[None]:
-    """Messages published in this block are with the broker when it ends, or it raises an `OperationalError`.
-
-    Redis takes them in one go. RabbitMQ confirms each, and a connection on which a confirmation may still be under
-    way is dropped: it would be taken for that of the next message.
-    """
-    connection = producer.connection
-    if connection.transport.driver_type != "amqp":
-        with producer.batch():
-            yield
-        return
-    _hear(connection)
-    try:
-        yield
-    except (MessageNacked, *connection.connection_errors, *connection.channel_errors) as error:
-        connection.collect()
-        raise OperationalError(str(error)) from error
-    except BaseException:
-        connection.collect()
-        raise
-
-
-def _hear(connection: Any) -> None:
-    """Take note of what RabbitMQ has said since the last message: that it stops, or nothing more at all."""
-    if connection.connected:
-        try:
-            with suppress(socket.timeout):
-                connection.drain_events(timeout=0.001)
-        except connection.connection_errors:
-            connection.collect()

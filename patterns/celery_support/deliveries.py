@@ -1,65 +1,68 @@
-"""How a worker tells outcomes: each attempt is a Celery task of its own, `deliver`.
+"""Callbacks: each attempt to deliver an outcome is a Celery task, `deliver`.
 
-The outbox in Redis says what is due, and has the next attempt sent when it is time. A worker that dies while it tells
-leaves its outcome there, for whoever looks next.
+The outbox in Redis knows what is due, and when the next attempt is. A worker that dies during an attempt leaves the
+outcome there, and another worker delivers it.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 
 import httpx
-from celery import Celery
+from celery import signals
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from patterns.celery_support.app import celery, process_settings
 from patterns.celery_support.brokers import DELIVER
+from patterns.celery_support.worker import records
 from patterns.contract.settings import Settings
 from patterns.observability.logs import about
 from patterns.redis_store.outbox import Outcome
-from patterns.redis_store.worker_records import WorkerRecords
+from patterns.web.delivery_routes import checked_callback_url, no_callback
 from patterns.webhooks.attempt import Attempted, Caller, payload
 
-#: An attempt ends by itself, after `KIT_WEBHOOK_TIMEOUT_SECONDS`. One that does not is ended so much later, and one
-#: that does not even hear that is killed after as long again. A task's own limits are no measure for it.
-_LIMIT_AFTER_SECONDS = 5.0
+
+def allowed_callback_url(url: str | None, settings: Settings) -> str:
+    """The URL, or "" if there is none. Raises `RequestValidationError` if this server may not or cannot call it."""
+    if not url:
+        return ""
+    if settings.webhook_secret is None:
+        raise no_callback("set KIT_WEBHOOK_SECRET, the same for web processes and workers: callbacks are signed")
+    checked_callback_url(url, settings)
+    return url
 
 
-def add_telling(celery: Celery, settings: Settings, records: Callable[[], WorkerRecords]) -> Callable[[], None]:
-    """Add the task `deliver` to the app. Gives what sends a message for each outcome that is due to be told."""
-    line = _Line(settings)
-    limit = settings.webhook_timeout_seconds + _LIMIT_AFTER_SECONDS
-
-    @celery.task(name=DELIVER, soft_time_limit=limit, time_limit=limit + _LIMIT_AFTER_SECONDS)
-    def deliver(task_id: str, attempts: int) -> None:
-        """Tell one outcome, if nobody else has: one attempt. The outbox has the next one sent when it is due."""
-        outbox = records().outbox
-        with about(task_id):
-            if outcome := outbox.take(task_id, attempts):
-                outbox.note(outcome, line.call(outcome))
-
-    def tell_what_is_due() -> None:
-        with suppress(RedisError, KombuError, OSError):  # what cannot be sent now is due again in a moment
-            for task_id, attempts in records().outbox.due():
-                deliver.apply_async((task_id, attempts), retry=False)
-
-    return tell_what_is_due
+@celery.task(name=DELIVER, acks_late=True, reject_on_worker_lost=True)
+def deliver(task_id: str, attempts: int) -> None:
+    """Make one attempt, unless another worker has made it. The outbox has the next one sent when it is due."""
+    outbox = records().outbox
+    with about(task_id):
+        if outcome := outbox.take(task_id, attempts):
+            outbox.note(outcome, _connections.attempt(outcome))
 
 
-class _Line(threading.local):
-    """What a thread that tells outcomes keeps between two of them: an event loop, and the connection."""
+@signals.worker_ready.connect
+@signals.heartbeat_sent.connect
+def deliver_what_is_due(**_: object) -> None:
+    """Send a message for each attempt that is due: at the end of a task, and now and then in each worker."""
+    with suppress(RedisError, KombuError, OSError):  # what cannot be sent now is due again in a moment
+        for task_id, attempts in records().outbox.due():
+            deliver.apply_async((task_id, attempts), retry=False)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._kept: tuple[asyncio.Runner, Caller] | None = None
 
-    def call(self, outcome: Outcome) -> Attempted:
-        """One attempt."""
-        if self._kept is None:
-            self._kept = asyncio.Runner(), Caller(self._settings, at_once=1)
-        (runner, caller), self._kept = self._kept, None
-        task = outcome.task
+class _Connections(threading.local):
+    """What a thread keeps between two attempts: its event loop, and its connections to the receivers."""
+
+    kept: tuple[asyncio.Runner, Caller] | None = None
+
+    def attempt(self, outcome: Outcome) -> Attempted:
+        """Make one attempt."""
+        runner, caller = self.kept or (asyncio.Runner(), Caller(process_settings(), at_once=1))
+        self.kept, task = None, outcome.task
         attempted = runner.run(caller.attempt(task.task_id, httpx.URL(outcome.url), payload(task), outcome.carrier))
-        self._kept = runner, caller  # unless a time limit broke in, and left the loop with half an attempt
+        self.kept = runner, caller  # unless a time limit broke in, and left the loop with half an attempt
         return attempted
+
+
+_connections = _Connections()

@@ -6,15 +6,15 @@ noted that it has it, takes the message with it: kombu asks for one with BRPOP, 
 
 import logging
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from celery import Celery
+from celery import signals
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from patterns.observability.tracing import Carrier
-from patterns.redis_store.worker_records import WorkerRecords
+from patterns.celery_support.app import celery, process_settings, redelivered_after
+from patterns.celery_support.publisher import Message, Send, publish
+from patterns.celery_support.worker import records
 
 logger = logging.getLogger("longjobs")
 
@@ -22,11 +22,21 @@ logger = logging.getLogger("longjobs")
 #: busy with the tasks that only wait.
 _LOOKS = 10
 
-#: A task id, its prompt, whether its outcome is to be told, and what continues its trace in a worker.
-Message = tuple[str, str, bool, Carrier]
+
+def send_lost_messages_again(send: Send) -> None:
+    """Have each worker look for lost messages now and then, and send them again by `send`."""
+    losses: LostMessages | None = None
+
+    def look(**_: object) -> None:
+        nonlocal losses
+        losses = losses or LostMessages(send, redelivered_after(process_settings()))
+        losses.send_again()
+
+    signals.worker_ready.connect(look, weak=False)
+    signals.heartbeat_sent.connect(look, weak=False)
 
 
-class Losses:
+class LostMessages:
     """The tasks of which the broker may have no message any more.
 
     A message that is only late is in the queue, and nothing that was sent after it has been taken. One that a worker
@@ -36,17 +46,9 @@ class Losses:
     finished, or at worst runs it again, as any redelivery may.
     """
 
-    def __init__(
-        self,
-        celery: Celery,
-        long: float,
-        records: Callable[[], WorkerRecords],
-        publish: Callable[[Sequence[Message]], None],
-    ) -> None:
-        self._celery = celery
+    def __init__(self, send: Send, long: float) -> None:
+        self._send = send
         self._long = long
-        self._records = records
-        self._publish = publish
         #: The tasks that do not move though their turn has come, and since when, on time.monotonic().
         self._left_over: dict[str, float] = {}
         self._looked = -long
@@ -58,25 +60,25 @@ class Losses:
             return
         self._looked = now
         with suppress(RedisError, KombuError, OSError):
-            overtaken, others = self._records().unmoved(self._long)
+            overtaken, others = records().unmoved(self._long)
             left_over = overtaken + (others if others and self._queue_is_empty() else [])
             self._left_over = {task_id: self._left_over.get(task_id, now) for task_id in left_over}
             for task_id, since in list(self._left_over.items()):
                 if now - since > self._long:
                     del self._left_over[task_id]
-                    self._send(task_id)
+                    self._publish(task_id)
 
-    def _send(self, task_id: str) -> None:
-        if said := self._records().to_send_again(task_id, self._long):
+    def _publish(self, task_id: str) -> None:
+        if said := records().to_send_again(task_id, self._long):
             logger.warning("its message was lost, and is sent again", extra={"task_id": task_id})
-            self._publish([(task_id, *said)])
+            publish(celery.producer_pool, self._send, [Message(task_id, *said)])
 
     def _queue_is_empty(self) -> bool:
-        with self._celery.connection_for_write() as connection:
+        with celery.connection_for_write() as connection:
             # Passive asks without making one, which RabbitMQ would compare with the one that it has. For Redis a queue
             # is a list, and kombu looks for it under the wrong name where there is a prefix.
             passive = connection.transport.driver_type == "amqp"
-            name = self._celery.conf.task_default_queue
+            name = celery.conf.task_default_queue
             try:
                 queue = connection.default_channel.queue_declare(name, passive=passive)
             except connection.channel_errors:
