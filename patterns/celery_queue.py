@@ -92,7 +92,7 @@ def send(message: Message, producer: Any) -> None:
     )
 
 
-send_lost_messages_again(send)
+send_lost_messages_again(send)  # a worker does, from the records
 
 
 def create_app() -> FastAPI:

@@ -1,12 +1,13 @@
-"""What a worker does about messages that are lost: the record is still there, so it sends them again.
+"""Lost messages: the record is still there, so a worker sends the message again.
 
-A broker may come back without its data. And over Redis a worker that dies just when it takes a message, before it has
-noted that it has it, takes the message with it: kombu asks for one with BRPOP, and writes it down afterwards.
+A broker may come back without its data. And over Redis, a worker that dies just when it takes a message takes the
+message with it: kombu removes it from the queue with BRPOP, and notes only afterwards that a worker has it.
 """
 
 import logging
 import time
 from contextlib import suppress
+from functools import cache
 
 from celery import signals
 from kombu.exceptions import KombuError
@@ -18,19 +19,20 @@ from patterns.celery_support.worker import records
 
 logger = logging.getLogger("longjobs")
 
-#: So often within the time that a message is given. A thousand workers that looked at each heartbeat would keep Redis
-#: busy with the tasks that only wait.
+#: How often a worker looks within the time after which a message counts as lost. If a thousand workers looked at each
+#: heartbeat, they would keep Redis busy with tasks that only wait.
 _LOOKS = 10
 
 
 def send_lost_messages_again(send: Send) -> None:
     """Have each worker look for lost messages now and then, and send them again by `send`."""
-    losses: LostMessages | None = None
+
+    @cache
+    def lost_messages() -> LostMessages:
+        return LostMessages(send, redelivered_after(process_settings()))
 
     def look(**_: object) -> None:
-        nonlocal losses
-        losses = losses or LostMessages(send, redelivered_after(process_settings()))
-        losses.send_again()
+        lost_messages().send_again()
 
     signals.worker_ready.connect(look, weak=False)
     signals.heartbeat_sent.connect(look, weak=False)
@@ -39,22 +41,22 @@ def send_lost_messages_again(send: Send) -> None:
 class LostMessages:
     """The tasks of which the broker may have no message any more.
 
-    A message that is only late is in the queue, and nothing that was sent after it has been taken. One that a worker
-    holds becomes a run before any worker may be dead, which takes it `long` seconds.
+    A message that only waits is in the queue, and no message sent after it has been taken. A message that a worker
+    holds is run, or given to another worker, within `long` seconds.
 
-    Should the message be there after all, because it was put back behind others, the task has two. The second finds it
-    finished, or at worst runs it again, as any redelivery may.
+    If the message is there after all, because it was put back behind others, the task has two. The second finds the
+    task finished, or at worst runs it again, as any redelivery may.
     """
 
     def __init__(self, send: Send, long: float) -> None:
         self._send = send
         self._long = long
-        #: The tasks that do not move though their turn has come, and since when, on time.monotonic().
+        #: The tasks that have not moved although it was their turn, and since when, on time.monotonic().
         self._left_over: dict[str, float] = {}
         self._looked = -long
 
     def send_again(self) -> None:
-        """Send the messages of those that have not moved for long, though their turn had come. Called often."""
+        """Send the messages of the tasks that have not moved for long, although it was their turn. Called often."""
         now = time.monotonic()
         if now - self._looked < self._long / _LOOKS:
             return

@@ -1,6 +1,6 @@
-"""The worker's side: what a task's record is written with when its process cannot, and what a worker reports.
+"""The worker's side: how a task's failure gets into its record, and what a worker reports about itself.
 
-Celery sends the signals; only a worker gets them.
+Every process imports this; Celery sends the signals in a worker only.
 """
 
 import os
@@ -57,7 +57,7 @@ class RecordedTask(Task):
     Request = RecordedRequest
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it; what is logged and traced meanwhile, also by the agent, is about this task.
+        """Run it. What is logged and traced meanwhile, by the agent too, carries the task's id.
 
         If the record cannot be written, the message goes back to the broker.
         """
@@ -70,11 +70,11 @@ class RecordedTask(Task):
 
 @contextmanager
 def failures_recorded(task_id: str) -> Iterator[None]:
-    """Write to the record how the block failed, whatever the agent in it raised."""
+    """Write to the record why the block failed, whatever the agent in it raised."""
     try:
         yield
     except TaskEnded:
-        return  # cancelled: its record is finished
+        pass  # it was cancelled, so its record is finished
     except SoftTimeLimitExceeded:
         records().fail(task_id, ErrorCode.TIMEOUT, _too_long())
     except RedisError:
@@ -124,7 +124,7 @@ def report_stop(sender: Any, **_: object) -> None:
 @signals.worker_process_shutdown.connect
 @signals.worker_shutdown.connect
 def send_last_traces(**_: object) -> None:
-    """Before a process of the worker ends."""
+    """Send what is still in memory, before a process of the worker ends."""
     tracing().flush()
 
 
