@@ -56,7 +56,7 @@ def over_redis(prefix: str, hard_limit: float) -> dict[str, Any]:
             "visibility_timeout": hard_limit + REDELIVERED_AFTER_SECONDS,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
-            # One process at a time puts back. If it is killed meanwhile, the next one waits so long, not 300 s.
+            # One process at a time puts messages back. If it is killed meanwhile, the next waits 5 s, not 300 s.
             "unacked_mutex_expire": 5,
         },
     }
@@ -65,7 +65,7 @@ def over_redis(prefix: str, hard_limit: float) -> dict[str, Any]:
 def over_rabbitmq(prefix: str, hard_limit: float) -> dict[str, Any]:
     """Celery's settings for RabbitMQ: a quorum queue, which is on disk before a message is confirmed.
 
-    What a quorum queue cannot do, Celery finds out itself (`worker_detect_quorum_queues`): a prefetch count for the
+    Celery itself detects what a quorum queue cannot do (`worker_detect_quorum_queues`): a prefetch count for the
     whole channel, and messages with an ETA, for which it declares delayed queues.
     """
     name, deliveries = f"{prefix}agent", f"{prefix}deliveries"
@@ -79,8 +79,8 @@ def over_rabbitmq(prefix: str, hard_limit: float) -> dict[str, Any]:
         "task_queues": [_quorum_queue(name, hard_limit), _quorum_queue(deliveries, hard_limit)],
         "task_routes": {DELIVER: {"queue": deliveries}},
         "broker_heartbeat": HEARTBEAT_SECONDS,
-        # With the connection RabbitMQ puts the message back at once. The run that has lost it ends, so that no task
-        # is run twice at the same time; it is not counted, because nothing was wrong with it.
+        # When the connection is lost, RabbitMQ puts the message back at once. The run that has lost it ends, so that
+        # no task is run twice at the same time; it is not counted, because nothing was wrong with it.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         # A submit that was answered with 202 is in the queue, and not in a socket's buffer.
         "broker_transport_options": {"confirm_publish": True},
@@ -93,9 +93,9 @@ def _quorum_queue(name: str, hard_limit: float) -> Queue:
         # Celery's delayed queues can lead back to a topic exchange only.
         Exchange(name, type="topic"),
         routing_key=name,
-        # RabbitMQ has queues compared, argument by argument, with what they were declared as: no setting of ours
-        # may change them. MOST_RUNS is what ends a poison task, and says so in its record. RabbitMQ 4 would drop
-        # a message without a word at the 21st delivery, and counts a worker's deploy as one.
+        # RabbitMQ refuses a queue whose arguments differ from those it was first declared with: no setting of ours
+        # may change them. A poison task ends by MOST_RUNS, which its record reports. RabbitMQ 4 would silently drop
+        # a message at the 21st delivery, and count a worker's deploy as a delivery.
         queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 1_000_000},
         # RabbitMQ takes a message away from a consumer that has not acknowledged it for 30 minutes. Before 3.12 it
         # knows no such argument: there, consumer_timeout in rabbitmq.conf must be longer than the longest task.
