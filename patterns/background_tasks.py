@@ -38,8 +38,8 @@ def create_app() -> FastAPI:
     slots = Slots(settings.workers)
     store.on_finish.append(slots.discard)
 
-    # FastAPI keeps the whole request in memory until this returns: 20 to 26 KiB for each job that waits (a queue
-    # needs 0.4), so at most 26 MB with the default KIT_QUEUE_SIZE, and a third fewer submits per second.
+    # FastAPI keeps the whole request in memory until this returns: 21 to 26 KiB for each job that waits (a queue
+    # needs 0.4), so at most 27 MB with the default KIT_QUEUE_SIZE, and a third fewer submits per second.
     async def run_job(task_id: str, prompt: str) -> None:
         if await slots.acquire(task_id):
             try:
