@@ -16,7 +16,7 @@ from exercises.course import SOLUTIONS, course
 from exercises.workspace import NoneHere, Workspace, WorkspaceError
 from patterns.serving.processes import Family, ProcessFailed
 from patterns.serving.redis_server import start_redis
-from tests.checkpoints.engine.outcome import Verdict
+from tests.checkpoints.engine.api import Verdict
 
 _PACKAGES = ("fastapi", "uvicorn", "pydantic", "celery", "kombu", "redis", "httpx", "standardwebhooks", "pytest")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 
 from exercises.checking import Checked, run_checkpoints
-from tests.checkpoints.engine.outcome import Verdict
-from tests.checkpoints.engine.processes import ForkServer
+from tests.checkpoints.engine.diagnosis.outcome import Verdict
+from tests.checkpoints.engine.processes.fork_server import ForkServer
 
 
 @dataclass(frozen=True)
