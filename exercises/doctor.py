@@ -72,7 +72,7 @@ def _ports(_: Path | None) -> str:
 def _temporary(_: Path | None) -> str:
     try:
         with tempfile.TemporaryDirectory(prefix="kit-") as folder, socket.socket(socket.AF_UNIX) as probe:
-            probe.bind(f"{folder}/1234567.desk")
+            probe.bind(f"{folder}/1234567.agent")
     except OSError as error:
         raise _Amiss(
             f"temporary files: no socket can be made in {tempfile.gettempdir()}: {error}. "

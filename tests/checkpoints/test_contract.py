@@ -1,7 +1,7 @@
 """The whole wire contract, from outside, for a server in any language: what is answered at once.
 
 What takes until a task is finished is in `test_contract_outcome.py`, and what not every server does in
-`test_contract_more.py`. All of them look at the same few tasks, which a `Witness` watches.
+`test_contract_more.py`. All of them look at the same few tasks, which an `Observer` watches.
 """
 
 import secrets
@@ -10,13 +10,13 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.checkpoints.engine.actors import wire
 from tests.checkpoints.engine.actors.app import App
 from tests.checkpoints.engine.actors.external import TOO_QUICK, over_at_the_first_look, silent_server
-from tests.checkpoints.engine.actors.http_client import NoAnswer, post_long_body, summarize
 from tests.checkpoints.engine.actors.observed_task import Exchange
 from tests.checkpoints.engine.actors.observer import Observer
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotReached, Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.http_client import NoAnswer, post_long_body, summarize
 from tests.checkpoints.engine.scenarios.contract import (
     must_be_refused,
     must_have_cancel,

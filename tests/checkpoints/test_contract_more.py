@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.checkpoints.engine.actors import wire
 from tests.checkpoints.engine.actors.app import App
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
 from tests.checkpoints.engine.actors.observed_task import ObservedTask
 from tests.checkpoints.engine.actors.observer import Observer
-from tests.checkpoints.engine.actors.scripted_server import Request
-from tests.checkpoints.engine.actors.signing import signature
 from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, NotReached, Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.scripted_server import Request
 from tests.checkpoints.engine.scenarios.contract import note
+from tests.checkpoints.engine.webhooks.signing import signature
 
 #: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
 pytestmark = pytest.mark.independent

@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from tests.checkpoints.engine.actors import wire
 from tests.checkpoints.engine.actors.app import App
 from tests.checkpoints.engine.actors.external import TOO_QUICK
-from tests.checkpoints.engine.actors.http_client import summarize
 from tests.checkpoints.engine.actors.observed_task import Exchange, held_back
 from tests.checkpoints.engine.actors.observer import Observer
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotReached, Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.http_client import summarize
 from tests.checkpoints.engine.scenarios.contract import each_poll, ends_well, must_have_cancel, note, shown
 
 #: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.checkpoints.engine.actors import wire
 from tests.checkpoints.engine.actors.agent_control import Run
 from tests.checkpoints.engine.actors.app import App
-from tests.checkpoints.engine.actors.http_client import NoAnswer, send_request
 from tests.checkpoints.engine.actors.task import Task
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
 
 
 @pytest.mark.points(2)

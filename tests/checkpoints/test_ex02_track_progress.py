@@ -6,13 +6,13 @@ from contextlib import suppress
 
 import pytest
 
-from tests.checkpoints.engine.actors import wire
 from tests.checkpoints.engine.actors.agent_control import Run
 from tests.checkpoints.engine.actors.app import App
-from tests.checkpoints.engine.actors.http_client import NoAnswer, send_request
 from tests.checkpoints.engine.actors.task import Task
 from tests.checkpoints.engine.actors.unique import unique_hex
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
 from tests.checkpoints.engine.processes.background import in_background
 from tests.checkpoints.engine.scenarios.progress import at_work, poll, report, shows
 

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from tests.checkpoints.engine.actors import wire
 from tests.checkpoints.engine.actors.app import App
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
 from tests.checkpoints.engine.actors.task import must_say_why
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http import wire
 from tests.checkpoints.engine.scenarios.bounded_queue import (
     OTHERS,
     PLACES,
@@ -28,7 +28,7 @@ from tests.checkpoints.engine.scenarios.bounded_queue import (
 
 #: So many tasks wait that chance does not put them in order.
 MANY = 7
-#: So many times all workers fail: what a failure costs is used up by then, be it a place or a worker's patience.
+#: So many times all workers fail: what a failure costs is used up by then, be it a place or a worker's retries.
 ROUNDS = 4
 
 

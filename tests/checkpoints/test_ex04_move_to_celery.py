@@ -10,9 +10,9 @@ import pytest
 from tests.checkpoints.engine.actors.app import App
 from tests.checkpoints.engine.actors.celery_deployment import CeleryDeployment
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.http_client import NoAnswer, send_request
 from tests.checkpoints.engine.actors.task import Json, Task, must_say_why
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
 from tests.checkpoints.engine.processes.background import in_background
 
 _OTHER_DIGITS = str.maketrans("0123456789abcdef", "123456789abcdef0")

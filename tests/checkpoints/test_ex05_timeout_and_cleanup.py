@@ -19,6 +19,7 @@ from tests.checkpoints.engine.scenarios.task_limits import (
     ended,
     ended_too_soon,
     error_in,
+    error_in_words,
     finish,
     hangs,
     known,
@@ -27,7 +28,6 @@ from tests.checkpoints.engine.scenarios.task_limits import (
     say_which_is_kept,
     serve,
     taken,
-    told,
     until_kept,
     watch,
 )
@@ -60,7 +60,7 @@ def test_a_task_whose_agent_hangs_is_failed_with_timeout(environment: CheckEnvir
     body = ended(app, task, timeout)
     code, message = error_in(body)
     if code != "timeout":
-        raise Wrong("TIMEOUT_NOT_TOLD", f"its {told(body)}, where the code 'timeout' is due")
+        raise Wrong("TIMEOUT_NOT_TOLD", f"its {error_in_words(body)}, where the code 'timeout' is due")
     if not isinstance(message, str) or not message.strip():
         raise Wrong(
             "TIMEOUT_NOT_TOLD",
@@ -154,7 +154,7 @@ def test_an_agent_that_fails_by_itself_is_an_agent_error(environment: CheckEnvir
         if (code := error_in(body)[0]) != "agent_error":
             wrong = "TIMEOUT_BY_MISTAKE" if code == "timeout" else "FAILURE_NOT_TOLD"
             likely = "" if message else "the limit's error is told by its empty text, and an agent's may be empty, too."
-            raise Wrong(wrong, f"its {told(body)}, where the code 'agent_error' is due", likely)
+            raise Wrong(wrong, f"its {error_in_words(body)}, where the code 'agent_error' is due", likely)
 
 
 def test_a_finished_record_goes_after_its_time(environment: CheckEnvironment) -> None:

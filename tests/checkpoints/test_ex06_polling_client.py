@@ -18,9 +18,9 @@ from tests.checkpoints.engine.actors.client_call import (
     raised,
 )
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.scripted_server import Reply
 from tests.checkpoints.engine.actors.task_replies import ACCEPTED, BUSY, BUSY_FOR_LONG, COMPLETED, CUT, RUNNING, task
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive
+from tests.checkpoints.engine.http.scripted_server import Reply
 from tests.checkpoints.engine.processes.time_limits import load_factor
 from tests.checkpoints.engine.scenarios.client_pauses import POLLS, begin_first, do_not_grow, pauses_of, spread
 
@@ -29,9 +29,8 @@ pytestmark = pytest.mark.concurrent
 #: A busy machine makes every pause longer, and the first ones most, as the clients have only just started. Where they
 #: seem not to grow for that reason, or differ by what may be chance, they are made so long that it cannot be.
 FIRST_PAUSES = (FIRST_PAUSE, 4 * FIRST_PAUSE, 4 * FIRST_PAUSE)
-#: Of so many polls the last ones, that many, are made when the limit is long reached: of 40,000 clients that put it
-#: last one is lucky. A busy machine adds to every pause: where all seem to be as long as the limit, it is made so long
-#: that this is little.
+#: Of so many polls the last ones are made when the limit is long reached: of 40,000 clients that put it last one is
+#: lucky. A busy machine adds to every pause: where all seem to be as long as the limit, the limit is made longer.
 MANY_POLLS, AT_THE_LIMIT, LIMITS = 22, 12, (4 * FIRST_PAUSE, 10 * FIRST_PAUSE)
 #: More attempts than anybody would count to.
 LONG_AWAY = 20

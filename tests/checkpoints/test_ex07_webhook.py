@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from tests.checkpoints.engine.actors.callback import must_be_signed, must_report
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.receiver import BUSY, CUT, SLOW, TAKEN, Receiver, Say
-from tests.checkpoints.engine.actors.scripted_server import Reply
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, Wrong
-from tests.checkpoints.engine.scenarios.deliveries import held_up_by, must_have_own_ids, next_second
-from tests.checkpoints.engine.scenarios.delivery_pauses import pauses_grow
-from tests.checkpoints.engine.scenarios.status_reader import StatusReader
+from tests.checkpoints.engine.http.scripted_server import Reply
+from tests.checkpoints.engine.webhooks.callback import must_be_signed, must_report
+from tests.checkpoints.engine.webhooks.deliveries import held_up_by, must_have_own_ids, next_second
+from tests.checkpoints.engine.webhooks.delivery_pauses import pauses_grow
+from tests.checkpoints.engine.webhooks.receiver import BUSY, CUT, SLOW, TAKEN, CallbackReply, Receiver
+from tests.checkpoints.engine.webhooks.status_reader import StatusReader
 
 pytestmark = pytest.mark.concurrent
 
@@ -30,7 +30,7 @@ def test_the_outcome_is_told(environment: CheckEnvironment) -> None:
     """When the task is completed, its receiver is told: the finished task, as status tells it too."""
     receiver = environment.enter(Receiver(environment))
     app, reader = receiver.serve(), StatusReader(receiver)
-    delivery = receiver.submit(reader.say)
+    delivery = receiver.submit(reader.reply)
     run = app.started(delivery.task)
     early = bool(delivery.attempts)
     answer = app.finish(delivery.task, run)
@@ -47,7 +47,7 @@ def test_a_failure_is_told_too(environment: CheckEnvironment) -> None:
     """When the agent fails, the receiver is told that too, with the error."""
     receiver = environment.enter(Receiver(environment))
     app, reader, message = receiver.serve(), StatusReader(receiver), "the model refused"
-    delivery = receiver.submit(reader.say)
+    delivery = receiver.submit(reader.reply)
     app.fail(delivery.task, app.started(delivery.task), message)
     try:
         request = delivery.attempt(wanted="failed")
@@ -90,7 +90,7 @@ def test_what_is_not_taken_is_sent_again(environment: CheckEnvironment) -> None:
     """Every answer but a 2xx means: again. No redirect is followed."""
     receiver = environment.enter(Receiver(environment))
     receiver.serve()
-    delivery = receiver.complete(Say(Reply(500)), Say(Reply(404)), receiver.elsewhere(), TAKEN)
+    delivery = receiver.complete(CallbackReply(Reply(500)), CallbackReply(Reply(404)), receiver.elsewhere(), TAKEN)
     for number in range(1, 5):
         delivery.attempt(number)
 
@@ -198,7 +198,7 @@ def test_each_attempt_is_signed_anew(environment: CheckEnvironment) -> None:
     """Every attempt has the id and the body of its delivery, and a timestamp and a signature of its own."""
     receiver = environment.enter(Receiver(environment))
     receiver.serve()
-    delivery = receiver.complete(Say(Reply(503), "503, once another second has begun", next_second), TAKEN)
+    delivery = receiver.complete(CallbackReply(Reply(503), "503, once another second has begun", next_second), TAKEN)
     first = delivery.attempt()
     must_be_signed(first, receiver.secret)
     other = receiver.complete(TAKEN).attempt()
@@ -226,7 +226,7 @@ def test_it_gives_up_and_leaves_the_task_alone(environment: CheckEnvironment) ->
     receiver = environment.enter(Receiver(environment))
     attempts = 3
     app = receiver.serve(attempts=attempts)
-    first = receiver.complete(receiver.held(CUT.reply, CUT.told), CUT)
+    first = receiver.complete(receiver.held(CUT.answer, CUT.description), CUT)
     before = app.completed(first.task)
     receiver.release()
     for number in range(1, attempts + 1):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.sender import PATH, Sender, prompt
-from tests.checkpoints.engine.actors.signing import new_secret, signed_headers
 from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, Wrong
+from tests.checkpoints.engine.webhooks.sender import PATH, Sender, prompt
+from tests.checkpoints.engine.webhooks.signing import new_secret, signed_headers
 
 _TEN_MINUTES = 600
 #: More than somebody has threads that end with the first exception.

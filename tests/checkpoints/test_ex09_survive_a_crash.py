@@ -8,15 +8,15 @@ import pytest
 
 from tests.checkpoints.engine.actors.celery_deployment import NEXT_ROUND
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.receiver import BUSY, CUT, Say
-from tests.checkpoints.engine.actors.scripted_server import Reply
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.scripted_server import Reply
 from tests.checkpoints.engine.scenarios.crash import LONG, MOST_RUNS, CrashScenario
 from tests.checkpoints.engine.scenarios.poison_task import must_be_given_up, must_stay_completed
+from tests.checkpoints.engine.webhooks.receiver import BUSY, CUT, CallbackReply
 
 pytestmark = pytest.mark.concurrent
 
-NOT_FOUND, ACCEPTED = Say(Reply(404)), Say(Reply(202))
+NOT_FOUND, ACCEPTED = CallbackReply(Reply(404)), CallbackReply(Reply(202))
 #: More than Celery gets over by itself: its default is three more tries.
 REFUSALS = (BUSY, CUT, NOT_FOUND, BUSY, BUSY)
 
@@ -30,13 +30,13 @@ def test_without_a_crash_all_is_done_and_told_once(environment: CheckEnvironment
     run, other = scenario.deployment.started(task), scenario.deployment.started(broken)
     app.until(task, "running")
     app.completed(task, app.finish(task, run))
-    scenario.told(task, "completed")
+    scenario.must_deliver(task, "completed")
     app.fail(broken, other, kind="TimeoutError")
     scenario.deployment.forget_what_was_raised()
     app.until(broken, "failed")
-    scenario.told(broken, "failed")
-    scenario.have_their_own_ids(task, broken)
-    scenario.told_once(task, broken)
+    scenario.must_deliver(broken, "failed")
+    scenario.must_have_own_ids(task, broken)
+    scenario.must_deliver_once(task, broken)
 
 
 @pytest.mark.points(3)
@@ -46,9 +46,9 @@ def test_a_task_whose_process_is_killed_is_run_again(environment: CheckEnvironme
     app = scenario.begin().app
     task = scenario.submit()
     scenario.deployment.kill_pool_process(scenario.deployment.started(task))
-    run = scenario.again(task, 2)
+    run = scenario.must_run_again(task, 2)
     app.completed(task, app.finish(task, run))
-    scenario.told(task, "completed")
+    scenario.must_deliver(task, "completed")
 
 
 @pytest.mark.points(3)
@@ -64,9 +64,9 @@ def test_a_task_whose_worker_is_killed_is_run_by_another(environment: CheckEnvir
     deployment.kill_worker()
     app.timeline.amend(", before it could say that {task A} is done")
     deployment.add_worker()
-    run = scenario.again(task, 2, elsewhere=True)
+    run = scenario.must_run_again(task, 2, elsewhere=True)
     app.completed(task, app.finish(task, run))
-    scenario.told(task, "completed")
+    scenario.must_deliver(task, "completed")
     try:
         after = scenario.submit()
         app.completed(after, app.finish(after, deployment.started(after)))
@@ -74,10 +74,10 @@ def test_a_task_whose_worker_is_killed_is_run_by_another(environment: CheckEnvir
     except Wrong as wrong:
         if wrong.code == "STATUS_WENT_BACK":
             app.agent_control.wait_for(done.prompt, app.time_limit, 2)  # it is about to be called
-        scenario.ran(done, 1)  # whatever else was seen comes of that
+        scenario.must_have_run(done, 1)  # whatever else was seen comes of that
         raise
-    scenario.ran(done, 1)
-    scenario.told(done, "completed")
+    scenario.must_have_run(done, 1)
+    scenario.must_deliver(done, "completed")
 
 
 @pytest.mark.points(2)
@@ -85,58 +85,58 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(environment: CheckEn
     """A task whose worker dies each time is given up after MOST_RUNS runs: it is failed, and told."""
     scenario = environment.enter(CrashScenario(environment))
     app = scenario.begin(retry=LONG).app
-    scenario.say("/busy", BUSY)
+    scenario.answer_with("/busy", BUSY)
     other = scenario.submit("/busy")
     run = scenario.deployment.started(other)
     message = scenario.deployment.message_of(other)
     app.completed(other, app.finish(other, run))
-    scenario.told(other, "completed")
+    scenario.must_deliver(other, "completed")
     task = scenario.submit()
     for number in range(1, MOST_RUNS + 1):
-        run = scenario.deployment.started(task) if number == 1 else scenario.again(task, number)
+        run = scenario.deployment.started(task) if number == 1 else scenario.must_run_again(task, number)
         if number == MOST_RUNS:  # an agent works for minutes: what counts its runs must not be gone by then
             environment.pass_time(minutes=10)
         scenario.deployment.kill_pool_process(run)
     must_be_given_up(scenario, task)
-    scenario.told(task, "failed")
-    scenario.not_told_again(other)
+    scenario.must_deliver(task, "failed")
+    scenario.must_not_deliver_again(other)
     must_stay_completed(scenario, other, message)
     broken = scenario.submit()
     run = scenario.deployment.started(broken)
     message = scenario.deployment.message_of(broken)
     app.fail(broken, run)
     scenario.deployment.forget_what_was_raised()
-    scenario.told(broken, "failed")
+    scenario.must_deliver(broken, "failed")
     scenario.deliver_again(broken, message)
-    scenario.ran(broken, 1)
+    scenario.must_have_run(broken, 1)
 
 
 @pytest.mark.points(2)
 def test_an_outcome_is_told_until_it_is_taken(environment: CheckEnvironment) -> None:
     """A receiver that refuses is asked again; killed while it tells, a worker does not keep it to itself."""
     scenario = environment.enter(CrashScenario(environment))
-    scenario.say("/busy", *REFUSALS, scenario.silent)
-    scenario.say("/accepts", ACCEPTED)
+    scenario.answer_with("/busy", *REFUSALS, scenario.silent)
+    scenario.answer_with("/accepts", ACCEPTED)
     deployment = scenario.begin()
     app = deployment.app
     accepted, task = scenario.submit("/accepts"), scenario.submit("/busy")
     app.completed(accepted, app.finish(accepted, deployment.started(accepted)))
-    scenario.told(accepted, "completed")
+    scenario.must_deliver(accepted, "completed")
     run = deployment.started(task)
     message = deployment.message_of(task)
     app.completed(task, app.finish(task, run))
     held = len(REFUSALS) + 1
     for number in range(1, held + 1):
-        scenario.told(task, "completed", number)
-    scenario.told_once(accepted)  # it would have been told again by now
+        scenario.must_deliver(task, "completed", number)
+    scenario.must_deliver_once(accepted)  # it would have been told again by now
     deployment.kill_pool()
     try:
-        scenario.told(task, "completed", held + 1, later=NEXT_ROUND)
+        scenario.must_deliver(task, "completed", held + 1, later=NEXT_ROUND)
     except Wrong as wrong:
         raise Wrong("NOT_TOLD_AGAIN", wrong.seen) if wrong.code == "CALLBACK_NOT_RETRIED" else wrong from None
     for number in range(held + 2, scenario.deliver_again(task, message) + 1):
         try:
-            scenario.told(task, "completed", number)
+            scenario.must_deliver(task, "completed", number)
         except Wrong as wrong:
             if wrong.code != "WEBHOOK_ID_WRONG":
                 raise
@@ -148,4 +148,4 @@ def test_an_outcome_is_told_until_it_is_taken(environment: CheckEnvironment) -> 
                 next_step="make the id of what all tellings of an outcome have in common: `msg_` and the task_id.",
             ) from None
     app.completed(task)
-    scenario.ran(task, 1)
+    scenario.must_have_run(task, 1)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.checkpoints.engine.actors.scripted_server import Reply, ScriptedServer
+from tests.checkpoints.engine.http.scripted_server import Reply, ScriptedServer
 from tests.cli.node_server import node_server
 from tests.support.loopback import bound_socket
 

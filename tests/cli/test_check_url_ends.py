@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.checkpoints.engine.actors.http_client import Answer
 from tests.checkpoints.engine.actors.observed_task import Exchange, ObservedTask
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, Wrong
+from tests.checkpoints.engine.http.http_client import Answer
 from tests.checkpoints.engine.scenarios.contract import ends_well
 
 

@@ -1,4 +1,4 @@
-"""The desk hears of an agent's end a moment later than the status route may tell what came of it."""
+"""The control hears of an agent's end a moment later than the status route may show it."""
 
 import json
 import socket
@@ -13,8 +13,8 @@ from tests.checkpoints.engine.actors.agent_control import AgentControl, Run
 
 @pytest.fixture
 def agent_control(tmp_path: Path) -> Iterator[AgentControl]:
-    """A desk that takes calls."""
-    with AgentControl(tmp_path / "desk") as agent_control:
+    """A control that agents can connect to."""
+    with AgentControl(tmp_path / "agent") as agent_control:
         yield agent_control
 
 

@@ -1,4 +1,4 @@
-"""Checks are made side by side: while the processes of one are ended, one of another may just have been forked."""
+"""Checks are made concurrently: while the processes of one are ended, one of another may just have been forked."""
 
 import subprocess
 import sys

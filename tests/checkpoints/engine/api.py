@@ -8,6 +8,6 @@ __all__ = ["ForkServer", "Outcome", "Verdict", "why_unreachable"]
 
 def why_unreachable(url: str) -> str:
     """Why no server answers at a URL, and what to do, in one line; empty when one does, whatever the answer."""
-    from tests.checkpoints.engine.actors import http_client  # most checks need no HTTP client in this process so early
+    from tests.checkpoints.engine.http import http_client  # most checks need no HTTP client in this process so early
 
     return http_client.why_unreachable(url)

@@ -1,1 +1,1 @@
-"""Who takes part in a check: HTTP clients and scripted servers, the held agent, the learner's app and workers."""
+"""Who takes part in a check: the learner's app, its client and its workers, the held agent, a server with a URL."""

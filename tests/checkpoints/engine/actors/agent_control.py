@@ -1,4 +1,4 @@
-"""Where the practice agent asks what to do: a check holds it, moves it on, and lets it finish or fail.
+"""Controls the practice agent: a check holds it, moves it on, and lets it finish or fail.
 
 So the order of events is decided here, and no check has to guess how long something takes.
 """
@@ -78,7 +78,7 @@ class Run:
 
 
 class AgentControl:
-    """Takes the agents' calls. Leaving the block hangs up on all of them."""
+    """Takes the agents' connections. Leaving the block closes all of them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,7 +89,7 @@ class AgentControl:
         self._listener.bind(str(path))
         self._listener.listen(128)
         self._connections: list[socket.socket] = []
-        threading.Thread(target=self._take, name="desk", daemon=True).start()
+        threading.Thread(target=self._take, name="agent-control", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""A learner's app, or anybody's server, as its client sees it: tasks are submitted and asked for, and every surprise
+"""A learner's app, or an external server, as its client sees it: tasks are submitted and polled, and every surprise
 is diagnosed.
 
 What a surprise means follows from three things together: what the answer was, what the agent was doing just
@@ -12,12 +12,12 @@ from concurrent.futures import TimeoutError as NotYet
 
 from tests.checkpoints.engine.actors.agent_control import Run
 from tests.checkpoints.engine.actors.external import begun, submit_is_late
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer, send_request, summarize
 from tests.checkpoints.engine.actors.server import Server
 from tests.checkpoints.engine.actors.task import FINISHED, WORDS, Json, Task
 from tests.checkpoints.engine.actors.unique import unique_hex
 from tests.checkpoints.engine.diagnosis.failures import AgentNotCalled, Wrong, WrongStatus
 from tests.checkpoints.engine.diagnosis.framework_errors import RETURNED, refused_by_its_type, submit_refused
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, send_request, summarize
 from tests.checkpoints.engine.processes.background import in_background
 
 

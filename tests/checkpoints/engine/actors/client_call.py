@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.scripted_server import Reply, Request, ScriptedServer
 from tests.checkpoints.engine.actors.task_replies import (
     ACCEPTED,
     BUSY,
@@ -20,6 +19,7 @@ from tests.checkpoints.engine.actors.task_replies import (
 )
 from tests.checkpoints.engine.actors.unique import unique_hex
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.scripted_server import Reply, Request, ScriptedServer
 from tests.checkpoints.engine.processes.time_limits import load_factor
 
 FIRST_PAUSE = 0.02
@@ -27,7 +27,7 @@ FIRST_PAUSE = 0.02
 START_SECONDS, TIME_LIMIT_SECONDS = 4.0, 2.5
 #: From one byte to the next: no limit for a single wait is as short.
 DRIP_SECONDS = 0.02
-#: A caller's deadline that no check reaches.
+#: A deadline that no check reaches.
 LONG = 30.0
 #: How many requests are shown.
 FEW, MANY = 4, 8
@@ -66,7 +66,7 @@ class ClientCall:
         self.deadline = deadline * longer
         self.prompt = f"Compare vendor {unique_hex(4)}"
         self.server = environment.enter(ScriptedServer(self._answer))
-        environment.at_end(self._released.set)  # the threads that hold an answer end with the stage
+        environment.at_end(self._released.set)  # the threads that hold an answer end with the environment
         self.call = environment.call(
             "client:submit_and_wait",
             {"base_url": self.server.url, "prompt": self.prompt, "deadline": self.deadline},

@@ -1,4 +1,4 @@
-"""Where a check takes place: the learner's folder or somebody's URL, the agent's desk, and the processes."""
+"""The environment of a check: the learner's folder or a server's URL, the agent's control, and the processes."""
 
 import json
 import os
@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 from tests.checkpoints.engine.actors.agent_control import AgentControl
 from tests.checkpoints.engine.actors.app import App
 from tests.checkpoints.engine.actors.external import ITS_OWN_AGENT
-from tests.checkpoints.engine.actors.http_client import NoAnswer, send_request
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotFromOutside, Wrong
 from tests.checkpoints.engine.diagnosis.timeline import Timeline
+from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
 from tests.checkpoints.engine.processes.background import in_background
 from tests.checkpoints.engine.processes.fork_server import CELERY, HTTPX, WEB, ForkServer, LearnerProcess
 from tests.checkpoints.engine.processes.services import PrivateRedis, Services
@@ -64,7 +64,7 @@ def _read(descriptor: int) -> bytes:
 
 
 class CheckEnvironment:
-    """One check's surroundings. Leaving the block ends everything that was started on it."""
+    """The environment of one check. Leaving the block ends everything that was started in it."""
 
     def __init__(
         self,
@@ -96,15 +96,15 @@ class CheckEnvironment:
         self.close()
 
     def close(self) -> None:
-        """End everything that was started on it."""
+        """End everything that was started in it."""
         self._ends.close()
 
     def enter(self, context: AbstractContextManager[T]) -> T:
-        """Enter a context that ends with this stage."""
+        """Enter a context that ends with this environment."""
         return self._ends.enter_context(context)
 
     def at_end(self, do: Callable[[], object]) -> None:
-        """Call this when the stage ends."""
+        """Call this when the environment ends."""
         self._ends.callback(do)
 
     @property
@@ -122,11 +122,11 @@ class CheckEnvironment:
 
     @property
     def agent_control(self) -> AgentControl:
-        """Where the agents of this check ask what to do."""
+        """Controls the agents of this check."""
         if self.url:
             raise NotFromOutside(ITS_OWN_AGENT)
         if self._agent_control is None:
-            self._agent_control = self._ends.enter_context(AgentControl(self._forks.new_path("desk")))
+            self._agent_control = self._ends.enter_context(AgentControl(self._forks.new_path("agent")))
         return self._agent_control
 
     def process_environment(self, **more: str) -> dict[str, str]:
@@ -188,7 +188,7 @@ class CheckEnvironment:
 
     def redis(self) -> str:
         """The URL of a real Redis, with nothing in it."""
-        # Whoever needs a Redis here imports Celery in every process. Both take a moment, so side by side.
+        # What needs a Redis imports Celery in every process. Both take a moment, so they are done concurrently.
         loading = in_background(lambda: self._forks.load(CELERY))
         self._redis = self._ends.enter_context(self._services.empty_redis())
         loading.result()

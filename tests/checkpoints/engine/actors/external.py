@@ -1,15 +1,15 @@
-"""Somebody else's agent: it works as long as it likes, and all that is known of it is what the server tells."""
+"""The agent of an external server: it takes as long as it takes, and only the status route says how far it is."""
 
 import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.checkpoints.engine.actors.agent_control import Run
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer, send_request
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotFromOutside, NotPassed, Wrong
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, send_request
+from tests.checkpoints.engine.http.wire import moment
 
 if TYPE_CHECKING:
     from tests.checkpoints.engine.actors.app import App
@@ -34,7 +34,7 @@ class ExternalRun(Run):
         self._app, self._task = app, task
 
     def progress(self, percent: float) -> bool:
-        """Not to be had."""
+        """Not possible: raises `NotFromOutside`."""
         raise NotFromOutside("it chooses what the agent reports, and this server has an agent of its own")
 
     def finish(self) -> str:
@@ -50,7 +50,7 @@ class ExternalRun(Run):
         return str(body.get("result"))
 
     def fail(self, message: str = "", kind: str = "") -> None:
-        """Not to be had."""
+        """Not possible: raises `NotFromOutside`."""
         raise NotFromOutside("it lets the agent fail, and this server has an agent of its own")
 
 
@@ -126,12 +126,3 @@ def never_running(body: dict[str, Any], watched: float) -> NotPassed:
 def agent_failed(body: dict[str, Any]) -> Inconclusive:
     """It did not work, and whether it should have is not known here."""
     return Inconclusive(f"The server's own agent failed: {body.get('error')}. Give it one that does its work.")
-
-
-def moment(text: object) -> datetime | None:
-    """The time in an ISO 8601 text that says that it is in UTC; None for everything else."""
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.utcoffset() == timedelta(0) else None

@@ -3,8 +3,8 @@
 import threading
 from dataclasses import dataclass, field
 
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer
-from tests.checkpoints.engine.actors.wire import finished, task_in, word_in
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer
+from tests.checkpoints.engine.http.wire import finished, task_in, word_in
 
 #: Whoever was asked to wait for a second, or for more, has not done so before this.
 _LEAST_HELD_SECONDS = 0.5

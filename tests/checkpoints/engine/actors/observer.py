@@ -1,4 +1,4 @@
-"""Observes a server that runs already: a few tasks are submitted at first, and watched side by side to their ends.
+"""Observes a server that runs already: a few tasks are submitted first, and watched concurrently to their ends.
 
 Its agent takes as long as it takes. So no check has a task of its own to wait for: all of them look at the same few,
 and together they take hardly longer than one.
@@ -13,19 +13,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.checkpoints.engine.actors.external import LONGEST_SECONDS, LOOK_SECONDS, silent_server
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer, send_request
 from tests.checkpoints.engine.actors.observed_task import Exchange, ObservedTask, held_back
-from tests.checkpoints.engine.actors.scripted_server import Reply, ScriptedServer
 from tests.checkpoints.engine.actors.unique import unique_hex
-from tests.checkpoints.engine.actors.wire import task_in
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotReached
 from tests.checkpoints.engine.diagnosis.timeline import Timeline
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, send_request
+from tests.checkpoints.engine.http.scripted_server import Reply, ScriptedServer
+from tests.checkpoints.engine.http.wire import task_in
 from tests.checkpoints.engine.processes.stalls import StallMonitor
 from tests.checkpoints.engine.processes.time_limits import TIME_LIMIT_SECONDS, load_factor
 
 #: How long an answer may be held: longer than an agent that takes a few seconds works.
 HOLD_SECONDS = 30
-#: Whoever waits this long wants to know for what.
+#: After this long, say what is waited for.
 _TELL_AFTER_SECONDS = 2.0
 
 
@@ -39,7 +39,7 @@ class Observer:
         self.calls_back = False
         self.slow = False  # it answers nobody while its agent works
         self.tasks = [ObservedTask(f"task {name}", f"Compare vendor {unique_hex(4)}") for name in "ABC"]
-        # Nobody can know from outside how an agent is made to fail. This is how the kit's own can be told to.
+        # How an external agent is made to fail is unknown. The kit's own fails on this prompt.
         self.tasks.append(ObservedTask("task F", "fail: please"))
         self.a, self.b, self.c, self.f = self.tasks
         self._tell, self._told, self._lost = tell, False, False

@@ -1,4 +1,4 @@
-"""A learner's server, or anybody's, asked over HTTP: what a 5xx and a silence mean is diagnosed here."""
+"""A server under test, over HTTP: what a 5xx and a missing answer mean is diagnosed here."""
 
 import signal
 import time
@@ -9,12 +9,12 @@ import psutil
 
 from tests.checkpoints.engine.actors.agent_control import AgentControl
 from tests.checkpoints.engine.actors.external import ITS_OWN_AGENT, silent_server
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer, send_request, summarize
-from tests.checkpoints.engine.actors.routes import routes_instead
 from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, Wrong
 from tests.checkpoints.engine.diagnosis.framework_errors import ON_PURPOSE, last_error, meaning
 from tests.checkpoints.engine.diagnosis.learner_output import raised_in
 from tests.checkpoints.engine.diagnosis.timeline import Timeline
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, send_request, summarize
+from tests.checkpoints.engine.http.routes import routes_instead
 from tests.checkpoints.engine.processes.fork_server import LearnerProcess
 from tests.checkpoints.engine.processes.time_limits import TIME_LIMIT_SECONDS, load_factor
 
@@ -38,14 +38,14 @@ class Server:
 
     @property
     def agent_control(self) -> AgentControl:
-        """The agent's desk. Somebody else's server has an agent of its own."""
+        """Controls the agent. An external server has its own agent."""
         if self._agent_control is None:
             raise NotFromOutside(ITS_OWN_AGENT)
         return self._agent_control
 
     @property
     def external(self) -> bool:
-        """Whether this is somebody else's server, whose agent nobody holds."""
+        """Whether this is an external server, whose agent nobody controls."""
         return self._agent_control is None
 
     def must_control_the_agent(self) -> None:
@@ -56,7 +56,7 @@ class Server:
     def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None, note: bool = True
     ) -> Answer:
-        """Send one request. 501, 5xx and no answer are diagnosed; every other answer is the caller's to judge."""
+        """Send one request. 501, 5xx and no answer are diagnosed; every other answer is for the check to judge."""
         if note:
             self.timeline.note(f"{method} {path}")
         try:
@@ -133,7 +133,7 @@ class Server:
             time.sleep(0.01)
 
     def ended(self) -> str:
-        """How the learner's process ended; empty while it runs, and for somebody else's server."""
+        """How the learner's process ended; empty while it runs, and for an external server."""
         code = self.process.exit_code if self.process else None
         if code is None:
             return ""

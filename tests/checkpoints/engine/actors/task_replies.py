@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.checkpoints.engine.actors.scripted_server import Reply
+from tests.checkpoints.engine.http.scripted_server import Reply
 
 TASK_ID = "7f3a"
 

@@ -18,7 +18,7 @@ _OWN_MISTAKE = re.compile(r"(Attribute|Import|Index|ModuleNotFound|Name|Type|Unb
 def explain(
     wrong: Wrong, explanation: Explanation, timeline: Timeline, processes: Sequence[LearnerOutput], gap: str | None
 ) -> Raised | None:
-    """What to show of the learner's code. Where it says more than the diagnosis does, the diagnosis is told by it.
+    """What to show of the learner's code. Where it says more than the diagnosis, it replaces it.
 
     A gap of the stub that was reached is the whole story; `gap` is the only one that can be why this check fails.
     """

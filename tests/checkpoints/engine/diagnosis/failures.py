@@ -48,6 +48,6 @@ class NotReached(NotPassed):
 
 @dataclass
 class NotFromOutside(NotPassed):
-    """The check needs the kit's own agent or process, and the server is somebody else's."""
+    """The check needs the kit's own agent or process, and the server is external."""
 
     why: str

@@ -1,4 +1,4 @@
-"""Something done in a thread of its own, whose outcome can be asked for."""
+"""Runs a function in its own daemon thread."""
 
 import threading
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def in_background(do: Callable[[], T]) -> "Future[T]":
     def run() -> None:
         try:
             future.set_result(do())
-        except BaseException as error:  # told to whoever waits
+        except BaseException as error:  # raised where the result is asked for
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()

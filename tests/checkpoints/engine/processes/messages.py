@@ -1,4 +1,4 @@
-"""Between whoever runs a check and the process that starts the learner's code: orders, answers, open files."""
+"""Messages between pytest and the process that starts the learner's code: orders, answers, open files."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Whether the machine itself stood still during a check: then a deadline that passed says nothing about the learner."""
+"""Whether the machine stalled during a check: then a deadline that passed says nothing about the learner's code."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ class StallMonitor:
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._watch, name="stillness", daemon=True).start()
+        threading.Thread(target=self._watch, name="stalls", daemon=True).start()
         return self
 
     def __exit__(

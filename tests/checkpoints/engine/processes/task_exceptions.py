@@ -1,4 +1,4 @@
-"""A task of asyncio's that ended with an exception is told at once.
+"""Prints the exception of an asyncio task as soon as the task has ended.
 
 asyncio itself tells it when the task is thrown away, and whoever keeps its workers in a list throws none away.
 """

@@ -2,7 +2,7 @@
 
 import os
 
-#: What works takes milliseconds. Whoever is not done by then is diagnosed.
+#: What works takes milliseconds. What is not done by then is diagnosed.
 TIME_LIMIT_SECONDS = 1.5
 START_SECONDS = 5.0
 

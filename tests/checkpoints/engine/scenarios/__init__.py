@@ -1,1 +1,1 @@
-"""Situations that the checks of one exercise share: a full queue, a crash, a receiver that is away."""
+"""Situations that the checks of one exercise share: a full queue, a task that hangs, a crash."""

@@ -5,10 +5,10 @@ from statistics import median
 
 from tests.checkpoints.engine.actors.agent_control import Run
 from tests.checkpoints.engine.actors.app import App
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer, post_during, send_request, summarize
 from tests.checkpoints.engine.actors.task import FINISHED, Task
 from tests.checkpoints.engine.diagnosis.failures import Wrong
 from tests.checkpoints.engine.diagnosis.framework_errors import meaning
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, post_during, send_request, summarize
 
 WORKERS = 2
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from tests.checkpoints.engine.actors import wire
 from tests.checkpoints.engine.actors.app import App
 from tests.checkpoints.engine.actors.external import (
     agent_failed,
     never_running,
     silent_server,
 )
-from tests.checkpoints.engine.actors.http_client import NoAnswer, summarize
 from tests.checkpoints.engine.actors.observed_task import Exchange, ObservedTask
 from tests.checkpoints.engine.actors.observer import Observer
 from tests.checkpoints.engine.actors.unique import unique_hex
-from tests.checkpoints.engine.actors.wire import task_in
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotReached, Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.http_client import NoAnswer, summarize
+from tests.checkpoints.engine.http.wire import task_in
 
 #: An answer that took longer than this is shown with how long it took.
 _LONG_SECONDS = 0.5

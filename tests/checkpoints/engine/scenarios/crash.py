@@ -1,4 +1,4 @@
-"""The learner's app and workers where processes are killed, and the receiver that is told what became of the tasks."""
+"""The learner's app and workers where processes are killed, and the receiver of the callbacks."""
 
 import threading
 from types import TracebackType
@@ -6,15 +6,15 @@ from typing import Self
 
 from tests.checkpoints.engine.actors.agent_control import Run
 from tests.checkpoints.engine.actors.app import App
-from tests.checkpoints.engine.actors.callback import must_report
 from tests.checkpoints.engine.actors.celery_deployment import NEXT_ROUND, CeleryDeployment
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.receiver import CUT, TAKEN, Say
-from tests.checkpoints.engine.actors.scripted_server import Reply, Request, ScriptedServer
 from tests.checkpoints.engine.actors.task import Task
 from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, Wrong
+from tests.checkpoints.engine.http.scripted_server import Reply, Request, ScriptedServer
 from tests.checkpoints.engine.processes.fork_server import HTTPX
 from tests.checkpoints.engine.processes.time_limits import load_factor
+from tests.checkpoints.engine.webhooks.callback import must_report
+from tests.checkpoints.engine.webhooks.receiver import CUT, TAKEN, CallbackReply
 
 #: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed, and
 #: where the next callback is not waited for.
@@ -31,11 +31,11 @@ class CrashScenario:
         if environment.url:
             raise NotFromOutside("it kills the workers, and needs the kit's own agent")
         self._environment = environment
-        self._says: dict[str, tuple[Say, ...]] = {}
+        self._replies: dict[str, tuple[CallbackReply, ...]] = {}
         self._let_go = threading.Event()
         self.server = ScriptedServer(self._answer)
         #: Keeps a callback waiting for its answer.
-        self.silent = Say(Reply(204), "no answer", lambda _: self._hold())
+        self.silent = CallbackReply(Reply(204), "no answer", lambda _: self._hold())
 
     def begin(self, *, kills_workers: bool = False, retry: float = RETRY) -> CeleryDeployment:
         """Start everything. `retry` are the seconds between two callbacks."""
@@ -55,18 +55,18 @@ class CrashScenario:
         return self.deployment.app
 
     def submit(self, path: str = "/hook") -> Task:
-        """Submit a task whose outcome is to be told at this path."""
+        """Submit a task whose callback goes to this path."""
         return self.app.submit(callback_url=f"{self.server.url}{path}")
 
-    def say(self, path: str, *says: Say) -> None:
+    def answer_with(self, path: str, *replies: CallbackReply) -> None:
         """What the first callbacks at this path are answered. All others are taken."""
-        self._says[path] = says
+        self._replies[path] = replies
 
     def callbacks(self, task: Task) -> list[Request]:
         """The callbacks that tell this task, oldest first."""
         return self.server.matching(lambda request: _is_of(request, task))
 
-    def told(self, task: Task, status: str, number: int = 1, later: float = 0) -> Request:
+    def must_deliver(self, task: Task, status: str, number: int = 1, later: float = 0) -> Request:
         """A callback that tells this outcome, which must come in time."""
         for within in (self.app.time_limit + later, NEXT_ROUND):
             if self.server.wait_for(number, within, lambda request: _is_of(request, task)):
@@ -78,9 +78,9 @@ class CrashScenario:
             others = [request for request in list(self.server.requests) if not isinstance(request.json, dict)]
             if others:
                 must_report(others[0], task.task_id)
-            raise _missing(number, self._said(came[-1]) if came else None)
-        request, said = came[number - 1], self._said(came[number - 1])
-        answer = "" if said is TAKEN else f" → {said.told or said.reply.status}"
+            raise _missing(number, self._reply_to(came[-1]) if came else None)
+        request, reply = came[number - 1], self._reply_to(came[number - 1])
+        answer = "" if reply is TAKEN else f" → {reply.description or reply.answer.status}"
         self.app.timeline.note(f"POST {request.path} tells {task.task_id}{answer}", at=request.at)
         must_report(request, task.task_id, self.app.status(task, note=False))
         if not request.headers.get("webhook-id"):
@@ -96,8 +96,8 @@ class CrashScenario:
             raise Wrong("CALLBACK_WRONG", f'its "status" is {request.json["status"]!r}')
         return request
 
-    def not_told_again(self, task: Task) -> None:
-        """What was refused may not be told again before its time, which is far away."""
+    def must_not_deliver_again(self, task: Task) -> None:
+        """A refused callback may not be delivered again before its time, which is far away."""
         if len(self.callbacks(task)) > 1:
             raise Wrong(
                 "RETRIED_TOO_SOON",
@@ -107,7 +107,7 @@ class CrashScenario:
                 next_step="let Celery wait before each retry: `default_retry_delay=RETRY_SECONDS`.",
             )
 
-    def have_their_own_ids(self, *tasks: Task) -> None:
+    def must_have_own_ids(self, *tasks: Task) -> None:
         """The outcomes of two tasks have two ids."""
         ids = [self.callbacks(task)[0].headers.get("webhook-id") for task in tasks]
         if len(set(ids)) < len(ids):
@@ -118,8 +118,8 @@ class CrashScenario:
                 next_step="make the id of the task's own, `msg_` and the task_id.",
             )
 
-    def told_once(self, *tasks: Task) -> None:
-        """Nobody's outcome may have been told twice, where nothing had happened."""
+    def must_deliver_once(self, *tasks: Task) -> None:
+        """No outcome may have been delivered twice, where nothing had happened."""
         for task in tasks:
             if len(self.callbacks(task)) > 1:
                 raise Wrong(
@@ -141,12 +141,12 @@ class CrashScenario:
             self.server.wait_for(told, self.app.time_limit, lambda request: _is_of(request, task))
         return len(self.callbacks(task))
 
-    def ran(self, task: Task, times: int) -> None:
+    def must_have_run(self, task: Task, times: int) -> None:
         """The agent may not have been called more often."""
         if len(self.app.agent_control.of(task.prompt)) > times:
             raise Wrong("RAN_TWICE", f"the agent is called again for {task.task_id}, which was finished")
 
-    def again(self, task: Task, number: int, *, elsewhere: bool = False) -> Run:
+    def must_run_again(self, task: Task, number: int, *, elsewhere: bool = False) -> Run:
         """The agent's run for a task whose process was killed; or its whole worker: then it is run elsewhere."""
         try:
             run = self.deployment.started(
@@ -182,15 +182,15 @@ class CrashScenario:
         self.server.__exit__(kind, error, traceback)
 
     def _answer(self, request: Request) -> Reply:
-        say = self._said(request)
-        say.first(request)
-        return say.reply
+        reply = self._reply_to(request)
+        reply.before(request)
+        return reply.answer
 
-    def _said(self, request: Request) -> Say:
-        says = self._says.get(request.path, ())
+    def _reply_to(self, request: Request) -> CallbackReply:
+        replies = self._replies.get(request.path, ())
         before = self.server.matching(lambda one: one.path == request.path)
         number = next(number for number, one in enumerate(before) if one is request)
-        return says[number] if number < len(says) else TAKEN
+        return replies[number] if number < len(replies) else TAKEN
 
     def _hold(self) -> None:
         self._let_go.wait()
@@ -200,7 +200,7 @@ def _is_of(request: Request, task: Task) -> bool:
     return isinstance(request.json, dict) and request.json.get("task_id") == task.task_id
 
 
-def _missing(number: int, last: Say | None) -> Wrong:
+def _missing(number: int, last: CallbackReply | None) -> Wrong:
     if number == 1:
         return Wrong(
             "CALLBACK_NOT_SENT",

@@ -28,7 +28,7 @@ def must_be_given_up(scenario: CrashScenario, task: Task) -> None:
 def must_stay_completed(scenario: CrashScenario, task: Task, message: str) -> None:
     """See that a finished task is neither run again nor given up, however often its message is delivered."""
     scenario.deliver_again(task, message, MOST_RUNS)
-    scenario.ran(task, 1)
+    scenario.must_have_run(task, 1)
     try:
         scenario.app.completed(task)
     except Wrong as wrong:

@@ -3,12 +3,12 @@
 import json
 import time
 
-from tests.checkpoints.engine.actors import wire
 from tests.checkpoints.engine.actors.agent_control import Run
 from tests.checkpoints.engine.actors.app import App
 from tests.checkpoints.engine.actors.external import LONGEST_SECONDS, LOOK_SECONDS
 from tests.checkpoints.engine.actors.task import FINISHED, Task
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http import wire
 
 
 def poll(app: App, task: Task, note: bool = True) -> int:

@@ -12,7 +12,7 @@ from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, Wrong
 #: Longer than any check.
 LONG = 30
 SHORT = 0.06
-#: When a task is over, its agent's call has long been sent; the desk may hear of it a moment later.
+#: When a task is over, its agent's call has long been sent; its control may hear of it a moment later.
 HEARD_SECONDS = 0.5
 
 
@@ -126,7 +126,7 @@ def error_in(body: Json) -> tuple[object, object]:
     return (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
 
 
-def told(body: Json) -> str:
+def error_in_words(body: Json) -> str:
     """The error of a task in a few words."""
     code = error_in(body)[0]
     return f"error has the code {code!r}" if code is not None else f"error is {body.get('error')!r}"

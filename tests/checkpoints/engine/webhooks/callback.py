@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from tests.checkpoints.engine.actors.scripted_server import Request
-from tests.checkpoints.engine.actors.signing import signature
 from tests.checkpoints.engine.actors.task import FINISHED, Json
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.scripted_server import Request
+from tests.checkpoints.engine.webhooks.signing import signature
 
 #: Where the learner's process is: not in UTC, as few laptops are, so that a time without its zone is another time.
 TIME_ZONE = "KIT-5:45"  # as POSIX writes it: a name, and what is to be added to get UTC

@@ -1,4 +1,4 @@
-"""The pauses between the attempts of a delivery: the first is as long as it is told to be, and each next one twice as
+"""The pauses between the attempts of a delivery: the first is as long as the settings say, and each next one twice as
 long. Chance may take away up to half of each.
 
 No pause can be found shorter than it was made, and every one can be found longer: by what an attempt costs, and by what
@@ -10,8 +10,8 @@ something away, more deliveries must tell: a machine is not busy at the same mom
 from itertools import pairwise
 
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.receiver import BUSY, FIRST_PAUSE, TAKEN, Delivery, Receiver
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.webhooks.receiver import BUSY, FIRST_PAUSE, TAKEN, Delivery, Receiver
 
 #: So many that the last one is long, beside those that grow more slowly and beside what an attempt costs.
 _PAUSES = 7
@@ -39,11 +39,11 @@ def pauses_grow(environment: CheckEnvironment) -> None:
 
 def _amiss(environment: CheckEnvironment, first_pause: float) -> Wrong | None:
     """What seems to be wrong with the pauses. One that is shorter than it may be is wrong for certain, and raised."""
-    says = [*[BUSY] * _PAUSES, TAKEN]
+    replies = [*[BUSY] * _PAUSES, TAKEN]
     full = [first_pause * 2**number for number in range(_PAUSES)]
     with Receiver(environment) as receiver:
         receiver.serve(first_pause=first_pause, random_seed=_BAD_LUCK)
-        found = _pauses(receiver.complete(*says), full)
+        found = _pauses(receiver.complete(*replies), full)
         if found[-1] < 2 * min(found):
             return Wrong("RETRIED_TOO_SOON", "the last pause is hardly longer than the shortest one")
         if all(pause > _TOO_LONG * due for pause, due in zip(found, full, strict=True)):
@@ -54,7 +54,7 @@ def _amiss(environment: CheckEnvironment, first_pause: float) -> Wrong | None:
                 next_step="let the first pause be FIRST_PAUSE_SECONDS, and double it for the next.",
             )
         if any(pause < _EXACT * due for pause, due in zip(found, full, strict=True)):
-            for delivery in [receiver.complete(*says) for _ in range(_MORE)]:
+            for delivery in [receiver.complete(*replies) for _ in range(_MORE)]:
                 _pauses(delivery, full)
     return None
 

@@ -8,15 +8,15 @@ from types import TracebackType
 from typing import Self
 
 from tests.checkpoints.engine.actors.app import App
-from tests.checkpoints.engine.actors.callback import TIME_ZONE
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
-from tests.checkpoints.engine.actors.scripted_server import Reply, Request, ScriptedServer
-from tests.checkpoints.engine.actors.signing import new_secret
 from tests.checkpoints.engine.actors.task import Json, Task
-from tests.checkpoints.engine.actors.wire import FIELDS
 from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, Wrong, WrongStatus
 from tests.checkpoints.engine.diagnosis.learner_output import raised_in
+from tests.checkpoints.engine.http.scripted_server import Reply, Request, ScriptedServer
+from tests.checkpoints.engine.http.wire import FIELDS
 from tests.checkpoints.engine.processes.fork_server import HTTPX, WEBHOOKS
+from tests.checkpoints.engine.webhooks.callback import TIME_ZONE
+from tests.checkpoints.engine.webhooks.signing import new_secret
 
 _ELSEWHERE = "/elsewhere"
 #: Seconds: so short that a check is quick, and so long that the fourth pause is more than a busy machine's doing.
@@ -24,18 +24,18 @@ FIRST_PAUSE = 0.01
 
 
 @dataclass(frozen=True)
-class Say:
-    """What an attempt is answered, what the timeline says of it, and what the receiver does before it answers."""
+class CallbackReply:
+    """The answer to an attempt, what the timeline says of it, and what the receiver does before it answers."""
 
-    reply: Reply
-    told: str = ""
-    first: Callable[[Request], None] = lambda _: None
+    answer: Reply
+    description: str = ""
+    before: Callable[[Request], None] = lambda _: None
 
 
-TAKEN = Say(Reply(204))
-BUSY = Say(Reply(503))
-SLOW = Say(Reply(204, drips=0.02), "204, a byte at a time, and never to its end")
-CUT = Say(Reply(0), "the connection is cut")
+TAKEN = CallbackReply(Reply(204))
+BUSY = CallbackReply(Reply(503))
+SLOW = CallbackReply(Reply(204, drips=0.02), "204, a byte at a time, and never to its end")
+CUT = CallbackReply(Reply(0), "the connection is cut")
 
 
 _WRITTEN_AGAIN = (
@@ -52,11 +52,11 @@ def bare(request: Request) -> str:
 class Delivery:
     """The callbacks for one task: where they go, what each attempt is answered, and what came."""
 
-    def __init__(self, receiver: "Receiver", path: str, says: Sequence[Say], port: int) -> None:
+    def __init__(self, receiver: "Receiver", path: str, replies: Sequence[CallbackReply], port: int) -> None:
         self._receiver = receiver
         self._noted = 0
         self.path = path
-        self.says = says
+        self.replies = replies
         self.url = f"http://127.0.0.1:{port}{path}"
         self.task = Task("", "", {})
 
@@ -65,9 +65,9 @@ class Delivery:
         """The callbacks so far, oldest first."""
         return self._receiver.matching(self.path)
 
-    def say(self, number: int) -> Say:
+    def reply(self, number: int) -> CallbackReply:
         """What an attempt is answered; the last line for ever."""
-        return self.says[min(number, len(self.says)) - 1]
+        return self.replies[min(number, len(self.replies)) - 1]
 
     def attempt(self, number: int = 1, wanted: str = "completed", later: float = 0) -> Request:
         """An attempt, which must come in time. Without a first one, the task may not have got so far."""
@@ -97,9 +97,9 @@ class Delivery:
     def note(self, most: int) -> None:
         """Write down what has come."""
         for number, request in list(enumerate(self.attempts, 1))[self._noted : most]:
-            said = self.say(number)
+            reply = self.reply(number)
             again = f" (attempt {number})" if number > 1 else ""
-            answer = said.told or str(said.reply.status)
+            answer = reply.description or str(reply.answer.status)
             self._receiver.app.timeline.note(f"{request.method} {self.path}{again} → {answer}", at=request.at)
             self._noted = number
 
@@ -129,7 +129,7 @@ class Receiver:
         self._servers = [ScriptedServer(self._answer)]
         self.secret = new_secret()
         #: For ever silent, and with a 503 when that was too long.
-        self.silent = Say(Reply(503), "no answer", lambda _: self.hold())
+        self.silent = CallbackReply(Reply(503), "no answer", lambda _: self.hold())
 
     def __enter__(self) -> Self:
         return self
@@ -166,17 +166,17 @@ class Receiver:
         """Take callbacks on another port too. Raises `OSError` when it is taken."""
         self._servers.append(ScriptedServer(self._answer, port))
 
-    def submit(self, *says: Say, port: int = 0) -> Delivery:
-        """Submit a task whose outcome is to be told, and say what its receiver answers."""
+    def submit(self, *replies: CallbackReply, port: int = 0) -> Delivery:
+        """Submit a task with a callback, and say what its receiver answers."""
         path = f"/hooks/{chr(97 + len(self._deliveries))}"
-        delivery = self._deliveries[path] = Delivery(self, path, says, port or self._servers[0].port)
+        delivery = self._deliveries[path] = Delivery(self, path, replies, port or self._servers[0].port)
         prompt = f"{self.app.new_prompt()}, für 3 €"  # its letters have more than one spelling in JSON
         delivery.task = self.app.submit(prompt, callback_url=delivery.url)
         return delivery
 
-    def complete(self, *says: Say, port: int = 0) -> Delivery:
+    def complete(self, *replies: CallbackReply, port: int = 0) -> Delivery:
         """The same, and let the agent finish it."""
-        delivery = self.submit(*says, port=port)
+        delivery = self.submit(*replies, port=port)
         self.app.finish(delivery.task, self.app.started(delivery.task))
         return delivery
 
@@ -219,19 +219,19 @@ class Receiver:
         if delivery is None:
             return Reply(200 if bare(request) == _ELSEWHERE else 404)
         number = next((n for n, one in enumerate(delivery.attempts, 1) if one is request), 1)
-        say = delivery.say(number)
-        say.first(request)
-        return say.reply
+        reply = delivery.reply(number)
+        reply.before(request)
+        return reply.answer
 
     def hold(self) -> None:
         """Answer nothing until `release`."""
         self._released.wait()
 
-    def held(self, reply: Reply, told: str = "") -> Say:
+    def held(self, reply: Reply, description: str = "") -> CallbackReply:
         """An answer that is held back until `release`."""
-        return Say(reply, told, lambda _: self.hold())
+        return CallbackReply(reply, description, lambda _: self.hold())
 
-    def elsewhere(self) -> Say:
+    def elsewhere(self) -> CallbackReply:
         """A redirect to a receiver that would take it."""
         target = f"{self._servers[0].url}{_ELSEWHERE}"
-        return Say(Reply(307, None, {"Location": target}), f"307, Location: {_ELSEWHERE}")
+        return CallbackReply(Reply(307, None, {"Location": target}), f"307, Location: {_ELSEWHERE}")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.checkpoints.engine.actors.app import App
-from tests.checkpoints.engine.actors.http_client import NoAnswer, send_request
-from tests.checkpoints.engine.actors.receiver import Delivery
-from tests.checkpoints.engine.actors.scripted_server import Request
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
+from tests.checkpoints.engine.http.scripted_server import Request
+from tests.checkpoints.engine.webhooks.receiver import Delivery
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer, send_request
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, send_request
 
 #: What FastAPI itself answers where no route fits. A learner's own 404 has a text of its own, or its route is listed.
 _NOBODYS = {404: {"detail": "Not Found"}, 405: {"detail": "Method Not Allowed"}}

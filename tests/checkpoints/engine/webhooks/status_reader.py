@@ -1,15 +1,15 @@
-"""A receiver of callbacks that asks for the status before it answers: is it told what it could have read itself?
+"""A receiver of callbacks that reads the status before it answers: does the callback say what status says?
 
 Its answer is held back until it is let go: until then nothing that comes after a delivery has happened to the task.
 """
 
 from concurrent.futures import Future
 
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer, send_request, summarize
-from tests.checkpoints.engine.actors.receiver import Receiver, Say
-from tests.checkpoints.engine.actors.scripted_server import Reply, Request
 from tests.checkpoints.engine.actors.task import FINISHED, Task
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, send_request, summarize
+from tests.checkpoints.engine.http.scripted_server import Reply, Request
+from tests.checkpoints.engine.webhooks.receiver import CallbackReply, Receiver
 
 
 class StatusReader:
@@ -18,7 +18,7 @@ class StatusReader:
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._seen: Future[Answer | NoAnswer | None] = Future()
-        self.say = Say(Reply(200), "200, after it has asked for the status", self._look)
+        self.reply = CallbackReply(Reply(200), "200, after it has asked for the status", self._look)
 
     def _look(self, request: Request) -> None:
         if self._seen.done():

@@ -6,11 +6,11 @@ from contextlib import nullcontext
 
 from tests.checkpoints.engine.actors.agent_control import Run
 from tests.checkpoints.engine.actors.app import App
-from tests.checkpoints.engine.actors.http_client import Answer, NoAnswer, post_concurrently, send_request, summarize
-from tests.checkpoints.engine.actors.signing import signed_headers
 from tests.checkpoints.engine.actors.task import Json
 from tests.checkpoints.engine.diagnosis.failures import Wrong
 from tests.checkpoints.engine.diagnosis.framework_errors import first_detail
+from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, post_concurrently, send_request, summarize
+from tests.checkpoints.engine.webhooks.signing import signed_headers
 
 PATH = "/hooks/agent"
 _NOT_REACHED = (

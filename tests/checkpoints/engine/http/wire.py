@@ -2,13 +2,13 @@
 
 import json
 import math
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any
 
-from tests.checkpoints.engine.actors.external import moment
-from tests.checkpoints.engine.actors.http_client import Answer
 from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.http_client import Answer
 
 Json = dict[str, Any]
 
@@ -93,6 +93,15 @@ def problem(answer: Answer) -> str:
         if not (isinstance(found := task_in(answer).get(name), str) and found.strip()):
             return f"its {name} is {json.dumps(found)}"
     return ""
+
+
+def moment(text: object) -> datetime | None:
+    """The time in an ISO 8601 text that says that it is in UTC; None for everything else."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.utcoffset() == timedelta(0) else None
 
 
 def says_when(answer: Answer) -> bool:

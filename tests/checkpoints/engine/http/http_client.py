@@ -105,7 +105,7 @@ def post_concurrently(
 
 
 def why_unreachable(url: str, within: float = 5.0) -> str:
-    """Why nobody can be asked at a URL, and what to do, in one line; empty when somebody answers, whatever it is."""
+    """Why no server answers at a URL, and what to do, in one line; empty when one does, whatever the answer."""
     try:
         send_request(url, "GET", "/health", within=within)
     except NoAnswer as error:
