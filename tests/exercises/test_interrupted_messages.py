@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.checkpoints.engine.processes.fork_server import ForkServer
+from tests.checkpoints.engine.api import ForkServer
 
 INTERRUPTS = 200
 
