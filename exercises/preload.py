@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exercises.course import NoSuchExercise, course, exercise
 from exercises.workspace import Workspace, WorkspaceError
-from tests.checkpoints.engine.processes import ForkServer
+from tests.checkpoints.engine.api import ForkServer
 
 _preloaded: list[ForkServer] = []
 

@@ -12,7 +12,7 @@ from exercises.checking import Checked
 from exercises.course import course
 from exercises.run import CONTRACT
 from patterns import PATTERNS
-from tests.checkpoints.engine.outcome import Verdict
+from tests.checkpoints.engine.api import Verdict
 from tests.cli.command import KIT, Outcome, run
 from tests.cli.conftest import SECRET
 from tests.cli.node_server import check_as_a_user, check_node, failed
