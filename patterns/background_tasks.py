@@ -59,7 +59,7 @@ def create_app() -> FastAPI:
         task, new = store.create(body.prompt, idempotency_key(request), when_finished=slots.discard)
         if new:
             background_tasks.add_task(run_job, task.task_id, body.prompt)
-        return accepted(task, settings)
+        return accepted(task, request, settings)
 
     add_shared_routes(app, BACKGROUND_TASKS, store, settings)
     return app

@@ -40,6 +40,7 @@ from patterns.redis_store.store import RedisStore
 from patterns.tasks.store import Unavailable, new_task_id
 from patterns.web.app import new_app
 from patterns.web.headers import idempotency_key
+from patterns.web.mounting import root_path
 from patterns.web.openapi import submit_route
 from patterns.web.routes import accepted, add_shared_routes
 
@@ -113,7 +114,7 @@ def create_app() -> FastAPI:
         key, task_id, url = idempotency_key(request), new_task_id(), allowed_callback_url(body.callback_url, settings)
         try:
             async with asyncio.timeout(SUBMIT_SECONDS):
-                task, to_hand_over = await store.create(task_id, body.prompt, key, url)
+                task, to_hand_over = await store.create(task_id, body.prompt, key, url, root_path(request))
                 task_id = task.task_id
                 if to_hand_over:
                     await publisher.publish(Message(task_id, body.prompt, bool(url), tracing().carrier()))
@@ -122,7 +123,7 @@ def create_app() -> FastAPI:
         except (Unavailable, TimeoutError) as error:
             await store.forget(task_id)
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
-        return accepted(task, settings)
+        return accepted(task, request, settings)
 
     add_shared_routes(app, CELERY_QUEUE, store, settings)
     return app

@@ -43,9 +43,9 @@ class InMemoryQueue:
         self._agent = load_agent(settings)
         self._waiting = WaitingTasks(maxsize=settings.queue_size)
 
-    def submit(self, prompt: str, idempotency_key: str | None, callback_url: str | None = None) -> Task:
+    def submit(self, prompt: str, key: str | None, callback_url: str | None = None, root_path: str = "") -> Task:
         """Accept a task: write its record, and put it into the queue. Raises `QueueFull`, `KeyReused`."""
-        task, new = self.store.create(prompt, idempotency_key, callback_url, when_finished=self._waiting.discard)
+        task, new = self.store.create(prompt, key, callback_url, root_path, when_finished=self._waiting.discard)
         if new:
             self._waiting.put_nowait((task.task_id, prompt))
         return task
@@ -117,7 +117,7 @@ def app_for(pattern: Pattern) -> FastAPI:
 
     @app.post(**submit_route(pattern))
     async def submit(body: SubmitRequest, request: Request) -> Response:
-        return accepted(queue.submit(body.prompt, idempotency_key(request)), settings)
+        return accepted(queue.submit(body.prompt, idempotency_key(request)), request, settings)
 
     add_shared_routes(app, pattern, queue.store, settings)
     return app

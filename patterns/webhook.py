@@ -32,6 +32,7 @@ from patterns.tasks.memory_store import MemoryStore
 from patterns.web.app import new_app
 from patterns.web.delivery_routes import check_callback
 from patterns.web.headers import idempotency_key
+from patterns.web.mounting import root_path
 from patterns.web.openapi import submit_route
 from patterns.web.routes import accepted, add_shared_routes
 from patterns.webhooks.sender import Sender, pause_after
@@ -129,7 +130,8 @@ def create_app() -> FastAPI:
     @app.post(**submit_route(WEBHOOK))
     async def submit(body: WebhookSubmitRequest, request: Request) -> Response:
         check_callback(body.callback_url, settings)
-        return accepted(queue.submit(body.prompt, idempotency_key(request), body.callback_url), settings)
+        task = queue.submit(body.prompt, idempotency_key(request), body.callback_url, root_path(request))
+        return accepted(task, request, settings)
 
     add_shared_routes(app, WEBHOOK, queue.store, settings)
     return app

@@ -83,7 +83,7 @@ def web_app(
         except (Unavailable, TimeoutError) as error:
             await store.forget(task_id)
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
-        return accepted(task, settings)
+        return accepted(task, request, settings)
 
     add_shared_routes(app, pattern, store, settings)
     return app

@@ -19,6 +19,8 @@ def new_fields(record: Record) -> dict[str, str]:
         fields["carrier"] = json.dumps(dict(record.carrier))
     if record.callback_url is not None:
         fields |= {"callback_url": record.callback_url, "delivery": record.delivery.value}
+    if record.root_path:
+        fields["root_path"] = record.root_path
     return fields
 
 
@@ -53,6 +55,7 @@ def from_fields(task_id: str, fields: Mapping[str, str]) -> Record:
         finished_at=seconds("finished_at"),
         carrier=json.loads(fields["carrier"]) if "carrier" in fields else NO_CARRIER,
         callback_url=fields.get("callback_url"),
+        root_path=fields.get("root_path", ""),
         delivery=DeliveryState(fields.get("delivery", DeliveryState.WAITING)),
         attempts=_ATTEMPTS.validate_json(fields["attempts"]) if "attempts" in fields else (),
         attempts_made=int(fields.get("attempts_made", 0)),

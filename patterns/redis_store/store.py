@@ -71,7 +71,12 @@ class RedisStore:
         self._draining = False
 
     async def create(
-        self, task_id: str, prompt: str, idempotency_key: str | None = None, callback_url: str = ""
+        self,
+        task_id: str,
+        prompt: str,
+        idempotency_key: str | None = None,
+        callback_url: str = "",
+        root_path: str = "",
     ) -> tuple[Task, bool]:
         """Write the record of a new task, and say whether it has to be handed to a worker.
 
@@ -80,7 +85,13 @@ class RedisStore:
         """
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
-        record = Record(task_id, time.time(), carrier=tracing().carrier(), callback_url=callback_url or None)
+        record = Record(
+            task_id,
+            time.time(),
+            carrier=tracing().carrier(),
+            callback_url=callback_url or None,
+            root_path=root_path,
+        )
         keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.prompts]
         if idempotency_key is not None:
             keys.append(self._keys.idempotency(idempotency_key))

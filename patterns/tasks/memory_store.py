@@ -50,6 +50,7 @@ class MemoryStore:
         prompt: str,
         idempotency_key: str | None = None,
         callback_url: str | None = None,
+        root_path: str = "",
         when_finished: Callable[[str], object] | None = None,
     ) -> tuple[Task, bool]:
         """Write the record of a new task, and say whether it is new.
@@ -76,6 +77,7 @@ class MemoryStore:
             idempotency_key=idempotency_key,
             carrier=tracing().carrier(),
             callback_url=callback_url,
+            root_path=root_path,
         )
         self._records[record.task_id] = record
         if idempotency_key is not None:

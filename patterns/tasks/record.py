@@ -41,6 +41,7 @@ class Record:
     idempotency_key: str | None = None
     carrier: Carrier = field(default_factory=lambda: NO_CARRIER)  # continues the trace of the submit
     callback_url: str | None = None
+    root_path: str = ""  # the path under which the app is mounted: a callback says where the whole result is
     delivery: DeliveryState = DeliveryState.WAITING  # means nothing without a callback URL
     attempts: tuple[DeliveryAttempt, ...] = ()
     attempts_made: int = 0  # since the first one, or since the delivery was sent again

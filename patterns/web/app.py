@@ -12,6 +12,7 @@ from patterns.observability.tracing import tracing
 from patterns.web import openapi, problems
 from patterns.web.body_limit import BodyLimit
 from patterns.web.headers import retry_after_seconds
+from patterns.web.started import StartedOnly
 from patterns.web.submit_observer import SubmitObserver
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -24,7 +25,7 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
         summary=f"The {pattern.name} pattern: a long job behind a short request.",
         description=openapi.about(pattern),
         version="1",
-        lifespan=_flushing(lifespan),
+        lifespan=_observed(lifespan),
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
@@ -34,18 +35,21 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
     app.add_middleware(BodyLimit, path=openapi.SUBMIT, most_bytes=settings.max_body_bytes)
     app.state.submits = Counter()
     app.add_middleware(SubmitObserver, path=openapi.SUBMIT, pattern=pattern.name, answers=app.state.submits)
+    app.state.started = False
+    app.add_middleware(StartedOnly, state=app.state)
     problems.install(app, retry_after_seconds(max(1.0, settings.poll_interval_seconds)))
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # the way FastAPI documents to extend it
     return app
 
 
-def _flushing(lifespan: Lifespan) -> Lifespan:
-    """The app's own, and at its end the last traces are sent: uvicorn ends its process by a signal."""
+def _observed(lifespan: Lifespan) -> Lifespan:
+    """The app's own. It is known to have begun, and at its end the last traces are sent: uvicorn ends by a signal."""
 
     @asynccontextmanager
-    async def flushing(app: FastAPI) -> AsyncIterator[None]:
+    async def observed(app: FastAPI) -> AsyncIterator[None]:
         async with lifespan(app):
+            app.state.started = True
             yield
         tracing().flush()
 
-    return flushing
+    return observed

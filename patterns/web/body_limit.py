@@ -6,6 +6,8 @@ Starlette has such a limit too (`max_body_size`), but answers in plain text when
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from patterns.web.mounting import route_path
+
 
 class BodyLimit:
     """ASGI middleware: bodies sent to `path` have at most `most_bytes`."""
@@ -17,7 +19,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raise where the body is read, so that the app's own handler writes the answer."""
-        if scope["type"] != "http" or scope["path"] != self._path:
+        if scope["type"] != "http" or route_path(scope) != self._path:
             await self.app(scope, receive, send)
             return
         received = 0

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from patterns.contract import Task, WebhookTask
@@ -47,8 +47,8 @@ def add_delivery_routes(app: FastAPI, store: TaskStore, settings: Settings) -> N
         response_model=WebhookTask,
         responses={202: {"description": "Its attempts start again."}, **problems.documented(404, 409, 422, 503)},
     )
-    async def redeliver(task_id: str) -> Response:
+    async def redeliver(task_id: str, request: Request) -> Response:
         task = await store.redeliver(task_id)
         if task is None:
             return problems.unknown_task()
-        return Response(task.model_dump_json(), 202, status_headers(task_id, settings), "application/json")
+        return Response(task.model_dump_json(), 202, status_headers(task_id, request, settings), "application/json")

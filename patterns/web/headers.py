@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
 from patterns.contract.settings import Settings
+from patterns.web.mounting import root_path
 
 IDEMPOTENCY_KEY_MAX = 255
 
@@ -23,10 +24,10 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def status_headers(task_id: str, settings: Settings) -> dict[str, str]:
+def status_headers(task_id: str, request: Request, settings: Settings) -> dict[str, str]:
     """What a 202 says beside the task: where its status is, and when the next poll is useful."""
     return {
-        "Location": f"/agent/status/{task_id}",
+        "Location": f"{root_path(request)}/agent/status/{task_id}",
         "Retry-After": retry_after_seconds(settings.poll_interval_seconds),
     }
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from patterns.contract import Problem
 from patterns.tasks.store import AlreadyFinished, KeyReused, NotADeadLetter, QueueFull, StoreError, Unavailable
+from patterns.web.mounting import root_path
 from patterns.web.submit_observer import REFUSED
 
 MEDIA_TYPE = "application/problem+json"
@@ -73,7 +74,7 @@ def install(app: FastAPI, retry_after: str) -> None:
             return problem(422, "Invalid request", "body: it is not JSON that this server can read")
         title = HTTPStatus(error.status_code).phrase
         detail = {
-            404: f"Nothing is at {request.url.path}. The routes are listed at /docs.",
+            404: f"Nothing is at {request.url.path}. The routes are listed at {root_path(request)}/docs.",
             405: f"{request.method} is not allowed here. The Allow header names what is.",
             413: "The body is over this server's limit (KIT_MAX_BODY_BYTES). Send a shorter prompt.",
         }.get(error.status_code, str(error.detail))

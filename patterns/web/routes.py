@@ -6,7 +6,7 @@ Submit itself is not here. How a job is handed over is the lesson of each patter
 import hashlib
 from typing import Annotated
 
-from fastapi import FastAPI, Header, Response
+from fastapi import FastAPI, Header, Request, Response
 from fastapi_swagger import patch_fastapi
 
 from patterns.contract import Health, Task
@@ -76,7 +76,7 @@ def _add_status(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Sett
         return Response(body, headers=headers, media_type=openapi.JSON)
 
 
-def accepted(task: Task, settings: Settings) -> Response:
+def accepted(task: Task, request: Request, settings: Settings) -> Response:
     """The answer to a submit: 202, where the status is, when to ask, and the task."""
     lifecycle.accepted(task.task_id)
-    return Response(task.model_dump_json(), 202, status_headers(task.task_id, settings), openapi.JSON)
+    return Response(task.model_dump_json(), 202, status_headers(task.task_id, request, settings), openapi.JSON)

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patterns.observability.tracing import tracing
+from patterns.web.mounting import route_path
 
 #: The scope's key under which a handler leaves the name of a store's error: two of them are answered 503, two 422.
 REFUSED = "longjobs.refused"
@@ -30,7 +31,7 @@ class SubmitObserver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Note the status when the response starts, and end the span when it is complete."""
-        if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["method"] != "POST" or route_path(scope) != self._path:
             await self.app(scope, receive, send)
             return
 

@@ -12,6 +12,6 @@ def payload(record: Record) -> bytes:
     task = record.task().__dict__  # `Callback` ignores the delivery in it
     body = Callback(**task).model_dump_json().encode()
     if len(body) > MAX_BYTES:
-        result_at = f"/agent/status/{record.task_id}"
+        result_at = f"{record.root_path}/agent/status/{record.task_id}"
         body = Callback(**task | {"result": None}, result_at=result_at).model_dump_json().encode()
     return body

@@ -13,7 +13,9 @@ EXCEPTIONS = [
 
 
 def test_no_import_circles() -> None:
-    graph = grimp.build_graph("patterns", "benchmarks", "exercises", "tests", cache_dir=None, exclude_type_checking_imports=True)
+    graph = grimp.build_graph(
+        "patterns", "benchmarks", "exercises", "tests", cache_dir=None, exclude_type_checking_imports=True
+    )
     for importer, imported in EXCEPTIONS:
         assert imported in graph.find_modules_directly_imported_by(importer), f"remove the exception for {importer}"
         graph.remove_import(importer=importer, imported=imported)
