@@ -20,16 +20,16 @@ from patterns.serving.interrupts import interrupts_end_it
 
 app = typer.Typer(add_completion=False)
 
-Which = Annotated[str | None, typer.Argument(metavar="[N]", help="A number or a name. Otherwise the next one.")]
+Which = Annotated[str | None, typer.Argument(metavar="[N]", help="A number or a name. By default, the next one.")]
 Folder = Annotated[
     Path | None,
-    typer.Option("--dir", help="Where your exercises are. Otherwise: around here, or just below."),
+    typer.Option("--dir", help="Your folder of exercises. By default, the nearest one."),
 ]
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")]) -> None:
-    """Give the exercises out into a folder of your own."""
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")]) -> None:
+    """Copy the exercises into a folder of your own."""
     try:
         Workspace.make(folder)
     except WorkspaceError as error:
@@ -40,7 +40,7 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder th
 
 @app.command()
 def update(folder: Folder = None) -> None:
-    """Bring new and changed exercises, and what is missing. No file that you changed is touched."""
+    """Add new exercises, update changed ones, restore missing files. Never touches a file that you changed."""
     workspace = _workspace(folder)
     try:
         done = workspace.update()
@@ -48,31 +48,31 @@ def update(folder: Folder = None) -> None:
         raise give_up(error) from None
     except OSError as error:
         raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.") from None
-    for what, names in (("moved", done.moved), ("new", done.new), ("back", done.back), ("renewed", done.renewed)):
+    for what, names in (("moved", done.moved), ("new", done.new), ("restored", done.back), ("updated", done.renewed)):
         for name in names:
             typer.secho(f"{what:<8} {name}", fg="green")
     for name in done.kept:
-        typer.secho(f"kept     {name}    yours differs, and the kit has a newer one: kit reset shows how", fg="yellow")
+        typer.secho(f"kept     {name}    you changed it, and the kit has a newer version: kit reset N", fg="yellow")
     if done == Update():
         typer.echo("Everything is up to date.")
 
 
 @app.command("list")
 def show_path(folder: Folder = None) -> None:
-    """The path: what is passed, and what is next."""
+    """Show the exercises: which have passed, and which is next."""
     tell(path_lines(_workspace(folder)))
 
 
 @app.command()
 def check(
     which: Annotated[
-        list[str] | None, typer.Argument(metavar="[N]…", help="Numbers or names. Otherwise the next one.")
+        list[str] | None, typer.Argument(metavar="[N]…", help="Numbers or names. By default, the next one.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All exercises.")] = False,
-    solutions: Annotated[bool, typer.Option("--solutions", help="The kit's own solutions instead of yours.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Check all exercises.")] = False,
+    solutions: Annotated[bool, typer.Option("--solutions", help="Check the kit's solutions, not yours.")] = False,
     folder: Folder = None,
     url: Annotated[
-        str | None, typer.Option(help="A server that runs already, in any language, against the whole contract.")
+        str | None, typer.Option(help="Check a running server, in any language, against the whole contract.")
     ] = None,
     one: Annotated[
         str | None, typer.Option("--exercise", help="With --url: only what this exercise asks for.", metavar="N")
@@ -82,7 +82,7 @@ def check(
     ] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, for a CI server.")] = None,
 ) -> None:
-    """Run checkpoints. Exits 0 when passed, 1 when failed, 2 when it could not be run."""
+    """Run checkpoints. Exits with 0 if they passed, 1 if one failed, 2 if one could not run."""
     interrupts_end_it()
     try:
         with nullcontext() if url else fork_server(which[0] if which else None, folder) as forks:
@@ -90,13 +90,13 @@ def check(
 
             code = run(Wish(which or [], every, solutions, folder, url, one, as_json, junit), forks)
     except KeyboardInterrupt:
-        raise give_up("Interrupted. Nothing was written down.", 130) from None
+        raise give_up("Interrupted. Nothing was saved.", 130) from None
     raise typer.Exit(code)
 
 
 @app.command()
 def watch(folder: Folder = None) -> None:
-    """Run the next exercise's checkpoint whenever you save, and move on when it passes."""
+    """Run the next checkpoint each time you save, and move on when it passes."""
     interrupts_end_it()
     try:
         with fork_server(None, folder) as forks:
@@ -112,10 +112,10 @@ def watch(folder: Folder = None) -> None:
 @app.command()
 def hint(
     which: Which = None,
-    again: Annotated[bool, typer.Option("--again", help="All that you have seen so far, and no other.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Repeat the hints so far.")] = False,
     folder: Folder = None,
 ) -> None:
-    """One more hint. Never the solution."""
+    """Show one more hint, never the solution."""
     from exercises.printing import print_markdown
 
     workspace = _workspace(folder)
@@ -130,10 +130,10 @@ def hint(
 @app.command()
 def solution(
     which: Which = None,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Before you have passed.")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Even before yours has passed.")] = False,
     folder: Folder = None,
 ) -> None:
-    """The reference solution, once you have passed."""
+    """Show the reference solution, after yours has passed."""
     from exercises.printing import print_code
 
     workspace = None if anyway and folder is None and which else _workspace(folder)
@@ -141,7 +141,7 @@ def solution(
     if workspace and not anyway and not workspace.passed(chosen):
         raise give_up(
             f"Exercise {chosen.number} has not passed yet (a hint: kit hint {chosen.number}). "
-            f"To see it all the same: kit solution {chosen.number} --anyway",
+            f"To see it anyway: kit solution {chosen.number} --anyway",
             1,
         )
     for name in chosen.files:
@@ -152,7 +152,7 @@ def solution(
 def reset(
     which: Annotated[str, typer.Argument(metavar="N", help="A number or a name.")], folder: Folder = None
 ) -> None:
-    """Give an exercise again as it was at first. What you had is kept beside it."""
+    """Restore the files of an exercise. Keeps your versions beside them."""
     workspace = _workspace(folder)
     chosen = _exercise(which, workspace)
     try:
@@ -160,16 +160,16 @@ def reset(
     except OSError as error:
         raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.") from None
     for file, aside in kept:
-        typer.echo(f"{file} is as it was given. Yours is kept as {aside}.")
+        typer.echo(f"{file} is restored. Your version is kept as {aside}.")
     if not kept:
-        typer.echo(f"Exercise {chosen.number} is as it was given.")
+        typer.echo(f"Exercise {chosen.number} is restored.")
     if workspace.passed(chosen):
         typer.echo(f"It still counts as passed. To check it again: kit check {chosen.number}")
 
 
 @app.command()
-def explain(code: Annotated[str | None, typer.Argument(help="As a failed check names it.")] = None) -> None:
-    """The whole story of a diagnosis; without a code, all of them in a line each."""
+def explain(code: Annotated[str | None, typer.Argument(help="The code that a failed check shows.")] = None) -> None:
+    """Explain a diagnosis. Without a code, list all of them."""
     from exercises.printing import print_markdown
 
     if code is None:
@@ -179,7 +179,7 @@ def explain(code: Annotated[str | None, typer.Argument(help="As a failed check n
     wanted = code.strip().upper().replace("-", "_")
     if wanted not in codes():
         near = get_close_matches(wanted, codes(), n=1)
-        raise give_up(f"There is no code {code}. " + (f"Is it {near[0]}? " if near else "") + "All: kit explain")
+        raise give_up(f"There is no code {code}. " + (f"Is it {near[0]}? " if near else "") + "For all: kit explain")
     found = diagnosis(wanted)
     print_markdown(
         f"# {found.code}: {found.title}\n\n**Likely:** {found.likely}\n\n**Next:** {found.next_step}\n\n{found.story}"
@@ -188,7 +188,7 @@ def explain(code: Annotated[str | None, typer.Argument(help="As a failed check n
 
 @app.command()
 def doctor(folder: Folder = None) -> None:
-    """Whether this machine has what the kit needs: one line each, and what to do."""
+    """Check that this machine has what the kit needs, and say how to fix what it lacks."""
     interrupts_end_it()
     try:
         from exercises.doctor import examine

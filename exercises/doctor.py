@@ -64,9 +64,9 @@ def _ports(_: Path | None) -> str:
         raise _Amiss(f"ports: cannot listen and connect on 127.0.0.1: {error.strerror}. Is loopback up?") from None
     try:
         with socket.create_server(("127.0.0.1", 8000)):
-            return "ports: free ones on 127.0.0.1 can be used, and 8000, the default of kit serve, is free"
+            return "ports: 127.0.0.1 can be used, and port 8000, the default of kit serve, is free"
     except OSError:
-        return "ports: free ones on 127.0.0.1 can be used; 8000 is taken: for kit serve choose another with --port"
+        return "ports: 127.0.0.1 can be used; port 8000 is in use: choose another for kit serve with --port"
 
 
 def _temporary(_: Path | None) -> str:
@@ -75,8 +75,8 @@ def _temporary(_: Path | None) -> str:
             probe.bind(f"{folder}/1234567.agent")
     except OSError as error:
         raise _Amiss(
-            f"temporary files: no socket can be made in {tempfile.gettempdir()}: {error}. "
-            "Set TMPDIR to a folder with a short name in which you may write."
+            f"temporary files: cannot create a socket in {tempfile.gettempdir()}: {error}. "
+            "Set TMPDIR to a writable folder with a short path."
         ) from None
     return f"temporary files: in {tempfile.gettempdir()}"
 
@@ -88,7 +88,7 @@ def _redis(_: Path | None) -> str:
     except (ProcessFailed, redis.RedisError) as error:
         raise _Amiss(f"Redis: {error}") from None
     kind = "Valkey" if "valkey_version" in found else "Redis"
-    return f"Redis: {kind} {found.get('valkey_version') or found['redis_version']} starts, and answers"
+    return f"Redis: {kind} {found.get('valkey_version') or found['redis_version']} starts and responds"
 
 
 def _checks(_: Path | None) -> str:
@@ -110,7 +110,7 @@ def _folder(folder: Path | None) -> str:
     for one in course():
         for file in one.files:
             if not (workspace.folder(one) / file).is_file():
-                raise _Amiss(f"exercises: {one.folder}/{file} is gone from {workspace.path}. kit reset {one.number}")
+                raise _Amiss(f"exercises: {one.folder}/{file} is missing. To restore it: kit reset {one.number}")
     done = sum(map(workspace.passed, course()))
     return f"exercises: in {workspace.path}, {done} of {len(course())} passed"
 

@@ -24,9 +24,9 @@ def how_to_begin(folder: Path) -> list[str]:
     first = course()[0]
     lines = [
         f"  cd {shlex.quote(str(folder))}",
-        "  kit list     the path, and what is next",
+        "  kit list     shows the exercises, and which is next",
         f"  kit check    runs the checkpoint of {first.folder}; read its README.md first",
-        "  kit watch    the same whenever you save",
+        "  kit watch    does the same each time you save",
     ]
     if os.environ.get("UV"):  # `uv run` sets it; the command is then on nobody's PATH but its own
         lines += ["", *_how_to_say_kit(folder)]
@@ -37,9 +37,9 @@ def _how_to_say_kit(folder: Path) -> list[str]:
     root = Path(__file__).parents[1]
     installed = not (root / "pyproject.toml").exists()  # into a project of the learner's own, which uv finds
     if installed or folder.resolve().is_relative_to(root):
-        return ["Here `kit` is short for `uv run kit`. To have it so: alias kit='uv run kit'"]
+        return ["Here, `kit` is short for `uv run kit`. To type just `kit`: alias kit='uv run kit'"]
     return [
-        "This folder is not inside the kit's. Say in each terminal where that is, and `uv run` works here as well:",
+        "This folder is outside the kit. So that `uv run` works here, type in each terminal:",
         "",
         f"  export UV_PROJECT={shlex.quote(str(root))}",
         "  alias kit='uv run kit'",
@@ -66,8 +66,8 @@ def what_next(workspace: Workspace) -> list[Line]:
     done, coming = sum(map(workspace.passed, course())), workspace.next()
     if coming is None:
         return [
-            (f"All {len(course())} have passed. You have built every one of the five patterns.", {"fg": "green"}),
-            ("Compare them under load: kit bench --quick    Read how they ship: the files in patterns/", {}),
+            (f"All {len(course())} have passed. You have built all five patterns.", {"fg": "green"}),
+            ("Compare them under load: kit bench --quick    Read the production versions: patterns/", {}),
         ]
     return [
         (
@@ -98,20 +98,20 @@ def next_hint(workspace: Workspace, exercise: Exercise) -> str:
     number = min(seen + 1, len(hints))
     workspace.saw_hint(exercise, number)
     if seen >= len(hints):
-        after = f"There are no more. To see the solution all the same: `kit solution {exercise.number} --anyway`"
+        after = f"There are no more hints. To see the solution: `kit solution {exercise.number} --anyway`"
     elif number == len(hints):
         after = f"This is the last of {len(hints)} hints."
     else:
         after = f"{len(hints) - number} more. The next: `kit hint {exercise.number}`"
     if number > 1:
-        after += f"    Those so far: `kit hint {exercise.number} --again`"
+        after += f"    Seen so far: `kit hint {exercise.number} --again`"
     return f"{_hint(exercise, number)}\n\n{after}"
 
 
 def hints_so_far(workspace: Workspace, exercise: Exercise) -> str:
     """The hints that were shown, as Markdown. The next stays unseen."""
     seen = range(1, min(workspace.hints_seen(exercise), len(exercise.hints())) + 1)
-    none = f"You have seen no hint of exercise {exercise.number} yet. The first: `kit hint {exercise.number}`"
+    none = f"You have not seen a hint for exercise {exercise.number} yet. The first: `kit hint {exercise.number}`"
     return "\n\n".join(_hint(exercise, number) for number in seen) or none
 
 

@@ -48,16 +48,16 @@ class Workspace:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not _is_marked(path):
-            raise WorkspaceError(f"{path} is no folder of exercises: it has no {_PROGRESS}. Make one: kit init DIR")
+            raise WorkspaceError(f"{path} is not a folder of exercises: no {_PROGRESS} in it. Create one: kit init DIR")
         self._progress = _read_progress(path / _PROGRESS)
 
     @classmethod
     def make(cls, path: Path) -> "Workspace":
         """Give all exercises out into a new folder."""
         if _is_marked(path):
-            raise WorkspaceError(f"{path} has exercises already. To get new ones: kit update --dir {path}")
+            raise WorkspaceError(f"{path} already has exercises. To update them: kit update --dir {path}")
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise WorkspaceError(f"{path} is there already, and not empty. Name another folder.")
+            raise WorkspaceError(f"{path} already exists, and is not empty. Name another folder.")
         try:
             path.mkdir(parents=True, exist_ok=True)
             _write(path / _PROGRESS, {"version": _VERSION, "exercises": {}})
@@ -81,8 +81,8 @@ class Workspace:
             return cls(here[0])
         if here:
             names = ", ".join(path.name for path in here)
-            raise NoneHere(f"There are several folders of exercises here: {names}. Say which: --dir DIR")
-        raise NoneHere("There are no exercises of yours here. Make some: kit init DIR (or say where: --dir DIR)")
+            raise NoneHere(f"There are several folders of exercises here: {names}. Choose one: --dir DIR")
+        raise NoneHere("There is no folder of exercises here. Create one: kit init DIR (or name yours: --dir DIR)")
 
     def update(self) -> Update:
         """Bring new and changed files, and what is missing. What the learner has changed stays as it is."""
@@ -213,7 +213,7 @@ def _free_name(path: Path) -> Path:
 def _read_progress(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {"version": _VERSION, "exercises": {}}
-    anew = " Your progress then begins anew, and kit check --all finds out what passes."
+    anew = " Your progress then starts empty, and kit check --all records what passes."
     found = _read(path, anew)
     entries = found.get("exercises")
     if (
@@ -221,7 +221,7 @@ def _read_progress(path: Path) -> dict[str, Any]:
         or not isinstance(entries, dict)
         or not all(isinstance(entry, dict) for entry in entries.values())
     ):
-        raise WorkspaceError(f"{path} is not what this kit writes. Mend it, or move it away.{anew}")
+        raise WorkspaceError(f"{path} is not in the format of this kit. Fix it, or move it away.{anew}")
     return found
 
 
@@ -229,9 +229,9 @@ def _read(path: Path, anew: str = "") -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WorkspaceError(f"{path} cannot be read: {error}. Mend it, or move it away.{anew}") from None
+        raise WorkspaceError(f"{path} cannot be read: {error}. Fix it, or move it away.{anew}") from None
     if not isinstance(found, dict):
-        raise WorkspaceError(f"{path} is not a JSON object. Mend it, or move it away.{anew}")
+        raise WorkspaceError(f"{path} is not a JSON object. Fix it, or move it away.{anew}")
     return found
 
 

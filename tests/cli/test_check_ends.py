@@ -154,7 +154,7 @@ def test_ctrl_c_before_the_first_line_of_a_command_is_no_traceback(mark: str, tm
 def test_an_early_ctrl_c_is_told_in_the_same_line(mark: str, tmp_path: Path) -> None:
     ended = interrupted_in("pytest", mark, tmp_path, "check", "1", "--solutions")
     assert (as_a_shell_says(ended.returncode), ended.stdout) == (130, "")
-    assert ended.stderr == "kit: Interrupted. Nothing was written down.\n"
+    assert ended.stderr == "kit: Interrupted. Nothing was saved.\n"
     assert running(mark) == []
 
 

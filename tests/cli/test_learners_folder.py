@@ -19,7 +19,7 @@ def test_missing_folders_are_brought_back_by_an_update(kit: Kit, mine: Path) -> 
 
     told = kit.at(mine, "update").out
 
-    assert f"back     {FIRST.folder}/README.md" in told
+    assert f"restored {FIRST.folder}/README.md" in told
     assert kit.at(mine, "update").out == "Everything is up to date.\n"
     assert kit.at(mine, "check", "1").code == 1
 
