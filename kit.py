@@ -3,37 +3,11 @@
 A group is imported when one of its commands is called, so that none of them waits for what the others need.
 """
 
-import atexit
-import gc
-import os
-import signal
-import sys
+from exercises.startup import start
 
-# At its end the interpreter would look through all that was imported for garbage: a fifth of a second, in which nobody
-# has anything of it.
-atexit.register(gc.freeze)
+start()
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Ctrl-C during the imports below ends without a word, and not in the traceback of one of them. A command that has
-    # to clean up listens to it from its first line on.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-# ruff: noqa: E402 every import comes after that
-from patterns.serving.compiled import keep_compiled
-
-keep_compiled()  # what is imported from here on
-
-try:
-    os.getcwd()
-except OSError:
-    print("kit: The folder that you are in is gone. Go to another: cd", file=sys.stderr)  # noqa: T201 no typer yet
-    sys.exit(2)
-
-if sys.argv[1:2] in (["check"], ["watch"]):
-    from exercises.head_start import begin
-
-    begin(sys.argv[2:])
-
+# ruff: noqa: E402 it must come before the imports
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -88,7 +62,7 @@ def kit(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
         return
     except WorkspaceError:
-        pass  # what is amiss, the path says
+        pass  # show_path reports it
     show_path()
 
 

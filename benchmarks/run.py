@@ -24,8 +24,8 @@ from benchmarks.report.output import make_report
 from benchmarks.report.progress import Steps
 from patterns import CELERY_QUEUE
 from patterns.contract.settings import SettingsError
+from patterns.serving.errors import CannotServe
 from patterns.serving.processes import ProcessFailed
-from patterns.serving.running import CannotServe
 
 CANNOT = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
 

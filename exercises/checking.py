@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints.engine.outcome import Outcome
-from tests.checkpoints.engine.processes import ForkServer
+from tests.checkpoints.engine.api import ForkServer, Outcome
 
 CHECKPOINTS = Path(__file__).parents[1] / "tests" / "checkpoints"
 
@@ -20,7 +19,7 @@ class Checked:
     outcomes: list[Outcome] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def pytest_check_is_made(self, outcome: Outcome) -> None:
+    def pytest_check_finished(self, outcome: Outcome) -> None:
         """Keep it."""
         self.outcomes.append(outcome)
 

@@ -12,8 +12,8 @@ import typer
 
 from exercises.course import Exercise, NoSuchExercise, course, exercise
 from exercises.diagnoses import codes, diagnosis
-from exercises.head_start import fork_server
 from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, say_where, tell
+from exercises.preload import fork_server
 from exercises.workspace import Update, Workspace, WorkspaceError
 from patterns.cli.terminal import give_up
 from patterns.serving.interrupts import interrupts_end_it

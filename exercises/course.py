@@ -57,6 +57,11 @@ def course() -> tuple[Exercise, ...]:
     )
 
 
+def number_of(folder: str) -> int | None:
+    """The number of the exercise in a folder of this name; None when there is no such exercise."""
+    return next((one.number for one in course() if one.folder == folder), None)
+
+
 class NoSuchExercise(Exception):
     """The message says which there are."""
 

@@ -16,7 +16,7 @@ from exercises.course import SOLUTIONS, course
 from exercises.workspace import NoneHere, Workspace, WorkspaceError
 from patterns.serving.processes import Family, ProcessFailed
 from patterns.serving.redis_server import start_redis
-from tests.checkpoints.engine.outcome import Verdict
+from tests.checkpoints.engine.api import Verdict
 
 _PACKAGES = ("fastapi", "uvicorn", "pydantic", "celery", "kombu", "redis", "httpx", "standardwebhooks", "pytest")
 
@@ -72,7 +72,7 @@ def _ports(_: Path | None) -> str:
 def _temporary(_: Path | None) -> str:
     try:
         with tempfile.TemporaryDirectory(prefix="kit-") as folder, socket.socket(socket.AF_UNIX) as probe:
-            probe.bind(f"{folder}/1234567.desk")
+            probe.bind(f"{folder}/1234567.agent")
     except OSError as error:
         raise _Amiss(
             f"temporary files: no socket can be made in {tempfile.gettempdir()}: {error}. "

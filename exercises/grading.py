@@ -8,7 +8,7 @@ from typing import Any
 
 from exercises.checking import Checked
 from exercises.course import course
-from tests.checkpoints.engine.outcome import Outcome, Verdict
+from tests.checkpoints.engine.api import Outcome, Verdict
 
 #: Changes when a field goes away or gets another meaning, not when one is added.
 FORMAT = 1

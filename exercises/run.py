@@ -17,9 +17,7 @@ from exercises.grading import EXIT_CODES, Result
 from exercises.home import say_where, tell, what_next
 from exercises.workspace import Workspace, WorkspaceError
 from patterns.cli.terminal import give_up
-from tests.checkpoints.engine.asking import who_answers_not
-from tests.checkpoints.engine.outcome import Outcome, Verdict
-from tests.checkpoints.engine.processes import ForkServer
+from tests.checkpoints.engine.api import ForkServer, Outcome, Verdict, why_unreachable
 
 #: The checkpoint of the whole wire contract, for a server by its URL: what is answered at once comes first.
 CONTRACT = ["contract", "contract_outcome", "contract_more"]
@@ -79,7 +77,7 @@ class Teller:
         self._exercise, self._screen = exercise, screen.Screen(terse=self._terse)
         self._say(_title(exercise), bold=True)
 
-    def pytest_check_is_made(self, outcome: Outcome) -> None:
+    def pytest_check_finished(self, outcome: Outcome) -> None:
         """Called for each check, by the checkpoints' own conftest."""
         if outcome.exercise != self._exercise:
             self.begin(outcome.exercise)
@@ -87,7 +85,7 @@ class Teller:
         for line in self._screen.lines(outcome):
             self._say(line, **screen.colour(line))
 
-    def pytest_check_waits(self, text: str) -> None:
+    def pytest_check_waiting(self, text: str) -> None:
         """Called when a check has to wait for long."""
         self._say(f"  … {text}", fg="bright_black")
 
@@ -114,7 +112,7 @@ def run(wish: Wish, forks: ForkServer | None) -> int:
         raise give_up(error, EXIT_CODES[Result.COULD_NOT_RUN]) from None
     teller = Teller(terse=plan.url is not None)
     targets = [plan.target] if plan.target else []
-    if plan.url and (nobody := who_answers_not(plan.url)):
+    if plan.url and (nobody := why_unreachable(plan.url)):
         checked = Checked(problems=[nobody])
     else:
         if plan.url and wish.exercise:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.checkpoints.engine.outcome import Outcome, Verdict
+from tests.checkpoints.engine.api import Outcome, Verdict
 
 _SIGNS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.INCONCLUSIVE: "?"}
 _COLOURS = {"✓": "green", "✗": "red", "?": "yellow", "-": "bright_black"}

@@ -22,7 +22,7 @@ from exercises.home import next_hint, path_lines, tell, what_next
 from exercises.printing import print_markdown
 from exercises.run import Teller
 from exercises.workspace import Workspace
-from tests.checkpoints.engine.processes import ForkServer
+from tests.checkpoints.engine.api import ForkServer
 
 _KEYS = "h hint   l list   r run again   q quit"
 _LONGEST_WAIT_SECONDS = 0.5

@@ -37,7 +37,7 @@ CELERY_QUEUE = Pattern(
                 *("--hostname", "{unique}@%h"),
             ),
             # Makes its pool processes ignore SIGTERM: a service manager that signals the whole group does not cut
-            # short the tasks that `celery_stopping` gives the grace period.
+            # short the tasks that `celery_support.stopping` gives the grace period.
             env={"REMAP_SIGTERM": "SIGQUIT"},
         ),
     ),

@@ -1,80 +1,51 @@
-"""Polite polling: the client asks, but it asks well.
+"""Polite polling: the client asks for the outcome, and never more often than it helps.
 
-The idea. The server is the in-memory queue, unchanged; what differs is who asks it, and how. `PollingClient`
-lets the server hold the answer until there is one (`Prefer: wait`), waits as long as `Retry-After` says,
-otherwise backs off with jitter, and gives up at one deadline over everything.
+The idea. The server is the in-memory queue, unchanged; the client makes the difference. `PollingClient` lets the
+server hold the answer until the task is finished (`Prefer: wait`), waits as long as `Retry-After` says, otherwise
+backs off with jitter, and gives up at one deadline over everything.
 
 Use it when clients cannot be called back: browsers, notebooks, scripts behind a firewall.
 
-It breaks when the fleet of clients grows: each one holds a connection or asks again and again, finished or
-not. And a client that died before the outcome must know its task id to ask again. What the in-memory queue loses
-when its process ends, this loses too.
+It breaks when the number of clients grows: each holds a connection or polls, whether its task is finished or not.
+A client that restarts must have kept its task id. And what the server's process has in memory is lost with it.
 """
 
 import asyncio
-import inspect
-import re
-from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Self
+from contextlib import suppress
+from typing import Any
 from uuid import uuid4
 
 import httpx
-from fastapi import FastAPI
-from pydantic import ValidationError
+from starlette.types import ASGIApp
 
-from patterns import POLLING
-from patterns.contract import Task, TaskStatus
+from patterns.contract import Task
+from patterns.contract.answers import accepted_task, task_seen, was_held
 from patterns.contract.backoff import full_jitter, retry_after
-from patterns.in_memory_queue import app_for
+from patterns.contract.client import ContractClient
+from patterns.contract.client_errors import (
+    ClientError,
+    DeadlineExceeded,
+    SubmitRefused,
+    TaskCancelled,
+    TaskFailed,
+    TaskLost,
+    TemporaryError,
+    completed,
+)
+from patterns.contract.conversation import Conversation, OnProgress
 
-OnProgress = Callable[[int], object]
+__all__ = [
+    "ClientError", "DeadlineExceeded", "PollingClient", "SubmitRefused", "TaskCancelled", "TaskFailed", "TaskLost",
+    "completed", "create_app",
+]  # fmt: skip
 
-#: With a progress callback the server is asked to hold its answer this long only, so that progress is seen.
+#: With a progress callback the server is asked to hold its answers for this long only, so that progress is seen.
 _PROGRESS_SECONDS = 1.0
-#: An answer that came sooner was not held, whatever it says.
-_HELD_SECONDS = 0.1
-#: The server, or a proxy before it, is away or has too much to do, for the moment (RFC 9110, 15.5.9 and 15.6; RFC 6585,
-#: 4). All that is sent may be sent again: a submit has a key.
-_FOR_THE_MOMENT = frozenset({408, 429, 502, 503, 504})
-#: A cancelled caller waits this long, and no longer, for the server to be told.
+#: A cancelled caller waits at most this long for the server to cancel the task.
 _CANCEL_SECONDS = 2.0
 
 
-def create_app() -> FastAPI:
-    """The in-memory queue's app: this pattern is about its client."""
-    return app_for(POLLING)
-
-
-class ClientError(Exception):
-    """What `PollingClient` raises. `task` is the task as last seen, or None if none was accepted."""
-
-    def __init__(self, message: str, task: Task | None = None) -> None:
-        super().__init__(message)
-        self.task = task
-
-
-class SubmitRefused(ClientError):
-    """The server refused the request (a 4xx other than 408 and 429), and would refuse it again."""
-
-
-class TaskFailed(ClientError):
-    """The task ended as failed; `task.error` has the code and the message."""
-
-
-class TaskCancelled(ClientError):
-    """Somebody cancelled the task."""
-
-
-class TaskLost(ClientError):
-    """The server no longer knows the task: it restarted without its records, or they have expired."""
-
-
-class DeadlineExceeded(ClientError):
-    """The deadline passed first. The task may still run; `task.task_id` finds it."""
-
-
-class PollingClient:
+class PollingClient(ContractClient):
     """An asyncio client for any of the patterns.
 
     `deadline` is in seconds, over submit, retries and waiting together. `hold` is how long the server is asked
@@ -92,201 +63,83 @@ class PollingClient:
         longest_pause: float = 10.0,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._deadline = deadline
-        self._hold = hold
+        super().__init__(base_url, http, read_timeout=hold + 10.0)
+        self._deadline, self._hold = deadline, hold
         self._first_pause, self._longest_pause = first_pause, longest_pause
-        self._http = http or httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=hold + 10.0))
-        self._owns_http = http is None
-        self._server_holds = False  # learnt from its answers
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections, if this client opened them."""
-        if self._owns_http:
-            await self._http.aclose()
+        self._server_holds = False  # learned from its answers
 
     async def run(self, prompt: str, on_progress: OnProgress | None = None, **fields: str) -> Task:
         """Submit, wait, and return the completed task; its `result` is the agent's answer.
 
         `on_progress` gets each new percentage; it may be async. `fields` go into the body beside the prompt.
         Raises `SubmitRefused`, `TaskFailed`, `TaskCancelled`, `TaskLost`, `DeadlineExceeded`, and `ClientError`
-        itself for an answer that is none of the contract's. When the caller is cancelled, the task is cancelled
-        too; not when that comes while the submit is on its way, as nobody knows its id yet.
+        itself for any other answer. When the caller is cancelled, so is the task, if it has been accepted.
         """
-        limit = asyncio.timeout(self._deadline)
-        conversation = _Conversation(asyncio.get_running_loop().time() + self._deadline)
+        conversation = Conversation(self._deadline, on_progress)
+        hold = min(self._hold, _PROGRESS_SECONDS) if on_progress else self._hold
         try:
-            async with limit:
+            async with conversation.until_deadline():
                 answer = await self._submit(conversation, {"prompt": prompt, **fields})
-                task = await self._outcome(conversation, answer, on_progress)
-        except TimeoutError:
-            if not limit.expired():  # it is one of `on_progress`
-                raise
-            raise conversation.deadline_exceeded(self._deadline) from None
+                return completed(await self._poll(conversation, answer, hold))
         except asyncio.CancelledError:
             if conversation.task:
                 await self._cancel_quietly(conversation.task.task_id)
             raise
-        return completed(task)
 
     async def submit(self, prompt: str, **fields: str) -> Task:
         """Submit only, and return the accepted task. Raises `SubmitRefused`, `DeadlineExceeded`, `ClientError`."""
-        conversation = _Conversation(asyncio.get_running_loop().time() + self._deadline)
-        try:
-            async with asyncio.timeout(self._deadline):
-                answer = await self._submit(conversation, {"prompt": prompt, **fields})
-        except TimeoutError:
-            raise conversation.deadline_exceeded(self._deadline) from None
-        return _task(answer)
+        conversation = Conversation(self._deadline)
+        async with conversation.until_deadline():
+            return accepted_task(await self._submit(conversation, {"prompt": prompt, **fields}))
 
-    async def cancel(self, task_id: str) -> Task:
-        """Cancel a task. Raises `ClientError` when the server says no, or cannot be reached."""
-        try:
-            answer = await self._http.post(f"{self._base_url}/agent/cancel/{task_id}")
-        except httpx.TransportError as error:
-            raise ClientError(self._unreached(error)) from error
-        if answer.status_code != 200:
-            raise ClientError(_detail(answer))
-        return _task(answer)
+    async def _submit(self, conversation: Conversation, body: dict[str, str]) -> httpx.Response:
+        headers = {"Idempotency-Key": uuid4().hex}  # if its answer is lost, sending it again makes no second task
+        return await self._request(conversation, "POST", "/agent/submit", headers=headers, json=body)
 
-    def _unreached(self, error: httpx.TransportError) -> str:
-        return f"{self._base_url} cannot be reached ({type(error).__name__})."
+    async def _poll(self, conversation: Conversation, answer: httpx.Response, hold: float) -> Task:
+        """The task, once it is finished. `answer` is the one to the submit."""
+        prefer = {"Prefer": f"wait={max(1, round(hold))}"} if hold else {}
+        task, polls = await conversation.note(accepted_task(answer)), 0
+        while not task.finished:
+            if not (hold and self._server_holds):
+                await self._pause(conversation, retry_after(answer.headers), polls)
+            answer = await self._request(conversation, "GET", f"/agent/status/{task.task_id}", headers=prefer)
+            task, polls = await conversation.note(task_seen(answer, task)), polls + 1
+            self._server_holds = was_held(answer)
+        return task
 
-    async def _submit(self, conversation: "_Conversation", body: Mapping[str, str]) -> httpx.Response:
-        # The key makes it safe to send the request again when nobody knows whether it arrived.
-        headers = {"Idempotency-Key": uuid4().hex}
-        answer = await self._ask(conversation, "POST", "/agent/submit", json=body, headers=headers)
-        if answer.status_code != 202:
-            raise (SubmitRefused if 400 <= answer.status_code < 500 else ClientError)(_detail(answer))
-        conversation.task = _task(answer)
-        return answer
-
-    async def _outcome(
-        self, conversation: "_Conversation", answer: httpx.Response, on_progress: OnProgress | None
-    ) -> Task:
-        hold = min(self._hold, _PROGRESS_SECONDS) if on_progress else self._hold
-        polls, shown = 0, -1
-        while True:
-            task = conversation.task = _task(answer, conversation.task)
-            if on_progress and task.progress > shown:
-                shown = task.progress
-                await _tell(on_progress, shown)
-            if task.finished:
-                return task
-            if not (self._server_holds and hold):
-                await self._pause(conversation, answer, polls)
-            polls += 1
-            headers = {"Prefer": f"wait={max(1, round(hold))}"} if hold else {}
-            answer = await self._ask(conversation, "GET", f"/agent/status/{task.task_id}", headers=headers)
-            if answer.status_code == 404:
-                raise TaskLost("The server does not know the task any more: it has restarted or expired.", task)
-            if answer.status_code != 200:
-                raise ClientError(_detail(answer), task)
-            self._server_holds = _held(answer)
-
-    async def _ask(
-        self,
-        conversation: "_Conversation",
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        json: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        """One request, sent again for as long as the server cannot be reached, or cannot answer for the moment."""
+    async def _request(self, conversation: Conversation, method: str, path: str, **content: Any) -> httpx.Response:
+        """The answer to a request, which is sent again for as long as the server is unavailable."""
         attempt = 0
         while True:
-            answer = None
             try:
-                answer = await self._http.request(method, f"{self._base_url}{path}", headers=dict(headers), json=json)
-                if answer.status_code not in _FOR_THE_MOMENT:
-                    conversation.trouble = ""
-                    return answer
-                conversation.trouble = _detail(answer)
-            except httpx.UnsupportedProtocol as error:
-                raise ClientError(f"{self._base_url} is no http or https URL.") from error
-            except httpx.TransportError as error:
-                conversation.trouble = self._unreached(error)
-            await self._pause(conversation, answer, attempt)
-            attempt += 1
+                answer = await self.send(method, path, **content)
+            except TemporaryError as error:
+                conversation.trouble = str(error)
+                await self._pause(conversation, error.retry_after, attempt)
+                attempt += 1
+            else:
+                conversation.trouble = ""
+                return answer
 
-    async def _pause(self, conversation: "_Conversation", answer: httpx.Response | None, attempt: int) -> None:
-        told = retry_after(answer.headers) if answer is not None else None
+    async def _pause(self, conversation: Conversation, asked: float | None, attempt: int) -> None:
+        """Wait as long as the server asked, or else longer with each attempt."""
         jitter = full_jitter(attempt, self._first_pause, self._longest_pause)
-        # On top of what the server says, a little jitter: many clients were told the same. A server that says
-        # "at once" (0) is backed off from as well, or each client would ask it hundreds of times in a second.
-        pause = told + min(jitter, 0.1 * told) if told else jitter
-        if asyncio.get_running_loop().time() + pause > conversation.ends_at:
-            raise conversation.deadline_exceeded(self._deadline)
-        await asyncio.sleep(pause)
+        # Many clients got the same `Retry-After`, so jitter is added to it. A server that asks for 0 is not hammered.
+        await conversation.pause(asked + min(jitter, 0.1 * asked) if asked else jitter)
 
     async def _cancel_quietly(self, task_id: str) -> None:
-        try:
+        with suppress(TimeoutError, ClientError, httpx.HTTPError):  # the caller leaves; the task has its own timeout
             async with asyncio.timeout(_CANCEL_SECONDS):
                 await self.cancel(task_id)
-        except (TimeoutError, ClientError, httpx.HTTPError):
-            pass  # the caller is leaving; the server's own task timeout is the last word
 
 
-class _Conversation:
-    """What is known so far about one task."""
+def create_app() -> ASGIApp:
+    """The in-memory queue's app. It is imported here because a client needs no server."""
+    from patterns import POLLING
+    from patterns.in_memory_queue import app_for
 
-    def __init__(self, ends_at: float) -> None:
-        self.ends_at = ends_at
-        self.task: Task | None = None
-        self.trouble = ""
-
-    def deadline_exceeded(self, deadline: float) -> DeadlineExceeded:
-        seen = f"the task is {self.task.status}" if self.task else "no task was accepted"
-        return DeadlineExceeded(f"After {deadline:g} s {seen}. {self.trouble}".strip(), self.task)
-
-
-def completed(task: Task) -> Task:
-    """The task itself, if it is completed. Raises `TaskFailed` or `TaskCancelled`."""
-    if task.status is TaskStatus.FAILED:
-        raise TaskFailed(f"{task.error.code}: {task.error.message}" if task.error else "The task failed.", task)
-    if task.status is TaskStatus.CANCELLED:
-        raise TaskCancelled("The task was cancelled.", task)
-    return task
-
-
-async def _tell(on_progress: OnProgress, percent: int) -> None:
-    outcome = on_progress(percent)
-    if inspect.isawaitable(outcome):
-        await outcome
-
-
-def _held(answer: httpx.Response) -> bool:
-    """Whether the server held this answer, and did not only say so. One with the outcome need not be held."""
-    said = re.search(r"\bwait=(\d+(?:\.\d+)?)", answer.headers.get("preference-applied", ""))
-    if said is None:
-        return False
-    enough = max(_HELD_SECONDS, float(said[1]) / 2)  # it may hold for less than it was asked to, and says for how long
-    return answer.elapsed.total_seconds() >= enough or _task(answer).finished
-
-
-def _task(answer: httpx.Response, before: Task | None = None) -> Task:
-    """The task in an answer. Raises `ClientError`, with the task as it was seen before, when there is none in it."""
-    try:
-        return Task.model_validate_json(answer.content)
-    except ValidationError:
-        raise ClientError(f"The answer is no task: {_detail(answer)}", before) from None
-
-
-def _detail(answer: httpx.Response) -> str:
-    try:
-        problem = answer.json()
-        return f"{answer.status_code} {problem['title']}: {problem['detail']}"
-    except (ValueError, KeyError, TypeError):
-        return f"{answer.status_code} {answer.text[:200]}"
+    return app_for(POLLING)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from patterns.serving.compiled import keep_compiled
+from exercises.startup import keep_compiled
 from patterns.serving.rabbitmq_server import RabbitMQ, running_rabbitmq
 from tests.support import selection, side_by_side
 from tests.support.receiving import Callbacks, receiving

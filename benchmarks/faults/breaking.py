@@ -10,10 +10,10 @@ from benchmarks.faults.agent import gate, runs_file
 from benchmarks.faults.brokers import Broker
 from benchmarks.faults.client import Client, Known
 from benchmarks.faults.receiver import Receiver
-from benchmarks.faults.waiting import until
 from patterns.contract.descriptor import Fault, Pattern
 from patterns.serving.processes import Child
 from patterns.serving.running import Running
+from patterns.serving.waiting import until_async
 
 #: How long something that comes back by itself is away, in seconds.
 AWAY_SECONDS = 3.0
@@ -149,7 +149,7 @@ async def _receiver_errors(scene: Scene) -> None:
 async def _client_gone(scene: Scene) -> None:
     scene.open_gate()
     everybody = {known.number for known in scene.held}
-    await until(lambda: everybody <= set(scene.runs()), _STOP_SECONDS)
+    await until_async(lambda: everybody <= set(scene.runs()), _STOP_SECONDS)
 
 
 def _broker(scene: Scene) -> Broker:

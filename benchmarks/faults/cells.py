@@ -14,13 +14,14 @@ from benchmarks.faults.breaking import BREAKS, Scene, applies
 from benchmarks.faults.brokers import Broker, redis_of
 from benchmarks.faults.client import Client, Known
 from benchmarks.faults.receiver import Receiver
-from benchmarks.faults.waiting import until
 from benchmarks.records.faults import Cell
 from patterns.contract.descriptor import Fault, Pattern
 from patterns.contract.settings import new_webhook_secret
+from patterns.serving.errors import CannotServe
 from patterns.serving.processes import ProcessFailed
 from patterns.serving.rabbitmq_server import running_rabbitmq
-from patterns.serving.running import CannotServe, Running, running
+from patterns.serving.running import Running, running
+from patterns.serving.waiting import until_async
 
 WORKERS = 4
 #: The task timeout decides when what a dead Celery worker had in hand is given to another: ten seconds after it. A
@@ -190,12 +191,12 @@ class _Trial:
 
     async def _until_in_hand(self, scene: Scene) -> bool:
         held = {known.number for known in scene.held}
-        return await until(lambda: len(held & set(scene.runs())) >= min(WORKERS, len(held)), _DEADLINE_SECONDS)
+        return await until_async(lambda: len(held & set(scene.runs())) >= min(WORKERS, len(held)), _DEADLINE_SECONDS)
 
     async def _until_told(self, receiver: Receiver, tasks: Sequence[Known]) -> None:
         if self._pattern.can_call_back:
             wanted = {f"msg_{known.task_id}" for known in tasks}
-            await until(lambda: wanted <= set(receiver.taken), _TELLING_SECONDS)
+            await until_async(lambda: wanted <= set(receiver.taken), _TELLING_SECONDS)
 
     def _counted(self, scene: Scene, tasks: Sequence[Known], began: float, works_again: float | None) -> Cell:
         statuses = Counter(known.status for known in tasks)

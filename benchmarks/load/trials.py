@@ -21,11 +21,11 @@ from benchmarks.records.run import RunFolder, Trial
 from patterns.contract.settings import new_webhook_secret
 from patterns.serving.processes import Child, Family, ProcessFailed
 from patterns.serving.running import running
+from patterns.serving.waiting import until
 
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 #: Importing Locust takes about a second; a slow machine may need many.
 _LOAD_START_SECONDS = 30.0
-_LOOK_SECONDS = 0.05
 _LOAD = "load process"
 _STOPPED = "it was stopped before its end"
 
@@ -152,11 +152,8 @@ def wait_for_load(load: Child, seconds: float, log: Path) -> None:
 
     Raises `ProcessFailed` when it could not, or takes longer than it ever should.
     """
-    deadline = time.monotonic() + seconds
-    while load.exit_code is None:
-        if time.monotonic() > deadline:
-            raise ProcessFailed(f"The load process was not done after {seconds:g} s. Its log is {log}")
-        time.sleep(_LOOK_SECONDS)
+    if not until(lambda: load.exit_code is not None, seconds):
+        raise ProcessFailed(f"The load process was not done after {seconds:g} s. Its log is {log}")
     if load.exit_code != 0:
         raise ProcessFailed(f"The load process ended with exit code {load.exit_code}: {_complaint(log)}")
 

@@ -41,7 +41,7 @@ CONTENDERS = (
     _reference("ceiling"),
     _pattern("in_memory_queue", Bound("ceiling", 0.75)),
     _pattern("webhook", Bound("ceiling", 0.75), body=_SUBMIT_WITH_CALLBACK),
-    _pattern("background_tasks", Bound("ceiling", 0.55)),
+    _pattern("background_tasks", Bound("ceiling", 0.35)),  # it keeps every request until its task ends
     _reference("plain_delay", needs_redis=True),
     _pattern("celery_queue", Bound("plain_delay", 1.5), needs_redis=True),
 )

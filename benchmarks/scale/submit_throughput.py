@@ -23,8 +23,8 @@ from benchmarks.scale.hammered import CONTENDERS, Contender
 from benchmarks.scale.web_only import web_server
 from patterns.cli.terminal import give_up
 from patterns.contract.settings import SettingsError, new_webhook_secret
+from patterns.serving.errors import CannotServe
 from patterns.serving.processes import ProcessFailed
-from patterns.serving.running import CannotServe
 
 #: A hammer busier than this may be what is measured.
 MOST_HAMMER_SHARE = 0.7

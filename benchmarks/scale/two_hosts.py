@@ -29,10 +29,12 @@ import typer
 
 from benchmarks.scale.link import Link
 from patterns.cli.terminal import give_up
+from patterns.serving.errors import CannotServe
 from patterns.serving.interrupts import interrupts_end_it
 from patterns.serving.processes import Child, Family, ProcessFailed
-from patterns.serving.redis_server import free_port, start_redis
-from patterns.serving.running import CannotServe
+from patterns.serving.redis_server import start_redis
+from patterns.serving.sockets import free_port
+from patterns.serving.waiting import until
 
 _PATIENCE_SECONDS = 90.0
 #: What submit has to answer within, whatever is cut: the contract itself.
@@ -223,11 +225,8 @@ def _is_finished(host: Host, task_id: str) -> bool:
 
 
 def _until(is_so: Callable[[], object], otherwise: str, within: float = _PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + within
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise Wrong(f"{otherwise} within {within:g} s")
-        time.sleep(0.05)
+    if not until(is_so, within):
+        raise Wrong(f"{otherwise} within {within:g} s")
 
 
 def _last_line(log: Path) -> str:

@@ -5,19 +5,16 @@ No worker runs, so none competes with the web process for the machine.
 
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
-from patterns.serving.processes import Child, Family, ProcessFailed
+from patterns.serving.processes import Child, Family
+from patterns.serving.readiness import wait_until_answering
 from patterns.serving.redis_server import start_redis
-from patterns.serving.running import listening_socket
+from patterns.serving.sockets import listening_socket, url_of
 
-_READY_SECONDS = 30.0
 #: Nothing here is worth waiting for: what was accepted is thrown away.
 _PATIENCE_SECONDS = 0.5
 
@@ -41,25 +38,8 @@ def web_server(
             environment["REDIS_URL"] = start_redis(family).url
         argv = [sys.executable, *arguments, "--fd", str(listener.fileno())]
         child = family.start("web server", argv, environment, [listener.fileno()])
-        port = int(listener.getsockname()[1])
-        _wait_until_it_answers(port, child, log)
+        wait_until_answering(url_of(listener), family)
         try:
-            yield WebServer(port, child)
+            yield WebServer(int(listener.getsockname()[1]), child)
         finally:
             family.stop(_PATIENCE_SECONDS)
-
-
-def _wait_until_it_answers(port: int, child: Child, log: Path) -> None:
-    """Any answer will do: a web process without a worker says 503 to `/health`."""
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline:
-        if child.exit_code is not None:
-            lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise ProcessFailed(f"The web server {child.how_it_ended}: {lines[-1]}")
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/health", timeout=2, trust_env=False)
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise ProcessFailed(f"The web server did not answer within {_READY_SECONDS:g} s. Its log is {log}")

@@ -29,10 +29,11 @@ from benchmarks.scale.hammer import HammerFailed, run_hammer
 from benchmarks.scale.idle_workers import simulate
 from patterns import CELERY_QUEUE
 from patterns.cli.terminal import give_up
-from patterns.serving.parts import Part, running_web, running_worker
+from patterns.serving.errors import CannotServe
 from patterns.serving.processes import Family, ProcessFailed
 from patterns.serving.redis_server import start_redis
-from patterns.serving.running import CannotServe
+from patterns.serving.running import Role, Running, running
+from patterns.serving.waiting import until
 
 _PROMPT = "Compare the three vendors in this contract."
 _ENV = {
@@ -128,7 +129,7 @@ def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, fol
         server = start_redis(family)
         env = {**_ENV, "KIT_WORKERS": str(processes), "REDIS_URL": server.url}
         counters = Counters(server.url)
-        with running_web(CELERY_QUEUE, env=env, log=folder / "web.log") as web:
+        with running(CELERY_QUEUE, role=Role.WEB, env=env, log=folder / "web.log") as web:
             port = int(str(web.url).rpartition(":")[2])
             run_hammer(port, json.dumps({"prompt": _PROMPT}), 8, answers=50)  # connections and scripts are there now
             told.print(f"{tasks:,} tasks wait, and no worker is there", style="dim")
@@ -138,7 +139,7 @@ def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, fol
             if found.others:
                 raise HammerFailed(f"{found.others} submits were not accepted.")
             web_cpu, before = _cpu_seconds(web) - cpu_before, counters.client.client_list()
-            with running_worker(CELERY_QUEUE, env=env, log=folder / "worker.log"):
+            with running(CELERY_QUEUE, role=Role.WORKER, env=env, log=folder / "worker.log"):
                 told.print("a worker does them", style="dim")
                 with counters.spent() as doing:
                     _wait_until_done(counters)
@@ -171,20 +172,18 @@ def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, fol
     )
 
 
-def _cpu_seconds(web: Part) -> float:
+def _cpu_seconds(web: Running) -> float:
     spent = psutil.Process(web.children[0].pid).cpu_times()
     return float(spent.user + spent.system)
 
 
 def _wait_until_done(counters: Counters) -> None:
-    deadline = time.monotonic() + _DONE_SECONDS
-    while left := counters.client.zcard("kit:unfinished"):
-        if time.monotonic() > deadline:
-            raise HammerFailed(f"{left} tasks were not done after {_DONE_SECONDS:g} s.")
-        time.sleep(0.1)
+    if not until(lambda: not counters.client.zcard("kit:unfinished"), _DONE_SECONDS, pause=0.1):
+        left = counters.client.zcard("kit:unfinished")
+        raise HammerFailed(f"{left} tasks were not done after {_DONE_SECONDS:g} s.")
 
 
-def _health(web: Part, times: int = 200) -> list[float]:
+def _health(web: Running, times: int = 200) -> list[float]:
     """The p50 and the p99 of `/health`, in milliseconds."""
     took = []
     with httpx.Client(trust_env=False) as client:
@@ -195,18 +194,20 @@ def _health(web: Part, times: int = 200) -> list[float]:
     return [round(median(took), 2), round(quantiles(took, n=100)[98], 2)]
 
 
-def _crowd(counters: Counters, url: str, workers: int, look: float, seconds: float, web: Part) -> Crowd:
+def _crowd(counters: Counters, url: str, workers: int, look: float, seconds: float, web: Running) -> Crowd:
     """Let so many simulated workers idle, in a process of their own, and look at Redis and at `/health`."""
     context = multiprocessing.get_context("spawn")
     over = context.Event()
     simulation = context.Process(target=simulate, args=(url, workers, look, over), daemon=True)
     simulation.start()
     try:
-        deadline = time.monotonic() + _ARRIVAL_SECONDS
-        while len(counters.client.client_list()) < workers:
-            if time.monotonic() > deadline or not simulation.is_alive():
-                raise HammerFailed("The simulated workers did not all connect.")
-            time.sleep(0.1)
+        settled = until(
+            lambda: not simulation.is_alive() or len(counters.client.client_list()) >= workers,
+            _ARRIVAL_SECONDS,
+            pause=0.1,
+        )
+        if not settled or not simulation.is_alive():
+            raise HammerFailed("The simulated workers did not all connect.")
         began = time.monotonic()
         with counters.spent() as spent:
             health = _health(web)

@@ -2,6 +2,14 @@
 
 A file begins with a heading (the cause in one line), then a paragraph that starts with "Likely:", and one that
 starts with "Next:". The rest is the whole story, with a drawing of the requests in time.
+
+What the checks must know about a code stands above the heading, between two lines of `---`; all of it is optional:
+
+- `explained-by`: what in the learner's output is the reason, and replaces "Likely:" and "Next:". Several are
+  separated by commas: `coroutine` (one that nobody awaited), `sleep` (an `asyncio.sleep` that nobody awaited),
+  `mistake` (a NameError, a TypeError and the like), `exception` (any).
+- `shows-exceptions: no`: an exception in the learner's output was caught, or meant, and is not shown.
+- `fatal`: why no other check can come to anything; they are not made.
 """
 
 import functools
@@ -9,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _HERE = Path(__file__).parent
+_REASONS = {"coroutine", "sleep", "mistake", "exception"}
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,9 @@ class Diagnosis:
     likely: str
     next_step: str
     story: str
+    explained_by: frozenset[str] = frozenset()
+    shows_exceptions: bool = True
+    fatal: str = ""
 
 
 class UnknownCode(Exception):
@@ -36,11 +48,33 @@ def diagnosis(code: str) -> Diagnosis:
     """What a code means. Raises `UnknownCode`, and `ValueError` for a file that lacks a part."""
     if code not in codes():
         raise UnknownCode(code)
-    text = (_HERE / f"{code}.md").read_text(encoding="utf-8")
+    properties, text = _front_matter(code, (_HERE / f"{code}.md").read_text(encoding="utf-8"))
     head, likely, next_step, *story = text.strip().split("\n\n")
     if not (head.startswith("# ") and likely.startswith("Likely: ") and next_step.startswith("Next: ") and story):
         raise ValueError(f"{code}.md must have a heading, Likely:, Next:, and a story")
-    return Diagnosis(code, head[2:], _one_line(likely[8:]), _one_line(next_step[6:]), "\n\n".join(story))
+    return Diagnosis(
+        code=code,
+        title=head[2:],
+        likely=_one_line(likely[8:]),
+        next_step=_one_line(next_step[6:]),
+        story="\n\n".join(story),
+        explained_by=frozenset(filter(None, properties.get("explained-by", "").split(", "))),
+        shows_exceptions=properties.get("shows-exceptions") != "no",
+        fatal=properties.get("fatal", ""),
+    )
+
+
+def _front_matter(code: str, text: str) -> tuple[dict[str, str], str]:
+    """The properties above the heading, and the text below them. Raises `ValueError` for what is none."""
+    if not text.startswith("---\n"):
+        return {}, text
+    head, _, rest = text.removeprefix("---\n").partition("\n---\n")
+    properties = dict(line.split(": ", 1) for line in head.splitlines())
+    unknown = set(properties) - {"explained-by", "shows-exceptions", "fatal"}
+    unknown |= set(filter(None, properties.get("explained-by", "").split(", "))) - _REASONS
+    if unknown or properties.get("shows-exceptions", "no") != "no":
+        raise ValueError(f"{code}.md: what does {', '.join(sorted(unknown)) or 'shows-exceptions'} mean?")
+    return properties, rest
 
 
 def _one_line(text: str) -> str:

@@ -1,7 +1,7 @@
 """Exercise 2: track progress. Read README.md first; run `kit check 2` as often as you like.
 
-A client that waits for minutes wants to draw a bar. The agent says how far it is whenever it likes; write that
-down where the status route reads it, in a form that a bar can be drawn from.
+A client that waits for minutes wants to draw a progress bar. The agent reports its progress at any time; store each
+report where the status route reads it, as a number that a bar can show.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from uuid import uuid4
 from fastapi import BackgroundTasks, FastAPI, HTTPException
 from pydantic import BaseModel
 
-# run_agent(prompt, report_progress) -> str: calls report_progress(percent) whenever it gets on. `percent` is a
-# float: 33.3, or less than before when the agent tries a step again, or more than 100 when it took more steps.
+# run_agent(prompt, report_progress) -> str: calls report_progress(percent) as it works. `percent` is a float: 33.3,
+# or less than before if the agent retries a step, or more than 100 if it takes extra steps.
 from patterns.practice import run_agent
 
 app = FastAPI()
@@ -29,13 +29,13 @@ def work(task_id: str, prompt: str) -> None:
     task = tasks[task_id]
 
     def report_progress(percent: float) -> None:
-        """The agent calls this in the middle of its work. An exception in here would end the agent."""
-        # TODO 2: keep it as the task's "progress": a whole number from 0 to 100 that never goes back.
+        """The agent calls this while it works. An exception raised here ends the agent."""
+        # TODO 2: store it as the task's "progress": a whole number from 0 to 100 that never goes back.
         raise NotImplementedError("TODO 2, in report_progress")
 
     task["status"] = "running"
-    # TODO 3: give the agent `report_progress` too. Once the agent is done, the progress is 100, whatever it has
-    #         reported; "completed" comes last of all.
+    # TODO 3: also pass `report_progress` to the agent. When the agent is done, set the progress to 100, whatever it
+    #         reported. Set "completed" last.
     task["result"] = run_agent(prompt)
     task["status"] = "completed"
 
@@ -43,8 +43,8 @@ def work(task_id: str, prompt: str) -> None:
 @app.post("/agent/submit", status_code=202)
 async def submit(body: SubmitRequest, background_tasks: BackgroundTasks) -> dict[str, Any]:
     task_id = uuid4().hex
-    # TODO 1: a client may draw the bar before the agent has begun. Give the record a "progress" from the start,
-    #         and take the next line away.
+    # TODO 1: a client may draw the bar before the agent starts. Give the record a "progress" from the start, and
+    #         delete the next line.
     raise HTTPException(501, "TODO 1, in submit")
     tasks[task_id] = {"task_id": task_id, "status": "pending", "result": None}
     background_tasks.add_task(work, task_id, body.prompt)

@@ -1,9 +1,9 @@
-"""Exercise 4, the web's side. Read README.md first; run `kit check 4` as often as you like.
+"""Exercise 4, the web app. Read README.md first; run `kit check 4` as often as you like.
 
-Nothing of a task may be kept in this process: it is restarted at every deployment, and in production there are
-several of it. What a task's state is, Celery keeps in Redis; which ids were given out, you do.
+Keep nothing about a task in this process: every deployment restarts it, and in production there are several. Celery
+stores each task's state in Redis; you store there which ids exist.
 
-The handlers are plain `def`: what they call waits for Redis, and must not keep the event loop waiting.
+The handlers are plain `def`: their calls wait for Redis, and must not block the event loop.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from worker import REDIS_URL, celery, work
 app = FastAPI()
 redis = Redis.from_url(REDIS_URL, decode_responses=True)
 
-# TODO 4: Celery's states on the left, the words of our API on the right: pending, running, completed, failed.
+# TODO 4: map Celery's states to the words of the API: pending, running, completed, failed.
 WORDS: dict[str, str] = {}
 
 
@@ -28,14 +28,14 @@ class SubmitRequest(BaseModel):
 
 @app.post("/agent/submit", status_code=202)
 def submit(body: SubmitRequest) -> dict[str, Any]:
-    # TODO 3: hand the prompt over with work.delay(…); what that returns has the task's `id`. Write down in Redis
-    #         that this id was given out, and return {"task_id": …, "status": "pending", "result": None, "error": None}.
+    # TODO 3: send the prompt to a worker with work.delay(…), which returns an object with the task's `id`. Note this
+    #         id in Redis, and return {"task_id": …, "status": "pending", "result": None, "error": None}.
     raise HTTPException(501, "TODO 3, in submit")
 
 
 @app.get("/agent/status/{task_id}")
 def status(task_id: str) -> dict[str, Any]:
-    # TODO 4: 404 for an id that was never given out. For the others ask AsyncResult(task_id, app=celery): its `state`,
-    #         and its `result`, which is what work returned, or the exception that it raised. Give back the same four
-    #         fields: "result" only when completed, and "error", a text, only when failed.
+    # TODO 4: raise a 404 for an unknown id. Otherwise, AsyncResult(task_id, app=celery) has the `state`, and the
+    #         `result`: what work returned, or the exception that it raised. Return the same four fields as submit:
+    #         set "result" only if completed, and "error", a string, only if failed.
     raise HTTPException(501, "TODO 4, in status")

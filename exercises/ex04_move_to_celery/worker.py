@@ -1,7 +1,7 @@
-"""Exercise 4, the worker's side. Read README.md first; run `kit check 4` as often as you like.
+"""Exercise 4, the worker. Read README.md first; run `kit check 4` as often as you like.
 
-`celery -A worker worker` runs this file in a process of its own: it waits for messages in Redis, and calls the
-function that a message names. The web process imports this file too, to send such messages.
+`celery -A worker worker` runs this file in a separate process: it waits for messages in Redis, and calls the function
+that a message names. The web process also imports this file, to send these messages.
 """
 
 import os
@@ -12,13 +12,13 @@ from patterns.practice import run_agent  # run_agent(prompt) -> str: takes secon
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
-# Messages go through the broker; what came of a task is kept in the backend. Here both are the same Redis.
+# The broker carries the messages; the backend stores the results. Here, both are the same Redis.
 celery = Celery("worker", broker=REDIS_URL, backend=REDIS_URL)
 
-# TODO 1: Celery does not say when a worker has begun with a task. Set the option that makes it say so: STARTED.
+# TODO 1: by default, Celery does not report that a worker has started a task. Set the option that makes it report it.
 
 
-# TODO 2: make this a task of `celery`, let the agent work on the prompt, and return its answer.
+# TODO 2: make this function a Celery task. Call the agent with the prompt, and return its answer.
 def work(prompt: str) -> str:
-    """Runs in the worker. What it returns or raises becomes the task's result."""
+    """Run in the worker. The return value, or the exception, becomes the task's result."""
     raise NotImplementedError("TODO 2, in work")

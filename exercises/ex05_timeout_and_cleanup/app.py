@@ -1,7 +1,7 @@
 """Exercise 5: timeout and clean-up. Read README.md first; run `kit check 5` as often as you like.
 
-The queue and its workers are those of exercise 3. Two things can still go wrong with them: an agent that hangs
-keeps its worker for ever, and a record that nobody needs any more keeps its place in memory for ever.
+The queue and its workers are those of exercise 3. Two things can still go wrong: an agent that hangs blocks its
+worker for ever, and a record that is no longer needed stays in memory for ever.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from patterns.practice import run_agent_async  # await run_agent_async(prompt) -> str: takes seconds, may hang
 
 WORKERS = int(os.environ.get("WORKERS", "2"))
-TASK_TIMEOUT_SECONDS = float(os.environ.get("TASK_TIMEOUT_SECONDS", "300"))  # for the agent, from its start
-TASK_TTL_SECONDS = float(os.environ.get("TASK_TTL_SECONDS", "86400"))  # for the record, from its task's end
+TASK_TIMEOUT_SECONDS = float(os.environ.get("TASK_TIMEOUT_SECONDS", "300"))  # for the agent, since it started
+TASK_TTL_SECONDS = float(os.environ.get("TASK_TTL_SECONDS", "86400"))  # for the record, since the task finished
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +33,10 @@ class SubmitRequest(BaseModel):
 
 
 async def run(task: dict[str, Any]) -> None:
-    """Let the agent work on one task, and write down what became of it."""
+    """Let the agent work on one task, and store the outcome."""
     task["status"] = "running"
     # TODO 1: give the agent TASK_TIMEOUT_SECONDS and no more. When the time is up, it must stop, and the task is
-    #         "failed" with the code "timeout" and a message. Take the next line away, and change what is below.
+    #         "failed" with the code "timeout" and a message. Delete the next line, and change the code below it.
     raise NotImplementedError("TODO 1, in run")
     try:
         task["result"] = await run_agent_async(task["prompt"])
@@ -46,13 +46,13 @@ async def run(task: dict[str, Any]) -> None:
 
 
 def forget_later(task: dict[str, Any]) -> None:
-    """Called when a task has finished, well or not. It must return at once: the worker has more to do."""
-    # TODO 2: see to it that the task is out of `tasks` when TASK_TTL_SECONDS have passed, though nobody asks for it.
+    """Schedule the removal of a finished task. Must return at once: the worker calls it."""
+    # TODO 2: remove the task from `tasks` once TASK_TTL_SECONDS have passed, even if no client asks for it.
     raise NotImplementedError("TODO 2, in forget_later")
 
 
 async def worker() -> None:
-    """Takes one task after the other. Nothing that happens to a task ends it."""
+    """Work on one task after another, and survive whatever happens to a task."""
     while True:
         task = await queue.get()
         try:
@@ -66,7 +66,7 @@ async def worker() -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The workers live as long as the app."""
+    """Start the workers with the app, and cancel them when it stops."""
     workers = [asyncio.create_task(worker()) for _ in range(WORKERS)]
     yield
     for one in workers:
@@ -102,5 +102,5 @@ async def status(task_id: str) -> dict[str, Any]:
 
 @app.get("/health")
 async def health() -> dict[str, Any]:
-    """How many records are kept: the number that must not grow for ever."""
+    """Report how many records are stored. This number must not grow for ever."""
     return {"status": "ok", "tasks": len(tasks)}

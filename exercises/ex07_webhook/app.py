@@ -1,7 +1,7 @@
 """Exercise 7: call back. Read README.md first; run `kit check 7` as often as you like.
 
-The queue and its workers are those of exercise 3. Now nobody polls: the client names a URL, and when its task is
-finished, well or not, the server calls it there. The call is signed, and made again until it is taken.
+The queue and its workers are those of exercise 3. Now the client need not poll: it sends a callback URL, and when its
+task is completed or failed, the server calls that URL. The callback is signed, and retried until it is acknowledged.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from patterns.practice import run_agent_async  # await run_agent_async(prompt) -
 
 WORKERS = int(os.environ.get("WORKERS", "2"))
 SECRET = os.environ.get("WEBHOOK_SECRET", "whsec_dGhpcyBpcyBub3QgYSBzZWNyZXQsIG9ubHkgYW4gZXhhbXBsZQ==")
-ATTEMPTS = int(os.environ.get("ATTEMPTS", "5"))  # so many in all, for one task
-FIRST_PAUSE_SECONDS = float(os.environ.get("FIRST_PAUSE_SECONDS", "1"))  # after the first attempt; then it doubles
-ATTEMPT_TIMEOUT_SECONDS = float(os.environ.get("ATTEMPT_TIMEOUT_SECONDS", "10"))  # for a receiver's answer
+ATTEMPTS = int(os.environ.get("ATTEMPTS", "5"))  # the most for one delivery
+FIRST_PAUSE_SECONDS = float(os.environ.get("FIRST_PAUSE_SECONDS", "1"))  # after the first attempt; doubles each time
+ATTEMPT_TIMEOUT_SECONDS = float(os.environ.get("ATTEMPT_TIMEOUT_SECONDS", "10"))  # to wait for the receiver's response
 
 logger = logging.getLogger(__name__)
 webhook = Webhook(SECRET)
@@ -34,7 +34,7 @@ webhook = Webhook(SECRET)
 tasks: dict[str, dict[str, Any]] = {}
 queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
 
-# The deliveries under way: the event loop itself holds tasks by weak references only.
+# The running deliveries: the event loop itself keeps only weak references to tasks.
 deliveries: set[asyncio.Task[None]] = set()
 
 
@@ -44,35 +44,35 @@ class SubmitRequest(BaseModel):
 
 
 async def run(task: dict[str, Any]) -> None:
-    """Let the agent work on one task, write down what became of it, and begin to tell it."""
+    """Let the agent work on one task, store the outcome, and start its delivery."""
     task["status"] = "running"
     try:
         task["result"] = await run_agent_async(task["prompt"])
         task["status"] = "completed"
     except Exception as error:
         task.update(status="failed", error=str(error))
-    # TODO 1: begin to `deliver` the task, and do not wait for it: its receiver may be slow, and the worker has more
-    #         to do. asyncio.create_task begins; keep what it returns in `deliveries` until it is done.
+    # TODO 1: start to `deliver` the task, and do not wait for it: its receiver may be slow, and the worker has more
+    #         to do. Use asyncio.create_task, and keep what it returns in `deliveries` until it is done.
     raise NotImplementedError("TODO 1, in run")
 
 
 async def deliver(task: dict[str, Any]) -> None:
-    """Tell the outcome: one attempt after the other, until the receiver has taken it or ATTEMPTS are used up."""
-    # TODO 2: write the task as JSON, once: every attempt sends these bytes. Make an `attempt`, and stop when it is
-    #         True. Between two attempts sleep: FIRST_PAUSE_SECONDS the first time, then twice as long each time.
+    """Deliver the outcome: retry until the receiver acknowledges it or ATTEMPTS are used up."""
+    # TODO 2: serialize the task as JSON once: every attempt sends these bytes. Make an `attempt`, and stop if it
+    #         returns True. Between two attempts, sleep: FIRST_PAUSE_SECONDS at first, then twice as long each time.
     raise NotImplementedError("TODO 2, in deliver")
 
 
 async def attempt(url: str, delivery_id: str, body: bytes) -> bool:
-    """POST the body once, signed. True when the receiver has taken it; False, and no exception, when it has not."""
-    # TODO 3: sign the body with webhook.sign(delivery_id, the time now, the body as text), and POST it with the
+    """POST the signed body once. Return True if the receiver acknowledged it, otherwise False; never raise."""
+    # TODO 3: sign the body with webhook.sign(delivery_id, the current time, the body as text), and POST it with the
     #         headers webhook-id, webhook-timestamp (whole seconds), webhook-signature and content-type. Only a 2xx
-    #         says that it was taken; every other answer, a broken connection and a timeout say that it was not.
+    #         acknowledges it. Return False for any other response, a broken connection, or a timeout.
     raise NotImplementedError("TODO 3, in attempt")
 
 
 async def worker() -> None:
-    """Takes one task after the other. Nothing that happens to a task ends it."""
+    """Work on one task after another, and survive whatever happens to a task."""
     while True:
         task = await queue.get()
         try:
@@ -83,7 +83,7 @@ async def worker() -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The workers live as long as the app."""
+    """Start the workers with the app, and cancel them when it stops."""
     workers = [asyncio.create_task(worker()) for _ in range(WORKERS)]
     yield
     for one in workers:

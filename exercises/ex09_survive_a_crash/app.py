@@ -1,7 +1,7 @@
-"""Exercise 9, the web's side. Read README.md first; run `kit check 9` as often as you like.
+"""Exercise 9, the web app. Read README.md first; run `kit check 9` as often as you like.
 
-As in exercise 4 nothing of a task is kept here. This time the record in Redis is our own: the message to the worker
-holds the task's id, and nothing else.
+As in exercise 4, this process keeps nothing about a task. This time, you write the record in Redis yourself, and the
+message to the worker contains only the task's id.
 """
 
 from typing import Any
@@ -22,9 +22,9 @@ class SubmitRequest(BaseModel):
 
 @app.post("/agent/submit", status_code=202)
 def submit(body: SubmitRequest) -> dict[str, Any]:
-    # TODO 1: make a pending task with all that a worker needs:
+    # TODO 1: create a pending task with all that a worker needs:
     #         {"task_id": …, "prompt": …, "callback_url": …, "status": "pending", "result": None, "error": None}.
-    #         Save it before you hand its id over with work.delay(…): a worker may take it in the same moment.
+    #         Save it before you send its id with work.delay(…): a worker may take the message at once.
     raise HTTPException(501, "TODO 1, in submit")
 
 

@@ -24,13 +24,12 @@ def load_agent(settings: Settings) -> Agent:
         sys.path.insert(0, os.getcwd())  # as `python -m` does: the agent may be a file beside the user
     try:
         found: Any = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # whatever a user's module raises while it is imported
+        for part in attribute.split("."):
+            found = getattr(found, part, None)
+    except BaseException as error:  # whatever a user's module raises, SystemExit and KeyboardInterrupt too
         said = " ".join(str(error).split())
-        raise SettingsError(
-            f"KIT_AGENT={settings.agent}: cannot import {module_name}: {type(error).__name__}: {said}"
-        ) from error
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
+        reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        raise SettingsError(f"KIT_AGENT={settings.agent}: cannot import {module_name}: {reason}") from error
     if not callable(found):
         raise SettingsError(f"KIT_AGENT={settings.agent}: {module_name} has no callable {attribute}")
     return cast("Agent", found)

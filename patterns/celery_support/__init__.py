@@ -1,1 +1,1 @@
-"""What `celery_queue` stands on: the Celery application, its brokers, and the worker's side."""
+"""What `celery_queue` is built on: the Celery application, the publisher, and the worker's side."""

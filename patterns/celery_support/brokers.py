@@ -1,29 +1,22 @@
-"""The two brokers that Celery can take its messages from here, and what each needs to be told.
+"""The two brokers that can carry the messages, and the configuration that each needs.
 
 Redis gives a dead worker's message to another when it has not been acknowledged for long; RabbitMQ does so as soon as
 the worker's connection is gone.
 """
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
-from amqp.exceptions import MessageNacked
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-#: The name of the task that tells an outcome. It has a queue of its own: outcomes are told beside the work, and wait
-#: for no task. A worker takes from both queues, or from one with Celery's `-Q`.
+#: The name of the task that delivers a callback. It has its own queue, so that no delivery waits behind an agent. A
+#: worker takes from both queues, or from one of them with Celery's `-Q`.
 DELIVER = "kit.deliver"
 #: Over Redis a message that is not acknowledged so long after a run's hard limit belongs to a dead worker. Any sooner,
 #: and a task that is alive would be run twice (celery#5935).
 REDELIVERED_AFTER_SECONDS = 5.0
-#: How long RabbitMQ has to confirm a message, well within what submit waits.
-CONFIRM_SECONDS = 1.0
 #: A worker whose host has gone is noticed after two of these, and its tasks are given to others.
 HEARTBEAT_SECONDS = 10
 
@@ -63,7 +56,7 @@ def over_redis(prefix: str, hard_limit: float) -> dict[str, Any]:
             "visibility_timeout": hard_limit + REDELIVERED_AFTER_SECONDS,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
-            # One process at a time puts back. If it is killed meanwhile, the next one waits so long, not 300 s.
+            # One process at a time puts messages back. If it is killed meanwhile, the next waits 5 s, not 300 s.
             "unacked_mutex_expire": 5,
         },
     }
@@ -72,7 +65,7 @@ def over_redis(prefix: str, hard_limit: float) -> dict[str, Any]:
 def over_rabbitmq(prefix: str, hard_limit: float) -> dict[str, Any]:
     """Celery's settings for RabbitMQ: a quorum queue, which is on disk before a message is confirmed.
 
-    What a quorum queue cannot do, Celery finds out itself (`worker_detect_quorum_queues`): a prefetch count for the
+    Celery itself detects what a quorum queue cannot do (`worker_detect_quorum_queues`): a prefetch count for the
     whole channel, and messages with an ETA, for which it declares delayed queues.
     """
     name, deliveries = f"{prefix}agent", f"{prefix}deliveries"
@@ -86,8 +79,8 @@ def over_rabbitmq(prefix: str, hard_limit: float) -> dict[str, Any]:
         "task_queues": [_quorum_queue(name, hard_limit), _quorum_queue(deliveries, hard_limit)],
         "task_routes": {DELIVER: {"queue": deliveries}},
         "broker_heartbeat": HEARTBEAT_SECONDS,
-        # With the connection RabbitMQ puts the message back at once. The run that has lost it ends, so that no task
-        # is run twice at the same time; it is not counted, because nothing was wrong with it.
+        # When the connection is lost, RabbitMQ puts the message back at once. The run that has lost it ends, so that
+        # no task is run twice at the same time; it is not counted, because nothing was wrong with it.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         # A submit that was answered with 202 is in the queue, and not in a socket's buffer.
         "broker_transport_options": {"confirm_publish": True},
@@ -100,44 +93,11 @@ def _quorum_queue(name: str, hard_limit: float) -> Queue:
         # Celery's delayed queues can lead back to a topic exchange only.
         Exchange(name, type="topic"),
         routing_key=name,
-        # RabbitMQ has queues compared, argument by argument, with what they were declared as: no setting of ours
-        # may change them. MOST_RUNS is what ends a poison task, and says so in its record. RabbitMQ 4 would drop
-        # a message without a word at the 21st delivery, and counts a worker's deploy as one.
+        # RabbitMQ refuses a queue whose arguments differ from those it was first declared with: no setting of ours
+        # may change them. A poison task ends by MOST_RUNS, which its record reports. RabbitMQ 4 would silently drop
+        # a message at the 21st delivery, and count a worker's deploy as a delivery.
         queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 1_000_000},
         # RabbitMQ takes a message away from a consumer that has not acknowledged it for 30 minutes. Before 3.12 it
         # knows no such argument: there, consumer_timeout in rabbitmq.conf must be longer than the longest task.
         consumer_arguments={"x-consumer-timeout": int(max(1800.0, 2 * hard_limit) * 1000)},
     )
-
-
-@contextmanager
-def publishing(producer: Any) -> Iterator[None]:
-    """Messages published in this block are with the broker when it ends, or it raises an `OperationalError`.
-
-    Redis takes them in one go. RabbitMQ confirms each, and a connection on which a confirmation may still be under
-    way is dropped: it would be taken for that of the next message.
-    """
-    connection = producer.connection
-    if connection.transport.driver_type != "amqp":
-        with producer.batch():
-            yield
-        return
-    _hear(connection)
-    try:
-        yield
-    except (MessageNacked, *connection.connection_errors, *connection.channel_errors) as error:
-        connection.collect()
-        raise OperationalError(str(error)) from error
-    except BaseException:
-        connection.collect()
-        raise
-
-
-def _hear(connection: Any) -> None:
-    """Take note of what RabbitMQ has said since the last message: that it stops, or nothing more at all."""
-    if connection.connected:
-        try:
-            with suppress(socket.timeout):
-                connection.drain_events(timeout=0.001)
-        except connection.connection_errors:
-            connection.collect()

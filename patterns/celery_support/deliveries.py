@@ -1,70 +1,74 @@
-"""How a worker delivers outcomes: each attempt is a Celery task of its own, `deliver`.
+"""Callbacks: each attempt to deliver an outcome is a Celery task, `deliver`.
 
-The outbox in Redis says what is due, and has the next attempt sent when it is time. A worker that dies during an
-attempt leaves its outcome there, for the next worker that looks.
+The outbox in Redis knows what is due, and when the next attempt is. A worker that dies during an attempt leaves the
+outcome there, and another worker delivers it.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 
-from celery import Celery
+from celery import signals
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from patterns.celery_support.app import celery, process_settings
 from patterns.celery_support.brokers import DELIVER
+from patterns.celery_support.worker import records
 from patterns.contract import DeliveryState
 from patterns.contract.settings import Settings
 from patterns.observability.logs import about
-from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.record import Record
+from patterns.web.delivery_routes import check_callback, no_callback
 from patterns.webhooks.sender import Attempt, Sender, pause_after
 
-#: An attempt ends by itself, after `KIT_WEBHOOK_TIMEOUT_SECONDS`. One that does not is interrupted so much later, and
-#: killed after as long again if it goes on. A task's own limits are no measure for it.
-_LIMIT_AFTER_SECONDS = 5.0
+
+def allowed_callback_url(url: str | None, settings: Settings) -> str:
+    """The URL, or "" if there is none. Raises `RequestValidationError` if this server may not or cannot call it."""
+    if not url:
+        return ""
+    if settings.webhook_secret is None:
+        raise no_callback("set KIT_WEBHOOK_SECRET, the same for web processes and workers: callbacks are signed")
+    check_callback(url, settings)
+    return url
 
 
-def add_telling(celery: Celery, settings: Settings, records: Callable[[], WorkerRecords]) -> Callable[[], None]:
-    """Add the task `deliver` to the app. Gives what sends a message for each outcome that is due."""
-    sender = _ThreadSender(settings)
-    limit = settings.webhook_timeout_seconds + _LIMIT_AFTER_SECONDS
-
-    @celery.task(name=DELIVER, soft_time_limit=limit, time_limit=limit + _LIMIT_AFTER_SECONDS)
-    def deliver(task_id: str, attempts_made: int) -> None:
-        """Make one attempt, unless another worker has. The outbox has the next one sent when it is due."""
-        outbox, number = records().outbox, attempts_made + 1
-        with about(task_id):
-            if record := outbox.take(task_id, attempts_made):
-                attempt = sender.attempt(record)
-                if attempt.acknowledged:
-                    outbox.note(record, attempt.made, DeliveryState.DELIVERED)
-                elif attempt.refused or number >= settings.webhook_attempts:
-                    outbox.note(record, attempt.made, DeliveryState.DEAD)
-                else:
-                    outbox.note(record, attempt.made, DeliveryState.WAITING, pause_after(number, attempt, settings))
-
-    def tell_what_is_due() -> None:
-        with suppress(RedisError, KombuError, OSError):  # what cannot be sent now is due again in a moment
-            for task_id, attempts_made in records().outbox.due():
-                deliver.apply_async((task_id, attempts_made), retry=False)
-
-    return tell_what_is_due
+@celery.task(name=DELIVER, acks_late=True, reject_on_worker_lost=True)
+def deliver(task_id: str, attempts_made: int) -> None:
+    """Make one attempt, unless another worker has made it. The outbox has the next one sent when it is due."""
+    settings, outbox, number = process_settings(), records().outbox, attempts_made + 1
+    with about(task_id):
+        if record := outbox.take(task_id, attempts_made):
+            attempt = _connections.attempt(record)
+            if attempt.acknowledged:
+                outbox.note(record, attempt.made, DeliveryState.DELIVERED)
+            elif attempt.refused or number >= settings.webhook_attempts:
+                outbox.note(record, attempt.made, DeliveryState.DEAD)
+            else:
+                outbox.note(record, attempt.made, DeliveryState.WAITING, pause_after(number, attempt, settings))
 
 
-class _ThreadSender(threading.local):
-    """What a thread that delivers outcomes keeps between two of them: an event loop, and the connection."""
+@signals.worker_ready.connect
+@signals.heartbeat_sent.connect
+def deliver_what_is_due(**_: object) -> None:
+    """Send a message for each attempt that is due: at the end of a task, and now and then in each worker."""
+    with suppress(RedisError, KombuError, OSError):  # what cannot be sent now is due again in a moment
+        for task_id, attempts_made in records().outbox.due():
+            deliver.apply_async((task_id, attempts_made), retry=False)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._kept: tuple[asyncio.Runner, Sender] | None = None
+
+class _Connections(threading.local):
+    """What a thread keeps between two attempts: its event loop, and its connections to the receivers."""
+
+    kept: tuple[asyncio.Runner, Sender] | None = None
 
     def attempt(self, record: Record) -> Attempt:
-        """One attempt."""
-        if self._kept is None:
-            self._kept = asyncio.Runner(), Sender(self._settings, at_once=1)
-        (runner, sender), self._kept = self._kept, None
+        """Make one attempt."""
+        runner, sender = self.kept or (asyncio.Runner(), Sender(process_settings(), at_once=1))
+        self.kept = None
         attempt = runner.run(sender.attempt(record))
-        self._kept = runner, sender  # unless a time limit interrupted it, and left the loop with half an attempt
+        self.kept = runner, sender  # unless a time limit interrupted it, and left the loop with half an attempt
         return attempt
+
+
+_connections = _Connections()

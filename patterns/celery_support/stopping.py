@@ -15,20 +15,22 @@ from typing import Any
 from celery import signals
 from celery.worker import state
 
+from patterns.celery_support.app import process_settings
+
 _LOOK_EVERY_SECONDS = 0.05
 #: An event loop that does nothing for so long is stuck in a call: the broker does not answer it.
 _STUCK_SECONDS = 2.0
 
 
-def stop_within(grace_seconds: float) -> None:
-    """Let this process's worker, once there is one, take no longer than this to stop."""
+def stop_within_the_grace_period() -> None:
+    """Replace the way in which this process's worker stops, if it becomes one."""
+    signals.worker_init.connect(_silence)
+    signals.worker_ready.connect(_handle_sigterm)
 
-    def handle_sigterm(sender: Any, **_: object) -> None:
-        """Replace Celery's handler. Until the worker is ready no task is running, and Celery's own is right."""
-        signal.signal(signal.SIGTERM, _Stop(sender, grace_seconds).on_signal)
 
-    signals.worker_init.connect(_silence, weak=False)
-    signals.worker_ready.connect(handle_sigterm, weak=False)
+def _handle_sigterm(sender: Any, **_: object) -> None:
+    """Replace Celery's handler. Until the worker is ready no task is running, and Celery's own is right."""
+    signal.signal(signal.SIGTERM, _Stop(sender, process_settings().grace_seconds).on_signal)
 
 
 def _silence(**_: object) -> None:

@@ -4,25 +4,29 @@ Everything a client or a server must agree on is defined here once. Nothing here
 so the benchmark, the tests and the command line can use the words without starting a server.
 """
 
-from patterns.contract.delivery import (
-    EXAMPLE_DELIVERY,
-    Callback,
-    Delivery,
-    DeliveryAttempt,
-    DeliveryState,
-    WebhookTask,
-)
-from patterns.contract.problem import Health, Problem
-from patterns.contract.submit import CallbackSubmitRequest, SubmitRequest, WebhookSubmitRequest
-from patterns.contract.task import (
-    EXAMPLE_NEW_TASK,
-    EXAMPLE_TASK,
-    FINISHED,
-    ErrorCode,
-    Task,
-    TaskError,
-    TaskStatus,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from patterns.contract.delivery import (
+        EXAMPLE_DELIVERY,
+        Callback,
+        Delivery,
+        DeliveryAttempt,
+        DeliveryState,
+        WebhookTask,
+    )
+    from patterns.contract.problem import Health, Problem
+    from patterns.contract.submit import CallbackSubmitRequest, SubmitRequest, WebhookSubmitRequest
+    from patterns.contract.task import (
+        EXAMPLE_NEW_TASK,
+        EXAMPLE_TASK,
+        FINISHED,
+        ErrorCode,
+        Task,
+        TaskError,
+        TaskStatus,
+    )
 
 __all__ = [
     "EXAMPLE_DELIVERY",
@@ -44,3 +48,15 @@ __all__ = [
     "WebhookSubmitRequest",
     "WebhookTask",
 ]
+
+_MODULES = ("task", "submit", "problem", "delivery")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a word when it is first used: every `kit` command imports this package, and few of them need pydantic."""
+    if name in __all__:
+        for module in _MODULES:
+            words = vars(importlib.import_module(f"{__name__}.{module}"))
+            if name in words:
+                return words[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -96,7 +96,7 @@ class Pattern:
     loses_on: frozenset[Fault]
     processes: Sequence[Process] = ()
     needs: frozenset[str] = frozenset()
-    takes_callback: bool = False  # calls back whoever names a `callback_url`, though others may poll
+    takes_callback: bool = False  # a submit may have a `callback_url`
 
     @property
     def module(self) -> str:
@@ -104,9 +104,14 @@ class Pattern:
         return self.app.partition(":")[0]
 
     @property
+    def requires_callback(self) -> bool:
+        """Whether every submit must have a `callback_url`."""
+        return self.learns_by is LearnsBy.CALLBACK
+
+    @property
     def can_call_back(self) -> bool:
-        """Whether a client can have the outcome told."""
-        return self.takes_callback or self.learns_by is LearnsBy.CALLBACK
+        """Whether a client can have the outcome sent to it."""
+        return self.takes_callback or self.requires_callback
 
     @property
     def scales_out(self) -> bool:

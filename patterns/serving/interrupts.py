@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, and a terminal that is closed (SIGHUP): what they end, and what they have to wait for."""
+"""Ctrl-C, SIGTERM, and a closed terminal (SIGHUP): turned into `KeyboardInterrupt`, or delayed for a few steps."""
 
 import signal
 import threading
@@ -9,8 +9,10 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def interrupts_end_it() -> None:
-    """Let each raise `KeyboardInterrupt`. A shell starts background jobs with SIGINT ignored. SIGHUP stays ignored
-    where it is: nohup(1) is there for that."""
+    """Make each raise `KeyboardInterrupt`, also in a shell's background job, which starts with SIGINT ignored.
+
+    SIGHUP stays ignored under nohup(1).
+    """
     for number in _NUMBERS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -18,7 +20,7 @@ def interrupts_end_it() -> None:
 
 @contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """Hold them back until the block is done: for a few steps of which none may be taken alone."""
+    """Delay interrupts until the block has ended: its steps must all be taken, or none."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python runs signal handlers in the main thread only
         return

@@ -1,7 +1,7 @@
-"""Start, watch and stop child processes, so that none is left behind.
+"""Start and stop child processes, so that none is left behind.
 
-Each child gets a process group of its own: Ctrl-C in a terminal reaches only the parent, which then stops its
-children in order, and a child's own children go with it. If the parent itself is killed, the reaper ends them.
+Each child gets its own process group: Ctrl-C in a terminal reaches only the parent, which then stops its children
+in order, each with the processes that it has started. If the parent itself is killed, the reaper ends them.
 """
 
 import os
@@ -23,7 +23,7 @@ _REAPER = Path(__file__).with_name("reaper.py")
 
 
 class ProcessFailed(Exception):
-    """A process could not be started, or ended when it should not. The message is one line."""
+    """A process could not be started, or ended too early. The message is one line."""
 
 
 class Child:
@@ -37,7 +37,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The id of the process that runs now, or ran last."""
+        """The id of the running process, or of the last that ran."""
         assert self._popen is not None, f"{self.name} was never started"  # noqa: S101 a mistake in this program
         return self._popen.pid
 
@@ -48,14 +48,14 @@ class Child:
 
     @property
     def how_it_ended(self) -> str:
-        """The end of a sentence about a process that runs no more."""
+        """The end of a sentence about a process that has ended."""
         code = self.exit_code
         if code is not None and code < 0:
             return f"was ended by {signal.Signals(-code).name}"
         return f"ended with exit code {code}"
 
     def start(self) -> None:
-        """Start it, or start it again after it has ended. What it had started itself is ended first."""
+        """Start it, or restart it after it has ended. Processes that it had started are ended first."""
         self._end_group()
         with open(self._family.log, "ab") if self._family.log else nullcontext() as output:
             self._popen = subprocess.Popen(
@@ -70,12 +70,12 @@ class Child:
         self._family.tell_reaper(f"+{self._popen.pid}")
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM, if it still runs."""
+        """Send SIGTERM if it is still running."""
         if self._popen is not None and self._popen.poll() is None:
             self._popen.terminate()
 
     def stop(self, patience: float) -> None:
-        """Wait at most `patience` seconds after it was asked to end, then end it and all that it started."""
+        """Wait at most `patience` seconds for it to end, then kill it with every process that it has started."""
         if self._popen is None:
             return
         with suppress(subprocess.TimeoutExpired):
@@ -83,7 +83,7 @@ class Child:
         self._end_group()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal to the process alone, as a crash or an operator would, and wait if it ends it."""
+        """Send a signal to this process only, as a crash or an operator would. After SIGKILL, wait for its end."""
         os.kill(self.pid, number)
         if number == signal.SIGKILL and self._popen:
             self._popen.wait()
@@ -94,11 +94,11 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
-        self._family.tell_reaper(f"-{self._popen.pid}")  # its number may soon be somebody else's
+        self._family.tell_reaper(f"-{self._popen.pid}")  # the number may soon be that of another process
 
 
 class Family:
-    """The children of one undertaking, and the folder for their files. Leaving the block ends all of them."""
+    """Child processes that belong together, and a folder for their files. Leaving the block ends all of them."""
 
     def __init__(self, log: Path | None = None) -> None:
         self.log = log
@@ -130,7 +130,7 @@ class Family:
         """Start a child. Raises `ProcessFailed` when there is no such program."""
         child = Child(self, name, argv, env, fds)
         try:
-            # One that came between the start of a child and its entry in the list would leave it behind.
+            # An interrupt between the start of a child and its entry in the list would leave it behind.
             with interrupts_wait():
                 child.start()
                 self.children.append(child)
@@ -141,8 +141,8 @@ class Family:
     def stop(self, patience: float = 5.0, *, at_once: bool = False) -> None:
         """End all children, the last started first (web servers start last), then remove the folder.
 
-        Those of one name are asked to end together, so that their waits run side by side. With
-        `at_once` they are asked again and again: to ours a second SIGTERM means not to wait for running tasks.
+        Children of one name are asked to end together and waited for together, at most `patience` seconds each. With
+        `at_once`, SIGTERM is repeated: the second one tells a server not to wait for running tasks.
         """
         while self.children:
             last = [child for child in self.children if child.name == self.children[-1].name]
@@ -159,7 +159,7 @@ class Family:
             self._reaper.wait()
 
     def tell_reaper(self, line: str) -> None:
-        """Keep the reaper's list true."""
+        """Send the reaper a line: what to end, or no longer to end, if this process is killed."""
         if self._reaper.stdin:
             self._reaper.stdin.write(f"{line}\n".encode())
             self._reaper.stdin.flush()

@@ -1,25 +1,25 @@
-"""A private RabbitMQ of one node, from the system's package: for tests, and for what is broken on purpose.
+"""A private RabbitMQ with one node, from the system's package: for tests and for fault runs.
 
-Its wrapper script would change to another user; the script behind it does not. Names and ports are its own, so is
-epmd, the directory of Erlang's nodes, which otherwise goes on for ever.
+The package's wrapper script would change to another user; the script behind it does not. The node has its own name,
+ports and epmd, the registry of Erlang nodes, which would otherwise keep running.
 """
 
 import os
 import secrets
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from patterns.serving.processes import Child, Family, ProcessFailed
-from patterns.serving.redis_server import free_port
+from patterns.serving.sockets import free_port
+from patterns.serving.supervising import wait_until_up
 
-#: Erlang takes its time, on a busy machine much of it.
-_START_SECONDS = 90.0
-_DATA = "data"
+#: Erlang starts slowly, on a busy machine very slowly.
+_TIMES_LONGER = 3
+_DATA, _OUTPUT = "data", "output"
 _SCRIPTS = "rabbitmq_server-*/sbin/rabbitmq-server"
 _FOLDERS = (Path("/usr/lib/rabbitmq/lib"), Path("/opt/rabbitmq"), Path("/usr/local/lib"))
 
@@ -34,7 +34,7 @@ log.file.level = warning
 
 
 class NoRabbitMQ(ProcessFailed):
-    """There is none on this machine. The message says what to install."""
+    """RabbitMQ is not installed. The message says what to install."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,24 @@ class RabbitMQ:
     folder: Path
 
     def lose_data(self) -> None:
-        """Take away all that it had written down. For one that does not run."""
+        """Delete all that it has stored. The node must not be running."""
         shutil.rmtree(self.folder / _DATA)
 
     def start(self) -> None:
-        """Start it again, and return when it takes connections. It has the data it had. Raises `ProcessFailed`."""
+        """Restart it with its data, and return when it takes connections. Raises `ProcessFailed`."""
         self.child.start()
         self.wait_until_up()
 
     def wait_until_up(self) -> None:
         """Return when it takes connections. Raises `ProcessFailed`."""
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
-            if self.child.exit_code is not None:
-                raise ProcessFailed(f"RabbitMQ {self.child.how_it_ended} before it was up.")
-            if time.monotonic() > deadline:
-                raise ProcessFailed(f"RabbitMQ was not up after {_START_SECONDS:g} s.")
-            time.sleep(0.05)
+        wait_until_up(
+            self._answers,
+            [self.child],
+            "RabbitMQ did not answer",
+            lambda: "Try again when this machine is less busy.",
+            log=self.folder / _OUTPUT,
+            times_longer=_TIMES_LONGER,
+        )
 
     def _answers(self) -> bool:
         try:
@@ -92,7 +93,7 @@ def running_rabbitmq() -> Iterator[RabbitMQ]:
     port, epmd_port, password = free_port(), free_port(), secrets.token_urlsafe(16)
     with Family() as family:
         home = family.folder
-        family.log = home / "output"
+        family.log = home / _OUTPUT
         (home / "rabbitmq.conf").write_text(_CONFIG.format(port=port, password=password))
         (home / "plugins").write_text("[].\n")
         env = {

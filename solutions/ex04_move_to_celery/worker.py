@@ -1,4 +1,4 @@
-"""Solution 4, the worker's side."""
+"""Solution 4, the worker."""
 
 import os
 

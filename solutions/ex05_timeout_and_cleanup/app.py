@@ -28,7 +28,7 @@ class SubmitRequest(BaseModel):
 
 
 async def run(task: dict[str, Any]) -> None:
-    """Let the agent work on one task, and write down what became of it."""
+    """Let the agent work on one task, and store the outcome."""
     task["status"] = "running"
     limit = asyncio.timeout(TASK_TIMEOUT_SECONDS)
     try:
@@ -36,7 +36,7 @@ async def run(task: dict[str, Any]) -> None:
             task["result"] = await run_agent_async(task["prompt"])
         task["status"] = "completed"
     except Exception as error:
-        # The agent may raise a TimeoutError of its own: only `limit` knows whose it is.
+        # The agent may raise a TimeoutError itself: only `limit` knows which one this is.
         if limit.expired():
             message = f"The agent was ended after {TASK_TIMEOUT_SECONDS:g} seconds."
             task.update(status="failed", error={"code": "timeout", "message": message})
@@ -45,12 +45,12 @@ async def run(task: dict[str, Any]) -> None:
 
 
 def forget_later(task: dict[str, Any]) -> None:
-    """Called when a task has finished, well or not. It must return at once: the worker has more to do."""
+    """Schedule the removal of a finished task. Must return at once: the worker calls it."""
     asyncio.get_running_loop().call_later(TASK_TTL_SECONDS, tasks.pop, task["task_id"], None)
 
 
 async def worker() -> None:
-    """Takes one task after the other. Nothing that happens to a task ends it."""
+    """Work on one task after another, and survive whatever happens to a task."""
     while True:
         task = await queue.get()
         try:
@@ -64,7 +64,7 @@ async def worker() -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The workers live as long as the app."""
+    """Start the workers with the app, and cancel them when it stops."""
     workers = [asyncio.create_task(worker()) for _ in range(WORKERS)]
     yield
     for one in workers:
@@ -100,5 +100,5 @@ async def status(task_id: str) -> dict[str, Any]:
 
 @app.get("/health")
 async def health() -> dict[str, Any]:
-    """How many records are kept: the number that must not grow for ever."""
+    """Report how many records are stored. This number must not grow for ever."""
     return {"status": "ok", "tasks": len(tasks)}

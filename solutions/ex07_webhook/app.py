@@ -37,21 +37,21 @@ class SubmitRequest(BaseModel):
 
 
 async def run(task: dict[str, Any]) -> None:
-    """Let the agent work on one task, write down what became of it, and begin to tell it."""
+    """Let the agent work on one task, store the outcome, and start its delivery."""
     task["status"] = "running"
     try:
         task["result"] = await run_agent_async(task["prompt"])
         task["status"] = "completed"
     except Exception as error:
         task.update(status="failed", error=str(error))
-    # After the `try`, so that a failure is told too. Not awaited: the worker has more to do.
+    # After the `try`, so that a failure is delivered too. Not awaited: the worker has more to do.
     delivery = asyncio.create_task(deliver(task))
     deliveries.add(delivery)
     delivery.add_done_callback(deliveries.discard)
 
 
 async def deliver(task: dict[str, Any]) -> None:
-    """Tell the outcome: one attempt after the other, until the receiver has taken it or ATTEMPTS are used up."""
+    """Deliver the outcome: retry until the receiver acknowledges it or ATTEMPTS are used up."""
     body = json.dumps(task).encode()
     for number in range(ATTEMPTS):
         if number > 0:
@@ -62,7 +62,7 @@ async def deliver(task: dict[str, Any]) -> None:
 
 
 async def attempt(url: str, delivery_id: str, body: bytes) -> bool:
-    """POST the body once, signed. True when the receiver has taken it; False, and no exception, when it has not."""
+    """POST the signed body once. Return True if the receiver acknowledged it, otherwise False; never raise."""
     now = datetime.now(UTC)
     headers = {
         "content-type": "application/json",
@@ -71,7 +71,7 @@ async def attempt(url: str, delivery_id: str, body: bytes) -> bool:
         "webhook-signature": webhook.sign(delivery_id, now, body.decode()),
     }
     try:
-        # The client's timeout is for each wait, `asyncio.timeout` for all: a receiver may answer a byte at a time.
+        # The client's timeout limits each wait, `asyncio.timeout` all: a receiver may respond one byte at a time.
         async with (
             httpx.AsyncClient(timeout=ATTEMPT_TIMEOUT_SECONDS) as client,
             asyncio.timeout(ATTEMPT_TIMEOUT_SECONDS),
@@ -83,7 +83,7 @@ async def attempt(url: str, delivery_id: str, body: bytes) -> bool:
 
 
 async def worker() -> None:
-    """Takes one task after the other. Nothing that happens to a task ends it."""
+    """Work on one task after another, and survive whatever happens to a task."""
     while True:
         task = await queue.get()
         try:
@@ -94,7 +94,7 @@ async def worker() -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The workers live as long as the app."""
+    """Start the workers with the app, and cancel them when it stops."""
     workers = [asyncio.create_task(worker()) for _ in range(WORKERS)]
     yield
     for one in workers:

@@ -25,9 +25,9 @@ async def hook(request: Request, background_tasks: BackgroundTasks) -> None:
     body = await request.body()
     try:
         callback = webhook.verify(body, dict(request.headers))
-    except (WebhookVerificationError, ValueError):  # ValueError: what is no base64, no number, no JSON
+    except (WebhookVerificationError, ValueError):  # ValueError: not base64, not a number, not JSON
         raise HTTPException(400, "The signature or the timestamp is missing, wrong or stale.") from None
-    # Only now: an id that a forger sent must not keep the genuine delivery out.
+    # Only now: an id in a forged delivery must not keep the genuine one out.
     delivery = request.headers["webhook-id"]
     if delivery not in taken:
         taken.add(delivery)

@@ -1,4 +1,4 @@
-"""Solution 9, the web's side."""
+"""Solution 9, the web app."""
 
 from typing import Any
 from uuid import uuid4

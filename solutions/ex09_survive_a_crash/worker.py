@@ -1,4 +1,4 @@
-"""Solution 9, the worker's side."""
+"""Solution 9, the worker."""
 
 import json
 import os
@@ -32,7 +32,7 @@ redis = Redis.from_url(REDIS_URL, decode_responses=True)
 
 
 def load(task_id: str) -> dict[str, Any]:
-    """The record of a task. Raises `KeyError` when there is none."""
+    """Return the record of a task. Raises `KeyError` if there is none."""
     found = redis.get(f"task:{task_id}")
     if found is None:
         raise KeyError(task_id)
@@ -41,14 +41,14 @@ def load(task_id: str) -> dict[str, Any]:
 
 
 def save(task: dict[str, Any]) -> None:
-    """Write a record down."""
+    """Store the record of a task."""
     redis.set(f"task:{task['task_id']}", json.dumps(task))
 
 
 @celery.task
 def work(task_id: str) -> None:
     task = load(task_id)
-    # Whoever had it before may have died after the last line that it wrote: then only the telling is left.
+    # A worker may have died just after it saved the outcome. Then only the callback is left to send.
     if task["status"] not in {"completed", "failed"}:
         if redis.incr(f"runs:{task_id}") > MOST_RUNS:
             task.update(status="failed", error=f"Its worker died {MOST_RUNS} times.")

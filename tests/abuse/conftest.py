@@ -1,4 +1,4 @@
-"""The five patterns as real processes, and two servers with narrow limits. They have to survive all of this."""
+"""The five patterns as real processes, and three servers with narrow limits. They have to survive all of this."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from patterns import IN_MEMORY_QUEUE, PATTERNS
+from patterns import BACKGROUND_TASKS, IN_MEMORY_QUEUE, PATTERNS
 from tests.support.receiving import Callbacks
 from tests.support.serving import Served, Servers
 
@@ -41,7 +41,8 @@ def starting(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> 
         narrow = {
             name: threads.submit(servers.serve, IN_MEMORY_QUEUE, {**_SETTINGS, **env}) for name, env in _NARROW.items()
         }
-        yield {**five, **narrow}
+        keeps_requests = threads.submit(servers.serve, BACKGROUND_TASKS, {**_SETTINGS, **_NARROW["crowded"]})
+        yield {**five, **narrow, "keeps_requests": keeps_requests}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,3 +83,11 @@ def impatient(starting: Starting) -> Served:
 def crowded(starting: Starting) -> Served:
     """The in-memory queue; it takes twenty connections."""
     return starting["crowded"].result()
+
+
+@pytest.fixture
+def keeps_requests(starting: Starting) -> Iterator[Served]:
+    """Background tasks, where a request goes on until its task has ended; it takes twenty connections."""
+    served = starting["keeps_requests"].result()
+    yield served
+    served.cancel_all()

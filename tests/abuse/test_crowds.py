@@ -47,6 +47,13 @@ async def test_who_is_in_stays_in_while_others_are_turned_away(crowded: Served) 
         assert await answers(few) == [200] * 10
 
 
+def test_tasks_that_wait_take_the_place_of_no_client(keeps_requests: Served) -> None:
+    task_ids = [keeps_requests.accept("hold: until it is cancelled") for _ in range(30)]
+
+    assert keeps_requests.health() == 200
+    assert keeps_requests.status(task_ids[-1]).json()["status"] == "pending"
+
+
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process can be set on Linux only")
 async def test_a_server_without_file_handles_left_closes_what_comes_and_recovers(impatient: Served) -> None:
     [web] = [psutil.Process(child.pid) for child in impatient.running.web]

@@ -5,63 +5,64 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.checkpoints.engine import wire
-from tests.checkpoints.engine.app import App
-from tests.checkpoints.engine.contract import note
-from tests.checkpoints.engine.peer import Request
-from tests.checkpoints.engine.signing import signature
-from tests.checkpoints.engine.stage import Stage
-from tests.checkpoints.engine.verdict import NotFromOutside, NotReached, Wrong
-from tests.checkpoints.engine.witness import Watched, Witness
+from tests.checkpoints.engine.actors.app import App
+from tests.checkpoints.engine.actors.environment import CheckEnvironment
+from tests.checkpoints.engine.actors.observed_task import ObservedTask
+from tests.checkpoints.engine.actors.observer import Observer
+from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, NotReached, Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.scripted_server import Request
+from tests.checkpoints.engine.scenarios.contract import note
+from tests.checkpoints.engine.webhooks.signing import signature
 
 #: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
-pytestmark = pytest.mark.apart
+pytestmark = pytest.mark.independent
 
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
-def callbacks(app: App, witness: Witness, *, told_already: bool = False) -> Iterator[tuple[Watched, Request]]:
+def callbacks(app: App, observer: Observer, *, told_already: bool = False) -> Iterator[tuple[ObservedTask, Request]]:
     """The first callback about each of the two tasks, which must come; that it does not is told once."""
-    witness.must_have_tasks()
-    if not witness.calls_back:
+    observer.must_have_tasks()
+    if not observer.calls_back:
         raise NotFromOutside("this server calls nobody back")
-    for task in witness.completed():
+    for task in observer.completed():
 
-        def about(request: Request, task: Watched = task) -> bool:
+        def about(request: Request, task: ObservedTask = task) -> bool:
             return isinstance(request.json, dict) and request.json.get("task_id") == task.task_id
 
-        if not witness.receiver.wait_for(1, 0 if told_already else app.patience, about):
+        if not observer.receiver.wait_for(1, 0 if told_already else app.time_limit, about):
             if told_already:
                 raise NotReached("no callback has come")
-            note(app, task.looks[-1])
-            others = len(witness.receiver.requests)
+            note(app, task.polls[-1])
+            others = len(observer.receiver.requests)
             app.timeline.note(f"POST /hooks/agent (the outcome of {task.task_id}) has not come")
             raise Wrong("CALLBACK_WRONG" if others else "CALLBACK_NOT_SENT", f"{others} other callbacks have come")
-        yield task, witness.receiver.matching(about)[0]
+        yield task, observer.receiver.matching(about)[0]
 
 
 @pytest.mark.points(2)
-def test_the_outcome_is_posted(app: App, witness: Witness) -> None:
+def test_the_outcome_is_posted(app: App, observer: Observer) -> None:
     """The outcome of a task is POSTed to its callback_url, as status tells it."""
-    for task, request in callbacks(app, witness):
-        outcome = wire.task_in(task.looks[-1].answer)
+    for task, request in callbacks(app, observer):
+        outcome = wire.task_in(task.polls[-1].answer)
         for name in ("status", "result", "error"):
             if request.json.get(name) != outcome.get(name):
                 seen = f"POST /hooks/agent ({task.task_id}): {name} is {request.json.get(name)!r}"
                 raise Wrong("CALLBACK_WRONG", f"{seen}, and status says {outcome.get(name)!r}")
 
 
-def test_the_callback_has_its_headers(app: App, witness: Witness) -> None:
+def test_the_callback_has_its_headers(app: App, observer: Observer) -> None:
     """The callback has the three headers of Standard Webhooks."""
-    for task, request in callbacks(app, witness, told_already=True):
+    for task, request in callbacks(app, observer, told_already=True):
         if missing := [name for name in HEADERS if not request.headers.get(name)]:
             raise Wrong("CALLBACK_UNSIGNED", f"POST /hooks/agent ({task.task_id}), without {', '.join(missing)}")
 
 
 @pytest.mark.points(2)
-def test_the_callback_is_signed(app: App, witness: Witness) -> None:
+def test_the_callback_is_signed(app: App, observer: Observer) -> None:
     """The callback is signed with the server's secret."""
-    for task, request in callbacks(app, witness, told_already=True):
+    for task, request in callbacks(app, observer, told_already=True):
         if not all(map(request.headers.get, HEADERS)):
             raise NotReached("it has not its headers")
         delivery, timestamp, signatures = (request.headers.get(name, "") for name in HEADERS)
@@ -75,11 +76,11 @@ def test_the_callback_is_signed(app: App, witness: Witness) -> None:
             raise Wrong("SIGNATURE_WRONG", f"POST /hooks/agent ({task.task_id}), webhook-signature: {signatures}")
 
 
-def test_a_failure_is_told(app: App, witness: Witness) -> None:
+def test_a_failure_is_told(app: App, observer: Observer) -> None:
     """When the agent fails, the task is failed, with the code agent_error and a message."""
-    witness.must_have_tasks()
-    witness.wait_for(witness.f)
-    end = witness.f.last
+    observer.must_have_tasks()
+    observer.wait_for(observer.f)
+    end = observer.f.last
     if end is None or end.word != "failed":
         raise NotFromOutside("it lets the agent fail; here the prompt “fail: please” was not taken for that")
     note(app, end)
@@ -92,19 +93,19 @@ def test_a_failure_is_told(app: App, witness: Witness) -> None:
         raise Wrong("FAILURE_NOT_TOLD", f"its result is {task['result']!r}, and it failed")
 
 
-def test_a_task_that_hangs_is_ended(witness: Witness, stage: Stage) -> None:
+def test_a_task_that_hangs_is_ended(observer: Observer, environment: CheckEnvironment) -> None:
     """A task that runs past its timeout is failed, with the code timeout."""
-    witness.must_have_tasks()
+    observer.must_have_tasks()
     raise NotFromOutside("it lets the agent hang, and this server has an agent of its own")
 
 
-def test_a_full_queue_is_503(witness: Witness, stage: Stage) -> None:
+def test_a_full_queue_is_503(observer: Observer, environment: CheckEnvironment) -> None:
     """When the queue is full, submit is answered with 503 and a Retry-After."""
-    witness.must_have_tasks()
+    observer.must_have_tasks()
     raise NotFromOutside("it would fill the queue, and how much goes into this one is the server's own business")
 
 
-def test_a_finished_record_is_forgotten(witness: Witness, stage: Stage) -> None:
+def test_a_finished_record_is_forgotten(observer: Observer, environment: CheckEnvironment) -> None:
     """A finished task is forgotten when its time to live is over."""
-    witness.must_have_tasks()
+    observer.must_have_tasks()
     raise NotFromOutside("it would have to wait as long as that, and by default it is a day")

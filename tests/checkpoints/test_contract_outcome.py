@@ -4,201 +4,204 @@ import time
 
 import pytest
 
-from tests.checkpoints.engine import wire
-from tests.checkpoints.engine.app import App
-from tests.checkpoints.engine.asking import told
-from tests.checkpoints.engine.contract import each_look, ends_well, must_have_cancel, note, shown
-from tests.checkpoints.engine.outside import TOO_QUICK
-from tests.checkpoints.engine.verdict import Inconclusive, NotReached, Wrong
-from tests.checkpoints.engine.witness import Look, Witness, held_back
+from tests.checkpoints.engine.actors.app import App
+from tests.checkpoints.engine.actors.external import TOO_QUICK
+from tests.checkpoints.engine.actors.observed_task import Exchange, held_back
+from tests.checkpoints.engine.actors.observer import Observer
+from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotReached, Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.http_client import summarize
+from tests.checkpoints.engine.scenarios.contract import each_poll, ends_well, must_have_cancel, note, shown
 
 #: They look at the same tasks, and none of them waits for its own: no failure keeps another check from being made.
-pytestmark = pytest.mark.apart
+pytestmark = pytest.mark.independent
 
 
 @pytest.mark.points(2)
-def test_a_task_goes_from_pending_to_completed(app: App, witness: Witness) -> None:
+def test_a_task_goes_from_pending_to_completed(app: App, observer: Observer) -> None:
     """Status goes from pending to running to completed, and never back."""
-    for task in witness.followed():
+    for task in observer.followed():
         before = ""
-        for look in task.looks:
-            seen = f"{look.what} → {told(look.answer)}"
-            if look.answer.status == 404 and not before:
+        for exchange in task.polls:
+            seen = f"{exchange.what} → {summarize(exchange.answer)}"
+            if exchange.answer.status == 404 and not before:
                 continue  # it comes too late, which is another check's question
-            if look.answer.status != 200:
-                app.refuse_5xx(look.answer, seen)
-                raise Wrong("FORGOTTEN_TOO_SOON" if look.answer.status == 404 else "WRONG_STATUS_CODE", seen)
-            if not look.word:
+            if exchange.answer.status != 200:
+                app.refuse_5xx(exchange.answer, seen)
+                raise Wrong("FORGOTTEN_TOO_SOON" if exchange.answer.status == 404 else "WRONG_STATUS_CODE", seen)
+            if not exchange.word:
                 raise Wrong("WRONG_WORDS", seen)
-            if look.word != before:
-                note(app, look)
-            if before and wire.ORDER[look.word] < wire.ORDER[before]:
+            if exchange.word != before:
+                note(app, exchange)
+            if before and wire.ORDER[exchange.word] < wire.ORDER[before]:
                 raise Wrong("STATUS_WENT_BACK")
-            before = look.word
+            before = exchange.word
         ends_well(task)
 
 
-def test_two_tasks_do_not_mix(app: App, witness: Witness) -> None:
+def test_two_tasks_do_not_mix(app: App, observer: Observer) -> None:
     """Two tasks have two ids, and each is told under its own."""
-    both = witness.followed()
+    both = observer.followed()
     if both[0].task_id == both[1].task_id:
         raise Wrong("TASKS_MIXED_UP", "both submits were answered with the same id")
     for task in both:
-        for seen, look in each_look(task):
-            if (told_id := wire.task_in(look.answer).get("task_id")) not in {None, task.task_id}:
+        for seen, exchange in each_poll(task):
+            if (told_id := wire.task_in(exchange.answer).get("task_id")) not in {None, task.task_id}:
                 raise Wrong("TASKS_MIXED_UP", f"{seen}, with the task_id {told_id}")
 
 
-def test_a_task_has_its_eight_fields(app: App, witness: Witness) -> None:
+def test_a_task_has_its_eight_fields(app: App, observer: Observer) -> None:
     """A task has its eight fields, from the first answer to the last."""
-    for task in witness.followed():
-        for look in [task.submit, *task.known] if task.submit else []:
-            if amiss := wire.shape(wire.task_in(look.answer)):
-                note(app, look, f", {amiss}")
+    for task in observer.followed():
+        for exchange in [task.submit, *task.known] if task.submit else []:
+            if amiss := wire.shape(wire.task_in(exchange.answer)):
+                note(app, exchange, f", {amiss}")
                 raise Wrong("FIELDS_MISSING")
 
 
 @pytest.mark.points(2)
-def test_progress(app: App, witness: Witness) -> None:
+def test_progress(app: App, observer: Observer) -> None:
     """Progress is a whole percent that never goes back, and 100 when the task is completed."""
-    for task in witness.followed():
+    for task in observer.followed():
         before = 0
-        for seen, look in each_look(task):
-            now = wire.percent(wire.task_in(look.answer), f"{seen}, progress {shown(look, 'progress')}", before)
+        for seen, exchange in each_poll(task):
+            now = wire.percent(wire.task_in(exchange.answer), f"{seen}, progress {shown(exchange, 'progress')}", before)
             if now != before:
-                note(app, look, f", progress {now}")
+                note(app, exchange, f", progress {now}")
             before = now
-            if look.word == "completed" and now != 100:
-                note(app, look, f", progress {now}")
+            if exchange.word == "completed" and now != 100:
+                note(app, exchange, f", progress {now}")
                 raise Wrong("PROGRESS_NOT_100")
 
 
-def test_times(app: App, witness: Witness) -> None:
+def test_times(app: App, observer: Observer) -> None:
     """The times are ISO 8601 in UTC, there as soon as they are known, and in their order."""
-    for task in witness.followed():
-        for look in task.known:
-            if amiss := wire.times(wire.task_in(look.answer)):
-                note(app, look, f", {amiss}")
+    for task in observer.followed():
+        for exchange in task.known:
+            if amiss := wire.times(wire.task_in(exchange.answer)):
+                note(app, exchange, f", {amiss}")
                 raise Wrong("BAD_TIMES")
 
 
-def test_the_result_is_a_string(app: App, witness: Witness) -> None:
+def test_the_result_is_a_string(app: App, observer: Observer) -> None:
     """The result is a string when the task is completed, and null before."""
-    for task in witness.completed():
-        for look in task.known:
-            result = wire.task_in(look.answer).get("result")
-            if isinstance(result, str) != (look.word == "completed"):
-                note(app, look, f", result {shown(look, 'result')}")
-                raise Wrong("RESULT_MISSING" if look.word == "completed" else "FINISHED_TOO_SOON")
+    for task in observer.completed():
+        for exchange in task.known:
+            result = wire.task_in(exchange.answer).get("result")
+            if isinstance(result, str) != (exchange.word == "completed"):
+                note(app, exchange, f", result {shown(exchange, 'result')}")
+                raise Wrong("RESULT_MISSING" if exchange.word == "completed" else "FINISHED_TOO_SOON")
 
 
-def test_status_says_when_to_ask_again(app: App, witness: Witness) -> None:
+def test_status_says_when_to_ask_again(app: App, observer: Observer) -> None:
     """Status says when to ask again while the task is not finished, and no more when it is."""
-    for task in witness.followed():
-        for look in task.known:
-            if look.word and look.finished == ("retry-after" in look.answer.headers):
-                note(app, look, ", with a Retry-After" if look.finished else ", without a Retry-After")
-                raise Wrong("ASK_AGAIN_FOR_NOTHING" if look.finished else "WHEN_TO_ASK_MISSING")
+    for task in observer.followed():
+        for exchange in task.known:
+            if exchange.word and exchange.finished == ("retry-after" in exchange.answer.headers):
+                note(app, exchange, ", with a Retry-After" if exchange.finished else ", without a Retry-After")
+                raise Wrong("ASK_AGAIN_FOR_NOTHING" if exchange.finished else "WHEN_TO_ASK_MISSING")
 
 
 @pytest.mark.points(2)
-def test_an_answer_is_held(app: App, witness: Witness) -> None:
+def test_an_answer_is_held(app: App, observer: Observer) -> None:
     """Prefer: wait holds the answer until there is an outcome, and no longer."""
     seen_to_hold = False
-    for task in witness.followed():
-        for look in list(task.held):
-            if look.word and not look.finished and not held_back(look):
-                note(app, look, f", {look.at - look.sent:.2f} s after it was asked to wait")
+    for task in observer.followed():
+        for exchange in list(task.held):
+            if exchange.word and not exchange.finished and not held_back(exchange):
+                note(app, exchange, f", {exchange.at - exchange.sent:.2f} s after it was asked to wait")
                 raise Wrong("NO_LONG_POLL")
-            seen_to_hold = seen_to_hold or any(look.sent < other.sent and not other.finished for other in task.looks)
-    until_held_is_answered(app, witness)
+            seen_to_hold = seen_to_hold or any(
+                exchange.sent < other.sent and not other.finished for other in task.polls
+            )
+    until_held_is_answered(app, observer)
     if not seen_to_hold:
         raise Inconclusive(TOO_QUICK)
 
 
-def until_held_is_answered(app: App, witness: Witness) -> None:
+def until_held_is_answered(app: App, observer: Observer) -> None:
     """The answer that may be held for long must have come, now that the task is finished."""
-    end = witness.a.looks[-1]
-    if end.finished and not witness.a.held_over.wait(max(0.0, end.at + app.patience - time.monotonic())):
-        witness.stood_still()
-        app.timeline.note(f"GET {witness.a.path}, Prefer: wait=30 → …", witness.a.looks[0].sent)
+    end = observer.a.polls[-1]
+    if end.finished and not observer.a.held_over.wait(max(0.0, end.at + app.time_limit - time.monotonic())):
+        observer.must_not_have_stalled()
+        app.timeline.note(f"GET {observer.a.path}, Prefer: wait=30 → …", observer.a.polls[0].sent)
         note(app, end)
-        app.timeline.note(f"the answer that is held has not come, {app.patience:g} s later")
+        app.timeline.note(f"the answer that is held has not come, {app.time_limit:g} s later")
         raise Wrong("HELD_TOO_LONG")
 
 
-def test_an_outcome_stays(app: App, witness: Witness) -> None:
+def test_an_outcome_stays(app: App, observer: Observer) -> None:
     """A finished task stays as it is, however often it is asked for."""
-    for task in witness.completed():
+    for task in observer.completed():
         for _ in range(3):
-            now = app.ask("GET", task.path)
+            now = app.request("GET", task.path)
             if now.status != 200:
                 raise Wrong("FORGOTTEN_TOO_SOON")
-            before, after = wire.told_of(task.looks[-1].answer), wire.told_of(now)
+            before, after = wire.told_of(task.polls[-1].answer), wire.told_of(now)
             if changed := [name for name in before if before[name] != after[name]]:
                 raise Wrong("OUTCOME_CHANGED", f"its {changed[0]} was {before[changed[0]]!r} before")
 
 
 @pytest.mark.points(2)
-def test_what_has_not_changed_is_304(app: App, witness: Witness) -> None:
+def test_what_has_not_changed_is_304(app: App, observer: Observer) -> None:
     """With the ETag in If-None-Match, a task that has not changed is answered with 304 and no body."""
-    task = witness.completed()[0]
-    deadline = time.monotonic() + app.patience
+    task = observer.completed()[0]
+    deadline = time.monotonic() + app.time_limit
     while True:
-        first = app.ask("GET", task.path, note=False)
+        first = app.request("GET", task.path, note=False)
         etag = first.headers.get("etag", "")
-        app.timeline.note(f"GET {task.path} → {told(first)}, ETag: {etag or 'not there'}")
+        app.timeline.note(f"GET {task.path} → {summarize(first)}, ETag: {etag or 'not there'}")
         if not etag.removeprefix("W/").startswith('"'):
             raise Wrong("NO_ETAG")
-        again = app.ask("GET", task.path, headers={"If-None-Match": etag})
+        again = app.request("GET", task.path, headers={"If-None-Match": etag})
         if again.status == 304 and not again.body:
             break
         if again.headers.get("etag") == etag or time.monotonic() > deadline:
             raise Wrong("ETAG_IGNORED", f"it was asked with If-None-Match: {etag}")
-    if app.ask("GET", task.path, headers={"If-None-Match": '"another"'}).status != 200:
+    if app.request("GET", task.path, headers={"If-None-Match": '"another"'}).status != 200:
         raise Wrong("ETAG_IGNORED", 'it was asked with If-None-Match: "another"')
 
 
-def test_the_etag_changes_with_the_task(app: App, witness: Witness) -> None:
+def test_the_etag_changes_with_the_task(app: App, observer: Observer) -> None:
     """The ETag changes with the task: who has an old one gets the new task."""
-    for task in witness.completed():
-        by_etag: dict[str, Look] = {}
-        for look in task.known:
-            if not (etag := look.answer.headers.get("etag")):
+    for task in observer.completed():
+        by_etag: dict[str, Exchange] = {}
+        for exchange in task.known:
+            if not (etag := exchange.answer.headers.get("etag")):
                 raise NotReached("it has no ETag")
-            other = by_etag.setdefault(etag, look)
-            if wire.told_of(other.answer) != wire.told_of(look.answer):
-                for one in (other, look):
+            other = by_etag.setdefault(etag, exchange)
+            if wire.told_of(other.answer) != wire.told_of(exchange.answer):
+                for one in (other, exchange):
                     note(app, one, f", progress {shown(one, 'progress')}, ETag: {etag}")
                 raise Wrong("ETAG_STAYS")
         old = task.known[0]
         if (
             not old.finished
-            and app.ask("GET", task.path, headers={"If-None-Match": old.answer.headers["etag"]}).status != 200
+            and app.request("GET", task.path, headers={"If-None-Match": old.answer.headers["etag"]}).status != 200
         ):
             raise Wrong("ETAG_STAYS", "it was asked with the ETag from before it was finished")
 
 
-def test_a_completed_task_cannot_be_cancelled(app: App, witness: Witness) -> None:
+def test_a_completed_task_cannot_be_cancelled(app: App, observer: Observer) -> None:
     """Cancelling a completed task is answered with 409, and changes nothing."""
-    task = witness.completed()[1]
-    must_have_cancel(witness)
-    answer = app.ask("POST", f"/agent/cancel/{task.task_id}")
-    after = app.ask("GET", task.path)
+    task = observer.completed()[1]
+    must_have_cancel(observer)
+    answer = app.request("POST", f"/agent/cancel/{task.task_id}")
+    after = app.request("GET", task.path)
     if answer.status != 409 or wire.word_in(after) != "completed":
         raise Wrong("CANCELLED_THOUGH_DONE")
 
 
 @pytest.mark.points(2)
-def test_a_cancelled_task_stays_cancelled(app: App, witness: Witness) -> None:
+def test_a_cancelled_task_stays_cancelled(app: App, observer: Observer) -> None:
     """A cancelled task stays cancelled, also when its agent would have been done."""
-    witness.followed()
-    witness.wait_for(witness.f)  # it was submitted later, and takes as long
-    must_have_cancel(witness)
-    if (cancelled := witness.c.cancels[0]).word != "cancelled":
+    observer.followed()
+    observer.wait_for(observer.f)  # it was submitted later, and takes as long
+    must_have_cancel(observer)
+    if (cancelled := observer.c.cancels[0]).word != "cancelled":
         raise NotReached("the task was not cancelled")
     note(app, cancelled)
-    if wire.word_in(app.ask("GET", witness.c.path)) != "cancelled":
+    if wire.word_in(app.request("GET", observer.c.path)) != "cancelled":
         raise Wrong("STATUS_WENT_BACK", *_CAME_BACK)
 
 
@@ -210,12 +213,12 @@ _CAME_BACK = (
 
 
 @pytest.mark.points(2)
-def test_every_error_is_a_problem(app: App, witness: Witness) -> None:
+def test_every_error_is_a_problem(app: App, observer: Observer) -> None:
     """Every error is application/problem+json, with a title and a detail."""
-    task = witness.followed()[0]
-    unknown = app.ask("GET", "/agent/status/never-given-out")
-    too_late = app.ask("POST", f"/agent/cancel/{task.task_id}")
-    no_submit = app.ask("POST", "/agent/submit", b"{")
+    task = observer.followed()[0]
+    unknown = app.request("GET", "/agent/status/never-given-out")
+    too_late = app.request("POST", f"/agent/cancel/{task.task_id}")
+    no_submit = app.request("POST", "/agent/submit", b"{")
     for answer, due in ((unknown, 404), (too_late, 409), (no_submit, 422)):
         # Another status than the one that is due is another check's question.
         if answer.status == due and (amiss := wire.problem(answer)):

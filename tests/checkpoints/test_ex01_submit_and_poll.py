@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.checkpoints.engine import wire
-from tests.checkpoints.engine.app import App, Task
-from tests.checkpoints.engine.asking import NoAnswer, ask
-from tests.checkpoints.engine.desk import Run
-from tests.checkpoints.engine.verdict import Wrong
+from tests.checkpoints.engine.actors.agent_control import Run
+from tests.checkpoints.engine.actors.app import App
+from tests.checkpoints.engine.actors.task import Task
+from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
 
 
 @pytest.mark.points(2)
@@ -90,7 +91,7 @@ def beside(app: App, second: Task, first: Task, run: Run) -> Run:
     try:
         return app.started(second)
     except Wrong as wrong:
-        if wrong.code != "PENDING_FOREVER" or app.outside:
+        if wrong.code != "PENDING_FOREVER" or app.external:
             raise
         if wrong.seen:
             app.timeline.note(wrong.seen)
@@ -109,7 +110,7 @@ THREADS = 40
 
 def test_a_task_that_waits_for_its_turn_is_known(app: App) -> None:
     """Each of many tasks has its own id; one that waits until others are done is known, and pending."""
-    app.must_hold_the_agent()
+    app.must_control_the_agent()
     app.timeline.note(f"{THREADS + 1} tasks are submitted, two with each prompt; the agent works on {THREADS} of them")
     ids, answered = many(app)
     must_differ(ids)
@@ -134,7 +135,9 @@ def many(app: App) -> tuple[list[str], bool]:
     ids: list[str] = []
     for number in range(THREADS + 1):
         try:
-            answer = ask(app.url, "POST", "/agent/submit", {"prompt": prompt_of(number)}, within=app.patience / 2)
+            answer = send_request(
+                app.url, "POST", "/agent/submit", {"prompt": prompt_of(number)}, within=app.time_limit / 2
+            )
         except NoAnswer:
             return ids, False
         if isinstance(task_id := wire.task_in(answer).get("task_id"), str):
@@ -164,7 +167,7 @@ def must_differ(ids: list[str]) -> None:
 def must_be_told_as_it_is(app: App, task: Task) -> None:
     """See that nobody says that a task runs when the agent has not begun. Who has more threads may say it."""
     submitted = task.accepted.get("status")
-    if "running" in {submitted, task.seen} and not app.desk.wait_for(task.prompt, app.patience):
+    if "running" in {submitted, task.seen} and not app.agent_control.wait_for(task.prompt, app.time_limit):
         who = (
             "submit writes" if submitted == "running" else "an `async def work`, or whoever hands the task over, writes"
         )
@@ -193,7 +196,7 @@ def must_know_the_first(app: App, task: Task) -> None:
         ) from None
 
 
-@pytest.mark.apart
+@pytest.mark.independent
 def test_an_id_that_was_never_given_out_is_404(app: App) -> None:
     """An id that was never given out is answered with 404."""
     app.must_not_know()

@@ -1,98 +1,27 @@
 """Checkpoint 2: a percentage that a client can draw a bar from, while the agent works."""
 
-import json
 import math
 import time
 from contextlib import suppress
 
 import pytest
 
-from tests.checkpoints.engine import wire
-from tests.checkpoints.engine.app import FINISHED, App, Task
-from tests.checkpoints.engine.asking import NoAnswer, ask
-from tests.checkpoints.engine.background import in_background
-from tests.checkpoints.engine.desk import Run
-from tests.checkpoints.engine.outside import LONGEST_SECONDS, LOOK_SECONDS
-from tests.checkpoints.engine.unlike import mark
-from tests.checkpoints.engine.verdict import Wrong
-
-
-def look(app: App, task: Task, note: bool = True) -> int:
-    """The progress as the status route tells it now: a whole percent that has not gone back."""
-    body = app.status(task, note=False)
-    percent = body.get("progress")
-    # Who has no progress has none in any status.
-    told = f" {body['status']}, progress {json.dumps(percent)[:30]}" if "progress" in body else ", progress not there"
-    seen = f"GET /agent/status/{task.task_id} → 200{told}"
-    task.progress = wire.percent(body, seen, task.progress)
-    if note:
-        app.timeline.note(seen)
-    return task.progress
-
-
-def at_work(app: App, task: Task, number: int = 1) -> Run:
-    """The agent's run for a task that is told as running, with nothing reported yet; the second for its prompt, say."""
-    run = app.started(task, number)
-    app.until(task, "running")
-    return run
-
-
-def report(app: App, task: Task, run: Run, percent: float) -> None:
-    """Let the agent report how far it is, which must not end it. Somebody else's reports what it will."""
-    if app.outside:
-        look_to_the_end(app, task)
-        return
-    app.timeline.note(f"the agent reports {percent:g} on {task.task_id}")
-    if not run.progress(percent):
-        app.timeline.amend(", and what takes the report has not returned after 1 s")
-    if run.gone.is_set():
-        app.wait_for_traceback()
-        ended = app.ended()
-        raise Wrong("CRASHED" if ended else "REPORT_ENDS_THE_AGENT", ended)
-
-
-def look_to_the_end(app: App, task: Task) -> None:
-    """Look again and again until the task is finished."""
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while not task.finished:
-        look(app, task, note=False)
-        if time.monotonic() > deadline:
-            raise Wrong("STUCK_RUNNING", f"GET /agent/status/{task.task_id} → still {task.seen}")
-        time.sleep(LOOK_SECONDS)
-    look(app, task)
-
-
-def shows(app: App, task: Task, run: Run, least: int, most: int | None = None) -> None:
-    """A progress from `least` to `most` is told, while the agent is still at work."""
-    if app.outside:
-        look(app, task)
-        return
-    deadline = time.monotonic() + app.patience
-    while (percent := look(app, task, note=False)) < least and time.monotonic() < deadline:
-        if task.seen in FINISHED:
-            break
-        time.sleep(0.01)
-    told = f"200 {task.seen}, progress {percent}"
-    if percent < least:
-        told = f"still, after {app.patience:g} s of asking: {told}" if task.seen not in FINISHED else told
-    app.timeline.note(f"GET /agent/status/{task.task_id} → {told}")
-    if task.seen in FINISHED and run.works_on():
-        raise Wrong(
-            "FINISHED_TOO_SOON",
-            likely='"completed" is written when a report says 100. A report is a guess; the agent has yet to return.',
-            next_step='write "completed" in one place only: after run_agent has returned.',
-        )
-    if percent < least:
-        raise Wrong("PROGRESS_NOT_SHOWN")
-    if percent > (least if most is None else most):
-        raise Wrong("PROGRESS_MADE_UP")
+from tests.checkpoints.engine.actors.agent_control import Run
+from tests.checkpoints.engine.actors.app import App
+from tests.checkpoints.engine.actors.task import Task
+from tests.checkpoints.engine.actors.unique import unique_hex
+from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http import wire
+from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
+from tests.checkpoints.engine.processes.background import in_background
+from tests.checkpoints.engine.scenarios.progress import at_work, poll, report, shows
 
 
 def test_progress_is_0_at_first(app: App) -> None:
     """Progress is 0 at first, before the agent has reported anything."""
-    app.must_hold_the_agent()
+    app.must_control_the_agent()
     task = app.submit()
-    look(app, task, note=False)
+    poll(app, task, note=False)
     run = at_work(app, task)
     for _ in range(3):  # a progress that counts questions, or the time, has moved by then
         shows(app, task, run, 0)
@@ -101,7 +30,7 @@ def test_progress_is_0_at_first(app: App) -> None:
 @pytest.mark.points(2)
 def test_each_report_is_told_while_the_agent_works(app: App) -> None:
     """Each report of the agent is told while it still works, and nothing that it did not report."""
-    app.must_hold_the_agent()
+    app.must_control_the_agent()
     task = app.submit()
     run = at_work(app, task)
     for percent in (7, 42, 75):
@@ -154,7 +83,7 @@ def test_progress_stays_within_0_and_100(app: App) -> None:
 @pytest.mark.points(2)
 def test_progress_is_100_when_completed(app: App) -> None:
     """When the task is completed progress is 100, though the agent never said so."""
-    if not app.outside:
+    if not app.external:
         with suppress(NoAnswer):  # which is told below, where all steps are
             for _ in range(TRIES):
                 if not reaches_100(app):
@@ -165,7 +94,7 @@ def test_progress_is_100_when_completed(app: App) -> None:
         for percent in reports:
             report(app, task, run, percent)
         app.completed(task, app.finish(task, run))
-        if look(app, task) != 100:
+        if poll(app, task) != 100:
             raise Wrong("PROGRESS_NOT_100")
 
 
@@ -177,18 +106,18 @@ CLIENTS = 3
 
 def reaches_100(app: App) -> bool:
     """Whether a task is completed at 100. That no client is told of it as completed a moment before is seen to."""
-    prompt = f"Compare at once: {mark(4)}"
-    app.desk.expected.append(prompt)
-    submitted = ask(app.url, "POST", "/agent/submit", {"prompt": prompt}, within=app.patience)
+    prompt = f"Compare at once: {unique_hex(4)}"
+    app.agent_control.expected.append(prompt)
+    submitted = send_request(app.url, "POST", "/agent/submit", {"prompt": prompt}, within=app.time_limit)
     path = f"/agent/status/{wire.task_in(submitted).get('task_id')}"
-    run = app.desk.wait_for(prompt, app.patience)
+    run = app.agent_control.wait_for(prompt, app.time_limit)
     if run is None:
         return False
-    deadline = time.monotonic() + app.patience
+    deadline = time.monotonic() + app.time_limit
 
     def told() -> object:
         while time.monotonic() < deadline:
-            body = wire.task_in(ask(app.url, "GET", path, within=app.patience))
+            body = wire.task_in(send_request(app.url, "GET", path, within=app.time_limit))
             if body.get("status") == "completed":
                 return body.get("progress")
         return None
@@ -198,7 +127,7 @@ def reaches_100(app: App) -> bool:
     found = [client.result() for client in clients]
     soon = time.monotonic() + 0.5
     while any(percent != 100 for percent in found):
-        if wire.task_in(ask(app.url, "GET", path, within=app.patience)).get("progress") == 100:
+        if wire.task_in(send_request(app.url, "GET", path, within=app.time_limit)).get("progress") == 100:
             app.timeline.note(f"tasks are completed one after the other, and {CLIENTS} clients ask without a pause")
             raise Wrong(
                 "PROGRESS_NOT_100",
@@ -218,7 +147,7 @@ LOOKS = 5
 
 def test_progress_is_not_100_when_the_agent_failed(app: App) -> None:
     """When the agent has failed, the task is not completed, and its progress is not 100."""
-    app.must_hold_the_agent()
+    app.must_control_the_agent()
     fails(app, reported=40)
     fails(app, reported=100)  # which it may say when its last step is still to come
 
@@ -231,12 +160,12 @@ def fails(app: App, reported: int) -> None:
     shows(app, task, run, min(reported, 99), reported)  # some keep the last percent for the end
     app.fail(task, run)
     watched, looks = time.monotonic() + 0.2, 0  # whatever comes after the exception comes now
-    while (look(app, task, note=False) < 100 or reported == 100) and task.seen == "running":
+    while (poll(app, task, note=False) < 100 or reported == 100) and task.seen == "running":
         looks += 1
         if time.monotonic() > watched and looks >= LOOKS:
             break
         time.sleep(0.01)
-    if look(app, task) > reported:
+    if poll(app, task) > reported:
         app.wait_for_traceback()
         raise Wrong(
             "PROGRESS_MADE_UP",
@@ -254,7 +183,7 @@ def fails(app: App, reported: int) -> None:
 
 def test_two_tasks_have_their_own_progress(app: App) -> None:
     """Two tasks at once have a progress of their own."""
-    app.must_hold_the_agent()
+    app.must_control_the_agent()
     first, second = app.submit(), app.submit()
     run, other = at_work(app, first), at_work(app, second)
     shows(app, first, run, 0)

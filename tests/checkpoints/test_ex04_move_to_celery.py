@@ -7,12 +7,13 @@ from functools import partial
 
 import pytest
 
-from tests.checkpoints.engine.app import App, Json, Task, must_say_why
-from tests.checkpoints.engine.asking import NoAnswer, ask
-from tests.checkpoints.engine.background import in_background
-from tests.checkpoints.engine.stage import Stage
-from tests.checkpoints.engine.verdict import Wrong
-from tests.checkpoints.engine.worked import Worked
+from tests.checkpoints.engine.actors.app import App
+from tests.checkpoints.engine.actors.celery_deployment import CeleryDeployment
+from tests.checkpoints.engine.actors.environment import CheckEnvironment
+from tests.checkpoints.engine.actors.task import Json, Task, must_say_why
+from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
+from tests.checkpoints.engine.processes.background import in_background
 
 _OTHER_DIGITS = str.maketrans("0123456789abcdef", "123456789abcdef0")
 _TEN_MINUTES = 600
@@ -45,17 +46,17 @@ def running(app: App, task: Task) -> None:
 
 
 @pytest.mark.points(3)
-def test_a_worker_completes_the_task(stage: Stage) -> None:
+def test_a_worker_completes_the_task(environment: CheckEnvironment) -> None:
     """Submit is answered at once; a worker does the work, and status tells how it stands."""
-    worked = Worked(stage)
-    app = worked.app
+    deployment = CeleryDeployment(environment)
+    app = deployment.app
     task = app.submit()
-    run = worked.started(task)
+    run = deployment.started(task)
     running(app, task)
     second = app.submit()
     if second.task_id == task.task_id:
         raise Wrong("TASKS_MIXED_UP", "both submits were answered with the same id")
-    other = worked.started(second)
+    other = deployment.started(second)
     app.completed(second, app.finish(second, other))
     try:
         still = app.status(task)["status"]
@@ -74,7 +75,7 @@ def test_a_worker_completes_the_task(stage: Stage) -> None:
             likely="the id is made from the prompt, or the task that has this prompt already is given back.",
             next_step="take the id that Celery makes for each message: `work.delay(…).id`.",
         )
-    stage.pass_time(minutes=10)
+    environment.pass_time(minutes=10)
     still_known(app, task, answer)
 
 
@@ -93,23 +94,23 @@ def still_known(app: App, task: Task, answer: str) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_task_waits_for_a_worker(stage: Stage) -> None:
+def test_a_task_waits_for_a_worker(environment: CheckEnvironment) -> None:
     """A task that no worker has taken yet is pending, and is completed by a worker that comes later."""
-    worked = Worked(stage, workers=0)
-    app = worked.app
-    stage.timeline.note("no worker runs")
+    deployment = CeleryDeployment(environment, workers=0)
+    app = deployment.app
+    environment.timeline.note("no worker runs")
     task = app.submit()
     no_result_yet(waits(app, task))
-    must_not_expire(stage, task)
-    worked.add_worker()
-    run = worked.started(task)
+    must_not_expire(environment, task)
+    deployment.add_worker()
+    run = deployment.started(task)
     app.until(task, "running")
     app.completed(task, app.finish(task, run))
 
 
-def must_not_expire(stage: Stage, task: Task) -> None:
+def must_not_expire(environment: CheckEnvironment, task: Task) -> None:
     """See that the message waits for as long as no worker comes: ten minutes are nothing."""
-    expires = stage.broker.expiry(task.task_id)
+    expires = environment.broker.expiry(task.task_id)
     if expires and (datetime.fromisoformat(expires) - datetime.now(UTC)).total_seconds() < _TEN_MINUTES:
         raise Wrong(
             "FAILED_BEFORE_WORK",
@@ -143,61 +144,61 @@ def waits(app: App, task: Task) -> Json:
 
 
 @pytest.mark.points(2)
-def test_tasks_outlive_the_web_process(stage: Stage) -> None:
+def test_tasks_outlive_the_web_process(environment: CheckEnvironment) -> None:
     """When the web process is killed and started again, its tasks go on, and are known."""
-    worked = Worked(stage)
-    done, task = worked.app.submit(), worked.app.submit()
-    first, run = worked.started(done), worked.started(task)
-    result = worked.app.finish(done, first)
-    worked.app.completed(done, result)
-    worked.app.until(task, "running")
-    worked.started(worked.app.submit())  # and now both processes of the pool have something to do
-    waiting = worked.app.submit()
-    waits(worked.app, waiting)
-    worked.restart_web()
+    deployment = CeleryDeployment(environment)
+    done, task = deployment.app.submit(), deployment.app.submit()
+    first, run = deployment.started(done), deployment.started(task)
+    result = deployment.app.finish(done, first)
+    deployment.app.completed(done, result)
+    deployment.app.until(task, "running")
+    deployment.started(deployment.app.submit())  # and now both processes of the pool have something to do
+    waiting = deployment.app.submit()
+    waits(deployment.app, waiting)
+    deployment.restart_web()
     try:
-        worked.app.until(task, "running")
-        worked.app.completed(done, result)
-        waits(worked.app, waiting)
+        deployment.app.until(task, "running")
+        deployment.app.completed(done, result)
+        waits(deployment.app, waiting)
     except Wrong as wrong:
         if wrong.code in {"RECORD_TOO_LATE", "FORGOTTEN_TOO_SOON", "SERVER_ERROR", "STATUS_WENT_BACK"}:
-            worked.app.wait_for_traceback()
+            deployment.app.wait_for_traceback()
             raise Wrong("LOST_AT_RESTART", wrong.seen) from None
         raise
-    worked.app.completed(task, worked.app.finish(task, run))
+    deployment.app.completed(task, deployment.app.finish(task, run))
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told(stage: Stage) -> None:
+def test_a_failure_is_told(environment: CheckEnvironment) -> None:
     """When the agent fails, the task is failed, and its error says what the agent said."""
-    worked = Worked(stage)
-    app = worked.app
+    deployment = CeleryDeployment(environment)
+    app = deployment.app
     for kind, message in _FAILURES.items():
         task = app.submit()
-        run = worked.started(task)
+        run = deployment.started(task)
         app.until(task, "running")
         app.fail(task, run, message, kind)
-        worked.forget_what_was_raised()
+        deployment.forget_what_was_raised()
         body = failed(app, task)
         must_say_why(body, message)
         no_result_yet(body)
         app.until(task, "failed")  # whoever mislaid the answer asks again
 
 
-def test_nobody_else_waits_for_redis(stage: Stage) -> None:
+def test_nobody_else_waits_for_redis(environment: CheckEnvironment) -> None:
     """While submit and status wait for Redis, other requests are answered."""
-    app = Worked(stage, workers=0).app
+    app = CeleryDeployment(environment, workers=0).app
     task = app.submit()
     status = f"/agent/status/{task.task_id}"
     for method, path, body in (("POST", "/agent/submit", {"prompt": app.new_prompt()}), ("GET", status, None)):
-        with stage.redis_stands_still():
-            asked = in_background(partial(ask, app.url, method, path, body, within=4 * app.patience))
+        with environment.redis_suspended():
+            asked = in_background(partial(send_request, app.url, method, path, body, within=4 * app.time_limit))
             watched = time.monotonic() + 0.05
             while app.answers():
                 if time.monotonic() > watched:
                     break
             else:
-                stage.timeline.note(f"{method} {path} waits for it, and GET / gets no answer")
+                environment.timeline.note(f"{method} {path} waits for it, and GET / gets no answer")
                 raise Wrong(
                     "BLOCKING_CALL",
                     likely="the handler is an `async def`, and what it calls blocks until Redis answers.",
@@ -207,10 +208,10 @@ def test_nobody_else_waits_for_redis(stage: Stage) -> None:
             asked.result()
 
 
-@pytest.mark.apart
-def test_an_id_that_was_never_given_out_is_404(stage: Stage) -> None:
+@pytest.mark.independent
+def test_an_id_that_was_never_given_out_is_404(environment: CheckEnvironment) -> None:
     """An id that was never given out is answered with 404, though Celery calls it PENDING."""
-    app = Worked(stage, workers=0).app
+    app = CeleryDeployment(environment, workers=0).app
     task = app.submit()
     app.must_not_know()
     try:

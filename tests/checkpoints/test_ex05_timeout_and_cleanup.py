@@ -5,38 +5,41 @@ one at which a right solution could have done the same.
 """
 
 import time
-from collections.abc import Callable
 
 import pytest
 
-from tests.checkpoints.engine.app import FINISHED, App, Task
-from tests.checkpoints.engine.desk import Run
-from tests.checkpoints.engine.limited import (
+from tests.checkpoints.engine.actors.app import App
+from tests.checkpoints.engine.actors.environment import CheckEnvironment
+from tests.checkpoints.engine.diagnosis.failures import Inconclusive, Wrong
+from tests.checkpoints.engine.scenarios.task_limits import (
     LONG,
     SHORT,
     begins,
+    completed_in_time,
     ended,
     ended_too_soon,
     error_in,
+    error_in_words,
     finish,
     hangs,
+    known,
     must_begin,
+    over,
+    say_which_is_kept,
     serve,
-    told,
+    taken,
     until_kept,
     watch,
 )
-from tests.checkpoints.engine.stage import Stage
-from tests.checkpoints.engine.verdict import Inconclusive, Wrong
 
 _FAILURES = [("RuntimeError", "the model refused"), ("TimeoutError", "the model took too long"), ("TimeoutError", "")]
 
 
 @pytest.mark.points(2)
 @pytest.mark.gap("TODO 1")
-def test_an_agent_that_is_done_in_time_is_not_disturbed(stage: Stage) -> None:
+def test_an_agent_that_is_done_in_time_is_not_disturbed(environment: CheckEnvironment) -> None:
     """An agent that is done in time is not disturbed: its task is completed, and stays so."""
-    app = serve(stage, workers=2)
+    app = serve(environment, workers=2)
     first, second = app.submit(), app.submit()
     run, other = must_begin(app, first), must_begin(app, second)
     watched = time.monotonic() + 2 * LONG / 1000  # whoever takes seconds for milliseconds has ended both by then
@@ -51,13 +54,13 @@ def test_an_agent_that_is_done_in_time_is_not_disturbed(stage: Stage) -> None:
 
 @pytest.mark.points(2)
 @pytest.mark.gap("TODO 1")
-def test_a_task_whose_agent_hangs_is_failed_with_timeout(stage: Stage) -> None:
+def test_a_task_whose_agent_hangs_is_failed_with_timeout(environment: CheckEnvironment) -> None:
     """A task whose agent hangs is failed when its time is up, and its error says timeout."""
-    app, task, _, timeout = hangs(stage)
+    app, task, _, timeout = hangs(environment)
     body = ended(app, task, timeout)
     code, message = error_in(body)
     if code != "timeout":
-        raise Wrong("TIMEOUT_NOT_TOLD", f"its {told(body)}, where the code 'timeout' is due")
+        raise Wrong("TIMEOUT_NOT_TOLD", f"its {error_in_words(body)}, where the code 'timeout' is due")
     if not isinstance(message, str) or not message.strip():
         raise Wrong(
             "TIMEOUT_NOT_TOLD",
@@ -69,13 +72,13 @@ def test_a_task_whose_agent_hangs_is_failed_with_timeout(stage: Stage) -> None:
 
 @pytest.mark.points(2)
 @pytest.mark.gap("TODO 1")
-def test_the_agent_stops_when_its_task_is_ended(stage: Stage) -> None:
+def test_the_agent_stops_when_its_task_is_ended(environment: CheckEnvironment) -> None:
     """When its time is up the agent really stops, and the outcome stays."""
-    app, task, run, timeout = hangs(stage)
+    app, task, run, timeout = hangs(environment)
     ended(app, task, timeout)
     if run is None:
         raise Wrong("FAILED_BEFORE_WORK")
-    if not run.gone.wait(app.patience):
+    if not run.gone.wait(app.time_limit):
         app.timeline.note("the agent still works")
         app.finish(task, run)
         app.status(task)
@@ -83,17 +86,17 @@ def test_the_agent_stops_when_its_task_is_ended(stage: Stage) -> None:
 
 
 @pytest.mark.gap("TODO 1")
-def test_the_worker_takes_the_next_task(stage: Stage) -> None:
+def test_the_worker_takes_the_next_task(environment: CheckEnvironment) -> None:
     """A worker takes the next task, whether the one before was ended or was done in time."""
     for timeout in (0.08, 0.08, 0.16, 0.32, 0.64, 1.28):  # on a slow machine it may be up before the agent is done
-        stage.timeline.begin_again()
-        app = serve(stage, timeout=timeout)
+        environment.timeline.begin_again()
+        app = serve(environment, timeout=timeout)
         hanging = app.submit()
         first = begins(app, hanging)
         ended(app, hanging, timeout)
         task = app.submit()
-        run = _taken(app, task)
-        if first and run and _completed_in_time(app, task, app.finish(task, run)):
+        run = taken(app, task)
+        if first and run and completed_in_time(app, task, app.finish(task, run)):
             break
     else:
         raise Inconclusive(f"No agent was done within {timeout:g} s: this machine is too busy. Run the check again.")
@@ -102,35 +105,15 @@ def test_the_worker_takes_the_next_task(stage: Stage) -> None:
     app.status(task)
     likely = "the timer of a task that was done in time runs on, and then it ends the worker."
     next_step = "cancel the timer when the agent is done: `handle.cancel()`, in a `finally`. `asyncio.timeout` does so."
-    _taken(app, app.submit(), likely, next_step)
-
-
-def _taken(app: App, task: Task, likely: str = "", next_step: str = "") -> Run | None:
-    """The agent's run for a task that the worker must take; None when its time was up before it was seen."""
-    run = begins(app, task)
-    if run is None and task.seen not in FINISHED:
-        app.timeline.note(f"GET /agent/status/{task.task_id} → still, after {app.patience:g} s: {task.seen}")
-        raise Wrong("WORKER_STUCK", "", likely, next_step)
-    return run
-
-
-def _completed_in_time(app: App, task: Task, answer: str) -> bool:
-    """Whether a task whose agent was let finish is completed, and was not ended before."""
-    try:
-        app.completed(task, answer)
-    except Wrong:
-        if task.seen == "failed" and error_in(app.status(task, note=False))[0] == "timeout":
-            return False
-        raise
-    return True
+    taken(app, app.submit(), likely, next_step)
 
 
 @pytest.mark.gap("TODO 1")
-def test_the_clock_starts_with_the_work(stage: Stage) -> None:
+def test_the_clock_starts_with_the_work(environment: CheckEnvironment) -> None:
     """The clock starts when the agent does: a task that waited has its full time."""
     for timeout in (0.2, 0.4, 0.8, 1.6):  # a busy machine must tell the half of it from the whole
-        stage.timeline.begin_again()
-        if _has_its_full_time(serve(stage, timeout=timeout), timeout):
+        environment.timeline.begin_again()
+        if _has_its_full_time(serve(environment, timeout=timeout), timeout):
             return
     raise Inconclusive(f"Nothing could be seen within {timeout:g} s: this machine is too busy. Run the check again.")
 
@@ -140,7 +123,7 @@ def _has_its_full_time(app: App, timeout: float) -> bool:
     earliest = time.monotonic() + 2 * timeout  # one worker: the first has its full time, and then the second
     hanging, waiting = app.submit(), app.submit()
     begins(app, hanging)
-    run = begins(app, waiting, timeout + app.patience)
+    run = begins(app, waiting, timeout + app.time_limit)
     if run is None and waiting.seen == "pending":
         raise Wrong("WORKER_STUCK", f"GET /agent/status/{waiting.task_id} → pending")
     watch(app, waiting, time.monotonic() + 0.06)
@@ -148,7 +131,7 @@ def _has_its_full_time(app: App, timeout: float) -> bool:
         answer = app.finish(waiting, run)
         app.status(waiting, note=False)
         if waiting.seen == "running":
-            _completed_in_time(app, waiting, answer)
+            completed_in_time(app, waiting, answer)
     if waiting.seen != "failed":
         return True
     if (early := earliest - waiting.over) > 0:
@@ -158,10 +141,10 @@ def _has_its_full_time(app: App, timeout: float) -> bool:
 
 
 @pytest.mark.gap("TODO 1")
-def test_an_agent_that_fails_by_itself_is_an_agent_error(stage: Stage) -> None:
+def test_an_agent_that_fails_by_itself_is_an_agent_error(environment: CheckEnvironment) -> None:
     """An agent that fails with time left is an agent_error, also when it raises a TimeoutError."""
-    app = serve(stage)
-    app.must_hold_the_agent()
+    app = serve(environment)
+    app.must_control_the_agent()
     for kind, message in _FAILURES:
         task = app.submit()
         app.fail(task, must_begin(app, task), message, kind)
@@ -171,74 +154,49 @@ def test_an_agent_that_fails_by_itself_is_an_agent_error(stage: Stage) -> None:
         if (code := error_in(body)[0]) != "agent_error":
             wrong = "TIMEOUT_BY_MISTAKE" if code == "timeout" else "FAILURE_NOT_TOLD"
             likely = "" if message else "the limit's error is told by its empty text, and an agent's may be empty, too."
-            raise Wrong(wrong, f"its {told(body)}, where the code 'agent_error' is due", likely)
+            raise Wrong(wrong, f"its {error_in_words(body)}, where the code 'agent_error' is due", likely)
 
 
-def test_a_finished_record_goes_after_its_time(stage: Stage) -> None:
+def test_a_finished_record_goes_after_its_time(environment: CheckEnvironment) -> None:
     """A finished task is forgotten when its time to live is over, whether anybody asks or not."""
     for timeout in (0.08, 0.08, 0.16, 0.32, 0.64):  # on a slow machine it may be over before the agent has finished
-        stage.timeline.begin_again()
-        app = serve(stage, timeout=timeout, ttl=SHORT)
-        done, in_time = _over(app, timeout, app.finish)
-        broken, too = _over(app, timeout, app.fail)
+        environment.timeline.begin_again()
+        app = serve(environment, timeout=timeout, ttl=SHORT)
+        done, in_time = over(app, timeout, app.finish)
+        broken, too = over(app, timeout, app.fail)
         if in_time and too:
             break
     else:
         raise Inconclusive(f"No agent was done within {timeout:g} s: this machine is too busy. Run the check again.")
     hanging = app.submit()
-    run = app.desk.wait_for(hanging.prompt, timeout)
-    if run and not run.gone.wait(timeout + app.patience):
+    run = app.agent_control.wait_for(hanging.prompt, timeout)
+    if run and not run.gone.wait(timeout + app.time_limit):
         app.finish(hanging, run)  # that nothing ends it is another check's affair
     app.timeline.note(f"{hanging.task_id} has had its time")
     try:
         until_kept(app, 0)
     except Wrong as wrong:
         if wrong.code == "NEVER_FORGOTTEN":
-            _say_which_is_kept(app, hanging, [done, broken], wrong)
+            say_which_is_kept(app, hanging, [done, broken], wrong)
         raise
     for task in (hanging, done, broken):
-        answer = app.ask("GET", f"/agent/status/{task.task_id}")
+        answer = app.request("GET", f"/agent/status/{task.task_id}")
         if answer.status != 404:
             raise Wrong("NEVER_FORGOTTEN", f"GET /health counted no tasks, and {task.task_id} is still known")
 
 
-def _over(app: App, timeout: float, end: Callable[[Task, Run], object]) -> tuple[Task, bool]:
-    """A task whose agent comes to this end, and whether that was surely before its time was up."""
-    up = time.monotonic() + timeout
-    task = app.submit()
-    try:
-        if run := begins(app, task):
-            end(task, run)
-    except Wrong as wrong:
-        if wrong.code != "RECORD_TOO_LATE" or time.monotonic() < up + SHORT:
-            raise  # later it may be gone by right
-    return task, time.monotonic() < up
-
-
-def _say_which_is_kept(app: App, hanging: Task, others: list[Task], wrong: Wrong) -> None:
-    """Say more of what is wrong, when of all tasks only the one that was ended at its timeout is kept."""
-    kept = [app.ask("GET", f"/agent/status/{task.task_id}", note=False).status == 200 for task in (hanging, *others)]
-    if kept == [True, False, False]:
-        app.timeline.note(wrong.seen)
-        wrong.seen = f"the one that is kept is {hanging.task_id}, which was ended at its timeout"
-        wrong.likely = "a task that was ended at its timeout does not get to `forget_later`, or is left out there."
-        wrong.next_step = (
-            "let `run` return after a timeout, too, without a `raise`; forget a task whatever became of it."
-        )
-
-
-def test_an_unfinished_task_is_never_forgotten(stage: Stage) -> None:
+def test_an_unfinished_task_is_never_forgotten(environment: CheckEnvironment) -> None:
     """A task that is not finished stays, and its time to live begins when it has finished."""
     for ttl in (0.1, 0.1, 0.2, 0.4, 0.8, 1.6):  # a slow machine may look for a record when it is gone by right
-        stage.timeline.begin_again()
-        if _each_has_its_own_time(stage, ttl):
+        environment.timeline.begin_again()
+        if _each_has_its_own_time(environment, ttl):
             return
     raise Inconclusive(f"Nothing could be asked for within {ttl:g} s: this machine is too busy. Run the check again.")
 
 
-def _each_has_its_own_time(stage: Stage, ttl: float) -> bool:
+def _each_has_its_own_time(environment: CheckEnvironment, ttl: float) -> bool:
     """See that only one of four tasks is gone after its time to live. False when the machine was too slow for it."""
-    app = serve(stage, ttl=ttl, workers=2)
+    app = serve(environment, ttl=ttl, workers=2)
     old, young = app.submit(), app.submit()
     run, quick = must_begin(app, old), must_begin(app, young)
     goes = time.monotonic() + ttl
@@ -253,7 +211,7 @@ def _each_has_its_own_time(stage: Stage, ttl: float) -> bool:
     finished = None
     try:
         app.status(old)
-        if not (_known(app, late, stays) and _known(app, broken, stays)):
+        if not (known(app, late, stays) and known(app, broken, stays)):
             return False
         finished = time.monotonic()
         app.finish(old, run)
@@ -270,22 +228,3 @@ def _each_has_its_own_time(stage: Stage, ttl: float) -> bool:
             next_step="count it from the end of the task: call what forgets it when the outcome is written.",
         ) from None
     return in_time
-
-
-def _known(app: App, task: Task, until: float) -> bool:
-    """See that a finished task is known until then; False when it is not, and may have gone by right."""
-    try:
-        app.status(task)
-    except Wrong as wrong:
-        if wrong.code != "RECORD_TOO_LATE":
-            raise
-        if time.monotonic() >= until:
-            return False
-        raise Wrong(
-            "FORGOTTEN_TOO_SOON",
-            f"its time to live is not over: {task.task_id} finished after the one that is gone by right",
-            likely="when the time of one record is over, others that have finished are removed too, or a failed one "
-            "has less time.",
-            next_step="remove the one record, by its id, when TASK_TTL_SECONDS are over, however it ended.",
-        ) from None
-    return True

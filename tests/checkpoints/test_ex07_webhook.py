@@ -5,22 +5,19 @@ The check plays the receivers. That something does not come is known when what m
 
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.checkpoints.engine.app import App
-from tests.checkpoints.engine.asking import NoAnswer, ask
-from tests.checkpoints.engine.asks_back import AsksBack
-from tests.checkpoints.engine.callback import signed, tells
-from tests.checkpoints.engine.pauses import pauses_grow
-from tests.checkpoints.engine.peer import Reply, Request
-from tests.checkpoints.engine.receiver import BUSY, CUT, SLOW, TAKEN, Delivery, Receiver, Say
-from tests.checkpoints.engine.stage import Stage
-from tests.checkpoints.engine.verdict import Inconclusive, Wrong
+from tests.checkpoints.engine.actors.environment import CheckEnvironment
+from tests.checkpoints.engine.diagnosis.failures import Inconclusive, Wrong
+from tests.checkpoints.engine.http.scripted_server import Reply
+from tests.checkpoints.engine.webhooks.callback import must_be_signed, must_report
+from tests.checkpoints.engine.webhooks.deliveries import held_up_by, must_have_own_ids, next_second
+from tests.checkpoints.engine.webhooks.delivery_pauses import pauses_grow
+from tests.checkpoints.engine.webhooks.receiver import BUSY, CUT, SLOW, TAKEN, CallbackReply, Receiver
+from tests.checkpoints.engine.webhooks.status_reader import StatusReader
 
-pytestmark = pytest.mark.side_by_side
+pytestmark = pytest.mark.concurrent
 
 #: Longer than any check lasts.
 LONG = 60.0
@@ -29,28 +26,28 @@ MANY = 1000
 
 
 @pytest.mark.points(2)
-def test_the_outcome_is_told(stage: Stage) -> None:
+def test_the_outcome_is_told(environment: CheckEnvironment) -> None:
     """When the task is completed, its receiver is told: the finished task, as status tells it too."""
-    receiver = stage.enter(Receiver(stage))
-    app, asks = receiver.serve(), AsksBack(receiver)
-    delivery = receiver.submit(asks.say)
+    receiver = environment.enter(Receiver(environment))
+    app, reader = receiver.serve(), StatusReader(receiver)
+    delivery = receiver.submit(reader.reply)
     run = app.started(delivery.task)
     early = bool(delivery.attempts)
     answer = app.finish(delivery.task, run)
     request = delivery.attempt()
-    tells(request, delivery.task.task_id)
-    asks.could_have_read_it(delivery.task)
+    must_report(request, delivery.task.task_id)
+    reader.could_have_read_it(delivery.task)
     if early:
         raise Wrong("CALLBACK_TOO_SOON", "it came while the agent was at work")
-    tells(request, delivery.task.task_id, app.completed(delivery.task, answer))
+    must_report(request, delivery.task.task_id, app.completed(delivery.task, answer))
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told_too(stage: Stage) -> None:
+def test_a_failure_is_told_too(environment: CheckEnvironment) -> None:
     """When the agent fails, the receiver is told that too, with the error."""
-    receiver = stage.enter(Receiver(stage))
-    app, asks, message = receiver.serve(), AsksBack(receiver), "the model refused"
-    delivery = receiver.submit(asks.say)
+    receiver = environment.enter(Receiver(environment))
+    app, reader, message = receiver.serve(), StatusReader(receiver), "the model refused"
+    delivery = receiver.submit(reader.reply)
     app.fail(delivery.task, app.started(delivery.task), message)
     try:
         request = delivery.attempt(wanted="failed")
@@ -63,18 +60,18 @@ def test_a_failure_is_told_too(stage: Stage) -> None:
             likely="the delivery is begun only where the agent has returned, inside the `try`.",
             next_step="begin it after the `try` and its `except`: a failure is an outcome too.",
         ) from None
-    tells(request, delivery.task.task_id)
-    asks.could_have_read_it(delivery.task)
+    must_report(request, delivery.task.task_id)
+    reader.could_have_read_it(delivery.task)
     record = app.until(delivery.task, "failed")
     if message not in str(record.get("error")):
         raise Wrong("FAILURE_NOT_TOLD", f'"error" is {record.get("error")!r}, and the agent had said {message!r}')
-    tells(request, delivery.task.task_id, record)
+    must_report(request, delivery.task.task_id, record)
 
 
 @pytest.mark.points(2)
-def test_the_callback_is_signed(stage: Stage) -> None:
+def test_the_callback_is_signed(environment: CheckEnvironment) -> None:
     """Whoever holds the secret can verify the callback, byte for byte."""
-    receiver = stage.enter(Receiver(stage))
+    receiver = environment.enter(Receiver(environment))
     app = receiver.serve()
     for _ in range(3):
         delivery = receiver.submit(TAKEN)
@@ -83,30 +80,30 @@ def test_the_callback_is_signed(stage: Stage) -> None:
             time.sleep(0.005)
         second = int(time.time())
         app.finish(delivery.task, agent)
-        signed(delivery.attempt(), receiver.secret)
+        must_be_signed(delivery.attempt(), receiver.secret)
         if int(time.time()) == second:  # else it may have been signed in the next one, where both are the same
             break
 
 
 @pytest.mark.points(2)
-def test_what_is_not_taken_is_sent_again(stage: Stage) -> None:
+def test_what_is_not_taken_is_sent_again(environment: CheckEnvironment) -> None:
     """Every answer but a 2xx means: again. No redirect is followed."""
-    receiver = stage.enter(Receiver(stage))
+    receiver = environment.enter(Receiver(environment))
     receiver.serve()
-    delivery = receiver.complete(Say(Reply(500)), Say(Reply(404)), receiver.elsewhere(), TAKEN)
+    delivery = receiver.complete(CallbackReply(Reply(500)), CallbackReply(Reply(404)), receiver.elsewhere(), TAKEN)
     for number in range(1, 5):
         delivery.attempt(number)
 
 
-def test_what_is_taken_is_not_sent_again(stage: Stage) -> None:
+def test_what_is_taken_is_not_sent_again(environment: CheckEnvironment) -> None:
     """Once any 2xx has come, nothing more is sent, and the task is what it was."""
-    receiver = stage.enter(Receiver(stage))
+    receiver = environment.enter(Receiver(environment))
     app = receiver.serve()
     # 226 is the least known of them: whoever has made a list misses it.
     taken = receiver.complete(receiver.held(Reply(226)), TAKEN)
     before = app.completed(taken.task)
     receiver.release()
-    taken.attempt().answered.wait(app.patience)
+    taken.attempt().answered.wait(app.time_limit)
     # Its next attempt, and what is done to the task, would come before the third of a delivery that began later.
     later = receiver.complete(BUSY, BUSY, TAKEN)
     for number in (1, 2, 3):
@@ -117,26 +114,10 @@ def test_what_is_taken_is_not_sent_again(stage: Stage) -> None:
     taken.must_leave(before)
 
 
-@contextmanager
-def held_up_by(app: App, first: Delivery) -> Iterator[None]:
-    """Whatever goes wrong with a task in this block is the doing of a delivery that began before."""
-    try:
-        yield
-    except Wrong as wrong:
-        if wrong.code == "CRASHED":
-            raise
-        path = f"/agent/status/{first.task.task_id}"
-        try:
-            ask(app.url, "GET", path, within=app.patience)
-        except NoAnswer as error:
-            raise Wrong("DELIVERY_BLOCKS", f"GET {path} → {error}") from None
-        raise Wrong("DELIVERY_HOLDS_UP", wrong.seen) from None
-
-
 @pytest.mark.points(2)
-def test_a_delivery_holds_up_nobody(stage: Stage) -> None:
+def test_a_delivery_holds_up_nobody(environment: CheckEnvironment) -> None:
     """One worker: while a delivery pauses, or waits for its receiver, the next task is worked on and told."""
-    receiver = stage.enter(Receiver(stage))
+    receiver = environment.enter(Receiver(environment))
     app = receiver.serve(workers=1, first_pause=LONG, timeout=LONG)
     first = receiver.complete(BUSY)
     try:
@@ -150,9 +131,9 @@ def test_a_delivery_holds_up_nobody(stage: Stage) -> None:
         receiver.complete(TAKEN).attempt()
 
 
-def test_a_receiver_that_is_away_is_called_again(stage: Stage) -> None:
+def test_a_receiver_that_is_away_is_called_again(environment: CheckEnvironment) -> None:
     """A receiver that hangs up, or cannot be reached, is called again, and told once it is back."""
-    receiver = stage.enter(Receiver(stage))
+    receiver = environment.enter(Receiver(environment))
     app = receiver.serve(attempts=MANY)
     hangs_up = receiver.complete(CUT, TAKEN)
     hangs_up.attempt(1)
@@ -179,17 +160,17 @@ def test_a_receiver_that_is_away_is_called_again(stage: Stage) -> None:
         raise Wrong(code, "no attempt comes") from None
 
 
-def test_a_silent_receiver_is_not_waited_for(stage: Stage) -> None:
+def test_a_silent_receiver_is_not_waited_for(environment: CheckEnvironment) -> None:
     """A receiver that takes the call and does not answer in time is given up, and called again."""
-    receiver = stage.enter(Receiver(stage))
+    receiver = environment.enter(Receiver(environment))
     seconds = 0.6  # no pause between two bytes is as long, however busy the machine
     receiver.serve(timeout=seconds)
     delivery, slow = receiver.complete(receiver.silent, TAKEN), receiver.complete(SLOW, TAKEN)
     delivery.attempt()
-    receiver.wait(lambda: len(delivery.attempts) > 1, seconds + receiver.app.patience)
+    receiver.wait(lambda: len(delivery.attempts) > 1, seconds + receiver.app.time_limit)
     if len(delivery.attempts) == 1:
         receiver.release()
-        receiver.wait(lambda: len(delivery.attempts) > 1, receiver.app.patience)
+        receiver.wait(lambda: len(delivery.attempts) > 1, receiver.app.time_limit)
         if len(delivery.attempts) > 1:
             raise Wrong("DELIVERY_HANGS", "only when it answers at last, far too late, the next attempt is made")
     delivery.attempt(2)
@@ -207,31 +188,22 @@ def test_a_silent_receiver_is_not_waited_for(stage: Stage) -> None:
         ) from None
 
 
-def test_the_pauses_grow(stage: Stage) -> None:
+def test_the_pauses_grow(environment: CheckEnvironment) -> None:
     """Between two attempts is a pause, and the pauses double."""
-    pauses_grow(stage)
+    pauses_grow(environment)
 
 
 @pytest.mark.points(2)
-def test_each_attempt_is_signed_anew(stage: Stage) -> None:
+def test_each_attempt_is_signed_anew(environment: CheckEnvironment) -> None:
     """Every attempt has the id and the body of its delivery, and a timestamp and a signature of its own."""
-    receiver = stage.enter(Receiver(stage))
+    receiver = environment.enter(Receiver(environment))
     receiver.serve()
-    delivery = receiver.complete(Say(Reply(503), "503, once another second has begun", next_second), TAKEN)
+    delivery = receiver.complete(CallbackReply(Reply(503), "503, once another second has begun", next_second), TAKEN)
     first = delivery.attempt()
-    signed(first, receiver.secret)
+    must_be_signed(first, receiver.secret)
     other = receiver.complete(TAKEN).attempt()
     second = delivery.attempt(2, later=2)
-    ids = [request.headers.get("webhook-id") for request in (first, second, other)]
-    if ids[0] != ids[1]:
-        raise Wrong("WEBHOOK_ID_WRONG", "the second attempt has another webhook-id than the first")
-    if ids[0] == ids[2]:
-        raise Wrong(
-            "WEBHOOK_ID_WRONG",
-            "the callback for another task has the same webhook-id",
-            likely="one id stands for all: it is written into the code, or made when the app is loaded.",
-            next_step="make the id of the task's own, `msg_` and the task_id.",
-        )
+    must_have_own_ids(first, second, other)
     if second.body != first.body:
         raise Wrong(
             "CALLBACK_WRONG",
@@ -239,7 +211,7 @@ def test_each_attempt_is_signed_anew(stage: Stage) -> None:
             likely="the body is made inside the loop, and is not the same each time.",
             next_step="make the bytes once, before the loop: whoever knows the id by now will not look at them again.",
         )
-    signed(second, receiver.secret)
+    must_be_signed(second, receiver.secret)
     if int(second.headers["webhook-timestamp"]) <= int(first.headers["webhook-timestamp"]):
         raise Wrong(
             "CALLBACK_STALE",
@@ -249,20 +221,12 @@ def test_each_attempt_is_signed_anew(stage: Stage) -> None:
         )
 
 
-def next_second(request: Request) -> None:
-    """Wait until the clock shows another second than the timestamp: then a new one is another one."""
-    timestamp = request.headers.get("webhook-timestamp", "")
-    if timestamp.isascii() and timestamp.isdecimal():
-        while 0 <= int(timestamp) - int(time.time()) < 2:
-            time.sleep(0.005)
-
-
-def test_it_gives_up_and_leaves_the_task_alone(stage: Stage) -> None:
+def test_it_gives_up_and_leaves_the_task_alone(environment: CheckEnvironment) -> None:
     """After the last attempt it gives up; the task stays what it is, and the server goes on."""
-    receiver = stage.enter(Receiver(stage))
+    receiver = environment.enter(Receiver(environment))
     attempts = 3
     app = receiver.serve(attempts=attempts)
-    first = receiver.complete(receiver.held(CUT.reply, CUT.told), CUT)
+    first = receiver.complete(receiver.held(CUT.answer, CUT.description), CUT)
     before = app.completed(first.task)
     receiver.release()
     for number in range(1, attempts + 1):

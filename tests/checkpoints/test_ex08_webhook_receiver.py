@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.checkpoints.engine.sender import PATH, Sender, prompt
-from tests.checkpoints.engine.signing import new_secret, signed_headers
-from tests.checkpoints.engine.stage import Stage
-from tests.checkpoints.engine.verdict import NotFromOutside, Wrong
+from tests.checkpoints.engine.actors.environment import CheckEnvironment
+from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, Wrong
+from tests.checkpoints.engine.webhooks.sender import PATH, Sender, prompt
+from tests.checkpoints.engine.webhooks.signing import new_secret, signed_headers
 
 _TEN_MINUTES = 600
 #: More than somebody has threads that end with the first exception.
@@ -19,12 +19,12 @@ _OTHER_OUTCOMES: dict[str, dict[str, object]] = {
 
 
 @pytest.fixture
-def sender(stage: Stage) -> Sender:
+def sender(environment: CheckEnvironment) -> Sender:
     """The sender of the callbacks, and the learner's endpoint, up and answering."""
-    if stage.url:
+    if environment.url:
         raise NotFromOutside("it needs the receiver's secret, and the kit's own agent")
     secret = new_secret()
-    return Sender(stage.serve("receiver", WEBHOOK_SECRET=secret), secret)
+    return Sender(environment.serve("receiver", WEBHOOK_SECRET=secret), secret)
 
 
 @pytest.mark.points(2)
@@ -94,7 +94,7 @@ def test_a_forged_delivery_is_refused(sender: Sender) -> None:
         wrong.next_step = "verify first, whatever the id is: whoever asks learns from your answer which ids there are."
         raise
     sender.marker()
-    if any(sender.app.desk.of(prompt(task_id)) for task_id in forged):
+    if any(sender.app.agent_control.of(prompt(task_id)) for task_id in forged):
         raise Wrong("FORGED_ACCEPTED", "one of those that were refused is worked on all the same")
 
 
@@ -141,7 +141,7 @@ def test_a_repeat_is_taken_and_not_worked_on_again(sender: Sender) -> None:
         next_step="keep it: a sender whose answer was lost on the way sends it all again, minutes or hours later.",
     )
     sender.take("another delivery, which says the same", body, signed_headers(sender.secret, "msg_another", body))
-    if (other := sender.app.desk.wait_for(prompt(task_id), sender.app.patience, number=2)) is None:
+    if (other := sender.app.agent_control.wait_for(prompt(task_id), sender.app.time_limit, number=2)) is None:
         raise Wrong(
             "CALLBACK_DROPPED",
             "the work on it does not begin",

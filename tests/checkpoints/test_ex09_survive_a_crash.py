@@ -6,161 +6,137 @@ right solution would have brought it back, and that nothing comes is known when 
 
 import pytest
 
-from tests.checkpoints.engine.crashing import LONG, MOST_RUNS, Crashing
-from tests.checkpoints.engine.peer import Reply
-from tests.checkpoints.engine.receiver import BUSY, CUT, Say
-from tests.checkpoints.engine.stage import Stage
-from tests.checkpoints.engine.verdict import Wrong
-from tests.checkpoints.engine.worked import NEXT_ROUND
+from tests.checkpoints.engine.actors.celery_deployment import NEXT_ROUND
+from tests.checkpoints.engine.actors.environment import CheckEnvironment
+from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.http.scripted_server import Reply
+from tests.checkpoints.engine.scenarios.crash import LONG, MOST_RUNS, CrashScenario
+from tests.checkpoints.engine.scenarios.poison_task import must_be_given_up, must_stay_completed
+from tests.checkpoints.engine.webhooks.receiver import BUSY, CUT, CallbackReply
 
-pytestmark = pytest.mark.side_by_side
+pytestmark = pytest.mark.concurrent
 
-NOT_FOUND, ACCEPTED = Say(Reply(404)), Say(Reply(202))
+NOT_FOUND, ACCEPTED = CallbackReply(Reply(404)), CallbackReply(Reply(202))
 #: More than Celery gets over by itself: its default is three more tries.
 REFUSALS = (BUSY, CUT, NOT_FOUND, BUSY, BUSY)
 
 
 @pytest.mark.points(2)
-def test_without_a_crash_all_is_done_and_told_once(stage: Stage) -> None:
+def test_without_a_crash_all_is_done_and_told_once(environment: CheckEnvironment) -> None:
     """Without a crash a task is done once, and its outcome is told once, well or not."""
-    crashing = stage.enter(Crashing(stage))
-    app = crashing.begin().app
-    task, broken = crashing.submit(), crashing.submit()
-    run, other = crashing.worked.started(task), crashing.worked.started(broken)
+    scenario = environment.enter(CrashScenario(environment))
+    app = scenario.begin().app
+    task, broken = scenario.submit(), scenario.submit()
+    run, other = scenario.deployment.started(task), scenario.deployment.started(broken)
     app.until(task, "running")
     app.completed(task, app.finish(task, run))
-    crashing.told(task, "completed")
+    scenario.must_deliver(task, "completed")
     app.fail(broken, other, kind="TimeoutError")
-    crashing.worked.forget_what_was_raised()
+    scenario.deployment.forget_what_was_raised()
     app.until(broken, "failed")
-    crashing.told(broken, "failed")
-    crashing.have_their_own_ids(task, broken)
-    crashing.told_once(task, broken)
+    scenario.must_deliver(broken, "failed")
+    scenario.must_have_own_ids(task, broken)
+    scenario.must_deliver_once(task, broken)
 
 
 @pytest.mark.points(3)
-def test_a_task_whose_process_is_killed_is_run_again(stage: Stage) -> None:
+def test_a_task_whose_process_is_killed_is_run_again(environment: CheckEnvironment) -> None:
     """When the process in which the agent works is killed, the task is run again, and told."""
-    crashing = stage.enter(Crashing(stage))
-    app = crashing.begin().app
-    task = crashing.submit()
-    crashing.worked.kill_pool_process(crashing.worked.started(task))
-    run = crashing.again(task, 2)
+    scenario = environment.enter(CrashScenario(environment))
+    app = scenario.begin().app
+    task = scenario.submit()
+    scenario.deployment.kill_pool_process(scenario.deployment.started(task))
+    run = scenario.must_run_again(task, 2)
     app.completed(task, app.finish(task, run))
-    crashing.told(task, "completed")
+    scenario.must_deliver(task, "completed")
 
 
 @pytest.mark.points(3)
-def test_a_task_whose_worker_is_killed_is_run_by_another(stage: Stage) -> None:
+def test_a_task_whose_worker_is_killed_is_run_by_another(environment: CheckEnvironment) -> None:
     """When a whole worker is killed, another one takes what was not done, and does not do again what was."""
-    crashing = stage.enter(Crashing(stage))
-    worked = crashing.begin(kills_workers=True)
-    app = worked.app
-    done, task = crashing.submit(), crashing.submit()
-    first, _ = worked.started(done), worked.started(task)
-    worked.freeze_worker()  # it cannot say any more that a task is done
+    scenario = environment.enter(CrashScenario(environment))
+    deployment = scenario.begin(kills_workers=True)
+    app = deployment.app
+    done, task = scenario.submit(), scenario.submit()
+    first, _ = deployment.started(done), deployment.started(task)
+    deployment.freeze_worker()  # it cannot say any more that a task is done
     app.completed(done, app.finish(done, first))
-    worked.kill_worker()
+    deployment.kill_worker()
     app.timeline.amend(", before it could say that {task A} is done")
-    worked.add_worker()
-    run = crashing.again(task, 2, elsewhere=True)
+    deployment.add_worker()
+    run = scenario.must_run_again(task, 2, elsewhere=True)
     app.completed(task, app.finish(task, run))
-    crashing.told(task, "completed")
+    scenario.must_deliver(task, "completed")
     try:
-        after = crashing.submit()
-        app.completed(after, app.finish(after, worked.started(after)))
+        after = scenario.submit()
+        app.completed(after, app.finish(after, deployment.started(after)))
         app.completed(done)
     except Wrong as wrong:
         if wrong.code == "STATUS_WENT_BACK":
-            app.desk.wait_for(done.prompt, app.patience, 2)  # it is about to be called
-        crashing.ran(done, 1)  # whatever else was seen comes of that
+            app.agent_control.wait_for(done.prompt, app.time_limit, 2)  # it is about to be called
+        scenario.must_have_run(done, 1)  # whatever else was seen comes of that
         raise
-    crashing.ran(done, 1)
-    crashing.told(done, "completed")
+    scenario.must_have_run(done, 1)
+    scenario.must_deliver(done, "completed")
 
 
 @pytest.mark.points(2)
-def test_a_task_that_kills_its_worker_each_time_is_given_up(stage: Stage) -> None:
+def test_a_task_that_kills_its_worker_each_time_is_given_up(environment: CheckEnvironment) -> None:
     """A task whose worker dies each time is given up after MOST_RUNS runs: it is failed, and told."""
-    crashing = stage.enter(Crashing(stage))
-    app = crashing.begin(retry=LONG).app
-    crashing.say("/busy", BUSY)
-    other = crashing.submit("/busy")
-    run = crashing.worked.started(other)
-    message = crashing.worked.message_of(other)
+    scenario = environment.enter(CrashScenario(environment))
+    app = scenario.begin(retry=LONG).app
+    scenario.answer_with("/busy", BUSY)
+    other = scenario.submit("/busy")
+    run = scenario.deployment.started(other)
+    message = scenario.deployment.message_of(other)
     app.completed(other, app.finish(other, run))
-    crashing.told(other, "completed")
-    task = crashing.submit()
+    scenario.must_deliver(other, "completed")
+    task = scenario.submit()
     for number in range(1, MOST_RUNS + 1):
-        run = crashing.worked.started(task) if number == 1 else crashing.again(task, number)
+        run = scenario.deployment.started(task) if number == 1 else scenario.must_run_again(task, number)
         if number == MOST_RUNS:  # an agent works for minutes: what counts its runs must not be gone by then
-            stage.pass_time(minutes=10)
-        crashing.worked.kill_pool_process(run)
-    try:
-        body = app.until(task, "failed", app.patience + NEXT_ROUND)
-    except Wrong as wrong:
-        if len(app.desk.of(task.prompt)) > MOST_RUNS:
-            seen = f"the agent starts on {task.task_id} once more, and MOST_RUNS is {MOST_RUNS}"
-            raise Wrong("POISON_TASK", seen) from None
-        raise Wrong(
-            "FAILURE_NOT_TOLD",
-            wrong.seen,
-            likely="a task with too many runs is dropped, and nobody writes down that it was given up.",
-            next_step='make it an outcome like every other: status "failed", an "error", saved and told.',
-        ) from None
-    if not body.get("error"):
-        raise Wrong("FAILURE_NOT_TOLD", f'"error" is {body.get("error")!r}')
-    crashing.told(task, "failed")
-    crashing.not_told_again(other)
-    crashing.deliver_again(other, message, MOST_RUNS)
-    crashing.ran(other, 1)
-    try:
-        app.completed(other)
-    except Wrong as wrong:
-        if wrong.code != "STATUS_WENT_BACK":
-            raise
-        raise Wrong(
-            wrong.code,
-            wrong.seen,
-            likely="deliveries are counted, and found too many, before anybody looks whether the task is finished.",
-            next_step="look first: count a run, and compare with MOST_RUNS, only when the task is not finished.",
-        ) from None
-    broken = crashing.submit()
-    run = crashing.worked.started(broken)
-    message = crashing.worked.message_of(broken)
+            environment.pass_time(minutes=10)
+        scenario.deployment.kill_pool_process(run)
+    must_be_given_up(scenario, task)
+    scenario.must_deliver(task, "failed")
+    scenario.must_not_deliver_again(other)
+    must_stay_completed(scenario, other, message)
+    broken = scenario.submit()
+    run = scenario.deployment.started(broken)
+    message = scenario.deployment.message_of(broken)
     app.fail(broken, run)
-    crashing.worked.forget_what_was_raised()
-    crashing.told(broken, "failed")
-    crashing.deliver_again(broken, message)
-    crashing.ran(broken, 1)
+    scenario.deployment.forget_what_was_raised()
+    scenario.must_deliver(broken, "failed")
+    scenario.deliver_again(broken, message)
+    scenario.must_have_run(broken, 1)
 
 
 @pytest.mark.points(2)
-def test_an_outcome_is_told_until_it_is_taken(stage: Stage) -> None:
+def test_an_outcome_is_told_until_it_is_taken(environment: CheckEnvironment) -> None:
     """A receiver that refuses is asked again; killed while it tells, a worker does not keep it to itself."""
-    crashing = stage.enter(Crashing(stage))
-    crashing.say("/busy", *REFUSALS, crashing.silent)
-    crashing.say("/accepts", ACCEPTED)
-    worked = crashing.begin()
-    app = worked.app
-    accepted, task = crashing.submit("/accepts"), crashing.submit("/busy")
-    app.completed(accepted, app.finish(accepted, worked.started(accepted)))
-    crashing.told(accepted, "completed")
-    run = worked.started(task)
-    message = worked.message_of(task)
+    scenario = environment.enter(CrashScenario(environment))
+    scenario.answer_with("/busy", *REFUSALS, scenario.silent)
+    scenario.answer_with("/accepts", ACCEPTED)
+    deployment = scenario.begin()
+    app = deployment.app
+    accepted, task = scenario.submit("/accepts"), scenario.submit("/busy")
+    app.completed(accepted, app.finish(accepted, deployment.started(accepted)))
+    scenario.must_deliver(accepted, "completed")
+    run = deployment.started(task)
+    message = deployment.message_of(task)
     app.completed(task, app.finish(task, run))
     held = len(REFUSALS) + 1
     for number in range(1, held + 1):
-        crashing.told(task, "completed", number)
-    crashing.told_once(accepted)  # it would have been told again by now
-    worked.kill_pool()
+        scenario.must_deliver(task, "completed", number)
+    scenario.must_deliver_once(accepted)  # it would have been told again by now
+    deployment.kill_pool()
     try:
-        crashing.told(task, "completed", held + 1, later=NEXT_ROUND)
+        scenario.must_deliver(task, "completed", held + 1, later=NEXT_ROUND)
     except Wrong as wrong:
         raise Wrong("NOT_TOLD_AGAIN", wrong.seen) if wrong.code == "CALLBACK_NOT_RETRIED" else wrong from None
-    for number in range(held + 2, crashing.deliver_again(task, message) + 1):
+    for number in range(held + 2, scenario.deliver_again(task, message) + 1):
         try:
-            crashing.told(task, "completed", number)
+            scenario.must_deliver(task, "completed", number)
         except Wrong as wrong:
             if wrong.code != "WEBHOOK_ID_WRONG":
                 raise
@@ -172,4 +148,4 @@ def test_an_outcome_is_told_until_it_is_taken(stage: Stage) -> None:
                 next_step="make the id of what all tellings of an outcome have in common: `msg_` and the task_id.",
             ) from None
     app.completed(task)
-    crashing.ran(task, 1)
+    scenario.must_have_run(task, 1)

@@ -21,7 +21,7 @@ _QUICK_STOP = {"KIT_GRACE_SECONDS": "0.5"}
 
 
 @pytest.fixture(scope="package", autouse=True)
-def head_start(request: pytest.FixtureRequest) -> None:
+def start_early(request: pytest.FixtureRequest) -> None:
     """What takes long to start comes up while other tests run, if one that wants it was chosen."""
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     for name in ("served_celery", "starting"):

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.checkpoints.engine.peer import Peer, Reply
+from tests.checkpoints.engine.http.scripted_server import Reply, ScriptedServer
 from tests.cli.node_server import node_server
 from tests.support.loopback import bound_socket
 
@@ -45,7 +45,7 @@ def another_protocol() -> Iterator[str]:
 @contextmanager
 def another_website() -> Iterator[str]:
     """It has a page for whoever is lost."""
-    with Peer(lambda _: Reply(404, "<h1>Not Found</h1>", {"content-type": "text/html"})) as peer:
+    with ScriptedServer(lambda _: Reply(404, "<h1>Not Found</h1>", {"content-type": "text/html"})) as peer:
         yield peer.url
 
 

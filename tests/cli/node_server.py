@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exercises.checking import Checked, run_checkpoints
-from tests.checkpoints.engine.outcome import Verdict
+from tests.checkpoints.engine.api import Verdict
 from tests.cli.command import KIT, Outcome, run
 
 _TRIES = 3

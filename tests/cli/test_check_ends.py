@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from exercises.course import SOLUTIONS, course
-from tests.checkpoints.engine.patience import PATIENCE_SECONDS
+from tests.checkpoints.engine.processes.time_limits import TIME_LIMIT_SECONDS
 from tests.cli.command import KIT, environment
 from tests.cli.interrupted import interrupted_in
 from tests.cli.marked import running
@@ -176,7 +176,7 @@ def test_a_machine_that_stands_still_is_not_the_learners_fault(mark: str, tmp_pa
         with suppress(psutil.NoSuchProcess):  # a check's processes come and go until the last of them stands still
             process.suspend()
     with suppress(subprocess.TimeoutExpired):
-        check.wait(1.5 * PATIENCE_SECONDS)  # a deadline in a check passes meanwhile
+        check.wait(1.5 * TIME_LIMIT_SECONDS)  # a deadline in a check passes meanwhile
     for process in still:
         with suppress(psutil.NoSuchProcess):
             process.resume()

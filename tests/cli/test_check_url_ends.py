@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from tests.checkpoints.engine.asking import Answer
-from tests.checkpoints.engine.contract import ends_well
-from tests.checkpoints.engine.verdict import Inconclusive, Wrong
-from tests.checkpoints.engine.witness import Look, Watched
+from tests.checkpoints.engine.actors.observed_task import Exchange, ObservedTask
+from tests.checkpoints.engine.diagnosis.failures import Inconclusive, Wrong
+from tests.checkpoints.engine.http.http_client import Answer
+from tests.checkpoints.engine.scenarios.contract import ends_well
 
 
-def watched(*seen: tuple[str, int]) -> Watched:
+def watched(*seen: tuple[str, int]) -> ObservedTask:
     """A task that was seen with these statuses and percents, a second apart."""
-    task = Watched("task A", "Compare the vendors.")
+    task = ObservedTask("task A", "Compare the vendors.")
     for second, (status, progress) in enumerate(seen):
         body = json.dumps({"task_id": "1", "status": status, "progress": progress, "error": None}).encode()
-        task.looks.append(Look("GET /agent/status/1", Answer(200, {}, body), second, second))
+        task.polls.append(Exchange("GET /agent/status/1", Answer(200, {}, body), second, second))
     return task
 
 
@@ -53,8 +53,8 @@ def test_a_task_that_was_seen_running_and_is_completed_ended_well() -> None:
 
 
 def test_a_task_that_is_never_known_comes_too_late() -> None:
-    task = Watched("task A", "Compare the vendors.")
-    task.looks.append(Look("GET /agent/status/1", Answer(404, {}, b""), 0, 0))
+    task = ObservedTask("task A", "Compare the vendors.")
+    task.polls.append(Exchange("GET /agent/status/1", Answer(404, {}, b""), 0, 0))
     with pytest.raises(Wrong) as wrong:
         ends_well(task)
     assert wrong.value.code == "RECORD_TOO_LATE"

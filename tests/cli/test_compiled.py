@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(("setting", "kept"), [("1", True), ("", False)])
 def test_what_python_compiled_is_kept(tmp_path: Path, setting: str, kept: bool) -> None:
     """Also by the processes that the kit starts, which is what their environment is for."""
-    keep = "from patterns.serving.compiled import keep_compiled; keep_compiled()"
+    keep = "from exercises.startup import keep_compiled; keep_compiled()"
     child = "import os, subprocess, sys; subprocess.run([sys.executable, '-c', 'import json.tool'], check=True)"
     subprocess.run(
         [

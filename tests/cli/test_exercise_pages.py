@@ -20,7 +20,7 @@ import pytest
 from exercises.course import HERE, Exercise, course
 from exercises.diagnoses import codes, diagnosis
 from patterns.serving.processes import Family
-from patterns.serving.redis_server import free_port
+from patterns.serving.sockets import free_port
 from tests.cli.command import environment, run
 from tests.cli.documents import curl
 from tests.cli.learner import solve

@@ -14,8 +14,9 @@ import pytest
 from patterns.contract import ErrorCode, Task, TaskStatus
 from patterns.contract.settings import Settings, environment_variable, new_webhook_secret
 from patterns.serving.processes import Family
-from patterns.serving.redis_server import free_port, start_redis
-from patterns.serving.running import wait_until_healthy
+from patterns.serving.readiness import wait_until_healthy
+from patterns.serving.redis_server import start_redis
+from patterns.serving.sockets import free_port
 from patterns.web.problems import BEFORE_THE_APP
 from patterns.webhook import create_app
 from tests.cli.documents import FAST, OF_BENCHMARKS, OF_PATTERNS, README, ROOT, as_here, curl, run, serve

@@ -115,7 +115,7 @@ def test_a_worker_part_gives_back_what_outlasts_the_grace_period(tmp_path: Path,
         web.until_all_gone()
 
 
-@pytest.mark.parametrize("name", [name for name in IN_PROCESS if name != "webhook"])
+@pytest.mark.parametrize("name", [name for name in IN_PROCESS if not PATTERNS[name].requires_callback])
 def test_a_web_process_that_does_the_work_ends_with_it(name: str, tmp_path: Path, settings: dict[str, str]) -> None:
     with served(tmp_path / "kit", settings, name) as kit:
         running_task(kit, tmp_path / "ends")
@@ -129,8 +129,9 @@ def test_a_web_process_that_does_the_work_ends_with_it(name: str, tmp_path: Path
         kit.until_all_gone()
 
 
-def test_a_second_ctrl_c_stops_a_web_process_now(tmp_path: Path, settings: dict[str, str]) -> None:
-    with served(tmp_path / "kit", settings, "in_memory_queue") as kit:
+@pytest.mark.parametrize("name", ["background_tasks", "in_memory_queue"])
+def test_a_second_ctrl_c_stops_a_web_process_now(name: str, tmp_path: Path, settings: dict[str, str]) -> None:
+    with served(tmp_path / "kit", settings, name) as kit:
         running_task(kit, tmp_path / "never")
         kit.ctrl_c()
         kit.until_shown("Stopping")

@@ -1,6 +1,7 @@
 """What cannot be served is refused in one line that says why, before anything is left running."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,17 @@ def test_an_agent_that_cannot_be_loaded_is_named_once(kit: Kit, name: str, agent
     assert outcome.code == 2
     assert f"KIT_AGENT={agent}" in outcome.line
     assert why in outcome.line
+
+
+def test_an_agent_whose_module_is_interrupted_is_named_without_a_traceback(kit: Kit, tmp_path: Path) -> None:
+    (tmp_path / "interrupted_agent.py").write_text("raise KeyboardInterrupt\n")
+
+    outcome = kit(
+        "serve", "in_memory_queue", "--port", "0", KIT_AGENT="interrupted_agent:run", PYTHONPATH=str(tmp_path)
+    )
+
+    assert outcome.code == 2
+    assert outcome.line.endswith("cannot import interrupted_agent: KeyboardInterrupt")
 
 
 def test_a_redis_that_does_not_answer_is_named(kit: Kit) -> None:

@@ -13,7 +13,7 @@ DELIVERY_KEYS = {"state", "attempts", "next_attempt_at", "last_error"}
 
 def check_task(task: Json, served: Served) -> None:
     """Fail unless `task` has exactly the keys and the types of the contract."""
-    assert set(task) == KEYS | ({"delivery"} if served.pattern.name == "webhook" else set())
+    assert set(task) == KEYS | ({"delivery"} if served.pattern.requires_callback else set())
     assert isinstance(task["task_id"], str)
     assert task["task_id"]
     assert task["status"] in {"pending", "running", "completed", "failed", "cancelled"}

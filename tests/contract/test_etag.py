@@ -10,7 +10,7 @@ def finished(quick: Served) -> str:
     """A task that changes no more."""
     task_id = quick.accept()
     quick.outcome(task_id)
-    if quick.pattern.name == "webhook":
+    if quick.pattern.requires_callback:
         quick.until_told(task_id)
     return task_id
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from patterns import PATTERNS
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 
@@ -53,7 +54,7 @@ def test_json_that_is_no_object_with_a_prompt_is_refused(quick: Served, body: by
 
 @pytest.mark.parametrize("prompt", _NOT_A_PROMPT.values(), ids=_NOT_A_PROMPT)
 def test_a_prompt_that_is_no_text_is_refused(quick: Served, prompt: bytes) -> None:
-    callback = b', "callback_url": "http://127.0.0.1:9/"' if quick.pattern.name == "webhook" else b""
+    callback = b', "callback_url": "http://127.0.0.1:9/"' if quick.pattern.requires_callback else b""
 
     detail = send(quick, b'{"prompt": ' + prompt + callback + b"}")
 
@@ -70,21 +71,21 @@ def test_json_under_another_content_type_is_refused(quick: Served) -> None:
     send(quick, b'{"prompt": "x"}', "text/plain")
 
 
-@pytest.mark.parametrize("name", ["background_tasks", "in_memory_queue", "polling"])
+@pytest.mark.parametrize("name", [name for name, pattern in PATTERNS.items() if not pattern.can_call_back])
 def test_a_callback_url_is_refused_where_nobody_calls_back(quick: Served) -> None:
     answer = quick.http.post("/agent/submit", json={"prompt": "x", "callback_url": "https://example.com/"})
 
     assert "callback_url" in check_problem(answer, 422)["detail"]
 
 
-@pytest.mark.parametrize("name", ["webhook"])
+@pytest.mark.parametrize("name", [name for name, pattern in PATTERNS.items() if pattern.requires_callback])
 def test_a_callback_url_is_required_where_the_server_calls_everybody_back(quick: Served) -> None:
     answer = quick.http.post("/agent/submit", json={"prompt": "x"})
 
     assert "callback_url" in check_problem(answer, 422)["detail"]
 
 
-@pytest.mark.parametrize("name", ["celery_queue", "webhook"])
+@pytest.mark.parametrize("name", [name for name, pattern in PATTERNS.items() if pattern.can_call_back])
 @pytest.mark.parametrize("url", ["", 1, "example.com", "ftp://example.com/", "https://", "http://u:p@x.org/"])
 def test_what_is_no_callback_url_is_refused(quick: Served, url: object) -> None:
     answer = quick.http.post("/agent/submit", json={"prompt": "x", "callback_url": url})

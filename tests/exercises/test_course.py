@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from exercises import diagnoses
 from exercises.course import HERE, SOLUTIONS, Exercise, NoSuchExercise, course, exercise
 from exercises.diagnoses import codes, diagnosis
 
 ROOT = HERE.parent
 CHECKPOINTS = ROOT / "tests" / "checkpoints"
+ENGINE = CHECKPOINTS / "engine"
 MISTAKES = ROOT / "tests" / "mistakes"
 
 each = pytest.mark.parametrize("one", course(), ids=lambda one: one.folder)
@@ -129,10 +131,21 @@ def test_what_is_no_exercise_is_said_to_be_none(wanted: str) -> None:
 
 def test_every_code_that_a_check_gives_is_explained_and_every_explanation_is_given() -> None:
     given = set()
-    for path in CHECKPOINTS.glob("*.py"):
+    for path in CHECKPOINTS.rglob("*.py"):
         given |= set(re.findall(r'"([A-Z0-9]+(?:_[A-Z0-9]+)+|CRASHED)"', path.read_text()))
     assert set(codes()) - given == set()
     assert {code for code in given if code not in codes()} - _NOT_CODES == set()
+
+
+@pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=lambda path: str(path.relative_to(ENGINE)))
+def test_the_engine_keeps_no_list_of_codes(path: Path) -> None:
+    """A new code is one file: what the engine must know about it stands there."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Set | ast.List | ast.Tuple | ast.Dict):
+            inside = {
+                one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            }
+            assert inside.isdisjoint(codes()), f"line {node.lineno}"
 
 
 #: Names of environment variables that stand in quotes in the checkpoints.
@@ -157,3 +170,31 @@ def test_a_diagnosis_has_its_parts_and_a_drawing(code: str) -> None:
     assert found.likely
     assert found.next_step
     assert "```text" in found.story
+
+
+@pytest.mark.parametrize(
+    ("front_matter", "unknown"),
+    [
+        ("explained-by: magic", "magic"),
+        ("explains: sleep", "explains"),
+        ("shows-exceptions: maybe", "shows-exceptions"),
+    ],
+)
+def test_a_property_that_means_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front_matter: str, unknown: str
+) -> None:
+    monkeypatch.setattr(diagnoses, "_HERE", tmp_path)
+    (tmp_path / "MADE_UP.md").write_text(f"---\n{front_matter}\n---\n# T\n\nLikely: l\n\nNext: n\n\nStory.\n")
+    with pytest.raises(ValueError, match=unknown):
+        diagnosis("MADE_UP")
+
+
+def test_a_file_says_what_the_checks_must_know_about_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnoses, "_HERE", tmp_path)
+    properties = "explained-by: sleep, mistake\nshows-exceptions: no\nfatal: nothing starts"
+    (tmp_path / "NEW_CODE.md").write_text(f"---\n{properties}\n---\n# T\n\nLikely: l\n\nNext: n\n\nStory.\n")
+    found = diagnosis("NEW_CODE")
+    assert (found.title, found.story) == ("T", "Story.")
+    assert found.explained_by == {"sleep", "mistake"}
+    assert not found.shows_exceptions
+    assert found.fatal == "nothing starts"

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from tests.checkpoints.engine.printed import Raised
-from tests.checkpoints.engine.report import failed, gaps
-from tests.checkpoints.engine.timeline import Timeline
-from tests.checkpoints.engine.verdict import Wrong
+from exercises.diagnoses import diagnosis
+from tests.checkpoints.engine.diagnosis.failures import Wrong
+from tests.checkpoints.engine.diagnosis.learner_output import Raised
+from tests.checkpoints.engine.diagnosis.report import failed, gaps
+from tests.checkpoints.engine.diagnosis.timeline import Timeline
 
 
 def test_a_failed_check_is_told_within_twenty_lines() -> None:
@@ -14,7 +15,15 @@ def test_a_failed_check_is_told_within_twenty_lines() -> None:
         timeline.note(f"event {number}")
     raised = Raised("app.py", 31, "status", "return tasks[task_id]", "KeyError: 'abc'")
 
-    lines = failed("A title", Wrong("SUBMIT_BLOCKS", "the last thing"), timeline, raised, 1, "0 of 2 points")
+    lines = failed(
+        "A title",
+        Wrong("SUBMIT_BLOCKS", "the last thing"),
+        diagnosis("SUBMIT_BLOCKS"),
+        timeline,
+        raised,
+        exercise=1,
+        points="0 of 2 points",
+    )
 
     assert len(lines) == 20
     assert lines[0] == "✗ A title  (0 of 2 points)"
@@ -45,5 +54,14 @@ def test_gaps_that_are_open_are_named(tmp_path: Path) -> None:
 
 
 def test_a_gap_that_is_open_is_told_with_the_failure() -> None:
-    told = failed("A title", Wrong("SUBMIT_BLOCKS"), Timeline(), None, 1, "0 of 2 points", "TODO 3 in app.py.")
+    told = failed(
+        "A title",
+        Wrong("SUBMIT_BLOCKS"),
+        diagnosis("SUBMIT_BLOCKS"),
+        Timeline(),
+        None,
+        exercise=1,
+        points="0 of 2 points",
+        still_open="TODO 3 in app.py.",
+    )
     assert "  Open      TODO 3 in app.py." in told

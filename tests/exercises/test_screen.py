@@ -1,7 +1,7 @@
 """What a learner sees of several checks: the first failure in full, and of the others the code."""
 
 from exercises.screen import lines
-from tests.checkpoints.engine.outcome import Outcome, Verdict
+from tests.checkpoints.engine.api import Outcome, Verdict
 
 
 def outcome(verdict: Verdict, text: str) -> Outcome:

@@ -1,4 +1,4 @@
-"""celery_queue with a callback: the outcome is told by a task of its own, whatever dies in between."""
+"""celery_queue with a callback: a separate task delivers the outcome, whatever dies in between."""
 
 import signal
 import time
@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 
 _SETTINGS = {
     "KIT_AGENT": "tests.support.agents:by_prompt",
-    "KIT_TASK_TIMEOUT_SECONDS": "1",  # and an attempt to tell its outcome may take longer
+    "KIT_TASK_TIMEOUT_SECONDS": "1",  # and an attempt to deliver its outcome may take longer
     "KIT_WEBHOOK_SECRET": new_webhook_secret(),
     "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.1",
     "KIT_WEBHOOK_MAX_PAUSE_SECONDS": "0.2",
@@ -34,7 +34,7 @@ _SETTINGS = {
 class Stories:
     """All that happened."""
 
-    told: dict[str, list[Json]]
+    delivered: dict[str, list[Json]]
     shown: Json
     without: Json
     same_key: list[httpx.Response]
@@ -50,7 +50,7 @@ class Stories:
 
 
 class Receiver:
-    """Answers what it is told to, or holds its answer back."""
+    """Answers as configured, or holds its answer back."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -91,8 +91,8 @@ def moody_receiver() -> Iterator[Receiver]:
 
 
 def live_through(servers: Servers) -> Stories:
-    """Let every kind of outcome be told; then refuse one until it is given up; then take one slowly; then kill who is
-    telling."""
+    """Have every kind of outcome delivered; then refuse a callback until it is given up; then take one slowly; then
+    kill the worker during an attempt."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS)
     with receiving() as callbacks, moody_receiver() as moody:
         tasks = {
@@ -135,7 +135,7 @@ def live_through(servers: Servers) -> Stories:
         moody.hold = False
         after_the_kill = served.until_told(held)
         return Stories(
-            told={name: callbacks.about(task_id) for name, task_id in tasks.items()},
+            delivered={name: callbacks.about(task_id) for name, task_id in tasks.items()},
             shown=shown,
             without=without,
             same_key=same_key,
@@ -175,7 +175,7 @@ def stories(told: Told) -> Stories:
     ],
 )
 def test_every_outcome_is_told_once(stories: Stories, outcome: str, status: str, code: str | None) -> None:
-    (callback,) = stories.told[outcome]
+    (callback,) = stories.delivered[outcome]
 
     assert callback["status"] == status
     assert (callback["error"] or {}).get("code") == code

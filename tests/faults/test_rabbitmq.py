@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from patterns import CELERY_QUEUE
+from patterns.celery_queue import MOST_RUNS
 from patterns.redis_store.keys import Keys
 from patterns.serving.rabbitmq_server import RabbitMQ
 from tests.support.serving import Json, Served, Servers
@@ -27,7 +28,6 @@ pytestmark = [pytest.mark.thorough, pytest.mark.needs("rabbitmq")]
 #: Submit has this long to say that the broker is away: the contract itself.
 _SUBMIT_SECONDS = 3.0
 _TASKS = 30
-_MOST_RUNS = 3  # celery_queue.MOST_RUNS, which cannot be imported without a broker
 _PREFIX = "faults:"
 _SETTINGS = {
     "KIT_AGENT": "tests.support.agents:by_prompt",
@@ -39,7 +39,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Break:
-    """Something was broken while tasks ran and waited, and mended; what came of them, and how often each was run."""
+    """Something was broken while tasks ran and waited, and fixed; what came of them, and how often each was run."""
 
     unfinished: int
     outcomes: list[Json]
@@ -207,7 +207,7 @@ def test_a_run_that_loses_the_broker_is_ended_and_not_counted(broken: Break) -> 
 def test_a_task_that_kills_its_worker_each_time_ends_after_a_few_runs(stories: Stories) -> None:
     assert stories.poison["status"] == "failed"
     assert stories.poison["error"]["code"] == "worker_lost"
-    assert stories.poison_runs == _MOST_RUNS
+    assert stories.poison_runs == MOST_RUNS
 
 
 def test_submit_says_within_three_seconds_that_the_broker_is_away(stories: Stories) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints.engine.outcome import Outcome
+from tests.checkpoints.engine.api import Outcome
 from tests.mistakes.mistake import ROOT, mistakes, right_too
 from tests.mistakes.runner import Ran, run
 from tests.support.pools import processes

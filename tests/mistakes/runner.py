@@ -13,8 +13,7 @@ from pathlib import Path
 import psutil
 
 from exercises.checking import Checked, run_checkpoints
-from tests.checkpoints.engine.outcome import Verdict
-from tests.checkpoints.engine.processes import ForkServer
+from tests.checkpoints.engine.api import ForkServer, Verdict
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from exercises import screen
-from tests.checkpoints.engine.outcome import Outcome, Verdict
+from tests.checkpoints.engine.api import Outcome, Verdict
 from tests.mistakes.conftest import SOLUTION, STUB, Runs, exercises
 from tests.mistakes.mistake import Mistake, mistakes, one_of_each_code, right_too
 from tests.mistakes.runner import NOTHING

@@ -4,6 +4,7 @@ import signal
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from patterns import PATTERNS
 from tests.observability.scraping import Scrape, scrape, scrape_all, submits
 from tests.support.serving import Served
 from tests.support.waiting import eventually
@@ -201,4 +202,4 @@ def test_each_callback_is_counted_by_what_came_of_it(caller: Served) -> None:
 
 def test_only_who_calls_back_counts_deliveries(fleet: dict[str, Served]) -> None:
     for name, served in fleet.items():
-        assert ("longjobs_delivery_attempts" in scrape(served).families) == (name in {"webhook", "celery_queue"})
+        assert ("longjobs_delivery_attempts" in scrape(served).families) == PATTERNS[name].can_call_back

@@ -98,6 +98,17 @@ def test_the_wait_ends_where_the_run_begins(client: Client) -> None:
     assert run.end - run.start >= 0.09e9  # five steps of 0.02 s
 
 
+def test_a_submit_ends_with_its_answer_and_not_with_its_task(client: Client) -> None:
+    task_id = client.submit("hang: until it is cancelled")
+    client.served.until(task_id, "running")
+
+    (submit,) = client.trace("submit")["submit"]
+
+    assert submit.attributes["longjobs.task_id"] == task_id
+    assert client.served.task(task_id)["status"] == "running"
+    client.served.cancel(task_id)
+
+
 def test_how_a_task_ends_is_in_its_run(client: Client) -> None:
     failed = Client(client.served, client._collector)
     client.served.outcome(client.submit())

@@ -1,4 +1,4 @@
-"""What RabbitMQ is told: what must not change with a setting, and what must."""
+"""How messages are kept: what must not change with a setting, and what must."""
 
 import pytest
 

@@ -134,10 +134,9 @@ async def test_a_task_that_could_not_be_handed_over_was_never_there(store: Redis
 
 
 def _let_it_tell_the_time(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    told = SimpleNamespace(time=clock, monotonic=time.monotonic)
     for module in ("store", "worker_records"):
-        monkeypatch.setattr(
-            f"patterns.redis_store.{module}.time", SimpleNamespace(time=clock, monotonic=time.monotonic)
-        )
+        monkeypatch.setattr(f"patterns.redis_store.{module}.time", told)
 
 
 async def test_redis_sorts_durations_as_python_does(

@@ -66,8 +66,10 @@ def test_a_name_that_leads_nowhere_is_explained_in_one_line(name: str) -> None:
         ("def (", "SyntaxError"),
         ("import no_such_package_at_all", "no_such_package_at_all"),
         ("import sys; sys.exit('bye')", "SystemExit"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("def __getattr__(name):\n    raise LookupError(name)", "LookupError"),
     ],
-    ids=["raises", "does not parse", "imports what is not there", "exits"],
+    ids=["raises", "does not parse", "imports what is not there", "exits", "interrupts", "fails lazily"],
 )
 def test_a_module_that_breaks_while_it_is_imported_is_explained_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from patterns.serving import redis_server as module
+from patterns.serving import supervising
 from patterns.serving.processes import Family, ProcessFailed
-from patterns.serving.redis_server import RedisServer, check_redis, find_program, free_port, start_redis
+from patterns.serving.redis_server import RedisServer, check_redis, find_program, start_redis
+from patterns.serving.sockets import free_port
 from tests.support.waiting import eventually
 
 
@@ -94,6 +95,8 @@ def test_a_port_that_is_taken_is_said_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, Family() as family, pytest.raises(ProcessFailed) as raised:
         start_redis(family, taken.getsockname()[1])
 
+    assert "before it was ready: " in str(raised.value)
+    assert "ailed" in str(raised.value), "the server's own reason"
     assert "\n" not in str(raised.value)
 
 
@@ -127,7 +130,10 @@ def test_it_gives_up_on_a_server_that_does_not_answer(monkeypatch: pytest.Monkey
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(module, "_START_SECONDS", 0.3)
+    monkeypatch.setattr(supervising, "START_SECONDS", 0.3)
 
-    with Family() as family, pytest.raises(ProcessFailed, match="did not answer"):
+    with Family() as family, pytest.raises(ProcessFailed) as raised:
         start_redis(family)
+
+    assert str(raised.value).startswith("The Redis server did not answer within 0.3 s. ")
+    assert "set REDIS_URL" in str(raised.value)

@@ -10,8 +10,13 @@ import pytest
 
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, IN_MEMORY_QUEUE, PATTERNS
 from patterns.contract.descriptor import Fault
+from patterns.serving import supervising
+from patterns.serving.errors import CannotServe
 from patterns.serving.processes import Family, ProcessFailed
-from patterns.serving.running import CannotServe, running, wait_until_up
+from patterns.serving.rabbitmq_server import RabbitMQ
+from patterns.serving.running import running
+from patterns.serving.sockets import free_port
+from patterns.serving.supervising import wait_until_up
 from tests.support.waiting import eventually
 
 
@@ -70,7 +75,34 @@ def test_why_a_process_ended_is_told_though_it_has_printed_a_table_after_that(tm
     with Family(log=tmp_path / "log") as family:
         family.start("load process", ["/bin/sh", "-c", says], os.environ)
         with pytest.raises(ProcessFailed, match=r"before it was ready: The agent is away\.$"):
-            wait_until_up(lambda: False, family, lambda: "it is not up")
+            wait_until_up(lambda: False, family.children, "It did not come up", lambda: "", log=family.log)
+
+
+def test_a_server_that_answers_nothing_is_given_up_at_the_deadline_and_its_log_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_agent.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(supervising, "START_SECONDS", 0.5)
+    log = tmp_path / "log"
+
+    with pytest.raises(ProcessFailed) as raised, running(IN_MEMORY_QUEUE, env={"KIT_AGENT": "slow_agent:run"}, log=log):
+        pass
+
+    assert "within 0.5 s" in str(raised.value)
+    assert str(raised.value).endswith(f"Its log is {log}")
+
+
+def test_a_rabbitmq_that_does_not_answer_gets_three_times_as_long_and_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "START_SECONDS", 0.1)
+    with Family() as family:
+        node = family.start("RabbitMQ", ["/bin/sleep", "600"], os.environ)
+        broker = RabbitMQ("amqp://", node, free_port(), tmp_path)
+
+        with pytest.raises(ProcessFailed, match=r"RabbitMQ did not answer within 0\.3 s\. Try again"):
+            broker.wait_until_up()
 
 
 @pytest.mark.parametrize(

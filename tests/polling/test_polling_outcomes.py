@@ -91,11 +91,32 @@ async def test_a_refused_submit_is_sent_once_and_raises_with_what_the_server_sai
     assert script.count(SUBMIT) == 1
 
 
-async def test_a_refusal_that_is_no_problem_document_is_quoted(script: Script, client: PollingClient) -> None:
-    script.on(SUBMIT, PlainTextResponse("I'm a teapot", 418))
+async def test_a_refusal_that_is_no_problem_document_is_named_by_its_status(
+    script: Script, client: PollingClient
+) -> None:
+    script.on(SUBMIT, HTMLResponse("<html>\n<h1>No such page</h1>\n</html>", 404))
 
-    with pytest.raises(SubmitRefused, match="418 I'm a teapot"):
+    with pytest.raises(SubmitRefused, match=r"^404 Not Found\. Check that http://127\.0\.0\.1:") as raised:
         await client.submit("compare")
+
+    assert "<" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_status_that_has_no_name_is_given_as_a_number(script: Script, client: PollingClient) -> None:
+    script.on(SUBMIT, PlainTextResponse("no", 499))
+
+    with pytest.raises(SubmitRefused, match=r"^499\. Check that "):
+        await client.submit("compare")
+
+
+async def test_a_reason_of_many_lines_is_one_line(script: Script, client: PollingClient) -> None:
+    script.on(SUBMIT, problem(400, "No", f"first\nsecond{' more' * 1000}"))
+
+    with pytest.raises(SubmitRefused, match=r"^400 No: first second more") as raised:
+        await client.submit("compare")
+
+    assert len(str(raised.value)) <= 500
 
 
 async def test_a_url_that_is_none_is_said_to_be_none() -> None:
@@ -114,12 +135,15 @@ async def test_a_broken_server_has_not_refused_anything(script: Script, client: 
 
 
 @pytest.mark.parametrize("broken", [SUBMIT, STATUS])
-async def test_an_answer_that_is_no_task_is_quoted(script: Script, client: PollingClient, broken: str) -> None:
+async def test_an_answer_that_holds_no_task_is_named_by_its_status(
+    script: Script, client: PollingClient, broken: str
+) -> None:
     page = HTMLResponse("<h1>It works!</h1>", 202 if broken == SUBMIT else 200)
     answers = {SUBMIT: accepted(), STATUS: completed()} | {broken: page}
     script.on(SUBMIT, answers[SUBMIT]).on(STATUS, answers[STATUS])
 
-    with pytest.raises(ClientError, match=r"no task.*It works") as raised:
+    with pytest.raises(ClientError, match=r"holds no task: 20\d \w+\. Check that http://") as raised:
         await client.run("compare")
 
+    assert "It works" not in str(raised.value)
     assert (raised.value.task is None) == (broken == SUBMIT)

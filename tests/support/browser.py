@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from websockets.sync.client import ClientConnection, connect
 
+from patterns.serving.waiting import until
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _PATIENCE = 60.0
 
@@ -44,10 +46,8 @@ class Page:
 
     def wait_for(self, expression: str) -> None:
         """Wait until it is true."""
-        until = monotonic() + _PATIENCE
-        while not self.value(expression):
-            assert monotonic() < until, f"not within {_PATIENCE:g} s: {expression}; {self.errors()}"
-            sleep(0.05)
+        is_true = until(lambda: self.value(expression), _PATIENCE)
+        assert is_true, f"not within {_PATIENCE:g} s: {expression}; {self.errors()}"
 
     def value(self, expression: str) -> Any:
         """What the expression is, as plain data."""
@@ -122,13 +122,13 @@ def browsing() -> Iterator[Page]:
 
 
 def _port(file: Path, process: "subprocess.Popen[bytes]") -> int:
-    until = monotonic() + _PATIENCE
+    deadline = monotonic() + _PATIENCE
     while True:
         lines = file.read_text(encoding="utf-8").split() if file.exists() else []
         if len(lines) == 2:
             return int(lines[0])
         assert process.poll() is None, f"the browser ended at once, with {process.returncode}"
-        assert monotonic() < until, f"the browser was not ready within {_PATIENCE:g} s"
+        assert monotonic() < deadline, f"the browser was not ready within {_PATIENCE:g} s"
         sleep(0.05)
 
 

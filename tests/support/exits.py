@@ -1,4 +1,4 @@
-"""How a program ended, as its user's shell tells it."""
+"""How a program ended, as a shell reports it."""
 
 
 def as_a_shell_says(code: int) -> int:

@@ -1,4 +1,4 @@
-"""Processes that make parts of a test, and end with whoever started them, however that ended."""
+"""Processes that run parts of a test, and end with the process that started them, however it ends."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -11,7 +11,7 @@ from multiprocessing.pool import Pool
 
 @contextmanager
 def processes(most: int) -> Iterator[Pool]:
-    """A pool of at most so many. An interrupt ends them in the middle of their work."""
+    """A pool of at most this many processes. An interrupt ends them in the middle of their work."""
     with multiprocessing.get_context("spawn").Pool(most, initializer=_end_with_parent) as pool:
         yield pool
         pool.close()

@@ -1,4 +1,4 @@
-"""A place on loopback where callbacks can go: it takes each of them, and keeps them."""
+"""A receiver on loopback that accepts every callback, and keeps it."""
 
 import json
 import threading
@@ -16,13 +16,13 @@ class Callbacks:
         self.taken: list[dict[str, Any]] = []
 
     def about(self, task_id: str) -> list[dict[str, Any]]:
-        """The callbacks that told the outcome of one task."""
+        """The callbacks of one task."""
         return [callback for callback in list(self.taken) if callback["task_id"] == task_id]
 
 
 @contextmanager
 def receiving() -> Iterator[Callbacks]:
-    """Take callbacks for as long as the block lasts."""
+    """Accept callbacks for as long as the block lasts."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 #: The tests choose every setting: what a developer has set must not change their outcome. Empty means unset.
 _NOTHING_SET = {environment_variable(field): "" for field in Settings.model_fields}
 
-#: A quick agent that can be told by the prompt to fail, to hang, or to block.
+#: A quick agent that fails, hangs or blocks when the prompt says so.
 QUICK_AGENT = {"KIT_AGENT_STEPS": "5", "KIT_AGENT_STEP_SECONDS": "0.02", "KIT_AGENT_OBEYS_PROMPT": "1"}
 #: An agent that is still at work whenever a test looks, and sees at each of its short steps that it is cancelled.
 ENDLESS_AGENT = {"KIT_AGENT_STEPS": "1200", "KIT_AGENT_STEP_SECONDS": "0.05", "KIT_AGENT_OBEYS_PROMPT": "1"}
@@ -78,11 +78,11 @@ class Served:
 
     def body(self, prompt: object = "compare the vendors", **more: object) -> Json:
         """A submit body that this pattern takes."""
-        callback = {"callback_url": self._callback_url} if self.pattern.name == "webhook" else {}
+        callback = {"callback_url": self._callback_url} if self.pattern.requires_callback else {}
         return {"prompt": prompt, **callback, **more}
 
     def submit(self, prompt: str = "compare the vendors", key: str | None = None) -> httpx.Response:
-        """Hand over a prompt, and give the answer, whatever it is."""
+        """Submit a prompt, and return the answer, whatever it is."""
         headers = {"Idempotency-Key": key} if key is not None else {}
         answer = self.http.post("/agent/submit", json=self.body(prompt), headers=headers)
         if answer.status_code == 202:
@@ -90,13 +90,13 @@ class Served:
         return answer
 
     def accept(self, prompt: str = "compare the vendors", key: str | None = None) -> str:
-        """Hand over a prompt that must be accepted, and give its task id."""
+        """Submit a prompt that must be accepted, and return its task id."""
         answer = self.submit(prompt, key)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["task_id"])
 
     def status(self, task_id: str, **headers: str) -> httpx.Response:
-        """Ask how far a task is; `prefer="wait=5"` sets the `Prefer` header."""
+        """Request the status of a task; `prefer="wait=5"` sets the `Prefer` header."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.http.get(f"/agent/status/{task_id}", headers=named)
 
@@ -132,17 +132,17 @@ class Served:
         )
 
     def until_told(self, task_id: str) -> Json:
-        """The task, once its callback has been taken."""
+        """The task, once its callback has been acknowledged."""
         return eventually(lambda: self.task(task_id), lambda task: task["delivery"]["state"] == "delivered")
 
     def called_back(self, prompt: str, **more: object) -> str:
-        """Hand over a prompt whose outcome is to be told, and give its task id."""
+        """Submit a prompt with a callback URL, and return its task id."""
         answer = self.http.post("/agent/submit", json={"prompt": prompt, "callback_url": self._callback_url} | more)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["task_id"])
 
     def cancel(self, task_id: str) -> httpx.Response:
-        """Ask to end a task, and give the answer, whatever it is."""
+        """Cancel a task, and return the answer, whatever it is."""
         return self.http.post(f"/agent/cancel/{task_id}")
 
     @contextmanager
@@ -157,12 +157,12 @@ class Served:
                 worker.kill(signal.SIGCONT)
 
     def cancel_all(self) -> None:
-        """End whatever was submitted here and is not finished."""
+        """Cancel every task that was submitted here and is not finished."""
         while self.submitted:
             self.cancel(self.submitted.pop())
 
     def health(self) -> int | None:
-        """The status of `/health`, or None when nobody answers."""
+        """The status code of `/health`, or None without an answer."""
         try:
             return self.http.get("/health").status_code
         except httpx.TransportError:

@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 #: What works takes far less. A test that waits this long has found something broken.
 PATIENCE_SECONDS = 30.0
-#: Looking is often a request: what takes long is looked at less often, so that the others get on.
+#: Each look is often a request: the longer a wait, the rarer its looks, to leave the machine to the others.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.1
 
 
 def eventually(look: Callable[[], T], is_it: Callable[[T], bool], within: float = PATIENCE_SECONDS) -> T:
-    """Look again and again until `is_it` says yes, and give what was seen. Fails after `within` seconds."""
+    """Look until `is_it` is true of what is seen, and return that. Fails after `within` seconds."""
     deadline, pause = time.monotonic() + within, _FIRST_PAUSE_SECONDS
     while not is_it(seen := look()):
         assert time.monotonic() < deadline, f"after {within:g} s it is still {seen!r}"
@@ -25,7 +25,7 @@ def eventually(look: Callable[[], T], is_it: Callable[[T], bool], within: float 
 
 
 def at_once(times: int, do: Callable[[int], T]) -> list[T]:
-    """Call `do(0)`, `do(1)`, … from as many threads, all let go at the same moment."""
+    """Call `do(0)`, `do(1)`, … from as many threads, all started at the same moment."""
     start = Barrier(times)
 
     def one(number: int) -> T:

@@ -25,10 +25,10 @@ from benchmarks.scale.http1 import BadAnswer
 from patterns import PATTERNS
 from patterns.cli.terminal import give_up
 from patterns.contract.settings import SettingsError
+from patterns.serving.errors import CannotServe
 from patterns.serving.interrupts import interrupts_end_it
 from patterns.serving.processes import Family, ProcessFailed
-from patterns.serving.redis_server import free_port
-from patterns.serving.running import CannotServe
+from patterns.serving.sockets import free_port
 
 #: `polling` differs from `in_memory_queue` in its client alone: it is the same server, and grows in the same way.
 _GROWING = tuple(name for name in PATTERNS if name != "polling")

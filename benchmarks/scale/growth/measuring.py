@@ -14,6 +14,7 @@ from benchmarks.records.growth import Action, Axis, Expiry, Pair, Weight
 from benchmarks.scale.growth.server import NEVER_DONE, Server, server
 from benchmarks.scale.growth.sizes import Sizes
 from benchmarks.scale.http1 import Connection, get
+from patterns.serving.waiting import until
 
 #: A record that is to expire with many others lives at least so long, and so much longer for each of them.
 _LIVES_SECONDS, _FILLED_EACH_SECOND = 3.0, 25_000
@@ -125,9 +126,7 @@ class Growing:
     def _running(self, one: Server) -> str:
         """A task that a worker has begun, and never ends: all that come after it wait."""
         _, task_id = one.submit()
-        deadline = time.monotonic() + _MOST_EXPIRING_SECONDS
-        while one.task(task_id)["status"] != "running" and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: one.task(task_id)["status"] == "running", _MOST_EXPIRING_SECONDS, pause=0.01)
         return task_id
 
     def _ask(self, axis: Axis, size: int, small: Server, grown: Server, *, cancelled: bool = False) -> None:

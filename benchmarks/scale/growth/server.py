@@ -18,6 +18,7 @@ from benchmarks.scale.http1 import Answer, BadAnswer, Connection, get, post
 from patterns import PATTERNS
 from patterns.contract.descriptor import LearnsBy
 from patterns.serving.running import Running, running
+from patterns.serving.waiting import until
 
 _PROMPT = "Compare the three vendors in this contract."
 _CONNECTIONS = 16
@@ -116,14 +117,14 @@ class Server:
 
     def forgotten(self) -> None:
         """Wait until expired records are: a server forgets them when it is asked something, Redis by itself."""
-        deadline = time.monotonic() + _EXPIRED_SECONDS
-        self.reconnect()
-        while True:
+
+        def are_forgotten() -> bool:
             for _ in range(_ASKED_TO_FORGET):
                 self.health()
-            if self.redis is None or not any(self.redis.scan_iter(match="*task:*")) or time.monotonic() > deadline:
-                return
-            time.sleep(0.1)
+            return self.redis is None or not any(self.redis.scan_iter(match="*task:*"))
+
+        self.reconnect()
+        until(are_forgotten, _EXPIRED_SECONDS, pause=0.1)
 
     def cancel(self, task_id: str) -> None:
         """End a task."""
@@ -218,9 +219,8 @@ class Server:
             script(keys=keys, args=[expires])
             records -= len(made)
         self.ids = made
-        deadline = time.monotonic() + _SETTLE_SECONDS
-        while self.redis.info("persistence")["aof_rewrite_in_progress"] and time.monotonic() < deadline:
-            time.sleep(0.1)
+        journal = self.redis
+        until(lambda: not journal.info("persistence")["aof_rewrite_in_progress"], _SETTLE_SECONDS, pause=0.1)
 
     def _redis_bytes(self) -> int:
         assert self.redis is not None  # noqa: S101 a mistake in this program

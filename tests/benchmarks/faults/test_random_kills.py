@@ -14,11 +14,11 @@ import pytest
 
 from benchmarks.faults.client import Client, Known
 from benchmarks.faults.receiver import Receiver
-from benchmarks.faults.waiting import until
 from patterns import CELERY_QUEUE
 from patterns.contract.settings import new_webhook_secret
 from patterns.serving.processes import Child
 from patterns.serving.running import Running, running
+from patterns.serving.waiting import until_async
 from tests.support.stories import Told
 
 _TASKS, _KILLS = 1000, 10
@@ -78,7 +78,7 @@ async def _live_through(served: Running, secret: str) -> Story:
             manager.cancel()
             # Not so many, but these: a task whose answer was lost with its web process is told too.
             deliveries = [f"msg_{known.task_id}" for known in tasks]
-            await until(lambda: receiver.taken.keys() >= set(deliveries), _PATIENCE_SECONDS)
+            await until_async(lambda: receiver.taken.keys() >= set(deliveries), _PATIENCE_SECONDS)
             told = [receiver.taken[delivery] for delivery in deliveries]
             return Story(killed, Counter(known.status for known in tasks), told)
         finally:
@@ -111,7 +111,7 @@ async def _kill(served: Running) -> Counter[str]:
 async def _kill_one(child: Child) -> None:
     """As soon as it runs: a worker whose pool was killed too soon has just ended itself, or does so now."""
     while True:
-        await until(lambda: child.exit_code is None, _PATIENCE_SECONDS)
+        await until_async(lambda: child.exit_code is None, _PATIENCE_SECONDS)
         with suppress(ProcessLookupError):
             await asyncio.to_thread(child.kill)
             return
@@ -120,7 +120,7 @@ async def _kill_one(child: Child) -> None:
 async def _kill_one_of_the_pool(served: Running) -> None:
     """As soon as all of it runs: whoever kills a part of a worker that only just starts, kills the worker."""
     while True:
-        await until(lambda: len(_pool(served)) == _WORKERS, _PATIENCE_SECONDS)
+        await until_async(lambda: len(_pool(served)) == _WORKERS, _PATIENCE_SECONDS)
         for process in _pool(served)[:1]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -1,0 +1,1 @@
+"""What was seen of a check and what it means: outcomes, the timeline, the learner's output, the report."""

@@ -1,0 +1,59 @@
+"""The command-line options of the checkpoints, their markers, and the targets that follow from them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.checkpoints.engine.running.items import CONTRACT, exercise_of
+
+_LEFT_OUT = pytest.StashKey[int]()
+_MARKERS = (
+    "points(n): what a check is worth; 1 unless it says so",
+    "concurrent(first=True): its checks are made at the same time; this one first",
+    "independent: no failure of another check keeps this one from being made",
+    "gap(name): no other gap of the stub can be why this check fails",
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add `--target`, `--first-failure` and `--url`."""
+    group = parser.getgroup("checkpoints")
+    group.addoption(
+        "--target",
+        action="append",
+        metavar="FOLDER",
+        help="a folder with exercises in it: exercises, solutions (the default), or a learner's; may be repeated",
+    )
+    group.addoption("--first-failure", action="store_true", help="make no other check of a target once one has failed")
+    group.addoption("--url", help="check a server that runs already, from outside")
+
+
+def add_markers(config: pytest.Config) -> None:
+    """Declare the markers."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def targets(config: pytest.Config, default: Path) -> tuple[list[str], list[str]]:
+    """What is checked, folders of exercises or a URL, and a short name for each."""
+    if url := config.getoption("--url"):
+        return [url], ["url"]
+    folders = config.getoption("--target") or [str(default)]
+    return folders, [Path(folder).name for folder in folders]
+
+
+def leave_out_contract(config: pytest.Config, items: list[pytest.Item], folder: Path) -> None:
+    """Deselect the checks of the wire contract where there is no server to check."""
+    if config.getoption("--url"):
+        return
+    contract = [item for item in items if folder in item.path.parents and exercise_of(item) == CONTRACT]
+    if contract:
+        config.hook.pytest_deselected(items=contract)
+        items[:] = [item for item in items if item not in contract]
+        config.stash[_LEFT_OUT] = len(contract)
+
+
+def left_out(config: pytest.Config) -> str:
+    """What was left out, in one line; empty when nothing was."""
+    count = config.stash.get(_LEFT_OUT, 0)
+    return f"Left out: {count} checks of the wire contract, which need --url http://HOST:PORT." if count else ""

@@ -1,0 +1,1 @@
+"""Situations that the checks of one exercise share: a full queue, a task that hangs, a crash."""

@@ -1,0 +1,237 @@
+"""The receiver of a learner's callbacks: what each attempt is answered is decided beforehand, and all are kept."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from tests.checkpoints.engine.actors.app import App
+from tests.checkpoints.engine.actors.environment import CheckEnvironment
+from tests.checkpoints.engine.actors.task import Json, Task
+from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, Wrong, WrongStatus
+from tests.checkpoints.engine.diagnosis.learner_output import raised_in
+from tests.checkpoints.engine.http.scripted_server import Reply, Request, ScriptedServer
+from tests.checkpoints.engine.http.wire import FIELDS
+from tests.checkpoints.engine.processes.fork_server import HTTPX, WEBHOOKS
+from tests.checkpoints.engine.webhooks.callback import TIME_ZONE
+from tests.checkpoints.engine.webhooks.signing import new_secret
+
+_ELSEWHERE = "/elsewhere"
+#: Seconds: so short that a check is quick, and so long that the fourth pause is more than a busy machine's doing.
+FIRST_PAUSE = 0.01
+
+
+@dataclass(frozen=True)
+class CallbackReply:
+    """The answer to an attempt, what the timeline says of it, and what the receiver does before it answers."""
+
+    answer: Reply
+    description: str = ""
+    before: Callable[[Request], None] = lambda _: None
+
+
+TAKEN = CallbackReply(Reply(204))
+BUSY = CallbackReply(Reply(503))
+SLOW = CallbackReply(Reply(204, drips=0.02), "204, a byte at a time, and never to its end")
+CUT = CallbackReply(Reply(0), "the connection is cut")
+
+
+_WRITTEN_AGAIN = (
+    "the task is written to once more when its delivery is over.",
+    "leave the task as it is: its outcome stays true, whoever knows it.",
+)
+
+
+def bare(request: Request) -> str:
+    """Its path, without what may have been put behind it."""
+    return request.path.partition("?")[0]
+
+
+class Delivery:
+    """The callbacks for one task: where they go, what each attempt is answered, and what came."""
+
+    def __init__(self, receiver: "Receiver", path: str, replies: Sequence[CallbackReply], port: int) -> None:
+        self._receiver = receiver
+        self._noted = 0
+        self.path = path
+        self.replies = replies
+        self.url = f"http://127.0.0.1:{port}{path}"
+        self.task = Task("", "", {})
+
+    @property
+    def attempts(self) -> list[Request]:
+        """The callbacks so far, oldest first."""
+        return self._receiver.matching(self.path)
+
+    def reply(self, number: int) -> CallbackReply:
+        """What an attempt is answered; the last line for ever."""
+        return self.replies[min(number, len(self.replies)) - 1]
+
+    def attempt(self, number: int = 1, wanted: str = "completed", later: float = 0) -> Request:
+        """An attempt, which must come in time. Without a first one, the task may not have got so far."""
+        within = self._receiver.app.time_limit + later
+        self._receiver.wait(lambda: len(self.attempts) >= number, within)
+        self.note(number)
+        if len(self.attempts) < number:
+            raise self._missing(number, wanted, within)
+        return self.attempts[number - 1]
+
+    def must_leave(self, before: Json) -> None:
+        """Diagnose a task that is not what it was before its delivery was over."""
+        try:
+            now = self._receiver.app.status(self.task)
+        except WrongStatus as wrong:
+            wrong.likely, wrong.next_step = _WRITTEN_AGAIN
+            raise
+        except Wrong as wrong:
+            if wrong.code == "FORGOTTEN_TOO_SOON":
+                wrong.likely = "the task is thrown away when its delivery is over."
+                wrong.next_step = "keep it: whoever missed the callback, or mislaid it, still asks for the status."
+            raise
+        if changed := [name for name in FIELDS if now.get(name) != before.get(name)]:
+            was, is_ = before.get(changed[0]), now.get(changed[0])
+            raise Wrong("OUTCOME_CHANGED", f"its {changed[0]!r} was {was!r} before, and is {is_!r}", *_WRITTEN_AGAIN)
+
+    def note(self, most: int) -> None:
+        """Write down what has come."""
+        for number, request in list(enumerate(self.attempts, 1))[self._noted : most]:
+            reply = self.reply(number)
+            again = f" (attempt {number})" if number > 1 else ""
+            answer = reply.description or str(reply.answer.status)
+            self._receiver.app.timeline.note(f"{request.method} {self.path}{again} → {answer}", at=request.at)
+            self._noted = number
+
+    def _missing(self, number: int, wanted: str, within: float) -> Wrong:
+        app = self._receiver.app
+        if ended := app.ended():
+            return Wrong("CRASHED", ended)
+        if self._receiver.matching(_ELSEWHERE):
+            return Wrong("REDIRECT_FOLLOWED", f"{self._receiver.matching(_ELSEWHERE)[0].method} {_ELSEWHERE} → 200")
+        if number > 1:
+            return Wrong("CALLBACK_NOT_RETRIED", f"no other attempt is made within {within:g} s")
+        app.until(self.task, wanted)
+        strange = [request for request in self._receiver.requests if bare(request) not in self._receiver.known]
+        seen = f"{strange[0].method} {strange[0].path} came, and nothing else" if strange else "no callback comes"
+        return Wrong("CALLBACK_NOT_SENT", seen)
+
+
+class Receiver:
+    """Takes the callbacks of one app, and holds the secret. Leaving the block lets go of what it holds back."""
+
+    def __init__(self, environment: CheckEnvironment) -> None:
+        if environment.url:
+            raise NotFromOutside("it needs the secret, and the kit's own agent")
+        self._environment = environment
+        self._deliveries: dict[str, Delivery] = {}
+        self._released = threading.Event()
+        self._servers = [ScriptedServer(self._answer)]
+        self.secret = new_secret()
+        #: For ever silent, and with a 503 when that was too long.
+        self.silent = CallbackReply(Reply(503), "no answer", lambda _: self.hold())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+        for server in self._servers:
+            server.__exit__(kind, error, traceback)
+
+    def serve(
+        self,
+        attempts: int = 9,
+        first_pause: float = FIRST_PAUSE,
+        timeout: float = 30,
+        workers: int = 2,
+        random_seed: str = "",
+    ) -> App:
+        """Start the learner's app, which is to call here."""
+        self._environment.load([*HTTPX, *WEBHOOKS])
+        self.app = self._environment.serve(
+            WEBHOOK_SECRET=self.secret,
+            ATTEMPTS=str(attempts),
+            FIRST_PAUSE_SECONDS=str(first_pause),
+            ATTEMPT_TIMEOUT_SECONDS=str(timeout),
+            WORKERS=str(workers),
+            TZ=TIME_ZONE,
+            KIT_RANDOM_SEED=random_seed,
+        )
+        return self.app
+
+    def listen(self, port: int) -> None:
+        """Take callbacks on another port too. Raises `OSError` when it is taken."""
+        self._servers.append(ScriptedServer(self._answer, port))
+
+    def submit(self, *replies: CallbackReply, port: int = 0) -> Delivery:
+        """Submit a task with a callback, and say what its receiver answers."""
+        path = f"/hooks/{chr(97 + len(self._deliveries))}"
+        delivery = self._deliveries[path] = Delivery(self, path, replies, port or self._servers[0].port)
+        prompt = f"{self.app.new_prompt()}, für 3 €"  # its letters have more than one spelling in JSON
+        delivery.task = self.app.submit(prompt, callback_url=delivery.url)
+        return delivery
+
+    def complete(self, *replies: CallbackReply, port: int = 0) -> Delivery:
+        """The same, and let the agent finish it."""
+        delivery = self.submit(*replies, port=port)
+        self.app.finish(delivery.task, self.app.started(delivery.task))
+        return delivery
+
+    def release(self) -> None:
+        """Answer what was held back."""
+        self._released.set()
+
+    @property
+    def requests(self) -> list[Request]:
+        """All that came."""
+        return [request for server in self._servers for request in list(server.requests)]
+
+    @property
+    def known(self) -> set[str]:
+        """The paths of the deliveries."""
+        return set(self._deliveries)
+
+    def task_of(self, request: Request) -> Task:
+        """The task whose outcome a callback tells; without an id while its submit is under way."""
+        return self._deliveries[bare(request)].task
+
+    def matching(self, path: str) -> list[Request]:
+        """What came to one path, oldest first."""
+        return [request for request in self.requests if bare(request) == path]
+
+    def wait(self, until: Callable[[], bool], within: float) -> None:
+        """Wait for something to come; no longer than there is a gap in the learner's code that was reached."""
+        deadline = time.monotonic() + within
+        looked = time.monotonic()
+        while not until() and time.monotonic() < deadline:
+            time.sleep(0.002)
+            if time.monotonic() - looked > 0.1:
+                looked = time.monotonic()
+                raised = self.app.process and raised_in(self.app.process)
+                if raised and raised.error.startswith("NotImplementedError"):
+                    return
+
+    def _answer(self, request: Request) -> Reply:
+        delivery = self._deliveries.get(bare(request))
+        if delivery is None:
+            return Reply(200 if bare(request) == _ELSEWHERE else 404)
+        number = next((n for n, one in enumerate(delivery.attempts, 1) if one is request), 1)
+        reply = delivery.reply(number)
+        reply.before(request)
+        return reply.answer
+
+    def hold(self) -> None:
+        """Answer nothing until `release`."""
+        self._released.wait()
+
+    def held(self, reply: Reply, description: str = "") -> CallbackReply:
+        """An answer that is held back until `release`."""
+        return CallbackReply(reply, description, lambda _: self.hold())
+
+    def elsewhere(self) -> CallbackReply:
+        """A redirect to a receiver that would take it."""
+        target = f"{self._servers[0].url}{_ELSEWHERE}"
+        return CallbackReply(Reply(307, None, {"Location": target}), f"307, Location: {_ELSEWHERE}")
