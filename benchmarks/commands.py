@@ -17,8 +17,8 @@ from typer.core import TyperGroup
 
 from benchmarks.plan.contenders import Entrant, NoSuchPattern, chosen, combinations, entrant
 from benchmarks.plan.registry import ContenderError, find_contenders
-from benchmarks.plan.request import Wanted
-from benchmarks.plan.schedule import PlanError, plan
+from benchmarks.plan.run_plan import PlanError, plan
+from benchmarks.plan.run_request import Wanted
 from benchmarks.plan.workload import Doing, Length
 from benchmarks.records.run import Mode, RunError, RunFolder
 from benchmarks.records.samples import SamplesError
@@ -28,7 +28,7 @@ from patterns.cli.terminal import give_up
 from patterns.serving.interrupts import interrupts_end_it
 
 if TYPE_CHECKING:
-    from benchmarks.run import Ended
+    from benchmarks.pipeline import Ended
 
 
 class _Bench(TyperGroup):
@@ -112,7 +112,7 @@ def bench(
         wanted = Wanted(entrants, planned, folder, locust_workers, measure, faults)
         ended = _run(wanted, steps)
     if ended.findings:
-        from benchmarks.report.output import show
+        from benchmarks.report.publish import show
 
         show(ended.findings, folder, as_json=as_json, full=full)
     if ended.problem:
@@ -129,7 +129,7 @@ def report(
     with _one_line_if_it_cannot():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Making the report of {run}")
-            from benchmarks.report.output import make_report, show, show_growth
+            from benchmarks.report.publish import make_report, show, show_growth
 
             found = make_report(RunFolder(run))
         if found:
@@ -151,8 +151,8 @@ def compare(
     with _one_line_if_it_cannot():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Comparing {before} with {after}")
-            from benchmarks.analysis.compare import compare as compare_runs
-            from benchmarks.report.output import show_changes
+            from benchmarks.analysis.compare_runs import compare as compare_runs
+            from benchmarks.report.publish import show_changes
 
             found = compare_runs(RunFolder(before), RunFolder(after), bound / 100)
         if not found.changes:
@@ -189,7 +189,7 @@ def _elsewhere(url: str, steps: Steps) -> list[Entrant]:
 def _run(wanted: Wanted, steps: Steps) -> "Ended":
     steps.plan(wanted.seconds())
     steps.at(0, "Starting")
-    from benchmarks.run import run
+    from benchmarks.pipeline import run
 
     return run(wanted, steps)
 

@@ -29,12 +29,12 @@ from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from benchmarks.load.process.distributed import Master, RowSender, WorkerLost
-from benchmarks.load.process.http import Session
+from benchmarks.load.process.http_client import Session
+from benchmarks.load.process.load_report import write_report
 from benchmarks.load.process.options import add_options
-from benchmarks.load.process.reports import write_report
-from benchmarks.load.process.rows import RowFiles, Rows
-from benchmarks.load.process.served import CannotLoad, served_pattern
-from benchmarks.load.process.trial import Trial
+from benchmarks.load.process.row_files import RowFiles, Rows
+from benchmarks.load.process.served_pattern import CannotLoad, served_pattern
+from benchmarks.load.process.trial_clients import Trial
 
 logger = logging.getLogger("kit")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.plan.null import NULL
+from benchmarks.plan.null_contender import NULL
 from benchmarks.records.run import Contender
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, PATTERNS
 from patterns.contract.descriptor import LearnsBy, Pattern

@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx
 
 from benchmarks.plan.contenders import Entrant, NoSuchPattern
-from benchmarks.plan.null import NULL
+from benchmarks.plan.null_contender import NULL
 from patterns import PATTERNS
 from patterns.contract.descriptor import LearnsBy
 

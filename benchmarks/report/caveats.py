@@ -2,10 +2,10 @@
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.margin import SECONDS, SHARE
-from benchmarks.report.numbers import duration, percent, whole
-from benchmarks.report.page import code, listed
-from benchmarks.report.sentences import blame
-from benchmarks.report.verdicts import TOO_CLOSE, troubles
+from benchmarks.report.document import code, listed
+from benchmarks.report.formatting import duration, percent, whole
+from benchmarks.report.ranking import TOO_CLOSE, troubles
+from benchmarks.report.wording import blame
 
 #: As a share of all cores.
 _MENTIONED_STEAL = 0.02

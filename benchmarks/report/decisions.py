@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from benchmarks.analysis.findings import Burst, Estimate, Findings, Measure
 from benchmarks.records.run import Mode
-from benchmarks.report.groups import BASELINE, of_question
-from benchmarks.report.numbers import duration, estimate, per_second, percent, plain, whole
-from benchmarks.report.page import Cell, Rows, Table, Tone, capital, code, listed
-from benchmarks.report.sentences import found_in, ranked, was_run
-from benchmarks.report.verdicts import TOO_CLOSE, ranking, sound, without_figures
+from benchmarks.report.document import Cell, Rows, Table, Tone, capital, code, listed
+from benchmarks.report.formatting import duration, estimate, per_second, percent, plain, whole
+from benchmarks.report.question_groups import BASELINE, of_question
+from benchmarks.report.ranking import TOO_CLOSE, ranking, sound, without_figures
+from benchmarks.report.wording import found_in, ranked, was_run
 from patterns.contract.descriptor import Fault, Question
 
 Rule = Callable[[Findings, Question], "Decision"]

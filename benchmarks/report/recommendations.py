@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from benchmarks.analysis.findings import Findings, Measure
 from benchmarks.records.run import Mode
-from benchmarks.report.crash import OUTLIVED, declared_only, fate, losses_of
-from benchmarks.report.groups import BASELINE, of_question
-from benchmarks.report.numbers import duration
-from benchmarks.report.page import capital, code, listed
-from benchmarks.report.verdicts import TOO_CLOSE, Ranking, ranking, sound, without_figures
+from benchmarks.report.crash_losses import OUTLIVED, declared_only, fate, losses_of
+from benchmarks.report.document import capital, code, listed
+from benchmarks.report.formatting import duration
+from benchmarks.report.question_groups import BASELINE, of_question
+from benchmarks.report.ranking import TOO_CLOSE, Ranking, ranking, sound, without_figures
 from patterns.contract.descriptor import Fault, LearnsBy, Question
 
 #: What a client must be able to do, or a server must bear, beside what is measured.

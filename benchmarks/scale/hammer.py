@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from benchmarks.scale.http1 import BadAnswer, Connection, post
+from benchmarks.scale.http_connection import BadAnswer, Connection, post
 
 #: Of so many task ids one is kept, so that somebody can ask for them later.
 _KEEP_ONE_OF = 50

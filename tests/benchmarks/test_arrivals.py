@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.load.process.arrivals import Arrival, Segment, Shape, schedule
-from benchmarks.load.process.served import CannotLoad, served_pattern
+from benchmarks.load.process.served_pattern import CannotLoad, served_pattern
 from benchmarks.records.samples import Phase
 from patterns import PATTERNS
 from patterns.contract.descriptor import LearnsBy

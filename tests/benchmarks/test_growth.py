@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.analysis.growth import growth, line_through, soaked, weights
+from benchmarks.analysis.analyse_growth import growth, line_through, soaked, weights
 from benchmarks.analysis.growth_findings import Growth, GrowthLine, Verdict
 from benchmarks.records.growth import Action, Axis, Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, SoakLook, Weight
 from benchmarks.records.run import RunError, RunFolder
-from benchmarks.report.html import html_page
-from benchmarks.report.markdown import markdown_page
-from benchmarks.report.output import tell
-from benchmarks.report.report import growth_page, page
-from benchmarks.report.sections.soaks import MOST_DIFFERENCE
-from benchmarks.report.terminal import print_page
-from benchmarks.scale.growth.measuring import Growing
+from benchmarks.report.contents import growth_page, page
+from benchmarks.report.publish import tell
+from benchmarks.report.sections.growth_soak import MOST_DIFFERENCE
+from benchmarks.report.to_html import html_page
+from benchmarks.report.to_markdown import markdown_page
+from benchmarks.report.to_terminal import print_page
+from benchmarks.scale.growth.measurement import Growing
 from benchmarks.scale.growth.sizes import Sizes
 from benchmarks.scale.growth.soak import soak
-from tests.benchmarks.some_findings import full as some_findings
+from tests.benchmarks.findings_cases import full as some_findings
 
 SIZES = (10_000, 100_000, 1_000_000)
 SMALL = {"records": 1_000, "waiting": 1, "long_polls": 1}

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.analysis.analyse import findings
+from benchmarks.analysis.analyse_run import findings
 from benchmarks.analysis.findings import Findings, Measure
 from benchmarks.analysis.margin import margin
 from benchmarks.records.run import Trial
 from benchmarks.records.samples import Sample
-from benchmarks.report.html import html_report
-from benchmarks.report.markdown import markdown_report
-from benchmarks.report.screen import print_screen
-from benchmarks.report.verdicts import TOO_CLOSE, ranking
-from tests.benchmarks.made_up import record, rows, trial
+from benchmarks.report.ranking import TOO_CLOSE, ranking
+from benchmarks.report.summary import print_screen
+from benchmarks.report.to_html import html_report
+from benchmarks.report.to_markdown import markdown_report
+from tests.benchmarks.trial_factory import record, rows, trial
 
 
 def _nearly(latency: float, number: int) -> dict[str, float]:

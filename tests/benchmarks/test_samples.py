@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.load.process.rows import CALLBACKS, SAMPLES, RowFiles
+from benchmarks.load.process.row_files import CALLBACKS, SAMPLES, RowFiles
 from benchmarks.records.callbacks import Verdict, callback_row, count_callbacks
 from benchmarks.records.samples import HEADER, Outcome, Phase, Sample, SamplesError, pack, read_samples
 

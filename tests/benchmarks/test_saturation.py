@@ -6,12 +6,12 @@ from collections import Counter
 import pytest
 
 from benchmarks.analysis.findings import Measure
+from benchmarks.analysis.memory_growth import soak
 from benchmarks.analysis.saturation import burst, overload, sweep
-from benchmarks.analysis.soak import soak
-from benchmarks.analysis.steady import deepest, steady
+from benchmarks.analysis.steady_rate import deepest, steady
 from benchmarks.records.run import Mode, Usage
 from benchmarks.records.samples import Outcome, Phase
-from tests.benchmarks.made_up import rows, sample, trial
+from tests.benchmarks.trial_factory import rows, sample, trial
 
 
 def test_the_knee_is_the_last_rate_that_is_kept_up_with() -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.analysis.analyse import findings
+from benchmarks.analysis.analyse_run import findings
 from benchmarks.analysis.findings import Measure
 from benchmarks.analysis.validity import reasons
 from benchmarks.records.run import Mode
 from benchmarks.records.samples import Outcome, Sample
-from tests.benchmarks.made_up import honest, record, rows, sample, trial
+from tests.benchmarks.trial_factory import honest, record, rows, sample, trial
 
 
 def test_an_honest_trial_is_valid() -> None:

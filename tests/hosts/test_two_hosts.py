@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from benchmarks.scale.two_hosts import Finishes, Host, Wrong, nothing_is_lost
+from benchmarks.scale.two_hosts.scenario import Finishes, Host, Wrong, nothing_is_lost
 from patterns.serving.rabbitmq_server import RabbitMQ
 from tests.cli.command import Outcome, environment
 from tests.cli.marked import running

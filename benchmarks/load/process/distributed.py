@@ -14,8 +14,8 @@ from typing import Any
 
 import gevent
 
-from benchmarks.load.process.reports import write_report
-from benchmarks.load.process.rows import RowFiles
+from benchmarks.load.process.load_report import write_report
+from benchmarks.load.process.row_files import RowFiles
 from benchmarks.records.run import LoadReport
 
 #: From the moment at which all are ready until the first task: longer than a message takes.

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from benchmarks.analysis.findings import Findings, RoleUsage, Soak, Steady
 from benchmarks.records.run import Mode
-from benchmarks.report.groups import Group, grouped, rows
-from benchmarks.report.numbers import duration, plain, size, whole
-from benchmarks.report.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, capital, code
+from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, capital, code
+from benchmarks.report.formatting import duration, plain, size, whole
 from benchmarks.report.plots import ROLE_COLOURS, bar_height, bar_layout, bars
-from benchmarks.report.sentences import missing
+from benchmarks.report.question_groups import Group, grouped, rows
+from benchmarks.report.wording import missing
 
 #: It is the clients, and no part of what the servers cost: in the tables, but not in the plots.
 _LOAD = "load process"

@@ -2,10 +2,10 @@
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.records.faults import Cell as FaultCell
-from benchmarks.report.crash import CRASHES, fate
-from benchmarks.report.groups import rows
-from benchmarks.report.numbers import NOTHING, duration, whole
-from benchmarks.report.page import Block, Cell, Notice, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.crash_losses import CRASHES, fate
+from benchmarks.report.document import Block, Cell, Notice, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.formatting import NOTHING, duration, whole
+from benchmarks.report.question_groups import rows
 from benchmarks.report.sections.named import Named
 from patterns.contract.descriptor import Fault
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from benchmarks.analysis.findings import Estimate
 from benchmarks.analysis.growth_findings import FLAT, Growth, GrowthLine, Verdict
 from benchmarks.records.growth import Action, Axis
-from benchmarks.report.numbers import EN_DASH, MINUS, duration, size, whole
-from benchmarks.report.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.formatting import EN_DASH, MINUS, duration, size, whole
 from benchmarks.report.plots import axis as plot_axis
 from benchmarks.report.plots import line as plot_line
-from benchmarks.report.sections.soaks import soaks
+from benchmarks.report.sections.growth_soak import soaks
 
 _HEADINGS = {
     Axis.RECORDS: "Finished records that are kept",

@@ -2,9 +2,7 @@
 
 from benchmarks.analysis.findings import Burst, Findings, Overload
 from benchmarks.records.run import Mode
-from benchmarks.report.groups import Group, grouped, rows
-from benchmarks.report.numbers import NOTHING, duration, per_second, percent, plain, whole
-from benchmarks.report.page import (
+from benchmarks.report.document import (
     Block,
     Cell,
     Plot,
@@ -18,8 +16,10 @@ from benchmarks.report.page import (
     code,
     plain_cells,
 )
+from benchmarks.report.formatting import NOTHING, duration, per_second, percent, plain, whole
 from benchmarks.report.plots import axis, bar_height, line
-from benchmarks.report.sentences import missing
+from benchmarks.report.question_groups import Group, grouped, rows
+from benchmarks.report.wording import missing
 
 _SMALL = 200
 #: Which share of a burst, and how it is drawn.

@@ -3,9 +3,9 @@
 import math
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.report.groups import rows
-from benchmarks.report.numbers import whole
-from benchmarks.report.page import Cell, Point, Points, Section, Table, code, listed
+from benchmarks.report.document import Cell, Point, Points, Section, Table, code, listed
+from benchmarks.report.formatting import whole
+from benchmarks.report.question_groups import rows
 from benchmarks.report.sections.named import Named
 
 

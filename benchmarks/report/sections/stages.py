@@ -5,12 +5,12 @@ from itertools import combinations
 
 from benchmarks.analysis.findings import MEASURE_TITLES, Difference, Findings, Measure, Steady
 from benchmarks.records.run import Mode
-from benchmarks.report.groups import Group, grouped, groups, rows
-from benchmarks.report.numbers import duration, estimate, per_second, whole
-from benchmarks.report.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
+from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
+from benchmarks.report.formatting import duration, estimate, per_second, whole
 from benchmarks.report.plots import STAGE_COLOURS, bar_height, bar_layout, bars
-from benchmarks.report.sentences import missing
-from benchmarks.report.verdicts import TOO_CLOSE
+from benchmarks.report.question_groups import Group, grouped, groups, rows
+from benchmarks.report.ranking import TOO_CLOSE
+from benchmarks.report.wording import missing
 
 _STAGES = (Measure.SUBMIT_LATENCY, Measure.QUEUE_WAIT, Measure.EXECUTION, Measure.NOTIFICATION_LAG)
 _ADDED = tuple(stage for stage in _STAGES if stage is not Measure.EXECUTION)

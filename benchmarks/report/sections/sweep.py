@@ -4,11 +4,11 @@ import math
 
 from benchmarks.analysis.findings import Findings, Sweep, SweepPoint
 from benchmarks.records.run import Mode
-from benchmarks.report.groups import grouped, rows
-from benchmarks.report.numbers import duration, per_second, percent
-from benchmarks.report.page import Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code, plain_cells
+from benchmarks.report.document import Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code, plain_cells
+from benchmarks.report.formatting import duration, per_second, percent
 from benchmarks.report.plots import axis, line
-from benchmarks.report.sentences import missing
+from benchmarks.report.question_groups import grouped, rows
+from benchmarks.report.wording import missing
 
 _HEIGHT = 210
 #: Over fewer powers of ten the axis is marked at 1, 2 and 5: there may be no power of ten among them.

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.analysis.findings import Findings, Instrument
-from benchmarks.report.groups import rows
-from benchmarks.report.numbers import duration, percent, whole
-from benchmarks.report.page import (
+from benchmarks.report.document import (
     Block,
     Cell,
     Notice,
@@ -18,6 +16,8 @@ from benchmarks.report.page import (
     code,
     plain_cells,
 )
+from benchmarks.report.formatting import duration, percent, whole
+from benchmarks.report.question_groups import rows
 
 #: Above this p99 the load process was late itself, and what it measured is partly its own.
 LATE_SECONDS = 0.05

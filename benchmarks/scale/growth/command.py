@@ -12,16 +12,16 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.load.machine import kit_revision, kit_version, library_versions, machine
+from benchmarks.load.environment import kit_revision, kit_version, library_versions, machine
 from benchmarks.plan.contenders import NoSuchPattern, chosen
 from benchmarks.records.growth import Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, Weight
 from benchmarks.records.run import RunError, RunFolder
-from benchmarks.report.output import tell
-from benchmarks.scale.growth.measuring import Growing
+from benchmarks.report.publish import tell
+from benchmarks.scale.growth.measurement import Growing
 from benchmarks.scale.growth.sizes import QUICK, WHOLE, Sizes
 from benchmarks.scale.growth.soak import soak
 from benchmarks.scale.hammer import HammerFailed
-from benchmarks.scale.http1 import BadAnswer
+from benchmarks.scale.http_connection import BadAnswer
 from patterns import PATTERNS
 from patterns.cli.terminal import give_up
 from patterns.contract.settings import SettingsError

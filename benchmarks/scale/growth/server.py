@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import redis
 
-from benchmarks.scale.growth.filled_apps import PATTERN_VARIABLE
+from benchmarks.scale.growth.measured_app import PATTERN_VARIABLE
 from benchmarks.scale.hammer import HammerFailed, run_hammer
-from benchmarks.scale.http1 import Answer, BadAnswer, Connection, get, post
+from benchmarks.scale.http_connection import Answer, BadAnswer, Connection, get, post
 from patterns import PATTERNS
 from patterns.contract.descriptor import LearnsBy
 from patterns.serving.running import Running, running
@@ -256,7 +256,7 @@ def _is_over(task: dict[str, Any]) -> bool:
 @contextmanager
 def server(pattern: str, env: Mapping[str, str], log: Path, callback_url: str) -> Iterator[Server]:
     """A fresh one. Raises `ProcessFailed`, `CannotServe`, `SettingsError`."""
-    served_as = replace(PATTERNS[pattern], app="benchmarks.scale.growth.filled_apps:create_app")
+    served_as = replace(PATTERNS[pattern], app="benchmarks.scale.growth.measured_app:create_app")
     with running(served_as, env={**ENV, PATTERN_VARIABLE: pattern, **env}, log=log) as served:
         found = Server(served, callback_url)
         try:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 from _pytest.mark import ParameterSet
 
-from benchmarks.faults.breaking import applies
-from benchmarks.faults.cells import WORKERS, Faults, Subject
-from benchmarks.faults.run import OVER_RABBITMQ, break_all
+from benchmarks.faults.fault_trials import WORKERS, Faults, Subject
+from benchmarks.faults.injection import applies
+from benchmarks.faults.suite import OVER_RABBITMQ, break_all
 from benchmarks.records.faults import Cell, read_cells
 from patterns import CELERY_QUEUE, PATTERNS
 from patterns.contract.descriptor import Fault

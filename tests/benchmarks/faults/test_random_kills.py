@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.callback_receiver import Receiver
 from benchmarks.faults.client import Client, Known
-from benchmarks.faults.receiver import Receiver
 from benchmarks.faults.waiting import until
 from patterns import CELERY_QUEUE
 from patterns.contract.settings import new_webhook_secret

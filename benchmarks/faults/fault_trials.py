@@ -1,0 +1,217 @@
+"""One contender, and one fault after the other on it."""
+
+import asyncio
+import itertools
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.callback_receiver import Receiver
+from benchmarks.faults.brokers import Broker, redis_of
+from benchmarks.faults.client import Client, Known
+from benchmarks.faults.injection import BREAKS, Scene, applies
+from benchmarks.faults.waiting import until
+from benchmarks.records.faults import Cell
+from patterns.contract.descriptor import Fault, Pattern
+from patterns.contract.settings import new_webhook_secret
+from patterns.serving.processes import ProcessFailed
+from patterns.serving.rabbitmq_server import running_rabbitmq
+from patterns.serving.running import CannotServe, Running, running
+
+WORKERS = 4
+#: The task timeout decides when what a dead Celery worker had in hand is given to another: ten seconds after it. A
+#: task that is held until a broker is back must not end by it, also where other programs want the machine.
+_TIMEOUT_SECONDS = 12
+#: At a stop the web process has so long for what it has accepted. A held task outlasts it.
+_GRACE_SECONDS = 5
+#: Clients that poll so often have so long, and a little more, to fetch the last outcomes of a server that stops.
+_POLL_SECONDS = 2
+#: Everything must be known so long after the break, or it is lost.
+_DEADLINE_SECONDS = 120.0
+#: And told so long after that: the pauses between attempts are a second at most here.
+_TELLING_SECONDS = 40.0
+
+Tell = Callable[[Cell], None]
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What is broken, and with how many tasks."""
+
+    faults: Sequence[Fault] = tuple(BREAKS)
+    tasks: int = 200
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is put to the faults: a pattern, perhaps over a RabbitMQ of its own."""
+
+    name: str
+    pattern: Pattern
+    over_rabbitmq: bool = False
+
+    @property
+    def loses_on(self) -> frozenset[Fault]:
+        """What its descriptor claims. A RabbitMQ that loses its messages leaves the records, which are in Redis."""
+        return self.pattern.loses_on - ({Fault.BROKER_LOSS} if self.over_rabbitmq else set())
+
+
+async def cells_of(subject: Subject, wanted: Faults, folder: Path, tell: Tell) -> list[Cell]:
+    """Every cell of one contender, in order, each told as it is done. One that breaks everything says so."""
+    done: list[Cell] = []
+    secret = new_webhook_secret()
+    faults = [fault for fault in wanted.faults if applies(fault, subject.pattern)]
+
+    def note(cell: Cell) -> None:
+        done.append(cell)
+        tell(cell)
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="kit-gates-") as gates:
+            log = folder / f"{subject.name}.faults.log"
+            async with _serving(subject, _environment(Path(gates), secret), log) as (served, broker):
+                for fault in faults:
+                    note(await _Trial(subject, fault, served, broker, Path(gates), secret, wanted.tasks).cell())
+    except (ProcessFailed, CannotServe) as error:
+        for fault in faults[len(done) :]:
+            note(replace(_empty(subject, fault), trouble=str(error)))
+    return done
+
+
+@asynccontextmanager
+async def _serving(subject: Subject, env: Mapping[str, str], log: Path) -> AsyncIterator[tuple[Running, Broker | None]]:
+    """The servers, and the broker that may be broken. Starting and stopping wait in threads, beside the others; an
+    interrupt leaves nothing behind."""
+    stack = ExitStack()
+
+    def start() -> tuple[Running, Broker | None]:
+        if not subject.over_rabbitmq:
+            served = stack.enter_context(running(subject.pattern, env=env, log=log))
+            return served, redis_of(served)
+        broker = stack.enter_context(running_rabbitmq())
+        return stack.enter_context(running(subject.pattern, env={**env, "KIT_BROKER_URL": broker.url}, log=log)), broker
+
+    starting = asyncio.ensure_future(asyncio.to_thread(start))
+    try:
+        yield await asyncio.shield(starting)
+    finally:
+        await asyncio.wait({starting})
+        await asyncio.to_thread(stack.close)
+
+
+def _environment(gates: Path, secret: str) -> Mapping[str, str]:
+    return {
+        "KIT_AGENT": "benchmarks.faults.gated_agent:gated",
+        "KIT_FAULTS_FOLDER": str(gates),
+        "KIT_WORKERS": str(WORKERS),
+        "KIT_QUEUE_SIZE": "100000",
+        "KIT_POLL_INTERVAL_SECONDS": str(_POLL_SECONDS),
+        "KIT_TASK_TIMEOUT_SECONDS": str(_TIMEOUT_SECONDS),
+        "KIT_TASK_TTL_SECONDS": "600",
+        "KIT_GRACE_SECONDS": str(_GRACE_SECONDS),
+        # The faults break it, so it must be nobody else's.
+        "REDIS_URL": "",
+        "KIT_BROKER_URL": "",
+        "KIT_WEBHOOK_SECRET": secret,
+        "KIT_WEBHOOK_ALLOW_PRIVATE": "1",
+        "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.2",
+        "KIT_WEBHOOK_MAX_PAUSE_SECONDS": "1",
+        "KIT_WEBHOOK_ATTEMPTS": "20",
+        "KIT_WEBHOOK_TIMEOUT_SECONDS": "5",
+    }
+
+
+def _empty(subject: Subject, fault: Fault) -> Cell:
+    return Cell(
+        contender=subject.name,
+        fault=fault.value,
+        claims_loss=fault in subject.loses_on,
+        calls_back=subject.pattern.can_call_back,
+    )
+
+
+class _Trial:
+    """One cell, from its first task to its last outcome."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        fault: Fault,
+        served: Running,
+        broker: Broker | None,
+        folder: Path,
+        secret: str,
+        tasks: int,
+    ) -> None:
+        self._cell = _empty(subject, fault)
+        self._name = f"{subject.name}-{fault.value}"
+        self._pattern, self._fault = subject.pattern, fault
+        self._served, self._broker, self._folder, self._secret = served, broker, folder, secret
+        self._early, self._tasks = tasks // 2, tasks
+
+    async def cell(self) -> Cell:
+        """Live through it, and count."""
+        async with Receiver(self._secret).listening() as receiver:
+            client = Client(self._served.url, receiver.url if self._pattern.can_call_back else "")
+            try:
+                return await self._lived_through(client, receiver)
+            finally:
+                await client.aclose()
+
+    async def _lived_through(self, client: Client, receiver: Receiver) -> Cell:
+        if not await client.healthy(time.monotonic() + _DEADLINE_SECONDS):
+            return replace(self._cell, trouble="the server did not come back to health after the fault before")
+        early = await client.submit_all(self._name, range(self._early), "now")
+        await client.learn_all(early, time.monotonic() + _DEADLINE_SECONDS)
+        await self._until_told(receiver, early)
+        held = await client.submit_all(self._name, range(self._early, self._tasks), "held")
+        scene = Scene(self._name, self._folder, self._served, receiver, client, held, self._broker)
+        if not await self._until_in_hand(scene):
+            scene.open_gate()
+            return replace(self._cell, trouble="the workers did not take the tasks that were to be held")
+
+        began = time.monotonic()
+        deadline = began + _DEADLINE_SECONDS
+        hearing: list[asyncio.Task[None]] = []
+        if self._fault is not Fault.CLIENT_GONE:
+            hearing = [asyncio.create_task(client.learn(known, deadline)) for known in held]
+        await BREAKS[self._fault](scene)
+        prompts = (f"{self._name}:{number}:now" for number in itertools.count(self._tasks))
+        again = asyncio.create_task(client.until_done(prompts, deadline))
+        await (asyncio.gather(*hearing) if hearing else client.learn_all(held, deadline))
+        works_again = await again
+        everybody = [*early, *held]
+        await self._until_told(receiver, [known for known in everybody if known.status != "gone"])
+        return self._counted(scene, everybody, began, works_again)
+
+    async def _until_in_hand(self, scene: Scene) -> bool:
+        held = {known.number for known in scene.held}
+        return await until(lambda: len(held & set(scene.runs())) >= min(WORKERS, len(held)), _DEADLINE_SECONDS)
+
+    async def _until_told(self, receiver: Receiver, tasks: Sequence[Known]) -> None:
+        if self._pattern.can_call_back:
+            wanted = {f"msg_{known.task_id}" for known in tasks}
+            await until(lambda: wanted <= set(receiver.taken), _TELLING_SECONDS)
+
+    def _counted(self, scene: Scene, tasks: Sequence[Known], began: float, works_again: float | None) -> Cell:
+        statuses = Counter(known.status for known in tasks)
+        runs = Counter(scene.runs())
+        taken = [scene.receiver.taken[f"msg_{known.task_id}"] for known in tasks]
+        after = [known.known_at for known in tasks if known.status not in {"", "gone"} and known.known_at > began]
+        return replace(
+            self._cell,
+            offered=self._tasks,
+            accepted=len(tasks),
+            completed=statuses["completed"],
+            failed=statuses["failed"] + statuses["cancelled"],
+            lost=statuses["gone"] + statuses[""],
+            ran_twice=sum(runs[known.number] > 1 for known in tasks),
+            told=sum(times > 0 for times in taken),
+            told_twice=sum(times > 1 for times in taken),
+            works_again=None if works_again is None else works_again - began,
+            all_known=max(after) - began if after else None,
+        )

@@ -1,0 +1,57 @@
+"""What stays of many tasks: while their records are kept, and when these have expired."""
+
+from collections.abc import Mapping
+
+from benchmarks.analysis.growth_findings import Growth, SoakFinding
+from benchmarks.report.document import Block, Cell, Rows, Table, Text, Tone, code, plain_cells
+from benchmarks.report.formatting import MINUS, percent, size, whole
+
+#: The growth for each task may differ from a record by this part of it.
+MOST_DIFFERENCE = 0.05
+_ABOUT = (
+    "As many tasks as told went through each pattern over HTTP, with an agent that is done at once. The memory of the "
+    "web server is what its allocators have given out, after a collection, and that of Redis what it says of itself "
+    "without buffers: both are exact to the byte, where the pages that the system counts are not. Workers are counted "
+    "by their pages. A *record* was weighed apart, on a server that wrote as many without any task. Slopes are those "
+    "of the second half."
+).replace("*", "")
+
+
+def soaks(found: Growth) -> list[Block]:
+    """Growth for each task beside the size of a record, and what is left open."""
+    if not found.soaks:
+        return []
+    columns = ("pattern", "tasks", "a record", "kept of each", "differs by", "others keep", "once expired")
+    return [
+        Text(_ABOUT, "What stays of a task."),
+        Table("Memory for each task", columns, [Rows("", [_memory(one) for one in found.soaks])], frozenset({0, 5, 6})),
+        Table(
+            "Open handles and threads, after less before",
+            ("pattern", "handles", "threads"),
+            [Rows("", [_open(one) for one in found.soaks])],
+            frozenset({0, 1, 2}),
+        ),
+    ]
+
+
+def _memory(one: SoakFinding) -> list[Cell]:
+    others = [f"{role} {size(round(kept))}" for role, kept in one.kept_bytes.items() if role != one.keeper]
+    left = ", ".join(
+        f"{role} {size(round(kept))}" if len(one.expired_bytes) > 1 else size(round(kept))
+        for role, kept in one.expired_bytes.items()
+    )
+    within = abs(one.difference) <= MOST_DIFFERENCE
+    sign = MINUS if one.difference < 0 else "+"
+    return [
+        *plain_cells(code(one.pattern), whole(one.tasks), size(one.record_bytes), size(one.kept_bytes[one.keeper])),
+        Cell(f"{sign}{percent(abs(one.difference))}", Tone.GOOD if within else Tone.BAD),
+        *plain_cells(", ".join(others), left),
+    ]
+
+
+def _open(one: SoakFinding) -> list[Cell]:
+    def said(more: Mapping[str, int]) -> Cell:
+        text = ", ".join(f"{role} {number:+d}" if number else f"{role} 0" for role, number in more.items())
+        return Cell(text, Tone.BAD if any(number > 0 for number in more.values()) else Tone.GOOD)
+
+    return [Cell(code(one.pattern)), said(one.handles), said(one.threads)]
