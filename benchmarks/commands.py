@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from benchmarks.plan.contenders import Entrant, NoSuchPattern, chosen, combinations, entrant
+from benchmarks.plan.contenders import Contender, UnknownPattern, chosen, combinations, entrant
 from benchmarks.plan.registry import ContenderError, find_contenders
 from benchmarks.plan.run_plan import PlanError, plan
-from benchmarks.plan.run_request import Wanted
-from benchmarks.plan.workload import Doing, Length
+from benchmarks.plan.run_request import RunRequest
+from benchmarks.plan.workload import AgentActivity, Length
 from benchmarks.records.run import Mode, RunError, RunFolder
 from benchmarks.records.samples import SamplesError
 from benchmarks.report.progress import Steps, watching
@@ -28,7 +28,7 @@ from patterns.cli.terminal import give_up
 from patterns.serving.interrupts import interrupts_end_it
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline import Ended
+    from benchmarks.pipeline import RunResult
 
 
 class _Bench(TyperGroup):
@@ -77,7 +77,7 @@ def bench(
     rounds: Annotated[int | None, typer.Option(min=1, max=100, help="Rounds at the steady rate.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks at once: KIT_WORKERS.")] = None,
     work: Annotated[Length | None, typer.Option(help="How long the agent works on a task.")] = None,
-    agent: Annotated[Doing | None, typer.Option(help="What the agent does with its time.")] = None,
+    agent: Annotated[AgentActivity | None, typer.Option(help="What the agent does with its time.")] = None,
     locust_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that the load is spread over: Locust's own workers.")
     ] = 1,
@@ -109,7 +109,7 @@ def bench(
         entrants += [entrant(pattern, "contender") for pattern in find_contenders(contender or [])]
         measure = not faults or quick or bool(mode)
         folder = _folder(out)
-        wanted = Wanted(entrants, planned, folder, locust_workers, measure, faults)
+        wanted = RunRequest(entrants, planned, folder, locust_workers, measure, faults)
         ended = _run(wanted, steps)
     if ended.findings:
         from benchmarks.report.publish import show
@@ -179,14 +179,14 @@ def _folder(out: Path | None) -> RunFolder:
     return folder
 
 
-def _elsewhere(url: str, steps: Steps) -> list[Entrant]:
+def _elsewhere(url: str, steps: Steps) -> list[Contender]:
     steps.at(0, f"Asking {url} which pattern it serves")
     from benchmarks.plan.external_server import served_at
 
     return [served_at(url.rstrip("/"))]
 
 
-def _run(wanted: Wanted, steps: Steps) -> "Ended":
+def _run(wanted: RunRequest, steps: Steps) -> "RunResult":
     steps.plan(wanted.seconds())
     steps.at(0, "Starting")
     from benchmarks.pipeline import run
@@ -201,7 +201,7 @@ def _one_line_if_it_cannot(interrupted: str = "Interrupted.") -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise  # whoever reads the output has gone, as `head` does: an end without a word
-    except (NoSuchPattern, PlanError, ContenderError, _BadChoice, RunError, SamplesError, OSError) as error:
+    except (UnknownPattern, PlanError, ContenderError, _BadChoice, RunError, SamplesError, OSError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
         raise give_up(interrupted, 130) from None

@@ -34,7 +34,7 @@ from benchmarks.load.process.load_report import write_report
 from benchmarks.load.process.options import add_options
 from benchmarks.load.process.row_files import RowFiles, Rows
 from benchmarks.load.process.served_pattern import CannotLoad, served_pattern
-from benchmarks.load.process.trial_clients import Trial
+from benchmarks.load.process.trial_clients import TrialClients
 
 logger = logging.getLogger("kit")
 
@@ -47,7 +47,7 @@ _START_SECONDS = 20.0
 class Load:
     """The trial that is under way in this process, and who leads it."""
 
-    trial: Trial | None = None
+    trial: TrialClients | None = None
     master: Master | None = None
     moment: AsyncResult = AsyncResult()  # when a worker is to begin
 
@@ -84,7 +84,7 @@ def meet(environment: Any, **_: Any) -> None:
         runner.register_message("kit.go", _go)
 
 
-def _prepare(environment: Any, rows: Rows) -> tuple[Session, Trial]:
+def _prepare(environment: Any, rows: Rows) -> tuple[Session, TrialClients]:
     options = environment.parsed_options
     if not environment.host:
         raise CannotLoad("Which server? Give its address: --host http://127.0.0.1:8000")
@@ -113,7 +113,7 @@ def _prepare(environment: Any, rows: Rows) -> tuple[Session, Trial]:
 
     served = served_pattern(_health(session), options.named, options.learns_by)
     logger.info("The server is %s: its client learns by %s", served.pattern, served.learns_by.value)
-    return session, Trial(served, options, os.environ.get("KIT_WEBHOOK_SECRET"), fire, rows)
+    return session, TrialClients(served, options, os.environ.get("KIT_WEBHOOK_SECRET"), fire, rows)
 
 
 def _health(session: Session) -> Any:
@@ -132,7 +132,7 @@ def stop(**_: Any) -> None:
         Load.trial.interrupt()
 
 
-def _open_loop(environment: Any, trial: Trial, session: Session) -> None:
+def _open_loop(environment: Any, trial: TrialClients, session: Session) -> None:
     report = trial.open_loop(session)
     if environment.parsed_options.report:
         write_report(Path(environment.parsed_options.report), report)

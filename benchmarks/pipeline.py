@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.faults.fault_trials import Faults
+from benchmarks.faults.fault_trials import FaultPlan
 from benchmarks.faults.suite import break_all, has_rabbitmq, subjects
 from benchmarks.load.environment import kit_revision, kit_version, libraries_of, library_versions, machine
-from benchmarks.load.trial_runner import Comparison, Moment
+from benchmarks.load.trial_runner import TrialProgress, TrialRunner
 from benchmarks.plan.conformance import NotConforming, admit
 from benchmarks.plan.contenders import contenders, null
-from benchmarks.plan.run_request import Wanted
-from benchmarks.records.faults import Cell, read_cells
+from benchmarks.plan.run_request import RunRequest
+from benchmarks.records.faults import FaultTrial, read_cells
 from benchmarks.records.run import RunError, RunRecord
 from benchmarks.records.samples import SamplesError, pack
 from benchmarks.report.progress import Steps
@@ -27,11 +27,11 @@ from patterns.contract.settings import SettingsError
 from patterns.serving.processes import ProcessFailed
 from patterns.serving.running import CannotServe
 
-CANNOT = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
+RUN_ERRORS = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError, OSError)
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunResult:
     """How it went: what there is to show, and what is wrong, if anything is."""
 
     findings: Findings | None = None
@@ -39,26 +39,26 @@ class Ended:
     exit_code: int = 0
 
 
-def run(wanted: Wanted, steps: Steps) -> Ended:
+def run(wanted: RunRequest, steps: Steps) -> RunResult:
     """See all of it through; nothing is left running. Raises `BrokenPipeError` when nobody reads what it says."""
     try:
-        return _Run(wanted, steps).all()
+        return _Pipeline(wanted, steps).all()
     except BrokenPipeError:
         raise  # whoever reads the output has gone, as `head` does: an end without a word
     except NotConforming as error:
-        return Ended(problem=str(error), exit_code=1)
-    except CANNOT as error:
-        return Ended(problem=str(error), exit_code=2)
+        return RunResult(problem=str(error), exit_code=1)
+    except RUN_ERRORS as error:
+        return RunResult(problem=str(error), exit_code=2)
 
 
-class _Run:
-    def __init__(self, wanted: Wanted, steps: Steps) -> None:
+class _Pipeline:
+    def __init__(self, wanted: RunRequest, steps: Steps) -> None:
         self._wanted = wanted
         self._steps = steps
         self._folder = wanted.folder
         self._step = 0
 
-    def all(self) -> Ended:
+    def all(self) -> RunResult:
         w = self._wanted
         try:
             for pattern in w.external:
@@ -67,7 +67,7 @@ class _Run:
             cells = self._break() if w.faults else []
         except KeyboardInterrupt:
             counted = f"The faults counted so far are in {self._folder.path}." if read_cells(self._folder.path) else ""
-            return Ended(problem=f"Interrupted. {counted or 'Nothing was measured yet.'}", exit_code=130)
+            return RunResult(problem=f"Interrupted. {counted or 'Nothing was measured yet.'}", exit_code=130)
         record, stopped = self._measure()
         found = None
         if record.trials or cells:
@@ -76,26 +76,26 @@ class _Run:
                 found = make_report(self._folder)
             except KeyboardInterrupt:
                 how = f"Everything was measured, and is in {self._folder.path}. Its report: kit bench report"
-                return Ended(problem=f"Interrupted. {how} {self._folder.path}", exit_code=130)
+                return RunResult(problem=f"Interrupted. {how} {self._folder.path}", exit_code=130)
         return self._ended(found, record, cells, stopped)
 
     def _ended(
-        self, found: Findings | None, record: RunRecord, cells: Sequence[Cell], stopped: BaseException | None
-    ) -> Ended:
+        self, found: Findings | None, record: RunRecord, cells: Sequence[FaultTrial], stopped: BaseException | None
+    ) -> RunResult:
         if isinstance(stopped, KeyboardInterrupt):
             kept = f"What was measured so far is in {self._folder.path}"
-            return Ended(found, f"Interrupted. {kept if record.trials else 'Nothing was measured yet.'}", 130)
+            return RunResult(found, f"Interrupted. {kept if record.trials else 'Nothing was measured yet.'}", 130)
         if stopped:
-            return Ended(found, str(stopped), 2)
+            return RunResult(found, str(stopped), 2)
         if wrong := [f"{cell.contender} on {cell.fault}" for cell in cells if cell.contradicts]:
             said = f"More was lost than a descriptor says, or nothing was measured: {', '.join(wrong)}."
-            return Ended(found, said, 1)
-        return Ended(found)
+            return RunResult(found, said, 1)
+        return RunResult(found)
 
     def _doing(self, what: str) -> None:
         self._steps.at(self._step, what)
 
-    def _break(self) -> list[Cell]:
+    def _break(self) -> list[FaultTrial]:
         entrants = self._wanted.entrants
         who = subjects([one.pattern for one in entrants if one.kind != "matrix"])
         self._step += 1
@@ -104,24 +104,24 @@ class _Run:
             self._steps.say(
                 "No RabbitMQ is here: celery_queue over it is left out (Debian: apt install rabbitmq-server)."
             )
-        return break_all(who, Faults(), self._folder.path, lambda cell: self._steps.say(_line(cell)))
+        return break_all(who, FaultPlan(), self._folder.path, lambda cell: self._steps.say(_line(cell)))
 
     def _measure(self) -> tuple[RunRecord, BaseException | None]:
         w = self._wanted
         everybody = [*w.entrants, null()]
         began, before = _now(), self._step
 
-        def watch(moment: Moment) -> None:
+        def watch(moment: TrialProgress) -> None:
             where = f"{moment.visit}/{len(w.visits)} {moment.contender}: {moment.doing}"
             self._steps.at(before + moment.visit, where)
 
-        comparison = Comparison(everybody, w.plan, self._folder, watch, w.load_processes)
+        comparison = TrialRunner(everybody, w.plan, self._folder, watch, w.load_processes)
         stopped: BaseException | None = None
         try:
             comparison.run(w.visits)
         except BrokenPipeError:
             raise
-        except (KeyboardInterrupt, *CANNOT) as error:
+        except (KeyboardInterrupt, *RUN_ERRORS) as error:
             stopped = error
         libraries = {library for one in w.external for library in libraries_of(one)}
         broker = {"broker": comparison.redis} if comparison.redis else {}
@@ -145,7 +145,7 @@ class _Run:
         return record, stopped
 
 
-def _line(cell: Cell) -> str:
+def _line(cell: FaultTrial) -> str:
     if cell.trouble:
         return f"{cell.contender} {cell.fault}: {cell.trouble}"
     return f"{cell.contender} {cell.fault}: {cell.completed} of {cell.accepted} completed"

@@ -12,8 +12,8 @@ from benchmarks.analysis.saturation import burst, overload, sweep
 from benchmarks.analysis.steady_rate import differences, pairs_within, steady
 from benchmarks.analysis.validity import reasons
 from benchmarks.records.callbacks import count_callbacks
-from benchmarks.records.faults import Cell, read_cells
-from benchmarks.records.run import Contender, Mode, RunFolder, RunRecord, Trial
+from benchmarks.records.faults import FaultTrial, read_cells
+from benchmarks.records.run import ContenderRecord, Mode, RunFolder, RunRecord, Trial
 from benchmarks.records.samples import Outcome, Phase, Sample, SamplesError, read_samples
 from patterns import IN_MEMORY_QUEUE
 from patterns.contract.descriptor import Question
@@ -33,7 +33,7 @@ def findings(
     record: RunRecord,
     samples: Sequence[Sample],
     callbacks: dict[str, Counter[str]],
-    faults: tuple[Cell, ...] = (),
+    faults: tuple[FaultTrial, ...] = (),
 ) -> Findings:
     """The same from data alone."""
     rows: dict[int, list[Sample]] = {trial.number: [] for trial in record.trials}
@@ -83,7 +83,7 @@ def findings(
     )
 
 
-def groups(contenders: Sequence[Contender]) -> list[list[str]]:
+def groups(contenders: Sequence[ContenderRecord]) -> list[list[str]]:
     """Who may be ranked with whom: those that answer one question. The baseline answers both."""
     found = []
     for question in Question:

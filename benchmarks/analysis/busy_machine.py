@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from benchmarks.analysis.findings import MachineLoad, Measure, Steady
+from benchmarks.analysis.findings import MachineLoad, Steady
+from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import MachineUse, RunRecord, Trial
 
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 import numpy as np
 
 from benchmarks.analysis.bootstrap import Values, percentile, relative_change
-from benchmarks.analysis.findings import MEASURE_TITLES, Estimate, Measure
 from benchmarks.analysis.margin import NOISE_MEASURE, margin
+from benchmarks.analysis.measures import MEASURE_TITLES, Estimate, Measure
 from benchmarks.analysis.steady_rate import COMPARED, rounds_of
 from benchmarks.analysis.validity import reasons
 from benchmarks.records.run import Mode, RunFolder, RunRecord, Trial
@@ -18,7 +18,7 @@ from benchmarks.records.samples import Sample, read_samples
 _SMALLEST_SECONDS = 0.0002
 
 
-class Verdict(StrEnum):
+class ChangeVerdict(StrEnum):
     """What became of a figure."""
 
     BETTER = "better"
@@ -40,18 +40,18 @@ class Change:
     machine_changed: bool = False  # and so nobody knows whose change it is
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ChangeVerdict:
         """Less is better in all that is compared."""
         if self.machine_changed:
-            return Verdict.UNKNOWN
+            return ChangeVerdict.UNKNOWN
         low, high = self.change.low, self.change.high
         if low is None or high is None or low <= 0 <= high or abs(self.after - self.before) < self.margin:
-            return Verdict.SAME
-        return Verdict.WORSE if self.change.value > 0 else Verdict.BETTER
+            return ChangeVerdict.SAME
+        return ChangeVerdict.WORSE if self.change.value > 0 else ChangeVerdict.BETTER
 
 
 @dataclass(frozen=True)
-class Compared:
+class RunComparison:
     """Everything that both runs have."""
 
     before: RunRecord
@@ -66,7 +66,7 @@ class Compared:
 
     def regressions(self, bound: float) -> list[Change]:
         """What got worse by more than the bound, as a part of what it was."""
-        return [one for one in self.changes if one.verdict is Verdict.WORSE and one.change.value > bound]
+        return [one for one in self.changes if one.verdict is ChangeVerdict.WORSE and one.change.value > bound]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Side:
         return _pooled(rounds, 95) - _pooled(rounds, 50) if rounds else 0.0
 
 
-def compare(before: RunFolder, after: RunFolder, bound: float) -> Compared:
+def compare(before: RunFolder, after: RunFolder, bound: float) -> RunComparison:
     """What changed, and whether the machine did: if the null contender moved by more than the bound, as a part of what
     it was, nothing else is named as better or worse.
 
@@ -117,7 +117,7 @@ def compare(before: RunFolder, after: RunFolder, bound: float) -> Compared:
     unchecked = "" if null else (
         "No null contender was measured in both runs, so whether the machine changed cannot be checked."
     )  # fmt: skip
-    return Compared(old.record, new.record, changes, tuple(_differ_in(old.record, new.record)), moved, unchecked)
+    return RunComparison(old.record, new.record, changes, tuple(_differ_in(old.record, new.record)), moved, unchecked)
 
 
 def _moved(null: Sequence[Change], bound: float) -> str:

@@ -6,55 +6,12 @@ Seconds, bytes, tasks per second. Where a number is known with an interval, it i
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from benchmarks.analysis.growth_findings import GrowthFindings
+from benchmarks.analysis.measures import Estimate, Measure, Spread
 from benchmarks.analysis.metrics import Tally
-from benchmarks.records.faults import Cell
-from benchmarks.records.run import Contender, Mode, RunRecord
-
-if TYPE_CHECKING:  # it knows this module
-    from benchmarks.analysis.growth_findings import Growth
-
-
-class Measure(StrEnum):
-    """What is measured of each task, in seconds."""
-
-    SUBMIT_LATENCY = "submit_latency"
-    QUEUE_WAIT = "queue_wait"
-    EXECUTION = "execution"
-    NOTIFICATION_LAG = "notification_lag"
-    END_TO_END = "end_to_end"
-
-
-#: How each is called in a report.
-MEASURE_TITLES = {
-    Measure.SUBMIT_LATENCY: "submit",
-    Measure.QUEUE_WAIT: "wait",
-    Measure.EXECUTION: "execute",
-    Measure.NOTIFICATION_LAG: "notify",
-    Measure.END_TO_END: "end to end",
-}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number, and between what the true one lies, if that is known."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How one measure is spread over all valid trials: values that were measured, never one in between."""
-
-    count: int
-    p50: Estimate
-    p95: Estimate
-    p99: Estimate
-    longest: float
+from benchmarks.records.faults import FaultTrial
+from benchmarks.records.run import ContenderRecord, Mode, RunRecord
 
 
 @dataclass(frozen=True)
@@ -219,7 +176,7 @@ class Findings:
     """Everything."""
 
     record: RunRecord
-    contenders: tuple[Contender, ...]  # who was measured, in the order of the tables
+    contenders: tuple[ContenderRecord, ...]  # who was measured, in the order of the tables
     steady: tuple[Steady, ...]
     differences: tuple[Difference, ...]
     sweep: tuple[Sweep, ...]
@@ -230,8 +187,8 @@ class Findings:
     instrument: tuple[Instrument, ...]
     trials: int
     warnings: tuple[str, ...]
-    faults: tuple[Cell, ...] = ()
-    growth: "Growth | None" = None  # if the folder has such results too
+    faults: tuple[FaultTrial, ...] = ()
+    growth: GrowthFindings | None = None  # if the folder has such results too
     machine: MachineLoad = MachineLoad()
 
     def steady_of(self, contender: str) -> Steady | None:

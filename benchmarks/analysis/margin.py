@@ -6,7 +6,7 @@ than a quarter of the smaller median, and more than three times what the machine
 other programs delay a pattern of several processes more often than the null contender, which has one.
 """
 
-from benchmarks.analysis.findings import Measure, Spread
+from benchmarks.analysis.measures import Measure, Spread
 
 #: Less than a round trip between two cities: beside a job of minutes it decides nothing.
 SECONDS = 0.010

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.analysis.bootstrap import median_difference, percentile, percentile_estimate
-from benchmarks.analysis.findings import Difference, Measure, RoleUsage, Spread, Steady
+from benchmarks.analysis.findings import Difference, RoleUsage, Steady
 from benchmarks.analysis.margin import margin
+from benchmarks.analysis.measures import Measure, Spread
 from benchmarks.analysis.metrics import tally, tasks_per_second
 from benchmarks.records.run import Trial
 from benchmarks.records.samples import Phase, Sample

@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = _HOLD_SECONDS + 3.0
 
 
 @dataclass
-class Known:
+class AcceptedTask:
     """A task that was accepted, and what became of it."""
 
     number: int
@@ -52,25 +52,25 @@ class Client:
         except (httpx.HTTPError, ValueError, KeyError):
             return None
 
-    async def submit_all(self, cell: str, numbers: Iterable[int], how: str) -> list[Known]:
+    async def submit_all(self, cell: str, numbers: Iterable[int], how: str) -> list[AcceptedTask]:
         """Those that were accepted."""
         turn = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(number: int) -> Known | None:
+        async def one(number: int) -> AcceptedTask | None:
             async with turn:
                 task_id = await self.submit(f"{cell}:{number}:{how}")
-                return Known(number, task_id) if task_id else None
+                return AcceptedTask(number, task_id) if task_id else None
 
         found = await asyncio.gather(*(one(number) for number in numbers))
         return [known for known in found if known]
 
-    async def learn(self, known: Known, deadline: float) -> None:
+    async def learn(self, known: AcceptedTask, deadline: float) -> None:
         """Return when it is finished or gone; at the deadline, on time.monotonic(), nothing is known."""
         while not known.status and time.monotonic() < deadline:
             known.status = await self._status(known.task_id)
             known.known_at = time.monotonic()
 
-    async def learn_all(self, tasks: Iterable[Known], deadline: float) -> None:
+    async def learn_all(self, tasks: Iterable[AcceptedTask], deadline: float) -> None:
         """All of them, side by side."""
         await asyncio.gather(*(self.learn(known, deadline) for known in tasks))
 
@@ -80,7 +80,7 @@ class Client:
             if time.monotonic() > deadline:
                 return None
             if task_id := await self.submit(prompt):
-                probe = Known(0, task_id)
+                probe = AcceptedTask(0, task_id)
                 await self.learn(probe, deadline)
                 if probe.status == "completed":
                     return probe.known_at

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from benchmarks.callback_receiver import Receiver
 from benchmarks.faults.brokers import Broker, redis_of
-from benchmarks.faults.client import Client, Known
-from benchmarks.faults.injection import BREAKS, Scene, applies
+from benchmarks.faults.client import AcceptedTask, Client
+from benchmarks.faults.injection import INJECTIONS, FaultScene, applies
 from benchmarks.faults.waiting import until
-from benchmarks.records.faults import Cell
+from benchmarks.records.faults import FaultTrial
 from patterns.contract.descriptor import Fault, Pattern
 from patterns.contract.settings import new_webhook_secret
 from patterns.serving.processes import ProcessFailed
@@ -35,14 +35,14 @@ _DEADLINE_SECONDS = 120.0
 #: And told so long after that: the pauses between attempts are a second at most here.
 _TELLING_SECONDS = 40.0
 
-Tell = Callable[[Cell], None]
+Tell = Callable[[FaultTrial], None]
 
 
 @dataclass(frozen=True)
-class Faults:
+class FaultPlan:
     """What is broken, and with how many tasks."""
 
-    faults: Sequence[Fault] = tuple(BREAKS)
+    faults: Sequence[Fault] = tuple(INJECTIONS)
     tasks: int = 200
 
 
@@ -60,13 +60,13 @@ class Subject:
         return self.pattern.loses_on - ({Fault.BROKER_LOSS} if self.over_rabbitmq else set())
 
 
-async def cells_of(subject: Subject, wanted: Faults, folder: Path, tell: Tell) -> list[Cell]:
+async def cells_of(subject: Subject, wanted: FaultPlan, folder: Path, tell: Tell) -> list[FaultTrial]:
     """Every cell of one contender, in order, each told as it is done. One that breaks everything says so."""
-    done: list[Cell] = []
+    done: list[FaultTrial] = []
     secret = new_webhook_secret()
     faults = [fault for fault in wanted.faults if applies(fault, subject.pattern)]
 
-    def note(cell: Cell) -> None:
+    def note(cell: FaultTrial) -> None:
         done.append(cell)
         tell(cell)
 
@@ -75,7 +75,7 @@ async def cells_of(subject: Subject, wanted: Faults, folder: Path, tell: Tell) -
             log = folder / f"{subject.name}.faults.log"
             async with _serving(subject, _environment(Path(gates), secret), log) as (served, broker):
                 for fault in faults:
-                    note(await _Trial(subject, fault, served, broker, Path(gates), secret, wanted.tasks).cell())
+                    note(await _TrialRun(subject, fault, served, broker, Path(gates), secret, wanted.tasks).cell())
     except (ProcessFailed, CannotServe) as error:
         for fault in faults[len(done) :]:
             note(replace(_empty(subject, fault), trouble=str(error)))
@@ -125,8 +125,8 @@ def _environment(gates: Path, secret: str) -> Mapping[str, str]:
     }
 
 
-def _empty(subject: Subject, fault: Fault) -> Cell:
-    return Cell(
+def _empty(subject: Subject, fault: Fault) -> FaultTrial:
+    return FaultTrial(
         contender=subject.name,
         fault=fault.value,
         claims_loss=fault in subject.loses_on,
@@ -134,7 +134,7 @@ def _empty(subject: Subject, fault: Fault) -> Cell:
     )
 
 
-class _Trial:
+class _TrialRun:
     """One cell, from its first task to its last outcome."""
 
     def __init__(
@@ -153,7 +153,7 @@ class _Trial:
         self._served, self._broker, self._folder, self._secret = served, broker, folder, secret
         self._early, self._tasks = tasks // 2, tasks
 
-    async def cell(self) -> Cell:
+    async def cell(self) -> FaultTrial:
         """Live through it, and count."""
         async with Receiver(self._secret).listening() as receiver:
             client = Client(self._served.url, receiver.url if self._pattern.can_call_back else "")
@@ -162,14 +162,14 @@ class _Trial:
             finally:
                 await client.aclose()
 
-    async def _lived_through(self, client: Client, receiver: Receiver) -> Cell:
+    async def _lived_through(self, client: Client, receiver: Receiver) -> FaultTrial:
         if not await client.healthy(time.monotonic() + _DEADLINE_SECONDS):
             return replace(self._cell, trouble="the server did not come back to health after the fault before")
         early = await client.submit_all(self._name, range(self._early), "now")
         await client.learn_all(early, time.monotonic() + _DEADLINE_SECONDS)
         await self._until_told(receiver, early)
         held = await client.submit_all(self._name, range(self._early, self._tasks), "held")
-        scene = Scene(self._name, self._folder, self._served, receiver, client, held, self._broker)
+        scene = FaultScene(self._name, self._folder, self._served, receiver, client, held, self._broker)
         if not await self._until_in_hand(scene):
             scene.open_gate()
             return replace(self._cell, trouble="the workers did not take the tasks that were to be held")
@@ -179,7 +179,7 @@ class _Trial:
         hearing: list[asyncio.Task[None]] = []
         if self._fault is not Fault.CLIENT_GONE:
             hearing = [asyncio.create_task(client.learn(known, deadline)) for known in held]
-        await BREAKS[self._fault](scene)
+        await INJECTIONS[self._fault](scene)
         prompts = (f"{self._name}:{number}:now" for number in itertools.count(self._tasks))
         again = asyncio.create_task(client.until_done(prompts, deadline))
         await (asyncio.gather(*hearing) if hearing else client.learn_all(held, deadline))
@@ -188,16 +188,18 @@ class _Trial:
         await self._until_told(receiver, [known for known in everybody if known.status != "gone"])
         return self._counted(scene, everybody, began, works_again)
 
-    async def _until_in_hand(self, scene: Scene) -> bool:
+    async def _until_in_hand(self, scene: FaultScene) -> bool:
         held = {known.number for known in scene.held}
         return await until(lambda: len(held & set(scene.runs())) >= min(WORKERS, len(held)), _DEADLINE_SECONDS)
 
-    async def _until_told(self, receiver: Receiver, tasks: Sequence[Known]) -> None:
+    async def _until_told(self, receiver: Receiver, tasks: Sequence[AcceptedTask]) -> None:
         if self._pattern.can_call_back:
             wanted = {f"msg_{known.task_id}" for known in tasks}
             await until(lambda: wanted <= set(receiver.taken), _TELLING_SECONDS)
 
-    def _counted(self, scene: Scene, tasks: Sequence[Known], began: float, works_again: float | None) -> Cell:
+    def _counted(
+        self, scene: FaultScene, tasks: Sequence[AcceptedTask], began: float, works_again: float | None
+    ) -> FaultTrial:
         statuses = Counter(known.status for known in tasks)
         runs = Counter(scene.runs())
         taken = [scene.receiver.taken[f"msg_{known.task_id}"] for known in tasks]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.callback_receiver import Receiver
 from benchmarks.faults.brokers import Broker
-from benchmarks.faults.client import Client, Known
+from benchmarks.faults.client import AcceptedTask, Client
 from benchmarks.faults.gated_agent import gate, runs_file
 from benchmarks.faults.waiting import until
 from patterns.contract.descriptor import Fault, Pattern
@@ -24,7 +24,7 @@ _STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Scene:
+class FaultScene:
     """What a fault finds: everything is up, half of the tasks are done, and the workers stand at the gate."""
 
     cell: str
@@ -32,7 +32,7 @@ class Scene:
     served: Running
     receiver: Receiver
     client: Client
-    held: list[Known]
+    held: list[AcceptedTask]
     broker: Broker | None = None
 
     def open_gate(self) -> None:
@@ -58,7 +58,7 @@ class Scene:
             child.start()
 
 
-Break = Callable[[Scene], Awaitable[None]]
+Injection = Callable[[FaultScene], Awaitable[None]]
 
 
 def applies(fault: Fault, pattern: Pattern) -> bool:
@@ -74,36 +74,36 @@ def applies(fault: Fault, pattern: Pattern) -> bool:
     return has[part]
 
 
-async def _web_kill(scene: Scene) -> None:
+async def _web_kill(scene: FaultScene) -> None:
     for web in scene.served.web:
         await scene.kill(web)
     scene.open_gate()
 
 
-async def _web_stop(scene: Scene) -> None:
+async def _web_stop(scene: FaultScene) -> None:
     await scene.stop(scene.served.web)
     scene.open_gate()
 
 
-async def _web_deploy(scene: Scene) -> None:
+async def _web_deploy(scene: FaultScene) -> None:
     stopping = asyncio.create_task(scene.stop(scene.served.web))
     await asyncio.sleep(0.3)  # the web process is in the middle of its stop
     scene.open_gate()
     await stopping
 
 
-async def _worker_kill(scene: Scene) -> None:
+async def _worker_kill(scene: FaultScene) -> None:
     for worker in scene.served.workers:
         await scene.kill(worker)
     scene.open_gate()
 
 
-async def _worker_stop(scene: Scene) -> None:
+async def _worker_stop(scene: FaultScene) -> None:
     await scene.stop(scene.served.workers)
     scene.open_gate()
 
 
-async def _broker_kill(scene: Scene) -> None:
+async def _broker_kill(scene: FaultScene) -> None:
     broker = _broker(scene)
     await asyncio.to_thread(broker.child.kill)
     await asyncio.sleep(AWAY_SECONDS / 3)
@@ -111,7 +111,7 @@ async def _broker_kill(scene: Scene) -> None:
     scene.open_gate()
 
 
-async def _broker_loss(scene: Scene) -> None:
+async def _broker_loss(scene: FaultScene) -> None:
     broker = _broker(scene)
     await asyncio.to_thread(broker.child.kill)
     broker.lose_data()
@@ -119,7 +119,7 @@ async def _broker_loss(scene: Scene) -> None:
     scene.open_gate()
 
 
-async def _broker_freeze(scene: Scene) -> None:
+async def _broker_freeze(scene: FaultScene) -> None:
     broker = _broker(scene)
     broker.child.kill(signal.SIGSTOP)
     await asyncio.sleep(AWAY_SECONDS)
@@ -127,38 +127,38 @@ async def _broker_freeze(scene: Scene) -> None:
     scene.open_gate()
 
 
-async def _receiver_down(scene: Scene) -> None:
+async def _receiver_down(scene: FaultScene) -> None:
     await scene.receiver.down()
     scene.open_gate()
     await asyncio.sleep(AWAY_SECONDS)
     await scene.receiver.up()
 
 
-async def _receiver_slow(scene: Scene) -> None:
+async def _receiver_slow(scene: FaultScene) -> None:
     scene.receiver.answer_after = SLOW_SECONDS
     scene.open_gate()
 
 
-async def _receiver_errors(scene: Scene) -> None:
+async def _receiver_errors(scene: FaultScene) -> None:
     scene.receiver.broken = True
     scene.open_gate()
     await asyncio.sleep(AWAY_SECONDS)
     scene.receiver.broken = False
 
 
-async def _client_gone(scene: Scene) -> None:
+async def _client_gone(scene: FaultScene) -> None:
     scene.open_gate()
     everybody = {known.number for known in scene.held}
     await until(lambda: everybody <= set(scene.runs()), _STOP_SECONDS)
 
 
-def _broker(scene: Scene) -> Broker:
+def _broker(scene: FaultScene) -> Broker:
     assert scene.broker, "nothing of a broker is broken where there is none"  # noqa: S101 `applies` sees to it
     return scene.broker
 
 
 #: Every fault, in the order of the table.
-BREAKS: Mapping[Fault, Break] = {
+INJECTIONS: Mapping[Fault, Injection] = {
     Fault.WEB_KILL: _web_kill,
     Fault.WEB_STOP: _web_stop,
     Fault.WEB_DEPLOY: _web_deploy,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.faults.fault_trials import Faults, Subject, Tell, cells_of
-from benchmarks.records.faults import Cell, write_cells
+from benchmarks.faults.fault_trials import FaultPlan, Subject, Tell, cells_of
+from benchmarks.records.faults import FaultTrial, write_cells
 from patterns import CELERY_QUEUE
 from patterns.contract.descriptor import Pattern
 from patterns.serving.rabbitmq_server import NoRabbitMQ, find_script
@@ -34,11 +34,11 @@ def has_rabbitmq() -> bool:
         return False
 
 
-def break_all(who: Sequence[Subject], wanted: Faults, folder: Path, tell: Tell) -> list[Cell]:
-    """Break everything, and write down what was counted; on an interrupt, what was counted so far."""
-    cells: list[Cell] = []
+def break_all(who: Sequence[Subject], wanted: FaultPlan, folder: Path, tell: Tell) -> list[FaultTrial]:
+    """Injection everything, and write down what was counted; on an interrupt, what was counted so far."""
+    cells: list[FaultTrial] = []
 
-    def note(cell: Cell) -> None:
+    def note(cell: FaultTrial) -> None:
         cells.append(cell)
         tell(cell)
 
@@ -72,7 +72,7 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-async def _break_all(who: Sequence[Subject], wanted: Faults, folder: Path, note: Tell) -> None:
+async def _break_all(who: Sequence[Subject], wanted: FaultPlan, folder: Path, note: Tell) -> None:
     me = asyncio.current_task()
     if me and _in_main_thread():
         for number in _INTERRUPTS:

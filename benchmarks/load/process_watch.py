@@ -16,7 +16,7 @@ _LOOK_SECONDS = 0.5
 _MOST_KEPT = 120
 
 
-class UsageWatch:
+class ProcessWatch:
     """Looks at processes, and at what they started, until the block ends. `roles` gives the process ids by role."""
 
     def __init__(self, roles: Mapping[str, Sequence[int]]) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.load.environment import redis_version
 from benchmarks.load.machine_watch import MachineWatch
 from benchmarks.load.process.load_report import read_report
-from benchmarks.load.process_watch import UsageWatch
-from benchmarks.plan.contenders import Entrant
+from benchmarks.load.process_watch import ProcessWatch
+from benchmarks.plan.contenders import Contender
 from benchmarks.plan.run_plan import Offer, Plan, Visit
 from benchmarks.records.run import RunFolder, Trial
 from patterns.contract.settings import new_webhook_secret
@@ -31,7 +31,7 @@ _STOPPED = "it was stopped before its end"
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrialProgress:
     """Where a run is, for whoever watches it."""
 
     visit: int
@@ -39,14 +39,14 @@ class Moment:
     doing: str
 
 
-Watch = Callable[[Moment], None]
+OnProgress = Callable[[TrialProgress], None]
 
 
-class Comparison:
+class TrialRunner:
     """The trials of one run. `trials` has those that were made, in order, whatever became of the run."""
 
     def __init__(
-        self, entrants: Sequence[Entrant], plan: Plan, files: RunFolder, watch: Watch, load_processes: int = 1
+        self, entrants: Sequence[Contender], plan: Plan, files: RunFolder, watch: OnProgress, load_processes: int = 1
     ) -> None:
         self._entrants = {entrant.name: entrant for entrant in entrants}
         self._plan = plan
@@ -65,7 +65,7 @@ class Comparison:
 
     def _visit(self, at: int, visit: Visit) -> None:
         def tell(doing: str) -> None:
-            self._watch(Moment(at, visit.contender, doing))
+            self._watch(TrialProgress(at, visit.contender, doing))
 
         entrant = self._entrants[visit.contender]
         if entrant.url:
@@ -94,7 +94,7 @@ class Comparison:
                 self.trials.append(self._trial(entrant, served.family, load, trial, offer))
             tell("stopping the servers")
 
-    def _start(self, entrant: Entrant, family: Family, url: str, trial: Trial, offer: Offer) -> Child:
+    def _start(self, entrant: Contender, family: Family, url: str, trial: Trial, offer: Offer) -> Child:
         options = [
             *self._plan.load_options(trial, offer),
             *("--as", entrant.name, "--learns-by", entrant.learns_by.name),
@@ -107,11 +107,11 @@ class Comparison:
     def _report(self) -> Path:
         return self._files.path / "load.json"
 
-    def _trial(self, entrant: Entrant, family: Family, load: Child, trial: Trial, offer: Offer) -> Trial:
+    def _trial(self, entrant: Contender, family: Family, load: Child, trial: Trial, offer: Offer) -> Trial:
         log = self._files.log(entrant.name)
         began = time.time()
         self.trials.append(replace(trial, began=began, ended=time.time(), failure=_STOPPED))
-        with MachineWatch() as machine, UsageWatch(_roles(family)) as watch:
+        with MachineWatch() as machine, ProcessWatch(_roles(family)) as watch:
             wait_for_load(load, self._plan.longest_load_seconds(offer) + _LOAD_START_SECONDS, log)
         self.trials.pop()
         family.children.remove(load)

@@ -51,7 +51,7 @@ class NotConforming(Exception):
 
 
 @dataclass(frozen=True)
-class Findings:
+class ConformanceResult:
     """What the checks came to: how many were made, and of those that failed or could not be made what each asks."""
 
     made: int
@@ -81,7 +81,7 @@ def admit(contenders: Iterable[Pattern], folder: Path, tell: Callable[[str], Non
         tell(f"{pattern.name}: it does, in all {found.made} checks")
 
 
-def check(pattern: Pattern, seen: Path, log: Path) -> Findings:
+def check(pattern: Pattern, seen: Path, log: Path) -> ConformanceResult:
     """Serve a contender, and have the contract checked. What the checks tell is written to `seen`."""
     secret = new_webhook_secret()
     env = {**_AGENT, **_SERVER, "KIT_KEY_PREFIX": f"kit-contract-{os.getpid()}:", "KIT_WEBHOOK_SECRET": secret}
@@ -114,7 +114,7 @@ def _must_have_its_name(pattern: Pattern, url: str) -> None:
         raise NotConforming(f"{pattern.name} calls itself {name!r} in GET /health. Give both the same name.")
 
 
-def _findings(pattern: Pattern, verdicts: Path, seen: Path) -> Findings:
+def _findings(pattern: Pattern, verdicts: Path, seen: Path) -> ConformanceResult:
     try:
         found: dict[str, Any] = json.loads(verdicts.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -127,7 +127,7 @@ def _findings(pattern: Pattern, verdicts: Path, seen: Path) -> Findings:
     passed, failed = by_verdict.pop("passed", []), by_verdict.pop("failed", [])
     by_verdict.pop("not from outside", None)
     left = [title for titles in by_verdict.values() for title in titles]
-    return Findings(len(passed), failed, [*found["problems"], *left])
+    return ConformanceResult(len(passed), failed, [*found["problems"], *left])
 
 
 def _named(titles: list[str]) -> str:

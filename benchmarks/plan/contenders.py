@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.plan.null_contender import NULL
-from benchmarks.records.run import Contender
+from benchmarks.records.run import ContenderRecord
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, PATTERNS
 from patterns.contract.descriptor import LearnsBy, Pattern
 
@@ -12,54 +12,54 @@ _ALSO = {LearnsBy.ADAPTIVE_POLL: "polled politely", LearnsBy.CALLBACK: "called b
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Contender:
     """A contender as it is served, and how its client learns the outcome."""
 
     name: str
     pattern: Pattern
     learns_by: LearnsBy
-    kind: str  # as in `run_record.Contender`
+    kind: str  # as in `run_record.ContenderRecord`
     url: str = ""  # where it is served already, by somebody else
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-class NoSuchPattern(Exception):
+class UnknownPattern(Exception):
     """The message says which there are."""
 
 
-def chosen(names: str) -> list[Entrant]:
-    """Those of the five that are named, with commas between, in teaching order. Raises `NoSuchPattern`."""
+def chosen(names: str) -> list[Contender]:
+    """Those of the five that are named, with commas between, in teaching order. Raises `UnknownPattern`."""
     wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     unknown = [name for name in wanted if name not in PATTERNS]
     if unknown or not wanted:
         what = f"There is no pattern {', '.join(map(repr, unknown))}" if unknown else "--patterns names none"
-        raise NoSuchPattern(f"{what}. There are: {', '.join(PATTERNS)}.")
+        raise UnknownPattern(f"{what}. There are: {', '.join(PATTERNS)}.")
     return [entrant(pattern, "pattern") for name, pattern in PATTERNS.items() if name in wanted]
 
 
-def entrant(pattern: Pattern, kind: str) -> Entrant:
+def entrant(pattern: Pattern, kind: str) -> Contender:
     """A pattern as it is, with the client that it is meant for."""
-    return Entrant(pattern.name, pattern, pattern.learns_by, kind)
+    return Contender(pattern.name, pattern, pattern.learns_by, kind)
 
 
-def null() -> Entrant:
+def null() -> Contender:
     """The null contender."""
     return entrant(NULL, "null")
 
 
-def combinations() -> list[Entrant]:
+def combinations() -> list[Contender]:
     """What the five leave out: work that is not in memory, with a client that does not poll at an interval."""
     politely = [
-        Entrant(f"{pattern.name}-polite", pattern, LearnsBy.ADAPTIVE_POLL, "matrix")
+        Contender(f"{pattern.name}-polite", pattern, LearnsBy.ADAPTIVE_POLL, "matrix")
         for pattern in (BACKGROUND_TASKS, CELERY_QUEUE)
     ]
-    return [*politely, Entrant(f"{CELERY_QUEUE.name}-callback", CELERY_QUEUE, LearnsBy.CALLBACK, "matrix")]
+    return [*politely, Contender(f"{CELERY_QUEUE.name}-callback", CELERY_QUEUE, LearnsBy.CALLBACK, "matrix")]
 
 
-def contenders(entrants: Iterable[Entrant]) -> tuple[Contender, ...]:
+def contenders(entrants: Iterable[Contender]) -> tuple[ContenderRecord, ...]:
     """As a run's record names them."""
     return tuple(
-        Contender(
+        ContenderRecord(
             name=one.name,
             title=one.pattern.title if one.kind != "matrix" else f"{one.pattern.title}, {_ALSO[one.learns_by]}",
             summary=one.pattern.summary,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from benchmarks.plan.workload import Doing, Length, Workload
+from benchmarks.plan.workload import AgentActivity, Length, Workload
 from benchmarks.records.run import Mode, Trial
 
 #: Above this share of what the workers can do, tasks wait for each other longer than they run.
@@ -221,7 +221,7 @@ def plan(
     rounds: int | None = None,
     workers: int | None = None,
     length: Length | None = None,
-    doing: Doing | None = None,
+    doing: AgentActivity | None = None,
     bound: float | None = None,
     arrivals: str | None = None,
     seed: int = 0,

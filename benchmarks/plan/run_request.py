@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmarks.plan.contenders import Entrant, null
+from benchmarks.plan.contenders import Contender, null
 from benchmarks.plan.run_plan import Plan, Visit
 from benchmarks.records.run import RunFolder
 from patterns.contract.descriptor import Pattern
@@ -16,10 +16,10 @@ _MORE_PROCESSES = 4.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunRequest:
     """What was asked for."""
 
-    entrants: Sequence[Entrant]
+    entrants: Sequence[Contender]
     plan: Plan
     folder: RunFolder
     load_processes: int

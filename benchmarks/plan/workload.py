@@ -13,7 +13,7 @@ class Length(StrEnum):
     HEAVY = "heavy"  # 0.25 s on average, most of them shorter, a few ten times as long
 
 
-class Doing(StrEnum):
+class AgentActivity(StrEnum):
     """What the agent does with its time."""
 
     WAITING = "waiting"  # for a model's answer: it leaves the processor to others
@@ -26,7 +26,7 @@ class Workload:
     """The same for every contender."""
 
     length: Length = Length.USUAL
-    doing: Doing = Doing.WAITING
+    doing: AgentActivity = AgentActivity.WAITING
 
     @property
     def steps(self) -> int:
@@ -46,7 +46,11 @@ class Workload:
 
     def environment(self) -> dict[str, str]:
         """The settings of the simulated agent."""
-        behaviour = {Doing.WAITING: "work", Doing.BLOCKING: "block", Doing.COMPUTING: "compute"}[self.doing]
+        behaviour = {
+            AgentActivity.WAITING: "work",
+            AgentActivity.BLOCKING: "block",
+            AgentActivity.COMPUTING: "compute",
+        }[self.doing]
         return {
             "KIT_AGENT": "simulated",
             "KIT_AGENT_BEHAVIOUR": behaviour,

@@ -11,7 +11,7 @@ NAME = "faults.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class FaultTrial:
     """One fault on one contender. Tasks are counted by their ids."""
 
     contender: str
@@ -56,21 +56,21 @@ class Cell:
         return not self.trouble and (self.without_result > 0) == self.claims_loss
 
 
-def write_cells(folder: Path, cells: Sequence[Cell]) -> None:
+def write_cells(folder: Path, cells: Sequence[FaultTrial]) -> None:
     """Write them down, whole or not at all."""
     new = (folder / NAME).with_suffix(".new")
     new.write_text(json.dumps({"cells": [asdict(cell) for cell in cells]}, indent=1) + "\n", encoding="utf-8")
     new.replace(folder / NAME)
 
 
-def read_cells(folder: Path) -> tuple[Cell, ...]:
+def read_cells(folder: Path) -> tuple[FaultTrial, ...]:
     """Read them; none when nothing was broken in this run. Raises `RunError`."""
     path = folder / NAME
     if not path.exists():
         return ()
-    known = {field.name for field in fields(Cell)}
+    known = {field.name for field in fields(FaultTrial)}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return tuple(Cell(**{name: value for name, value in one.items() if name in known}) for one in found)
+        return tuple(FaultTrial(**{name: value for name, value in one.items() if name in known}) for one in found)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path} cannot be read: {type(error).__name__}: {error}") from None

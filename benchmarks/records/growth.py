@@ -46,7 +46,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Weight:
+class MemoryReading:
     """The memory of one role's processes at one size."""
 
     pattern: str
@@ -70,7 +70,7 @@ class Expiry:
 
 
 @dataclass(frozen=True)
-class SoakLook:
+class SoakReading:
     """The bytes in use by each role after so many tasks."""
 
     tasks: int
@@ -78,15 +78,15 @@ class SoakLook:
 
 
 @dataclass(frozen=True)
-class Soaked:
+class SoakRecord:
     """Many tasks through one pattern, once with their records kept and once with records that soon expire."""
 
     pattern: str
     tasks: int
     keeper: str  # the role that keeps the records
-    kept: tuple[SoakLook, ...]  # after each part of the tasks, over HTTP
-    filled: tuple[SoakLook, ...]  # after as many records as that, written by the store alone
-    expired: tuple[SoakLook, ...]  # before the first task, and when the records of the last had expired
+    kept: tuple[SoakReading, ...]  # after each part of the tasks, over HTTP
+    filled: tuple[SoakReading, ...]  # after as many records as that, written by the store alone
+    expired: tuple[SoakReading, ...]  # before the first task, and when the records of the last had expired
     handles_before: Mapping[str, int]
     handles_after: Mapping[str, int]
     threads_before: Mapping[str, int]
@@ -107,9 +107,9 @@ class GrowthRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     git: str = ""
     small: Mapping[str, int] = field(default_factory=dict)  # by axis: what the server that stays small has
-    weights: tuple[Weight, ...] = ()
+    weights: tuple[MemoryReading, ...] = ()
     expiries: tuple[Expiry, ...] = ()
-    soaks: tuple[Soaked, ...] = ()
+    soaks: tuple[SoakRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,12 +162,12 @@ def _pair(row: list[str]) -> Pair:
 
 
 def _record(found: dict[str, Any]) -> GrowthRecord:
-    weights = tuple(Weight(**{**one, "axis": Axis(one["axis"])}) for one in found.pop("weights"))
+    weights = tuple(MemoryReading(**{**one, "axis": Axis(one["axis"])}) for one in found.pop("weights"))
     expiries = tuple(Expiry(**one) for one in found.pop("expiries"))
     soaks = tuple(_soaked(one) for one in found.pop("soaks"))
     return GrowthRecord(**found, weights=weights, expiries=expiries, soaks=soaks)
 
 
-def _soaked(found: dict[str, Any]) -> Soaked:
-    looks = {name: tuple(SoakLook(**one) for one in found[name]) for name in ("kept", "filled", "expired")}
-    return Soaked(**{**found, **looks})
+def _soaked(found: dict[str, Any]) -> SoakRecord:
+    looks = {name: tuple(SoakReading(**one) for one in found[name]) for name in ("kept", "filled", "expired")}
+    return SoakRecord(**{**found, **looks})

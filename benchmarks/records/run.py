@@ -32,7 +32,7 @@ class RunError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
+class ContenderRecord:
     """Who takes part."""
 
     name: str
@@ -117,7 +117,7 @@ class RunRecord:
     host: Mapping[str, Any] = field(default_factory=dict)  # cores, processor, memory, kernel, python
     versions: Mapping[str, str] = field(default_factory=dict)  # libraries, and the broker's name and version
     git: str = ""  # the revision of the kit, with "+" when files were changed
-    contenders: tuple[Contender, ...] = ()
+    contenders: tuple[ContenderRecord, ...] = ()
     trials: tuple[Trial, ...] = ()
 
 
@@ -186,9 +186,11 @@ def _record(found: dict[str, Any]) -> RunRecord:
     return RunRecord(**found, contenders=contenders, trials=trials)
 
 
-def _contender(found: dict[str, Any]) -> Contender:
+def _contender(found: dict[str, Any]) -> ContenderRecord:
     parts = found.pop("parts", None)
-    return Contender(**{**found, "loses_on": tuple(found["loses_on"])}, parts=None if parts is None else tuple(parts))
+    return ContenderRecord(
+        **{**found, "loses_on": tuple(found["loses_on"])}, parts=None if parts is None else tuple(parts)
+    )
 
 
 def _trial(found: dict[str, Any]) -> Trial:

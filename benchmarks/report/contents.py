@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.analysis.growth_findings import Growth
-from benchmarks.report.document import Page
+from benchmarks.analysis.growth_findings import GrowthFindings
+from benchmarks.report.document import Document
 from benchmarks.report.formatting import whole
 from benchmarks.report.sections.answer import answer, decisions
 from benchmarks.report.sections.costs import costs
@@ -22,19 +22,19 @@ GROWTH_TITLE = "What does more work cost?"
 _SECTIONS = (answer, decisions, durability, stages, sweep, peaks, costs, validity, reading)
 
 
-def page(findings: Findings) -> Page:
+def page(findings: Findings) -> Document:
     """The whole report. A pure function: nothing is measured, and nothing is looked up."""
     sections = [section(findings) for section in _SECTIONS]
     if findings.growth:
         sections.insert(_SECTIONS.index(costs) + 1, growth(findings.growth))
-    return Page(TITLE, _about(findings), sections)
+    return Document(TITLE, _about(findings), sections)
 
 
-def growth_page(found: Growth) -> Page:
+def growth_document(found: GrowthFindings) -> Document:
     """What more work costs, where nothing else was measured."""
     host = found.record.host
     parts = [f"{host['cores']} cores", str(host.get("processor", "")), day(found.record.began), found.record.command]
-    return Page(GROWTH_TITLE, " · ".join(filter(None, parts)), [growth(found)])
+    return Document(GROWTH_TITLE, " · ".join(filter(None, parts)), [growth(found)])
 
 
 def _about(findings: Findings) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.records.run import Contender
+from benchmarks.records.run import ContenderRecord
 from benchmarks.report.document import Cell, Rows, Table, Tone, code
 from benchmarks.report.formatting import NOTHING, whole
 from patterns.contract.descriptor import Fault, RunsIn
@@ -21,7 +21,7 @@ CRASHES = {
 
 
 @dataclass(frozen=True)
-class Fate:
+class CrashOutcome:
     """What becomes of the accepted tasks of one contender when one thing breaks."""
 
     can_happen: bool = True  # False: it has nothing of the kind that could break
@@ -43,18 +43,18 @@ class Fate:
         return Cell(f"{word} {whole(self.count)}" if self.measured else word, Tone.BAD if self.lost else Tone.GOOD)
 
 
-def fate(findings: Findings, name: str, fault: Fault) -> Fate:
+def fate(findings: Findings, name: str, fault: Fault) -> CrashOutcome:
     """What is known of it. What was measured here counts before what is declared."""
     cell = next((one for one in findings.faults if (one.contender, one.fault) == (name, fault.value)), None)
     if cell and not cell.trouble:
-        return Fate(lost=cell.without_result > 0, measured=True, count=cell.without_result or cell.accepted)
+        return CrashOutcome(lost=cell.without_result > 0, measured=True, count=cell.without_result or cell.accepted)
     about = next((one for one in findings.contenders if one.name == name), None)
     if about is None or not can_happen(about, fault):
-        return Fate(can_happen=False)
-    return Fate(lost=fault.value in about.loses_on)
+        return CrashOutcome(can_happen=False)
+    return CrashOutcome(lost=fault.value in about.loses_on)
 
 
-def can_happen(about: Contender, fault: Fault) -> bool:
+def can_happen(about: ContenderRecord, fault: Fault) -> bool:
     """Whether a contender has what breaks. Older records do not say; then where its work runs does."""
     part = fault.value.partition("_")[0]
     if about.parts is not None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.analysis.findings import Burst, Estimate, Findings, Measure
+from benchmarks.analysis.findings import Burst, Findings
+from benchmarks.analysis.measures import Estimate, Measure
 from benchmarks.records.run import Mode
 from benchmarks.report.document import Cell, Rows, Table, Tone, capital, code, listed
 from benchmarks.report.formatting import duration, estimate, per_second, percent, plain, whole

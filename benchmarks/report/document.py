@@ -115,7 +115,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Page:
+class Document:
     """All of it."""
 
     title: str

@@ -2,7 +2,7 @@
 
 import math
 
-from benchmarks.analysis.findings import Estimate
+from benchmarks.analysis.measures import Estimate
 
 EN_DASH = "\u2013"
 MINUS = "\u2212"

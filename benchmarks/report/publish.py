@@ -10,21 +10,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.analysis.analyse_growth import growth
+from benchmarks.analysis.analyse_growth import analyse_growth
 from benchmarks.analysis.analyse_run import analyse
-from benchmarks.analysis.compare_runs import Compared, Verdict
+from benchmarks.analysis.compare_runs import ChangeVerdict, RunComparison
 from benchmarks.analysis.findings import Findings
 from benchmarks.records.growth import GrowthFolder
 from benchmarks.records.run import RunFolder
-from benchmarks.report.contents import growth_page
+from benchmarks.report.contents import growth_document
 from benchmarks.report.summary import print_screen
-from benchmarks.report.to_html import html_page, html_report
-from benchmarks.report.to_markdown import markdown_page, markdown_report
-from benchmarks.report.to_terminal import print_page, print_report
+from benchmarks.report.to_html import html_document, html_report
+from benchmarks.report.to_markdown import markdown_document, markdown_report
+from benchmarks.report.to_terminal import print_document, print_report
 
 #: A table that is written to a file need not fit a terminal.
 _FILE_WIDTH = 100
-_STYLES = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.SAME: "dim", Verdict.UNKNOWN: ""}
+_STYLES = {
+    ChangeVerdict.BETTER: "green",
+    ChangeVerdict.WORSE: "red",
+    ChangeVerdict.SAME: "dim",
+    ChangeVerdict.UNKNOWN: "",
+}
 
 
 def tell(folder: RunFolder) -> None:
@@ -45,7 +50,7 @@ def make_report(folder: RunFolder) -> Findings | None:
         return None
     findings = analyse(folder)
     if grown.record.exists():
-        findings = replace(findings, growth=growth(*grown.read()))
+        findings = replace(findings, growth=analyse_growth(*grown.read()))
     folder.html.write_text(html_report(findings), encoding="utf-8")
     folder.markdown.write_text(markdown_report(findings), encoding="utf-8")
     return findings
@@ -65,7 +70,7 @@ def show(findings: Findings, folder: RunFolder, *, as_json: bool = False, full: 
         print_screen(_console(), findings, folder.path, folder.html)
 
 
-def show_changes(found: Compared, bound: float) -> str:
+def show_changes(found: RunComparison, bound: float) -> str:
     """Print what changed, and return in words what got worse by more than the bound."""
     console = _console()
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -92,11 +97,11 @@ def show_changes(found: Compared, bound: float) -> str:
 
 def show_growth(folder: RunFolder) -> None:
     """Write and print the report of a folder that has growth results alone."""
-    page = growth_page(growth(*GrowthFolder(folder.path).read()))
-    folder.html.write_text(html_page(page), encoding="utf-8")
-    folder.markdown.write_text(markdown_page(page), encoding="utf-8")
+    page = growth_document(analyse_growth(*GrowthFolder(folder.path).read()))
+    folder.html.write_text(html_document(page), encoding="utf-8")
+    folder.markdown.write_text(markdown_document(page), encoding="utf-8")
     console = _console()
-    print_page(console, page)
+    print_document(console, page)
     console.print(f"The page to show: {folder.html}", soft_wrap=True, style="bold", markup=False)
 
 

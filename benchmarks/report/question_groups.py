@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.records.run import Contender
+from benchmarks.records.run import ContenderRecord
 from benchmarks.report.document import Cell, Rows, capital
 from patterns import IN_MEMORY_QUEUE
 from patterns.contract.descriptor import Question
@@ -72,7 +72,7 @@ def _answering(findings: Findings, question: str) -> list[str]:
     return [one.name for one in findings.contenders if _is_candidate(one) and one.teaches == question]
 
 
-def _is_candidate(contender: Contender) -> bool:
+def _is_candidate(contender: ContenderRecord) -> bool:
     return contender.kind not in {"null", "matrix"}
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from benchmarks.analysis.findings import Estimate, Findings, Measure
+from benchmarks.analysis.findings import Findings
+from benchmarks.analysis.measures import Estimate, Measure
 from benchmarks.analysis.metrics import Tally
 from benchmarks.records.run import Mode
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.analysis.findings import Findings, Measure
+from benchmarks.analysis.findings import Findings
+from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Mode
 from benchmarks.report.crash_losses import OUTLIVED, declared_only, fate, losses_of
 from benchmarks.report.document import capital, code, listed

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.text import Text as RichText
 
-from benchmarks.analysis.findings import Findings, Measure, Steady
+from benchmarks.analysis.findings import Findings, Steady
+from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Mode
 from benchmarks.report.caveats import notices
 from benchmarks.report.contents import day

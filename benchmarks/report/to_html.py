@@ -12,7 +12,20 @@ from plotly.offline import get_plotlyjs
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.report.contents import page
-from benchmarks.report.document import Block, Cell, Notice, Page, Plot, Plots, Point, Points, Rows, Section, Table, Text
+from benchmarks.report.document import (
+    Block,
+    Cell,
+    Document,
+    Notice,
+    Plot,
+    Plots,
+    Point,
+    Points,
+    Rows,
+    Section,
+    Table,
+    Text,
+)
 
 #: Nothing is fetched, whatever a later change of the page asks for: the browser refuses it.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -23,10 +36,10 @@ _UNIT = re.compile(r"(\d) (?=(?:ms|s|%|B|kB|MB|GB)\b|%)")
 
 def html_report(findings: Findings) -> str:
     """The whole file."""
-    return html_page(page(findings))
+    return html_document(page(findings))
 
 
-def html_page(found: Page) -> str:
+def html_document(found: Document) -> str:
     """A page as a file."""
     here = files("benchmarks.report")
     style, script = (here.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "plots.js"))

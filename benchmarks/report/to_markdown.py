@@ -5,7 +5,7 @@ from typing import assert_never
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.report.contents import page
-from benchmarks.report.document import Block, Notice, Page, Plots, Point, Points, Rows, Section, Table, Text
+from benchmarks.report.document import Block, Document, Notice, Plots, Point, Points, Rows, Section, Table, Text
 
 _CODE = re.compile("`([^`]+)`")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#])")
@@ -13,10 +13,10 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#])")
 
 def markdown_report(findings: Findings) -> str:
     """The whole file."""
-    return markdown_page(page(findings))
+    return markdown_document(page(findings))
 
 
-def markdown_page(found: Page) -> str:
+def markdown_document(found: Document) -> str:
     """A page as a file."""
     parts = [f"# {inline(found.title)}", inline(found.about)]
     for number, section in enumerate(found.sections, start=1):

@@ -11,7 +11,20 @@ from rich.text import Text as RichText
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.report.contents import page
-from benchmarks.report.document import Block, Cell, Notice, Page, Plots, Point, Points, Rows, Section, Table, Text, Tone
+from benchmarks.report.document import (
+    Block,
+    Cell,
+    Document,
+    Notice,
+    Plots,
+    Point,
+    Points,
+    Rows,
+    Section,
+    Table,
+    Text,
+    Tone,
+)
 
 _CODE = re.compile("`([^`]+)`")
 _STYLES = {Tone.PLAIN: "", Tone.BAD: "bold red", Tone.GOOD: "green", Tone.QUIET: "dim italic"}
@@ -19,10 +32,10 @@ _STYLES = {Tone.PLAIN: "", Tone.BAD: "bold red", Tone.GOOD: "green", Tone.QUIET:
 
 def print_report(console: Console, findings: Findings) -> None:
     """Print all of it, but for what is folded in the files."""
-    print_page(console, page(findings))
+    print_document(console, page(findings))
 
 
-def print_page(console: Console, found: Page) -> None:
+def print_document(console: Console, found: Document) -> None:
     """Print a page."""
     console.print(RichText(found.title, style="bold"), inline(found.about), sep="\n")
     for number, section in enumerate(found.sections, start=1):

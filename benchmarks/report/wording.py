@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.analysis.findings import Findings, Measure
-from benchmarks.records.run import Contender, Mode
+from benchmarks.analysis.findings import Findings
+from benchmarks.analysis.measures import Measure
+from benchmarks.records.run import ContenderRecord, Mode
 from benchmarks.report.document import code, listed
 from benchmarks.report.formatting import duration, estimate, whole
 from benchmarks.report.question_groups import About, of_question
@@ -134,15 +135,15 @@ def blame(findings: Findings, name: str) -> str:
     return f"{code(name)}: {listed(troubles(steady.tally))} of {whole(steady.tally.offered)} tasks"
 
 
-def _codes(contenders: list[Contender]) -> str:
+def _codes(contenders: list[ContenderRecord]) -> str:
     return listed([code(one.name) for one in contenders])
 
 
-def _all(contenders: list[Contender]) -> str:
+def _all(contenders: list[ContenderRecord]) -> str:
     return f"all that took part: {_codes(contenders)}" if len(contenders) > 1 else _codes(contenders)
 
 
-def _verb(contenders: list[Contender], one: str, several: str) -> str:
+def _verb(contenders: list[ContenderRecord], one: str, several: str) -> str:
     return one if len(contenders) == 1 else several
 
 

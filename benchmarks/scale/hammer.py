@@ -23,7 +23,7 @@ _MOST_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
-class Hammered:
+class HammerResult:
     """What came back."""
 
     seconds: float
@@ -48,7 +48,7 @@ class HammerFailed(Exception):
 
 def run_hammer(
     port: int, body: str, connections: int, *, seconds: float | None = None, answers: int | None = None
-) -> Hammered:
+) -> HammerResult:
     """Hammer from a process of its own, for a time or for a number of answers. Raises `HammerFailed`."""
     argv = [sys.executable, "-m", "benchmarks.scale.hammer", "--port", str(port), "--body", body]
     argv += ["--connections", str(connections)]
@@ -62,10 +62,10 @@ def run_hammer(
         raise HammerFailed((done.stderr.strip().splitlines() or ["The hammer broke without a word."])[-1])
     said = json.loads(done.stdout)
     said["statuses"] = {int(status): count for status, count in said["statuses"].items()}
-    return Hammered(**said)
+    return HammerResult(**said)
 
 
-def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, answers: int | None) -> Hammered:
+def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, answers: int | None) -> HammerResult:
     """Send `body` again and again over each connection, for a time or exactly so many times.
 
     Raises `BadAnswer`, `OSError`.
@@ -98,7 +98,7 @@ def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, a
                     connection.close()
                     under_way -= 1
         took, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    return Hammered(took, dict(statuses), cpu / took, [task_id for task_id in map(_task_id, kept) if task_id])
+    return HammerResult(took, dict(statuses), cpu / took, [task_id for task_id in map(_task_id, kept) if task_id])
 
 
 def _task_id(body: bytes) -> str:

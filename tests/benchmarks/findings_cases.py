@@ -6,22 +6,20 @@ from dataclasses import replace
 from benchmarks.analysis.findings import (
     Burst,
     Difference,
-    Estimate,
     Findings,
     Instrument,
     LeftOut,
     MachineLoad,
-    Measure,
     Overload,
     RoleUsage,
     Soak,
-    Spread,
     Steady,
     Sweep,
     SweepPoint,
 )
+from benchmarks.analysis.measures import Estimate, Measure, Spread
 from benchmarks.analysis.metrics import Tally
-from benchmarks.records.run import Contender, Mode, RunRecord, Trial
+from benchmarks.records.run import ContenderRecord, Mode, RunRecord, Trial
 from patterns import PATTERNS
 from patterns.contract.descriptor import Question
 
@@ -41,11 +39,11 @@ STAGES: Mapping[str, tuple[float, float, float, float]] = {
 _PAIRED = (Measure.SUBMIT_LATENCY, Measure.NOTIFICATION_LAG, Measure.END_TO_END)
 
 
-def pattern(name: str) -> Contender:
+def pattern(name: str) -> ContenderRecord:
     """One of the five, as it stands in a record."""
     p = PATTERNS[name]
     lost = tuple(sorted(fault.value for fault in p.loses_on))
-    return Contender(
+    return ContenderRecord(
         name=name, title=p.title, summary=p.summary, runs_in=p.runs_in, learns_by=p.learns_by,
         teaches=p.teaches, loses_on=lost, kind="pattern",
     )  # fmt: skip
@@ -159,7 +157,7 @@ RECORD = RunRecord(
 )
 
 
-def full(contenders: Sequence[Contender] = (*PATTERN_CONTENDERS, OUTSIDER, NULL)) -> Findings:
+def full(contenders: Sequence[ContenderRecord] = (*PATTERN_CONTENDERS, OUTSIDER, NULL)) -> Findings:
     """Every mode, the five, one from outside, and the null contender."""
     names = [one.name for one in contenders]
     found = tuple(steady(name, number) for number, name in enumerate(names))

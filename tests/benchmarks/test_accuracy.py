@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.analysis import analyse_run as analyse
 from benchmarks.analysis.analyse_run import findings
-from benchmarks.analysis.findings import Findings, Measure
+from benchmarks.analysis.findings import Findings
+from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Mode, Trial
 from tests.benchmarks.fake_server import Behaviour, FakeServer, serving
 from tests.benchmarks.load_runs import Loaded, load

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.commands import bench_app
-from benchmarks.plan.conformance import Findings, NotConforming, admit, check
+from benchmarks.plan.conformance import ConformanceResult, NotConforming, admit, check
 from benchmarks.plan.registry import ContenderError, find_contenders
 from benchmarks.records.samples import Outcome, read_samples
 from patterns.contract.descriptor import Pattern
@@ -137,7 +137,7 @@ _NEARLY = {
 class Seen:
     """What was seen of ours, and what was said of those that are nearly right."""
 
-    ours: dict[str, Findings]
+    ours: dict[str, ConformanceResult]
     refused: dict[str, str]
 
 
@@ -152,7 +152,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             text = text.replace(before, after)
         (folder / f"{name}.py").write_text(text)
 
-    def see(pattern: Pattern) -> Findings:
+    def see(pattern: Pattern) -> ConformanceResult:
         return check(pattern, folder / f"{pattern.name}.txt", folder / f"{pattern.name}.log")
 
     def refuse(pattern: Pattern) -> str:
@@ -171,7 +171,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", _NAMES)
 def test_ours_keep_the_whole_wire_contract(name: str, seen: Seen) -> None:
-    assert seen.ours[name] == Findings(made=29, failed=[], open=[])
+    assert seen.ours[name] == ConformanceResult(made=29, failed=[], open=[])
 
 
 @pytest.mark.thorough

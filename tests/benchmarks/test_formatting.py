@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.analysis.findings import Estimate
+from benchmarks.analysis.measures import Estimate
 from benchmarks.report.formatting import duration, estimate, per_second, percent, plain, size, whole
 
 

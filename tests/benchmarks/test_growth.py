@@ -9,17 +9,27 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.analysis.analyse_growth import growth, line_through, soaked, weights
-from benchmarks.analysis.growth_findings import Growth, GrowthLine, Verdict
-from benchmarks.records.growth import Action, Axis, Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, SoakLook, Weight
+from benchmarks.analysis.analyse_growth import analyse_growth, line_through, memory_per_item, soak_result
+from benchmarks.analysis.growth_findings import GrowthFindings, GrowthLine, GrowthVerdict
+from benchmarks.records.growth import (
+    Action,
+    Axis,
+    Expiry,
+    GrowthFolder,
+    GrowthRecord,
+    MemoryReading,
+    Pair,
+    SoakReading,
+    SoakRecord,
+)
 from benchmarks.records.run import RunError, RunFolder
-from benchmarks.report.contents import growth_page, page
+from benchmarks.report.contents import growth_document, page
 from benchmarks.report.publish import tell
 from benchmarks.report.sections.growth_soak import MOST_DIFFERENCE
-from benchmarks.report.to_html import html_page
-from benchmarks.report.to_markdown import markdown_page
-from benchmarks.report.to_terminal import print_page
-from benchmarks.scale.growth.measurement import Growing
+from benchmarks.report.to_html import html_document
+from benchmarks.report.to_markdown import markdown_document
+from benchmarks.report.to_terminal import print_document
+from benchmarks.scale.growth.measurement import GrowthMeasurement
 from benchmarks.scale.growth.sizes import Sizes
 from benchmarks.scale.growth.soak import soak
 from tests.benchmarks.findings_cases import full as some_findings
@@ -41,9 +51,9 @@ def pairs(times_as_long: dict[int, float], action: Action = Action.STATUS, noise
     ]  # fmt: skip
 
 
-def found(*measured: list[Pair], record: GrowthRecord | None = None) -> Growth:
+def found(*measured: list[Pair], record: GrowthRecord | None = None) -> GrowthFindings:
     """The findings of these."""
-    return growth(record or GrowthRecord(small=SMALL), [pair for some in measured for pair in some])
+    return analyse_growth(record or GrowthRecord(small=SMALL), [pair for some in measured for pair in some])
 
 
 def median(measured: list[Pair]) -> GrowthLine:
@@ -59,7 +69,7 @@ def within(line: GrowthLine, slope: float) -> bool:
 def test_one_that_takes_no_longer_is_flat_and_its_slope_is_none() -> None:
     line = median(pairs(dict.fromkeys(SIZES, 1.0)))
 
-    assert line.verdict is Verdict.FLAT
+    assert line.verdict is GrowthVerdict.FLAT
     assert within(line, 0.0)
     assert [point.size for point in line.points] == list(SIZES)
     assert all(point.ratio.value == pytest.approx(1.0, abs=0.05) for point in line.points)
@@ -68,7 +78,7 @@ def test_one_that_takes_no_longer_is_flat_and_its_slope_is_none() -> None:
 def test_one_that_takes_longer_with_each_tenfold_grows_by_that() -> None:
     line = median(pairs({10_000: 1.2, 100_000: 1.4, 1_000_000: 1.6}))
 
-    assert line.verdict is Verdict.GROWS
+    assert line.verdict is GrowthVerdict.GROWS
     assert line.tenfold
     assert line.slope.value == pytest.approx(0.2, abs=0.02)
     assert within(line, 0.2)
@@ -78,16 +88,16 @@ def test_one_that_takes_longer_with_each_tenfold_grows_by_that() -> None:
 def test_one_that_takes_longer_with_each_record_grows_by_that() -> None:
     line = median(pairs({size: 1 + size / 1_000_000 for size in SIZES}))
 
-    assert line.verdict is Verdict.GROWS
+    assert line.verdict is GrowthVerdict.GROWS
     assert not line.tenfold
     assert within(line, 0.001)  # for each thousand
     assert line.at(500_000) == pytest.approx(1.5, abs=0.05)
 
 
 def test_a_little_more_is_flat_and_what_may_be_chance_is_unclear() -> None:
-    assert median(pairs(dict.fromkeys(SIZES, 1.05))).verdict is Verdict.FLAT
-    assert median(pairs(dict.fromkeys(SIZES, 1.25))).verdict is Verdict.GROWS
-    assert median(pairs(dict.fromkeys(SIZES, 1.15), noise=2.5)).verdict is not Verdict.GROWS
+    assert median(pairs(dict.fromkeys(SIZES, 1.05))).verdict is GrowthVerdict.FLAT
+    assert median(pairs(dict.fromkeys(SIZES, 1.25))).verdict is GrowthVerdict.GROWS
+    assert median(pairs(dict.fromkeys(SIZES, 1.15), noise=2.5)).verdict is not GrowthVerdict.GROWS
 
 
 def test_a_slow_moment_of_the_machine_falls_on_both_and_changes_nothing() -> None:
@@ -98,7 +108,7 @@ def test_a_slow_moment_of_the_machine_falls_on_both_and_changes_nothing() -> Non
         else pair
         for pair in calm
     ]
-    assert median(slow).verdict is Verdict.FLAT
+    assert median(slow).verdict is GrowthVerdict.FLAT
 
 
 def test_tails_are_judged_apart_from_medians() -> None:
@@ -108,8 +118,8 @@ def test_tails_are_judged_apart_from_medians() -> None:
     ]
     seen = found(measured)
 
-    assert seen.of(Axis.RECORDS, 50)[0].verdict is Verdict.FLAT
-    assert seen.of(Axis.RECORDS, 99)[0].verdict is Verdict.GROWS
+    assert seen.of(Axis.RECORDS, 50)[0].verdict is GrowthVerdict.FLAT
+    assert seen.of(Axis.RECORDS, 99)[0].verdict is GrowthVerdict.GROWS
 
 
 def test_the_line_that_lies_closer_is_chosen() -> None:
@@ -126,29 +136,31 @@ def test_the_line_that_lies_closer_is_chosen() -> None:
 
 
 def test_memory_for_each_is_the_line_through_the_memory() -> None:
-    looks = tuple(Weight("mine", Axis.WAITING, size, "web server", 40_000_000 + 700 * size) for size in (1, 100, 1_000))
+    looks = tuple(
+        MemoryReading("mine", Axis.WAITING, size, "web server", 40_000_000 + 700 * size) for size in (1, 100, 1_000)
+    )
 
-    [one] = weights(GrowthRecord(weights=looks))
+    [one] = memory_per_item(GrowthRecord(weights=looks))
 
     assert one.bytes_per_item == pytest.approx(700)
 
 
-def a_soak(each: float, record: float = 600.0, left: int = 0) -> Soaked:
+def a_soak(each: float, record: float = 600.0, left: int = 0) -> SoakRecord:
     """A soak in which so many bytes stay of each task; what its beginning fills once is no part of them."""
 
-    def looks(bytes_each: float) -> tuple[SoakLook, ...]:
+    def looks(bytes_each: float) -> tuple[SoakReading, ...]:
         sizes = range(0, 24_001, 2_000)
         return tuple(
-            SoakLook(n, {"web server": int(50e6 + 3e6 * min(n, 6_000) / 6_000 + bytes_each * n)}) for n in sizes
+            SoakReading(n, {"web server": int(50e6 + 3e6 * min(n, 6_000) / 6_000 + bytes_each * n)}) for n in sizes
         )
 
-    ends = (SoakLook(0, {"web server": 50_000_000}), SoakLook(24_000, {"web server": 50_000_000 + left}))
+    ends = (SoakReading(0, {"web server": 50_000_000}), SoakReading(24_000, {"web server": 50_000_000 + left}))
     open_before, open_after = {"web server": 20}, {"web server": 20 + (left > 0)}
-    return Soaked("mine", 24_000, "web server", looks(each), looks(record), ends, open_before, open_after, {}, {})
+    return SoakRecord("mine", 24_000, "web server", looks(each), looks(record), ends, open_before, open_after, {}, {})
 
 
 def test_a_soak_that_keeps_more_than_its_records_shows_by_how_much() -> None:
-    honest, leaky = soaked(a_soak(600.0)), soaked(a_soak(660.0, left=2_400_000))
+    honest, leaky = soak_result(a_soak(600.0)), soak_result(a_soak(660.0, left=2_400_000))
 
     assert honest.difference == pytest.approx(0, abs=0.001)
     assert leaky.difference == pytest.approx(0.1, abs=0.001)
@@ -164,8 +176,8 @@ def whole() -> tuple[GrowthRecord, list[Pair]]:
         host={"cores": 2, "processor": "a fast one"},
         small=SMALL,
         weights=(
-            Weight("mine", Axis.RECORDS, 1_000, "web server", 1),
-            Weight("mine", Axis.RECORDS, 2_000, "web server", 2),
+            MemoryReading("mine", Axis.RECORDS, 1_000, "web server", 1),
+            MemoryReading("mine", Axis.RECORDS, 2_000, "web server", 2),
         ),
         expiries=(Expiry("mine", 1_000_000, 500, 0.004, 0.9, 600_000_000, 50_000_000),),
         soaks=(a_soak(660.0, left=1),),
@@ -196,7 +208,7 @@ def test_the_report_says_flat_or_by_how_much_it_grows_and_draws_it(tmp_path: Pat
     markdown = (tmp_path / "report.md").read_text()
     html = (tmp_path / "report.html").read_text()
     text = io.StringIO()
-    print_page(Console(file=text, width=80), growth_page(growth(record, measured)))
+    print_document(Console(file=text, width=80), growth_document(analyse_growth(record, measured)))
 
     for said in (markdown, text.getvalue()):
         assert "flat " in said
@@ -210,12 +222,12 @@ def test_the_report_says_flat_or_by_how_much_it_grows_and_draws_it(tmp_path: Pat
 
 def test_a_comparison_with_growth_results_has_a_section_of_them_and_others_have_none() -> None:
     record, measured = whole()
-    with_growth = replace(some_findings(), growth=growth(record, measured))
+    with_growth = replace(some_findings(), growth=analyse_growth(record, measured))
 
     assert "growth" in [section.key for section in page(with_growth).sections]
     assert "growth" not in [section.key for section in page(some_findings()).sections]
-    assert "What more costs" in html_page(page(with_growth))
-    assert "What more costs" in markdown_page(page(with_growth))
+    assert "What more costs" in html_document(page(with_growth))
+    assert "What more costs" in markdown_document(page(with_growth))
 
 
 @pytest.mark.thorough
@@ -228,7 +240,7 @@ def test_a_small_run_measures_every_axis_of_a_real_server(tmp_path: Path) -> Non
         rounds=1,
         requests=10,
     )
-    growing = Growing("in_memory_queue", sizes, tmp_path, "", lambda _: None)
+    growing = GrowthMeasurement("in_memory_queue", sizes, tmp_path, "", lambda _: None)
     growing.run()
 
     seen = {(pair.axis, pair.size, pair.action) for pair in growing.pairs}
@@ -243,7 +255,7 @@ def test_a_small_run_measures_every_axis_of_a_real_server(tmp_path: Path) -> Non
 @pytest.mark.thorough
 @pytest.mark.timeout(240)
 def test_a_small_soak_of_real_servers_weighs_tasks_records_and_what_stays_open(tmp_path: Path) -> None:
-    seen = soaked(soak("in_memory_queue", 1_200, tmp_path, "", lambda _: None, parts=3))
+    seen = soak_result(soak("in_memory_queue", 1_200, tmp_path, "", lambda _: None, parts=3))
 
     assert seen.tasks == 1_200
     # Of so few tasks a table that doubles is a large part; of 24,000 it is none.

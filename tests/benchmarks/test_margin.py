@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from benchmarks.analysis.analyse_run import findings
-from benchmarks.analysis.findings import Findings, Measure
+from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.margin import margin
+from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Trial
 from benchmarks.records.samples import Sample
 from benchmarks.report.ranking import TOO_CLOSE, ranking

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.analysis.findings import Measure
+from benchmarks.analysis.measures import Measure
 from benchmarks.report.question_groups import groups
 from benchmarks.report.to_html import html_report
 from tests.benchmarks import findings_cases as made

@@ -5,25 +5,25 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.records.faults import Cell
+from benchmarks.records.faults import FaultTrial
 from benchmarks.report.formatting import NOTHING
 from benchmarks.report.to_html import html_report
 from benchmarks.report.to_markdown import markdown_report
 from tests.benchmarks.findings_cases import full
 from tests.benchmarks.table_readers import Shown, tables_of_html, tables_of_markdown
 
-_GOOD = Cell(
+_GOOD = FaultTrial(
     contender="celery_queue", fault="worker_kill", claims_loss=False, offered=200, accepted=200, completed=200,
     ran_twice=4, calls_back=True, told=200, works_again=2.5, all_known=17.0,
 )  # fmt: skip
-_LOST = Cell(
+_LOST = FaultTrial(
     contender="in_memory_queue", fault="web_kill", claims_loss=True, offered=200, accepted=200, completed=93, failed=3,
     lost=104, works_again=1.25,
 )  # fmt: skip
 _CELLS = (_GOOD, _LOST)
 
 
-def broken(*cells: Cell) -> Findings:
+def broken(*cells: FaultTrial) -> Findings:
     """A run in which these were broken."""
     return replace(full(), faults=cells)
 

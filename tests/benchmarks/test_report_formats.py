@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks.analysis.findings import MEASURE_TITLES, Findings, Measure
+from benchmarks.analysis.findings import Findings
+from benchmarks.analysis.measures import MEASURE_TITLES, Measure
 from benchmarks.report.contents import page
 from benchmarks.report.document import Plots, Table
 from benchmarks.report.to_html import html_report

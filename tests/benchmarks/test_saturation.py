@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.analysis.findings import Measure
+from benchmarks.analysis.measures import Measure
 from benchmarks.analysis.memory_growth import soak
 from benchmarks.analysis.saturation import burst, overload, sweep
 from benchmarks.analysis.steady_rate import deepest, steady

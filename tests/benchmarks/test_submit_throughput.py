@@ -8,9 +8,9 @@ from rich.console import Console
 
 from benchmarks.scale.hammer import HammerFailed, run_hammer
 from benchmarks.scale.http_connection import BadAnswer, Reader
-from benchmarks.scale.submit_throughput.measurement import Rounds, Trial, ratios, reached, run_trial, warnings
+from benchmarks.scale.submit_throughput.measurement import Rounds, ThroughputTrial, ratios, reached, run_trial, warnings
 from benchmarks.scale.submit_throughput.table import table
-from benchmarks.scale.submit_throughput.targets import CONTENDERS, Bound, Contender
+from benchmarks.scale.submit_throughput.targets import TARGETS, Bound, Target
 from tests.benchmarks.fake_server import Behaviour, serving
 
 ANSWER = b'HTTP/1.1 202 Accepted\r\ndate: now\r\nContent-Length: 15\r\nx: y\r\n\r\n{"task_id": "a"'
@@ -18,12 +18,12 @@ ANSWER = b'HTTP/1.1 202 Accepted\r\ndate: now\r\nContent-Length: 15\r\nx: y\r\n\
 
 def rounds(*speeds: dict[str, float], refused: int = 0, hammer: float = 0.1) -> Rounds:
     """Rounds in which each contender has this throughput."""
-    return [{name: Trial(speed, refused, 0.5, hammer) for name, speed in one.items()} for one in speeds]
+    return [{name: ThroughputTrial(speed, refused, 0.5, hammer) for name, speed in one.items()} for one in speeds]
 
 
 def everyone(**speeds: float) -> dict[str, float]:
     """All contenders, at 1,000 per second unless told otherwise."""
-    return {contender.name: 1000.0 for contender in CONTENDERS} | speeds
+    return {contender.name: 1000.0 for contender in TARGETS} | speeds
 
 
 def test_an_answer_is_whole_wherever_it_was_cut() -> None:
@@ -60,12 +60,12 @@ def test_the_hammer_that_finds_nobody_says_so_in_one_line() -> None:
 
 
 def test_a_ratio_is_taken_within_a_round_so_that_a_slow_round_does_not_count() -> None:
-    contender = Contender("mine", (), bound=Bound("ceiling", 0.75))
+    contender = Target("mine", (), bound=Bound("ceiling", 0.75))
     done = rounds({"ceiling": 1000, "mine": 800}, {"ceiling": 100, "mine": 80}, {"ceiling": 1000, "mine": 400})
     assert ratios(done, contender) == [0.8, 0.8, 0.4]
     assert reached(done, contender)
     assert not reached(done[2:], contender)
-    assert reached(done[2:], Contender("ceiling", ()))
+    assert reached(done[2:], Target("ceiling", ()))
 
 
 def test_the_table_has_a_line_for_each_contender_with_its_ratio_and_what_is_wanted() -> None:
@@ -79,18 +79,18 @@ def test_the_table_has_a_line_for_each_contender_with_its_ratio_and_what_is_want
 
 def test_submits_that_were_not_accepted_and_a_hammer_that_is_the_limit_are_said_plainly() -> None:
     assert warnings(rounds(everyone())) == []
-    assert len(warnings(rounds(everyone(), refused=3))) == len(CONTENDERS)
+    assert len(warnings(rounds(everyone(), refused=3))) == len(TARGETS)
     assert "may be the limit" in warnings(rounds(everyone(), hammer=0.9))[0]
 
 
 def test_every_bound_is_against_a_contender_that_runs() -> None:
-    names = [contender.name for contender in CONTENDERS]
+    names = [contender.name for contender in TARGETS]
     assert len(names) == len(set(names))
-    assert all(contender.bound.against in names for contender in CONTENDERS if contender.bound)
+    assert all(contender.bound.against in names for contender in TARGETS if contender.bound)
 
 
 def test_a_trial_of_the_fastest_server_accepts_every_submit_and_the_hammer_is_not_the_limit(tmp_path: Path) -> None:
-    ceiling = next(one for one in CONTENDERS if one.name == "ceiling")
+    ceiling = next(one for one in TARGETS if one.name == "ceiling")
     trial = run_trial(ceiling, seconds=0.5, warm_up=0.1, connections=16, log=tmp_path / "log")
     assert trial.per_second > 50
     assert trial.not_accepted == 0

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.analysis.findings import Findings, LeftOut
-from benchmarks.records.faults import Cell
+from benchmarks.records.faults import FaultTrial
 from benchmarks.records.run import Mode
 from benchmarks.report.caveats import notices
 from benchmarks.report.crash_losses import crash_table
@@ -113,8 +113,8 @@ def test_what_a_contender_has_that_can_break_is_taken_from_its_record() -> None:
 
 
 def test_a_crash_that_was_measured_here_counts_before_what_is_declared() -> None:
-    def broken(name: str, fault: str, lost: int) -> Cell:
-        return Cell(contender=name, fault=fault, claims_loss=True, offered=200, accepted=200, lost=lost)
+    def broken(name: str, fault: str, lost: int) -> FaultTrial:
+        return FaultTrial(contender=name, fault=fault, claims_loss=True, offered=200, accepted=200, lost=lost)
 
     faults = (broken("in_memory_queue", "web_kill", 104), broken("celery_queue", "web_stop", 3))
     kept = broken("celery_queue", "web_kill", 0)

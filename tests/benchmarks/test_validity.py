@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.analysis.analyse_run import findings
-from benchmarks.analysis.findings import Measure
+from benchmarks.analysis.measures import Measure
 from benchmarks.analysis.validity import reasons
 from benchmarks.records.run import Mode
 from benchmarks.records.samples import Outcome, Sample

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.analysis.findings import Difference, Estimate, Findings, Measure
+from benchmarks.analysis.findings import Difference, Findings
+from benchmarks.analysis.measures import Estimate, Measure
 from benchmarks.records.run import Mode
 from benchmarks.report.caveats import notices
 from benchmarks.report.contents import page
 from benchmarks.report.decisions import Decision, decisions
-from benchmarks.report.document import Notice, Page, Plots, Points, Table, Text
+from benchmarks.report.document import Document, Notice, Plots, Points, Table, Text
 from benchmarks.report.question_groups import groups
 from benchmarks.report.ranking import TOO_CLOSE, ranking, sound
 from benchmarks.report.sections.answer import answers
@@ -29,7 +30,7 @@ def told(findings: Findings) -> str:
     return "\n".join(f"{point.lead} {point.text}" for point in answers(findings))
 
 
-def tables(found: Page) -> list[Table]:
+def tables(found: Document) -> list[Table]:
     """All of a page, those beside plots too."""
     blocks = [block for section in found.sections for block in section.blocks]
     beside = [table for block in blocks if isinstance(block, Plots) for table in block.tables]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.records.run import Contender, LoadReport, Mode, RunRecord, Trial
+from benchmarks.records.run import ContenderRecord, LoadReport, Mode, RunRecord, Trial
 from benchmarks.records.samples import Outcome, Phase, Sample
 
 T0 = 1_000_000.0
@@ -62,9 +62,9 @@ def trial(some: Sequence[Sample], *, mode: Mode = Mode.STEADY, **other: Any) -> 
     return Trial(**{**said, **other})
 
 
-def contender(name: str, *, teaches: str = "where the work runs", kind: str = "pattern") -> Contender:
+def contender(name: str, *, teaches: str = "where the work runs", kind: str = "pattern") -> ContenderRecord:
     """Somebody who takes part."""
-    return Contender(
+    return ContenderRecord(
         name=name, title=name.title(), summary="", runs_in="", learns_by="", teaches=teaches, loses_on=(), kind=kind
     )
 

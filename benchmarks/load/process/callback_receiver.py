@@ -10,18 +10,18 @@ from gevent.event import AsyncResult
 from gevent.pywsgi import WSGIServer
 
 from benchmarks.load.process.http_client import Answer
-from benchmarks.records.callbacks import Verdict
+from benchmarks.records.callbacks import CallbackVerdict
 from patterns.receiver import Receiver, Refused
 
 #: Delivery ids to remember: more than any run delivers.
 _REMEMBER = 1_000_000
 _MOST_BYTES = 1_000_000
 
-Tell = Callable[[float, str, Verdict], None]
+OnCallback = Callable[[float, str, CallbackVerdict], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReceivedCallback:
     """A callback that was taken, and when it came."""
 
     at: float
@@ -34,7 +34,7 @@ class CallbackReceiver:
     Signatures are verified: a real client could not do without.
     """
 
-    def __init__(self, secret: str, tell: Tell, host: str = "127.0.0.1") -> None:
+    def __init__(self, secret: str, tell: OnCallback, host: str = "127.0.0.1") -> None:
         self._receiver = Receiver(secret, remember=_REMEMBER)
         self._tell = tell
         self._outcomes: dict[str, AsyncResult] = {}
@@ -47,9 +47,9 @@ class CallbackReceiver:
         """What to give as `callback_url`."""
         return f"http://{self._host}:{self._server.server_port}/outcomes"
 
-    def wait_for(self, task_id: str, seconds: float) -> Outcome | None:
+    def wait_for(self, task_id: str, seconds: float) -> ReceivedCallback | None:
         """The outcome of a task; it may have come before the answer to its submit did."""
-        outcome: Outcome | None = self._outcome(task_id).wait(max(0.0, seconds))
+        outcome: ReceivedCallback | None = self._outcome(task_id).wait(max(0.0, seconds))
         self._outcomes.pop(task_id, None)
         return outcome
 
@@ -64,15 +64,15 @@ class CallbackReceiver:
         body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), _MOST_BYTES))
         verdict = self._take(at, headers, body)
         self._tell(at, headers.get("webhook-id", ""), verdict)
-        start_response("400 Bad Request" if verdict is Verdict.REFUSED else "204 No Content", [])
+        start_response("400 Bad Request" if verdict is CallbackVerdict.REFUSED else "204 No Content", [])
         return []
 
-    def _take(self, at: float, headers: dict[str, str], body: bytes) -> Verdict:
+    def _take(self, at: float, headers: dict[str, str], body: bytes) -> CallbackVerdict:
         try:
             callback = self._receiver.accept(headers, body)
         except Refused:
-            return Verdict.REFUSED
+            return CallbackVerdict.REFUSED
         if callback is None:
-            return Verdict.REPEATED
-        self._outcome(callback.task_id).set(Outcome(at, Answer(200, json.loads(body), None)))
-        return Verdict.TAKEN
+            return CallbackVerdict.REPEATED
+        self._outcome(callback.task_id).set(ReceivedCallback(at, Answer(200, json.loads(body), None)))
+        return CallbackVerdict.TAKEN

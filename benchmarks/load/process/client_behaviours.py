@@ -20,7 +20,7 @@ _FIRST_PAUSE_SECONDS = 0.1
 _MOST_PAUSE_SECONDS = 2.0
 
 
-class Learn(Protocol):
+class ClientBehaviour(Protocol):
     """A behaviour."""
 
     def __call__(self, session: Session, sample: Sample, deadline: float) -> Answer | None:
@@ -43,7 +43,7 @@ class FixedPoll:
         return None
 
 
-class PolitePoll:
+class AdaptivePoll:
     """Lets the server hold each answer, obeys its `Retry-After`, and backs off with full jitter from errors."""
 
     def __init__(self, wait: int, chance: random.Random) -> None:
@@ -68,7 +68,7 @@ class PolitePoll:
         return None
 
 
-class Callback:
+class AwaitCallback:
     """Asks nothing, and waits for the server's POST."""
 
     def __init__(self, receiver: CallbackReceiver) -> None:

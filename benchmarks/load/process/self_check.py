@@ -16,7 +16,7 @@ _LOOK_SECONDS = 0.05
 _CPU_SECONDS = 1.0
 
 
-class Instrument:
+class SelfCheck:
     """Watches this process from its start until `report`."""
 
     def __init__(self) -> None:

@@ -13,14 +13,14 @@ class CannotLoad(Exception):
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedPattern:
     """What `/health` told."""
 
     pattern: str
     learns_by: LearnsBy
 
 
-def served_pattern(health: Any, named: str | None = None, learns_by: str | None = None) -> Served:
+def served_pattern(health: Any, named: str | None = None, learns_by: str | None = None) -> ServedPattern:
     """Which pattern is served. A name that the kit does not know is polled, which every server must bear.
 
     `named` and `learns_by` are known better by whoever has served it.
@@ -36,4 +36,4 @@ def served_pattern(health: Any, named: str | None = None, learns_by: str | None 
         raise CannotLoad("GET /health does not say that a pattern is served here. Start one with: kit serve NAME")
     name = str(body.get("pattern", "unknown"))
     usual = PATTERNS[name].learns_by if name in PATTERNS else LearnsBy.FIXED_POLL
-    return Served(named or name, LearnsBy[learns_by] if learns_by else usual)
+    return ServedPattern(named or name, LearnsBy[learns_by] if learns_by else usual)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from benchmarks.load.process.client_behaviours import Learn
+from benchmarks.load.process.client_behaviours import ClientBehaviour
 from benchmarks.load.process.http_client import Session, submit
 from benchmarks.records.samples import Outcome, Sample
 
@@ -13,7 +13,7 @@ Report = Callable[[Sample], None]
 class TaskClient:
     """Does what the client of a pattern does. Any number of greenlets may use one."""
 
-    def __init__(self, learn: Learn, *, deadline: float, callback_url: str | None, report: Report) -> None:
+    def __init__(self, learn: ClientBehaviour, *, deadline: float, callback_url: str | None, report: Report) -> None:
         self._learn = learn
         self._deadline = deadline
         self._callback_url = callback_url

@@ -11,13 +11,13 @@ from gevent.pool import Pool
 from benchmarks.load.process import dispatcher
 from benchmarks.load.process.arrivals import Arrival, Segment, Shape, schedule
 from benchmarks.load.process.callback_receiver import CallbackReceiver
-from benchmarks.load.process.client_behaviours import Callback, FixedPoll, Learn, PolitePoll
+from benchmarks.load.process.client_behaviours import AdaptivePoll, AwaitCallback, ClientBehaviour, FixedPoll
 from benchmarks.load.process.http_client import Session
 from benchmarks.load.process.row_files import CALLBACKS, SAMPLES, Rows
-from benchmarks.load.process.self_check import Instrument
-from benchmarks.load.process.served_pattern import CannotLoad, Served
+from benchmarks.load.process.self_check import SelfCheck
+from benchmarks.load.process.served_pattern import CannotLoad, ServedPattern
 from benchmarks.load.process.task_client import TaskClient
-from benchmarks.records.callbacks import Verdict, callback_row
+from benchmarks.records.callbacks import CallbackVerdict, callback_row
 from benchmarks.records.run import LoadReport
 from benchmarks.records.samples import Outcome, Phase, Sample
 from patterns.contract.descriptor import LearnsBy
@@ -39,10 +39,10 @@ def segments(options: Namespace) -> list[Segment]:
     ]
 
 
-class Trial:
+class TrialClients:
     """The clients of one trial. Raises `CannotLoad` when a callback could not be verified."""
 
-    def __init__(self, served: Served, options: Namespace, secret: str | None, fire: Fire, rows: Rows) -> None:
+    def __init__(self, served: ServedPattern, options: Namespace, secret: str | None, fire: Fire, rows: Rows) -> None:
         self._served = served
         self._options = options
         self._fire = fire
@@ -67,7 +67,7 @@ class Trial:
         """The tasks of the schedule, each at its moment; with others, every `of`-th one. Returns when all have their
         outcomes."""
         o = self._options
-        instrument = Instrument()
+        instrument = SelfCheck()
 
         def perform(sample: Sample) -> None:
             with instrument.task():
@@ -101,12 +101,12 @@ class Trial:
             elapsed = time.time() - sample.intended
             self._fire(f"task {sample.outcome}", 1000 * elapsed, RuntimeError(f"a task was {sample.outcome}"))
 
-    def _behaviour(self, secret: str | None) -> tuple[Learn, str | None]:
+    def _behaviour(self, secret: str | None) -> tuple[ClientBehaviour, str | None]:
         match self._served.learns_by:
             case LearnsBy.FIXED_POLL:
                 return FixedPoll(self._options.poll_interval), None
             case LearnsBy.ADAPTIVE_POLL:
-                return PolitePoll(self._options.wait, random.Random(f"jitter:{self._options.seed}")), None
+                return AdaptivePoll(self._options.wait, random.Random(f"jitter:{self._options.seed}")), None
             case LearnsBy.CALLBACK:
                 if not secret:
                     raise CannotLoad(
@@ -117,12 +117,12 @@ class Trial:
                     receiver = CallbackReceiver(secret, self._note_callback, self._options.callback_host)
                 except ValueError as error:
                     raise CannotLoad(f"KIT_WEBHOOK_SECRET is not whsec_ and base64: {error}") from None
-                return Callback(receiver), receiver.url
+                return AwaitCallback(receiver), receiver.url
 
-    def _note_callback(self, at: float, webhook_id: str, verdict: Verdict) -> None:
+    def _note_callback(self, at: float, webhook_id: str, verdict: CallbackVerdict) -> None:
         row = callback_row(self._served.pattern, self._options.trial, at, webhook_id, verdict)
         self._rows.write(CALLBACKS, row)
-        if verdict is not Verdict.TAKEN:
+        if verdict is not CallbackVerdict.TAKEN:
             self._fire(f"callback {verdict}", 0.0, RuntimeError(f"a callback was {verdict}"))
 
     def _new_sample(self, arrival: Arrival, intended: float) -> Sample:

@@ -1,7 +1,7 @@
 """What loses accepted tasks: as it was measured, or else as the contenders declare it."""
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.records.faults import Cell as FaultCell
+from benchmarks.records.faults import FaultTrial
 from benchmarks.report.crash_losses import CRASHES, fate
 from benchmarks.report.document import Block, Cell, Notice, Rows, Section, Table, Text, Tone, code, plain_cells
 from benchmarks.report.formatting import NOTHING, duration, whole
@@ -77,7 +77,7 @@ def _measured(findings: Findings) -> list[Block]:
 
 
 def _details(findings: Findings, names: list[str]) -> Table:
-    def row(cell: FaultCell) -> list[Cell]:
+    def row(cell: FaultTrial) -> list[Cell]:
         if cell.trouble:
             return [Cell(code(cell.fault)), *plain_cells(*[NOTHING] * 9)]
         told = [_bad(cell.told_twice), _bad(cell.never_told)] if cell.calls_back else list(plain_cells(*[NOTHING] * 2))
@@ -96,7 +96,7 @@ def _details(findings: Findings, names: list[str]) -> Table:
     return Table("Every count of the fault runs", columns, by_name, folded=True)
 
 
-def _without(cell: FaultCell | None) -> Cell:
+def _without(cell: FaultTrial | None) -> Cell:
     if cell is None:
         return Cell(NOTHING, Tone.QUIET)
     if cell.trouble:
@@ -106,7 +106,7 @@ def _without(cell: FaultCell | None) -> Cell:
     return Cell(whole(cell.without_result), Tone.BAD)
 
 
-def _why_wrong(cell: FaultCell) -> str:
+def _why_wrong(cell: FaultTrial) -> str:
     if cell.trouble:
         return cell.trouble
     if cell.claims_loss:

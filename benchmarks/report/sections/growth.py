@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from benchmarks.analysis.findings import Estimate
-from benchmarks.analysis.growth_findings import FLAT, Growth, GrowthLine, Verdict
+from benchmarks.analysis.growth_findings import FLAT, GrowthFindings, GrowthLine, GrowthVerdict
+from benchmarks.analysis.measures import Estimate
 from benchmarks.records.growth import Action, Axis
 from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
 from benchmarks.report.formatting import EN_DASH, MINUS, duration, size, whole
@@ -17,7 +17,7 @@ _HEADINGS = {
     Axis.WAITING: "Tasks that wait",
     Axis.LONG_POLLS: "Long-polls that are held",
 }
-_TONES = {Verdict.FLAT: Tone.GOOD, Verdict.GROWS: Tone.BAD, Verdict.UNCLEAR: Tone.QUIET}
+_TONES = {GrowthVerdict.FLAT: Tone.GOOD, GrowthVerdict.GROWS: Tone.BAD, GrowthVerdict.UNCLEAR: Tone.QUIET}
 _DRAWN = {Action.SUBMIT: ("--submit", "dot"), Action.STATUS: ("--execute", "solid")}
 #: A line over the size itself is a curve where the axis has the logarithm.
 _STEPS = 24
@@ -35,7 +35,7 @@ _FILLED = (
 )
 
 
-def growth(found: Growth) -> Section:
+def growth(found: GrowthFindings) -> Section:
     """Latency, memory, expiry, and what stays after many tasks."""
     blocks: list[Block] = []
     if found.lines:
@@ -45,7 +45,7 @@ def growth(found: Growth) -> Section:
     return Section("growth", "What more costs", [*blocks, *soaks(found)])
 
 
-def _latencies(found: Growth) -> Table:
+def _latencies(found: GrowthFindings) -> Table:
     groups = []
     for axis in Axis:
         medians, tails = found.of(axis, 50), found.of(axis, 99)
@@ -89,7 +89,7 @@ def _signed(value: float, places: int) -> str:
     return f"{MINUS if value < 0 else '+'}{text}"
 
 
-def _slopes(found: Growth) -> Table:
+def _slopes(found: GrowthFindings) -> Table:
     def row(line: GrowthLine) -> list[Cell]:
         points = "; ".join(f"{whole(point.size)}: {_changed(point.ratio, 1)}" for point in line.points)
         per = "each tenfold" if line.tenfold else "each thousand"
@@ -105,7 +105,7 @@ def _slopes(found: Growth) -> Table:
     return Table("The lines through it", columns, groups, frozenset({0, 1, 2, 4, 5}), folded=True)
 
 
-def _plots(found: Growth) -> list[Block]:
+def _plots(found: GrowthFindings) -> list[Block]:
     blocks: list[Block] = []
     for axis in Axis:
         lines = found.of(axis, 50)
@@ -163,7 +163,7 @@ def _points(axis: Axis, lines: Sequence[GrowthLine]) -> Table:
     return Table(f"{_HEADINGS[axis]}: medians", columns, [Rows("", rows)], frozenset({0, 1}), folded=True)
 
 
-def _memory(found: Growth) -> Table:
+def _memory(found: GrowthFindings) -> Table:
     groups = []
     for axis in Axis:
         rows = [
@@ -176,7 +176,7 @@ def _memory(found: Growth) -> Table:
     return Table("Memory for each", ("pattern", "of the", "memory"), groups, frozenset({0, 1}))
 
 
-def _expiry(found: Growth) -> list[Block]:
+def _expiry(found: GrowthFindings) -> list[Block]:
     rows = [
         [
             *plain_cells(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from benchmarks.analysis.growth_findings import Growth, SoakFinding
+from benchmarks.analysis.growth_findings import GrowthFindings, SoakResult
 from benchmarks.report.document import Block, Cell, Rows, Table, Text, Tone, code, plain_cells
 from benchmarks.report.formatting import MINUS, percent, size, whole
 
@@ -17,8 +17,8 @@ _ABOUT = (
 ).replace("*", "")
 
 
-def soaks(found: Growth) -> list[Block]:
-    """Growth for each task beside the size of a record, and what is left open."""
+def soaks(found: GrowthFindings) -> list[Block]:
+    """GrowthFindings for each task beside the size of a record, and what is left open."""
     if not found.soaks:
         return []
     columns = ("pattern", "tasks", "a record", "kept of each", "differs by", "others keep", "once expired")
@@ -34,7 +34,7 @@ def soaks(found: Growth) -> list[Block]:
     ]
 
 
-def _memory(one: SoakFinding) -> list[Cell]:
+def _memory(one: SoakResult) -> list[Cell]:
     others = [f"{role} {size(round(kept))}" for role, kept in one.kept_bytes.items() if role != one.keeper]
     left = ", ".join(
         f"{role} {size(round(kept))}" if len(one.expired_bytes) > 1 else size(round(kept))
@@ -49,7 +49,7 @@ def _memory(one: SoakFinding) -> list[Cell]:
     ]
 
 
-def _open(one: SoakFinding) -> list[Cell]:
+def _open(one: SoakResult) -> list[Cell]:
     def said(more: Mapping[str, int]) -> Cell:
         text = ", ".join(f"{role} {number:+d}" if number else f"{role} 0" for role, number in more.items())
         return Cell(text, Tone.BAD if any(number > 0 for number in more.values()) else Tone.GOOD)

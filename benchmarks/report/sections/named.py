@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.records.run import Contender
+from benchmarks.records.run import ContenderRecord
 
 
 @dataclass(frozen=True)
@@ -10,4 +10,4 @@ class Named:
     """A contender, under its name."""
 
     contender: str
-    about: Contender
+    about: ContenderRecord

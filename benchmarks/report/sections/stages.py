@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-from benchmarks.analysis.findings import MEASURE_TITLES, Difference, Findings, Measure, Steady
+from benchmarks.analysis.findings import Difference, Findings, Steady
+from benchmarks.analysis.measures import MEASURE_TITLES, Measure
 from benchmarks.records.run import Mode
 from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
 from benchmarks.report.formatting import duration, estimate, per_second, whole

@@ -13,11 +13,11 @@ from typing import Annotated
 import typer
 
 from benchmarks.load.environment import kit_revision, kit_version, library_versions, machine
-from benchmarks.plan.contenders import NoSuchPattern, chosen
-from benchmarks.records.growth import Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, Weight
+from benchmarks.plan.contenders import UnknownPattern, chosen
+from benchmarks.records.growth import Expiry, GrowthFolder, GrowthRecord, MemoryReading, Pair, SoakRecord
 from benchmarks.records.run import RunError, RunFolder
 from benchmarks.report.publish import tell
-from benchmarks.scale.growth.measurement import Growing
+from benchmarks.scale.growth.measurement import GrowthMeasurement
 from benchmarks.scale.growth.sizes import QUICK, WHOLE, Sizes
 from benchmarks.scale.growth.soak import soak
 from benchmarks.scale.hammer import HammerFailed
@@ -40,9 +40,9 @@ class _Run:
     """What was measured so far."""
 
     pairs: list[Pair] = field(default_factory=list)
-    weights: list[Weight] = field(default_factory=list)
+    weights: list[MemoryReading] = field(default_factory=list)
     expiries: list[Expiry] = field(default_factory=list)
-    soaks: list[Soaked] = field(default_factory=list)
+    soaks: list[SoakRecord] = field(default_factory=list)
 
 
 def growth(
@@ -59,7 +59,7 @@ def growth(
     """Latency, memory and expiry as work grows: a small server and a grown one, asked in turn. Ten minutes or more."""
     try:
         names = [one.name for one in chosen(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
-    except NoSuchPattern as error:
+    except UnknownPattern as error:
         raise give_up(error) from None
     folder = GrowthFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-growth")
     if folder.record.exists():
@@ -94,7 +94,7 @@ def growth(
 
 def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str) -> None:
     """One pattern; all of it counts, or nothing."""
-    growing = Growing(name, sizes, folder, callback_url, _say)
+    growing = GrowthMeasurement(name, sizes, folder, callback_url, _say)
     growing.run()
     run.pairs += growing.pairs
     run.weights += growing.weights

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.records.growth import Action, Axis, Expiry, Pair, Weight
+from benchmarks.records.growth import Action, Axis, Expiry, MemoryReading, Pair
 from benchmarks.scale.growth.server import NEVER_DONE, Server, server
 from benchmarks.scale.growth.sizes import Sizes
 from benchmarks.scale.http_connection import Connection, get
@@ -40,12 +40,12 @@ class _Expiring:
         return self.many.redis is not None and self.many.kept() > self.records / 100
 
 
-class Growing:
+class GrowthMeasurement:
     """What is measured of one pattern."""
 
     def __init__(self, pattern: str, sizes: Sizes, folder: Path, callback_url: str, tell: Tell) -> None:
         self.pairs: list[Pair] = []
-        self.weights: list[Weight] = []
+        self.weights: list[MemoryReading] = []
         self.expiries: list[Expiry] = []
         self._pattern = pattern
         self._sizes = sizes
@@ -150,7 +150,7 @@ class Growing:
                         self.pairs.append(Pair(self._pattern, axis, size, turn, action, seconds[small], seconds[grown]))
 
     def _weigh(self, axis: Axis, size: int, grown: Server) -> None:
-        self.weights += [Weight(self._pattern, axis, size, role, found) for role, found in grown.pages().items()]
+        self.weights += [MemoryReading(self._pattern, axis, size, role, found) for role, found in grown.pages().items()]
 
     @contextmanager
     def _server(self, role: str, env: Mapping[str, str]) -> Iterator[Server]:

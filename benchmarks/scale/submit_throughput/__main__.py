@@ -15,7 +15,7 @@ from benchmarks.load.environment import machine
 from benchmarks.scale.hammer import HammerFailed
 from benchmarks.scale.submit_throughput.measurement import Rounds, ratios, reached, run_trial, warnings
 from benchmarks.scale.submit_throughput.table import table
-from benchmarks.scale.submit_throughput.targets import CONTENDERS
+from benchmarks.scale.submit_throughput.targets import TARGETS
 from patterns.cli.terminal import give_up
 from patterns.contract.settings import SettingsError
 from patterns.serving.processes import ProcessFailed
@@ -38,7 +38,7 @@ def submit_throughput(
         with tempfile.TemporaryDirectory(prefix="kit-") as folder:
             for number in range(1, rounds + 1):
                 one = {}
-                for contender in CONTENDERS:
+                for contender in TARGETS:
                     told.print(f"round {number}/{rounds}: {contender.name}", style="dim")
                     log = Path(folder, f"{contender.name}.log")
                     one[contender.name] = run_trial(contender, seconds=seconds, connections=connections, log=log)
@@ -60,7 +60,7 @@ def submit_throughput(
         out.print(f"{here['cores']} cores, {here['processor']}; {here['python']}, {here['kernel']}", style="dim")
         for line in warnings(done):
             out.print(escape(line), style="yellow")
-    if not all(reached(done, contender) for contender in CONTENDERS):
+    if not all(reached(done, contender) for contender in TARGETS):
         raise typer.Exit(1)
 
 
@@ -73,7 +73,7 @@ def _summary(rounds: Rounds) -> dict[str, Any]:
                 "median": median(found := ratios(rounds, contender)),
                 "all": found,
             }
-            for contender in CONTENDERS
+            for contender in TARGETS
             if contender.bound is not None
         },
         "warnings": warnings(rounds),

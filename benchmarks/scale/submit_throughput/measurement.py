@@ -11,7 +11,7 @@ from statistics import median
 import psutil
 
 from benchmarks.scale.hammer import run_hammer
-from benchmarks.scale.submit_throughput.targets import CONTENDERS, Contender
+from benchmarks.scale.submit_throughput.targets import TARGETS, Target
 from benchmarks.scale.submit_throughput.web_server import web_server
 from patterns.contract.settings import new_webhook_secret
 
@@ -21,7 +21,7 @@ _WARM_UP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Trial:
+class ThroughputTrial:
     """One contender in one round."""
 
     per_second: float
@@ -35,12 +35,12 @@ class Trial:
         return self.per_second / self.server_share
 
 
-Rounds = list[dict[str, Trial]]
+Rounds = list[dict[str, ThroughputTrial]]
 
 
 def run_trial(
-    contender: Contender, *, seconds: float, connections: int, log: Path, warm_up: float = _WARM_UP_SECONDS
-) -> Trial:
+    contender: Target, *, seconds: float, connections: int, log: Path, warm_up: float = _WARM_UP_SECONDS
+) -> ThroughputTrial:
     """Fresh processes, some warm-up, then `seconds` that count. Raises `ProcessFailed`, `CannotServe`."""
     env = {
         "KIT_AGENT": "simulated",
@@ -61,10 +61,10 @@ def run_trial(
         found = run_hammer(server.port, contender.body, connections, seconds=seconds)
         after = process.cpu_times()
     used = (after.user - before.user) + (after.system - before.system)
-    return Trial(found.accepted_per_second, found.others, used / found.seconds, found.cpu_share)
+    return ThroughputTrial(found.accepted_per_second, found.others, used / found.seconds, found.cpu_share)
 
 
-def ratios(rounds: Rounds, contender: Contender, measure: str = "per_second") -> list[float]:
+def ratios(rounds: Rounds, contender: Target, measure: str = "per_second") -> list[float]:
     """The contender's throughput over that of what it is held against, in each round."""
     if contender.bound is None:
         return []
@@ -72,7 +72,7 @@ def ratios(rounds: Rounds, contender: Contender, measure: str = "per_second") ->
     return [getattr(one[contender.name], measure) / getattr(one[against], measure) for one in rounds]
 
 
-def reached(rounds: Rounds, contender: Contender) -> bool:
+def reached(rounds: Rounds, contender: Target) -> bool:
     """Whether the median of its ratios is what is wanted; always, when nothing is."""
     return contender.bound is None or median(ratios(rounds, contender)) >= contender.bound.at_least
 
@@ -80,7 +80,7 @@ def reached(rounds: Rounds, contender: Contender) -> bool:
 def warnings(rounds: Rounds) -> list[str]:
     """What makes the figures worth less than they look."""
     said = []
-    for contender in CONTENDERS:
+    for contender in TARGETS:
         if any(one[contender.name].not_accepted for one in rounds):
             said.append(f"{contender.name} did not accept every submit: its figure is of those that it did.")
         busy = median(one[contender.name].hammer_share for one in rounds)

@@ -5,7 +5,7 @@ from statistics import median
 from rich.table import Table
 
 from benchmarks.scale.submit_throughput.measurement import Rounds, ratios, reached
-from benchmarks.scale.submit_throughput.targets import CONTENDERS
+from benchmarks.scale.submit_throughput.targets import TARGETS
 
 
 def table(rounds: Rounds) -> Table:
@@ -15,7 +15,7 @@ def table(rounds: Rounds) -> Table:
     headings = ("submits/s\nmedian", "\nmin-max", "ratio\nmedian", "\nmin-max", "by core\ntime", "\nwanted")
     for heading in (*headings, "server\ncore", "hammer\ncore", "not\n202"):
         shown.add_column(heading, justify="right", no_wrap=True)
-    for contender in CONTENDERS:
+    for contender in TARGETS:
         trials = [one[contender.name] for one in rounds]
         speeds = [trial.per_second for trial in trials]
         cells = [f"{median(speeds):.0f}", f"{min(speeds):.0f}-{max(speeds):.0f}"]

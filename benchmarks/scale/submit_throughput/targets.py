@@ -18,7 +18,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Contender:
+class Target:
     """A server to hammer, as arguments of the Python interpreter."""
 
     name: str
@@ -28,18 +28,18 @@ class Contender:
     bound: Bound | None = None
 
 
-def _pattern(name: str, bound: Bound, *, needs_redis: bool = False, body: str = _SUBMIT) -> Contender:
-    return Contender(name, ("-m", "patterns.web.process", PATTERNS[name].app), needs_redis, body, bound)
+def _pattern(name: str, bound: Bound, *, needs_redis: bool = False, body: str = _SUBMIT) -> Target:
+    return Target(name, ("-m", "patterns.web.process", PATTERNS[name].app), needs_redis, body, bound)
 
 
-def _reference(name: str, *, needs_redis: bool = False) -> Contender:
-    return Contender(
+def _reference(name: str, *, needs_redis: bool = False) -> Target:
+    return Target(
         name, ("-m", "patterns.web.process", f"benchmarks.scale.submit_throughput.reference_apps:{name}"), needs_redis
     )
 
 
 #: One ceiling for all. It validates a body without a callback_url, so for webhook it is a little stricter.
-CONTENDERS = (
+TARGETS = (
     _reference("ceiling"),
     _pattern("in_memory_queue", Bound("ceiling", 0.75)),
     _pattern("webhook", Bound("ceiling", 0.75), body=_SUBMIT_WITH_CALLBACK),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.scale.two_hosts.scenario import Wrong, play
+from benchmarks.scale.two_hosts.scenario import ScenarioFailed, play
 from patterns.cli.terminal import give_up
 from patterns.serving.interrupts import interrupts_end_it
 from patterns.serving.processes import ProcessFailed
@@ -30,7 +30,7 @@ def two_hosts(
 
     try:
         play(tasks, cut, say)
-    except Wrong as wrong:
+    except ScenarioFailed as wrong:
         raise give_up(f"WRONG: {wrong}.", 1) from None
     except (ProcessFailed, CannotServe, OSError) as error:
         raise give_up(error) from None

@@ -38,7 +38,7 @@ _FINISHED = {"completed", "failed", "cancelled"}
 Say = Callable[[str], None]
 
 
-class Wrong(Exception):
+class ScenarioFailed(Exception):
     """Something is not as it must be. The message says what."""
 
 
@@ -71,7 +71,7 @@ class Host:
             return None
 
 
-class Finishes:
+class FinishCounter:
     """Counts how often each task is said to have finished, by those who share the Redis."""
 
     def __init__(self, url: str, channel: str) -> None:
@@ -98,13 +98,13 @@ class Finishes:
 
 
 def play(tasks: int, cut_seconds: float, say: Say) -> None:
-    """Play it, and say what happens. Raises `Wrong`, and `ProcessFailed` if a part does not come up."""
+    """Play it, and say what happens. Raises `ScenarioFailed`, and `ProcessFailed` if a part does not come up."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kit-hosts-")))
         family = stack.enter_context(Family(folder / "log"))
         shared = start_redis(family)
         stack.callback(family.stop, 15)  # what `kit serve` runs is stopped by it, which takes its time
-        finishes = Finishes(shared.url, "kit:finished")
+        finishes = FinishCounter(shared.url, "kit:finished")
         stack.callback(finishes.close)
         broker_url = os.environ.get("KIT_BROKER_URL", "")
         try:
@@ -112,14 +112,14 @@ def play(tasks: int, cut_seconds: float, say: Say) -> None:
             _until(lambda: first.health() and second.health(), "the web parts do not answer")
             with redis.Redis.from_url(shared.url) as records:
                 _until(lambda: records.zcard("kit:workers") == 2, "the two workers do not tell that they live")
-        except Wrong as error:
+        except ScenarioFailed as error:
             raise ProcessFailed(f"{error}: {_last_line(folder / 'log')}") from None
         say("two hosts are up, each with a web part and a worker part; they share one Redis")
         _each_knows_the_others(first, second, tasks // 2, say)
         _cut_off(second, first, cut_seconds, say)
         _until(lambda: second.health() == 200, "host B does not become healthy again")
         if "Started again" in (folder / "log").read_text(errors="replace"):
-            raise Wrong("a process ended, and was started again")
+            raise ScenarioFailed("a process ended, and was started again")
         say("host B is healthy again, and no process had to be started again")
         nothing_is_lost(first, second, finishes, say)
 
@@ -158,12 +158,14 @@ def _each_knows_the_others(first: Host, second: Host, each: int, say: Say) -> No
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda host: host.submit().status_code, [first, second] * each))
     if set(answers) != {202}:
-        raise Wrong(f"submit answered {sorted(set(answers))}")
+        raise ScenarioFailed(f"submit answered {sorted(set(answers))}")
     say(f"{each} tasks are accepted on host A, and {each} on host B")
     for asked, other in ((first, second), (second, first)):
         unknown = [task_id for task_id in other.accepted if asked.status(task_id).status_code != 200]
         if unknown:
-            raise Wrong(f"host {asked.name} does not know {len(unknown)} of the tasks that host {other.name} took")
+            raise ScenarioFailed(
+                f"host {asked.name} does not know {len(unknown)} of the tasks that host {other.name} took"
+            )
     say("each host knows the tasks of the other")
 
 
@@ -177,11 +179,11 @@ def _cut_off(lost: Host, other: Host, seconds: float, say: Say) -> None:
     status = lost.submit().status_code
     took = time.monotonic() - cut_at
     if status != 503 or took > _SUBMIT_SECONDS:
-        raise Wrong(f"cut off, host {lost.name} answered submit with {status} after {took:.1f} s")
+        raise ScenarioFailed(f"cut off, host {lost.name} answered submit with {status} after {took:.1f} s")
     say(f"host {lost.name} answers submit with 503 after {took:.1f} s, and /health with {lost.health()}")
     before = sum(_is_finished(other, task_id) for task_id in other.accepted)
     if (status := other.submit().status_code) != 202:
-        raise Wrong(f"host {other.name} answered submit with {status} while the other was cut off")
+        raise ScenarioFailed(f"host {other.name} answered submit with {status} while the other was cut off")
     new = other.accepted[-1]
     _until(lambda: _is_finished(other, new), f"host {other.name} does not finish what it takes")
     after = sum(_is_finished(other, task_id) for task_id in other.accepted)
@@ -192,8 +194,10 @@ def _cut_off(lost: Host, other: Host, seconds: float, say: Say) -> None:
     say(f"host {lost.name} is healed, {time.monotonic() - cut_at:.1f} s after it was cut off")
 
 
-def nothing_is_lost(first: Host, second: Host, finishes: Finishes, say: Say, within: float = _PATIENCE_SECONDS) -> None:
-    """Wait for every accepted task, and compare what both hosts and their Redis say of it. Raises `Wrong`."""
+def nothing_is_lost(
+    first: Host, second: Host, finishes: FinishCounter, say: Say, within: float = _PATIENCE_SECONDS
+) -> None:
+    """Wait for every accepted task, and compare what both hosts and their Redis say of it. Raises `ScenarioFailed`."""
     accepted = [*first.accepted, *second.accepted]
     _until(lambda: all(_is_finished(first, task_id) for task_id in accepted), "not every task finishes", within)
     on_first = [first.status(task_id).json() for task_id in accepted]
@@ -201,15 +205,17 @@ def nothing_is_lost(first: Host, second: Host, finishes: Finishes, say: Say, wit
     ended = Counter(task["status"] for task in on_first)
     say(f"of {len(accepted)} accepted tasks " + ", ".join(f"{number} are {status}" for status, number in ended.items()))
     if ended["completed"] != len(accepted):
-        raise Wrong(f"{len(accepted) - ended['completed']} of {len(accepted)} tasks are not completed")
+        raise ScenarioFailed(f"{len(accepted) - ended['completed']} of {len(accepted)} tasks are not completed")
     if on_first != on_second:
-        raise Wrong("the two hosts do not say the same of a task")
+        raise ScenarioFailed("the two hosts do not say the same of a task")
     # Those that finished last may not have been heard of yet.
-    with suppress(Wrong):
+    with suppress(ScenarioFailed):
         _until(lambda: all(finishes.count[task_id] for task_id in accepted), "not every finish was announced", within)
     often = Counter(finishes.count[task_id] for task_id in accepted)
     if set(often) != {1}:
-        raise Wrong("; ".join(f"{number} tasks finished {times} times" for times, number in sorted(often.items())))
+        raise ScenarioFailed(
+            "; ".join(f"{number} tasks finished {times} times" for times, number in sorted(often.items()))
+        )
     say("both hosts say the same of each, and each finished once")
 
 
@@ -222,7 +228,7 @@ def _until(is_so: Callable[[], object], otherwise: str, within: float = _PATIENC
     deadline = time.monotonic() + within
     while not is_so():
         if time.monotonic() > deadline:
-            raise Wrong(f"{otherwise} within {within:g} s")
+            raise ScenarioFailed(f"{otherwise} within {within:g} s")
         time.sleep(0.05)
 
 

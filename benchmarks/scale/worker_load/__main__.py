@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.load.environment import machine
 from benchmarks.scale.hammer import HammerFailed
-from benchmarks.scale.worker_load.measurement import Found, measure
+from benchmarks.scale.worker_load.measurement import WorkerLoad, measure
 from patterns.cli.terminal import give_up
 from patterns.serving.processes import ProcessFailed
 from patterns.serving.running import CannotServe
@@ -43,7 +43,7 @@ def worker_load(
         out.print(f"\n{here['cores']} cores, {here['processor']}; {here['python']}, {here['kernel']}", style="dim")
 
 
-def table(found: Found) -> Table:
+def table(found: WorkerLoad) -> Table:
     """One figure in each row."""
     shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     shown.add_column("")

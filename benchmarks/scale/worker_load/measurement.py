@@ -44,7 +44,7 @@ _LOOKS = (1.0, 60.0)
 
 
 @dataclass(frozen=True)
-class Spent:
+class RedisUsage:
     """What Redis has counted over some time."""
 
     seconds: float
@@ -65,7 +65,7 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class Found:
+class WorkerLoad:
     """Everything that was asked."""
 
     tasks: int
@@ -90,13 +90,13 @@ class Counters:
         self.client: Any = redis.Redis.from_url(url, decode_responses=True)
 
     @contextmanager
-    def spent(self) -> Iterator[list[Spent]]:
+    def spent(self) -> Iterator[list[RedisUsage]]:
         """What is spent in the block is in the list when it ends."""
-        spent: list[Spent] = []
+        spent: list[RedisUsage] = []
         before, began = self._look(), time.monotonic()
         yield spent
         after = self._look()
-        spent.append(Spent(time.monotonic() - began, *(b - a for a, b in zip(before, after, strict=True))))
+        spent.append(RedisUsage(time.monotonic() - began, *(b - a for a, b in zip(before, after, strict=True))))
 
     def bytes_of_records(self) -> float:
         """What Redis says that a record takes, on average of some."""
@@ -116,7 +116,7 @@ class Counters:
         return said["total_commands_processed"], cpu, said["total_net_input_bytes"], said["used_memory"]
 
 
-def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, folder: Path, told: Console) -> Found:
+def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, folder: Path, told: Console) -> WorkerLoad:
     """Let tasks wait, be done, and be kept; then idle with one worker, and with many simulated ones."""
     with Family() as family:
         server = start_redis(family)
@@ -148,7 +148,7 @@ def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, fol
                 told.print(f"{simulated:,} simulated workers idle, and look each {look:g} s", style="dim")
                 crowds.append(_crowd(counters, server.url, simulated, look, idle_seconds, web))
     wait, done = waiting[0], doing[0]
-    return Found(
+    return WorkerLoad(
         tasks=tasks,
         processes=processes,
         bytes_per_waiting_task=wait.memory / tasks,

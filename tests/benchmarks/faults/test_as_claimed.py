@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pytest
 from _pytest.mark import ParameterSet
 
-from benchmarks.faults.fault_trials import WORKERS, Faults, Subject
+from benchmarks.faults.fault_trials import WORKERS, FaultPlan, Subject
 from benchmarks.faults.injection import applies
 from benchmarks.faults.suite import OVER_RABBITMQ, break_all
-from benchmarks.records.faults import Cell, read_cells
+from benchmarks.records.faults import FaultTrial, read_cells
 from patterns import CELERY_QUEUE, PATTERNS
 from patterns.contract.descriptor import Fault
 
@@ -42,10 +42,10 @@ every_loss = pytest.mark.parametrize(
 class Measured:
     """What was counted, and what was written down of it."""
 
-    cells: list[Cell]
-    read_again: tuple[Cell, ...]
+    cells: list[FaultTrial]
+    read_again: tuple[FaultTrial, ...]
 
-    def of(self, who: Subject, fault: Fault) -> Cell:
+    def of(self, who: Subject, fault: Fault) -> FaultTrial:
         """One cell."""
         (cell,) = [cell for cell in self.cells if (cell.contender, cell.fault) == (who.name, fault.value)]
         assert not cell.trouble, cell.trouble
@@ -63,7 +63,7 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     who = [one for one in _WHO if any(params["who"] is one for params in asked)]
     faults = tuple(fault for fault in Fault if any(params["fault"] is fault for params in asked))
     folder = tmp_path_factory.mktemp("faults")
-    return Measured(break_all(who, Faults(faults, _TASKS), folder, lambda cell: None), read_cells(folder))
+    return Measured(break_all(who, FaultPlan(faults, _TASKS), folder, lambda cell: None), read_cells(folder))
 
 
 @every_case

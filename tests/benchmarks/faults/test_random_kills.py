@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from benchmarks.callback_receiver import Receiver
-from benchmarks.faults.client import Client, Known
+from benchmarks.faults.client import AcceptedTask, Client
 from benchmarks.faults.waiting import until
 from patterns import CELERY_QUEUE
 from patterns.contract.settings import new_webhook_secret
@@ -69,7 +69,7 @@ async def _live_through(served: Running, secret: str) -> Story:
             deadline = time.monotonic() + _PATIENCE_SECONDS
             turn = asyncio.Semaphore(50)  # a client for each of them would be a test of something else
 
-            async def learn(known: Known) -> None:
+            async def learn(known: AcceptedTask) -> None:
                 async with turn:
                     await client.learn(known, deadline)
 
@@ -85,12 +85,12 @@ async def _live_through(served: Running, secret: str) -> Story:
             await client.aclose()
 
 
-async def _accepted(client: Client) -> list[Known]:
+async def _accepted(client: Client) -> list[AcceptedTask]:
     """As many tasks as were accepted by an answer that came. Who gets none does not know, and submits another."""
-    tasks: list[Known] = []
+    tasks: list[AcceptedTask] = []
     while len(tasks) < _TASKS:
         found = await asyncio.gather(*(client.submit(f"sleeps:{_TASK_SECONDS}") for _ in range(10)))
-        tasks += [Known(len(tasks), task_id) for task_id in found if task_id]
+        tasks += [AcceptedTask(len(tasks), task_id) for task_id in found if task_id]
     return tasks
 
 
