@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.faults.fault_trials import FaultPlan
-from benchmarks.faults.suite import break_all, has_rabbitmq, subjects
+from benchmarks.faults.suite import has_rabbitmq, inject_all, subjects
 from benchmarks.load.environment import kit_revision, kit_version, libraries_of, library_versions, machine
 from benchmarks.load.trial_runner import TrialProgress, TrialRunner
 from benchmarks.plan.conformance import NotConforming, admit
 from benchmarks.plan.contenders import contenders, null
 from benchmarks.plan.run_request import RunRequest
-from benchmarks.records.faults import FaultTrial, read_cells
+from benchmarks.records.faults import FaultTrial, read_fault_trials
 from benchmarks.records.run import RunError, RunRecord
 from benchmarks.records.samples import SamplesError, pack
 from benchmarks.report.progress import Steps
@@ -66,7 +66,9 @@ class _Pipeline:
                 admit([pattern], self._folder.path, self._doing)
             cells = self._break() if w.faults else []
         except KeyboardInterrupt:
-            counted = f"The faults counted so far are in {self._folder.path}." if read_cells(self._folder.path) else ""
+            counted = (
+                f"The faults counted so far are in {self._folder.path}." if read_fault_trials(self._folder.path) else ""
+            )
             return RunResult(problem=f"Interrupted. {counted or 'Nothing was measured yet.'}", exit_code=130)
         record, stopped = self._measure()
         found = None
@@ -104,7 +106,7 @@ class _Pipeline:
             self._steps.say(
                 "No RabbitMQ is here: celery_queue over it is left out (Debian: apt install rabbitmq-server)."
             )
-        return break_all(who, FaultPlan(), self._folder.path, lambda cell: self._steps.say(_line(cell)))
+        return inject_all(who, FaultPlan(), self._folder.path, lambda cell: self._steps.say(_line(cell)))
 
     def _measure(self) -> tuple[RunRecord, BaseException | None]:
         w = self._wanted

@@ -12,7 +12,7 @@ from benchmarks.analysis.saturation import burst, overload, sweep
 from benchmarks.analysis.steady_rate import differences, pairs_within, steady
 from benchmarks.analysis.validity import reasons
 from benchmarks.records.callbacks import count_callbacks
-from benchmarks.records.faults import FaultTrial, read_cells
+from benchmarks.records.faults import FaultTrial, read_fault_trials
 from benchmarks.records.run import ContenderRecord, Mode, RunFolder, RunRecord, Trial
 from benchmarks.records.samples import Outcome, Phase, Sample, SamplesError, read_samples
 from patterns import IN_MEMORY_QUEUE
@@ -26,7 +26,7 @@ def analyse(folder: RunFolder) -> Findings:
     if any(trial.load for trial in record.trials) and not packed.exists() and not folder.samples.exists():
         raise SamplesError(f"{folder.path} has no {packed.name}: a report is made from the samples of its run.")
     samples = read_samples(packed if packed.exists() else folder.samples) if record.trials else []
-    return findings(record, samples, count_callbacks(folder.callbacks), read_cells(folder.path))
+    return findings(record, samples, count_callbacks(folder.callbacks), read_fault_trials(folder.path))
 
 
 def findings(

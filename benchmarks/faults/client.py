@@ -27,7 +27,7 @@ class AcceptedTask:
 
 
 class Client:
-    """Speaks to one server. Whatever does not answer is asked again."""
+    """Speaks to one server, and repeats every request that gets no answer."""
 
     def __init__(self, url: str, callback_url: str) -> None:
         self._http = httpx.AsyncClient(
@@ -52,27 +52,27 @@ class Client:
         except (httpx.HTTPError, ValueError, KeyError):
             return None
 
-    async def submit_all(self, cell: str, numbers: Iterable[int], how: str) -> list[AcceptedTask]:
+    async def submit_all(self, trial: str, numbers: Iterable[int], how: str) -> list[AcceptedTask]:
         """Those that were accepted."""
         turn = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(number: int) -> AcceptedTask | None:
+        async def submit(number: int) -> AcceptedTask | None:
             async with turn:
-                task_id = await self.submit(f"{cell}:{number}:{how}")
+                task_id = await self.submit(f"{trial}:{number}:{how}")
                 return AcceptedTask(number, task_id) if task_id else None
 
-        found = await asyncio.gather(*(one(number) for number in numbers))
-        return [known for known in found if known]
+        tasks = await asyncio.gather(*map(submit, numbers))
+        return [task for task in tasks if task]
 
-    async def learn(self, known: AcceptedTask, deadline: float) -> None:
+    async def learn(self, task: AcceptedTask, deadline: float) -> None:
         """Return when it is finished or gone; at the deadline, on time.monotonic(), nothing is known."""
-        while not known.status and time.monotonic() < deadline:
-            known.status = await self._status(known.task_id)
-            known.known_at = time.monotonic()
+        while not task.status and time.monotonic() < deadline:
+            task.status = await self._status(task.task_id)
+            task.known_at = time.monotonic()
 
     async def learn_all(self, tasks: Iterable[AcceptedTask], deadline: float) -> None:
         """All of them, side by side."""
-        await asyncio.gather(*(self.learn(known, deadline) for known in tasks))
+        await asyncio.gather(*(self.learn(task, deadline) for task in tasks))
 
     async def until_done(self, prompts: Iterable[str], deadline: float) -> float | None:
         """When the first of these prompts was submitted and completed; each is tried once."""

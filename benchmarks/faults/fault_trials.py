@@ -1,4 +1,4 @@
-"""One contender, and one fault after the other on it."""
+"""The fault trials of one contender: one fault after the other on the same servers."""
 
 import asyncio
 import itertools
@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.callback_receiver import Receiver
+from benchmarks.callback_receiver import CallbackReceiver
 from benchmarks.faults.brokers import Broker, redis_of
 from benchmarks.faults.client import AcceptedTask, Client
 from benchmarks.faults.injection import INJECTIONS, FaultScene, applies
@@ -30,17 +30,18 @@ _TIMEOUT_SECONDS = 12
 _GRACE_SECONDS = 5
 #: Clients that poll so often have so long, and a little more, to fetch the last outcomes of a server that stops.
 _POLL_SECONDS = 2
-#: Everything must be known so long after the break, or it is lost.
+#: Everything must be task so long after the break, or it is lost.
 _DEADLINE_SECONDS = 120.0
-#: And told so long after that: the pauses between attempts are a second at most here.
-_TELLING_SECONDS = 40.0
+#: And delivered so long after that: the pauses between attempts are a second at most here.
+_DELIVERY_SECONDS = 40.0
 
-Tell = Callable[[FaultTrial], None]
+#: Called with each fault trial as it ends.
+OnTrial = Callable[[FaultTrial], None]
 
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """What is broken, and with how many tasks."""
+    """Which faults are injected, and with how many tasks each."""
 
     faults: Sequence[Fault] = tuple(INJECTIONS)
     tasks: int = 200
@@ -48,7 +49,7 @@ class FaultPlan:
 
 @dataclass(frozen=True)
 class Subject:
-    """Who is put to the faults: a pattern, perhaps over a RabbitMQ of its own."""
+    """What the faults are injected into: a pattern, perhaps over a private RabbitMQ."""
 
     name: str
     pattern: Pattern
@@ -60,25 +61,25 @@ class Subject:
         return self.pattern.loses_on - ({Fault.BROKER_LOSS} if self.over_rabbitmq else set())
 
 
-async def cells_of(subject: Subject, wanted: FaultPlan, folder: Path, tell: Tell) -> list[FaultTrial]:
-    """Every cell of one contender, in order, each told as it is done. One that breaks everything says so."""
+async def run_fault_trials(subject: Subject, plan: FaultPlan, folder: Path, on_trial: OnTrial) -> list[FaultTrial]:
+    """Every fault trial of one contender, in order. If the servers themselves cannot run, each says so."""
     done: list[FaultTrial] = []
     secret = new_webhook_secret()
-    faults = [fault for fault in wanted.faults if applies(fault, subject.pattern)]
+    faults = [fault for fault in plan.faults if applies(fault, subject.pattern)]
 
-    def note(cell: FaultTrial) -> None:
-        done.append(cell)
-        tell(cell)
+    def note(trial: FaultTrial) -> None:
+        done.append(trial)
+        on_trial(trial)
 
     try:
         with tempfile.TemporaryDirectory(prefix="kit-gates-") as gates:
             log = folder / f"{subject.name}.faults.log"
             async with _serving(subject, _environment(Path(gates), secret), log) as (served, broker):
                 for fault in faults:
-                    note(await _TrialRun(subject, fault, served, broker, Path(gates), secret, wanted.tasks).cell())
+                    note(await _TrialRun(subject, fault, served, broker, Path(gates), secret, plan.tasks).run())
     except (ProcessFailed, CannotServe) as error:
         for fault in faults[len(done) :]:
-            note(replace(_empty(subject, fault), trouble=str(error)))
+            note(replace(_unmeasured(subject, fault), trouble=str(error)))
     return done
 
 
@@ -125,7 +126,7 @@ def _environment(gates: Path, secret: str) -> Mapping[str, str]:
     }
 
 
-def _empty(subject: Subject, fault: Fault) -> FaultTrial:
+def _unmeasured(subject: Subject, fault: Fault) -> FaultTrial:
     return FaultTrial(
         contender=subject.name,
         fault=fault.value,
@@ -135,7 +136,7 @@ def _empty(subject: Subject, fault: Fault) -> FaultTrial:
 
 
 class _TrialRun:
-    """One cell, from its first task to its last outcome."""
+    """One fault trial, from its first task to its last outcome."""
 
     def __init__(
         self,
@@ -147,73 +148,73 @@ class _TrialRun:
         secret: str,
         tasks: int,
     ) -> None:
-        self._cell = _empty(subject, fault)
+        self._trial = _unmeasured(subject, fault)
         self._name = f"{subject.name}-{fault.value}"
         self._pattern, self._fault = subject.pattern, fault
         self._served, self._broker, self._folder, self._secret = served, broker, folder, secret
         self._early, self._tasks = tasks // 2, tasks
 
-    async def cell(self) -> FaultTrial:
-        """Live through it, and count."""
-        async with Receiver(self._secret).listening() as receiver:
+    async def run(self) -> FaultTrial:
+        """Run it, and count."""
+        async with CallbackReceiver(self._secret).listening() as receiver:
             client = Client(self._served.url, receiver.url if self._pattern.can_call_back else "")
             try:
-                return await self._lived_through(client, receiver)
+                return await self._run(client, receiver)
             finally:
                 await client.aclose()
 
-    async def _lived_through(self, client: Client, receiver: Receiver) -> FaultTrial:
+    async def _run(self, client: Client, receiver: CallbackReceiver) -> FaultTrial:
         if not await client.healthy(time.monotonic() + _DEADLINE_SECONDS):
-            return replace(self._cell, trouble="the server did not come back to health after the fault before")
+            return replace(self._trial, trouble="the server did not come back to health after the fault before")
         early = await client.submit_all(self._name, range(self._early), "now")
         await client.learn_all(early, time.monotonic() + _DEADLINE_SECONDS)
-        await self._until_told(receiver, early)
+        await self._until_delivered(receiver, early)
         held = await client.submit_all(self._name, range(self._early, self._tasks), "held")
         scene = FaultScene(self._name, self._folder, self._served, receiver, client, held, self._broker)
-        if not await self._until_in_hand(scene):
+        if not await self._until_held(scene):
             scene.open_gate()
-            return replace(self._cell, trouble="the workers did not take the tasks that were to be held")
+            return replace(self._trial, trouble="the workers did not take the tasks that were to be held")
 
         began = time.monotonic()
         deadline = began + _DEADLINE_SECONDS
-        hearing: list[asyncio.Task[None]] = []
+        waiting: list[asyncio.Task[None]] = []
         if self._fault is not Fault.CLIENT_GONE:
-            hearing = [asyncio.create_task(client.learn(known, deadline)) for known in held]
+            waiting = [asyncio.create_task(client.learn(task, deadline)) for task in held]
         await INJECTIONS[self._fault](scene)
         prompts = (f"{self._name}:{number}:now" for number in itertools.count(self._tasks))
         again = asyncio.create_task(client.until_done(prompts, deadline))
-        await (asyncio.gather(*hearing) if hearing else client.learn_all(held, deadline))
+        await (asyncio.gather(*waiting) if waiting else client.learn_all(held, deadline))
         works_again = await again
-        everybody = [*early, *held]
-        await self._until_told(receiver, [known for known in everybody if known.status != "gone"])
-        return self._counted(scene, everybody, began, works_again)
+        tasks = [*early, *held]
+        await self._until_delivered(receiver, [task for task in tasks if task.status != "gone"])
+        return self._counted(scene, tasks, began, works_again)
 
-    async def _until_in_hand(self, scene: FaultScene) -> bool:
-        held = {known.number for known in scene.held}
+    async def _until_held(self, scene: FaultScene) -> bool:
+        held = {task.number for task in scene.held}
         return await until(lambda: len(held & set(scene.runs())) >= min(WORKERS, len(held)), _DEADLINE_SECONDS)
 
-    async def _until_told(self, receiver: Receiver, tasks: Sequence[AcceptedTask]) -> None:
+    async def _until_delivered(self, receiver: CallbackReceiver, tasks: Sequence[AcceptedTask]) -> None:
         if self._pattern.can_call_back:
-            wanted = {f"msg_{known.task_id}" for known in tasks}
-            await until(lambda: wanted <= set(receiver.taken), _TELLING_SECONDS)
+            expected = {f"msg_{task.task_id}" for task in tasks}
+            await until(lambda: expected <= set(receiver.received), _DELIVERY_SECONDS)
 
     def _counted(
         self, scene: FaultScene, tasks: Sequence[AcceptedTask], began: float, works_again: float | None
     ) -> FaultTrial:
-        statuses = Counter(known.status for known in tasks)
+        statuses = Counter(task.status for task in tasks)
         runs = Counter(scene.runs())
-        taken = [scene.receiver.taken[f"msg_{known.task_id}"] for known in tasks]
-        after = [known.known_at for known in tasks if known.status not in {"", "gone"} and known.known_at > began]
+        received = [scene.receiver.received[f"msg_{task.task_id}"] for task in tasks]
+        after = [task.known_at for task in tasks if task.status not in {"", "gone"} and task.known_at > began]
         return replace(
-            self._cell,
+            self._trial,
             offered=self._tasks,
             accepted=len(tasks),
             completed=statuses["completed"],
             failed=statuses["failed"] + statuses["cancelled"],
             lost=statuses["gone"] + statuses[""],
-            ran_twice=sum(runs[known.number] > 1 for known in tasks),
-            told=sum(times > 0 for times in taken),
-            told_twice=sum(times > 1 for times in taken),
+            ran_twice=sum(runs[task.number] > 1 for task in tasks),
+            delivered=sum(times > 0 for times in received),
+            delivered_twice=sum(times > 1 for times in received),
             works_again=None if works_again is None else works_again - began,
-            all_known=max(after) - began if after else None,
+            all_known_after=max(after) - began if after else None,
         )

@@ -1,4 +1,4 @@
-"""How each fault is done: what breaks, for how long, and when the agents' gate opens."""
+"""How each fault is injected: what breaks, for how long, and when the agents' gate opens."""
 
 import asyncio
 import signal
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.callback_receiver import Receiver
+from benchmarks.callback_receiver import CallbackReceiver
 from benchmarks.faults.brokers import Broker
 from benchmarks.faults.client import AcceptedTask, Client
 from benchmarks.faults.gated_agent import gate, runs_file
@@ -27,21 +27,21 @@ _STOP_SECONDS = 20.0
 class FaultScene:
     """What a fault finds: everything is up, half of the tasks are done, and the workers stand at the gate."""
 
-    cell: str
+    trial: str
     folder: Path
     served: Running
-    receiver: Receiver
+    receiver: CallbackReceiver
     client: Client
     held: list[AcceptedTask]
     broker: Broker | None = None
 
     def open_gate(self) -> None:
         """Let the agents go on."""
-        gate(self.folder, self.cell).touch()
+        gate(self.folder, self.trial).touch()
 
     def runs(self) -> list[int]:
         """The numbers of the tasks that an agent has begun, as often as it has."""
-        path = runs_file(self.folder, self.cell)
+        path = runs_file(self.folder, self.trial)
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
     async def kill(self, child: Child) -> None:
@@ -148,8 +148,8 @@ async def _receiver_errors(scene: FaultScene) -> None:
 
 async def _client_gone(scene: FaultScene) -> None:
     scene.open_gate()
-    everybody = {known.number for known in scene.held}
-    await until(lambda: everybody <= set(scene.runs()), _STOP_SECONDS)
+    held = {task.number for task in scene.held}
+    await until(lambda: held <= set(scene.runs()), _STOP_SECONDS)
 
 
 def _broker(scene: FaultScene) -> Broker:

@@ -1,4 +1,4 @@
-"""All contenders: a few at a time, because a fault is mostly waited for."""
+"""Every fault on every contender; a few contenders at a time, because a fault trial mostly waits."""
 
 import asyncio
 import signal
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.faults.fault_trials import FaultPlan, Subject, Tell, cells_of
-from benchmarks.records.faults import FaultTrial, write_cells
+from benchmarks.faults.fault_trials import FaultPlan, OnTrial, Subject, run_fault_trials
+from benchmarks.records.faults import FaultTrial, write_fault_trials
 from patterns import CELERY_QUEUE
 from patterns.contract.descriptor import Pattern
 from patterns.serving.rabbitmq_server import NoRabbitMQ, find_script
@@ -20,10 +20,11 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 def subjects(patterns: Sequence[Pattern]) -> list[Subject]:
     """These, and celery_queue over RabbitMQ too where there is one."""
-    found = [Subject(pattern.name, pattern) for pattern in patterns]
+    all_subjects = [Subject(pattern.name, pattern) for pattern in patterns]
     if CELERY_QUEUE in patterns and has_rabbitmq():
-        found.insert(patterns.index(CELERY_QUEUE) + 1, Subject(OVER_RABBITMQ, CELERY_QUEUE, over_rabbitmq=True))
-    return found
+        over_rabbitmq = Subject(OVER_RABBITMQ, CELERY_QUEUE, over_rabbitmq=True)
+        all_subjects.insert(patterns.index(CELERY_QUEUE) + 1, over_rabbitmq)
+    return all_subjects
 
 
 def has_rabbitmq() -> bool:
@@ -34,29 +35,29 @@ def has_rabbitmq() -> bool:
         return False
 
 
-def break_all(who: Sequence[Subject], wanted: FaultPlan, folder: Path, tell: Tell) -> list[FaultTrial]:
-    """Injection everything, and write down what was counted; on an interrupt, what was counted so far."""
-    cells: list[FaultTrial] = []
+def inject_all(all_subjects: Sequence[Subject], plan: FaultPlan, folder: Path, on_trial: OnTrial) -> list[FaultTrial]:
+    """Run every fault trial, and write down what was counted; on an interrupt, what was counted so far."""
+    trials: list[FaultTrial] = []
 
-    def note(cell: FaultTrial) -> None:
-        cells.append(cell)
-        tell(cell)
+    def note(trial: FaultTrial) -> None:
+        trials.append(trial)
+        on_trial(trial)
 
     try:
         with _interrupts_kept():
-            asyncio.run(_break_all(who, wanted, folder, note))
+            asyncio.run(_inject_all(all_subjects, plan, folder, note))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
-        places = {subject.name: place for place, subject in enumerate(who)}
-        cells.sort(key=lambda cell: places[cell.contender])  # stable: its faults stay in order
-        write_cells(folder, cells)
-    return cells
+        places = {subject.name: place for place, subject in enumerate(all_subjects)}
+        trials.sort(key=lambda trial: places[trial.contender])  # stable: its faults stay in order
+        write_fault_trials(folder, trials)
+    return trials
 
 
 @contextmanager
 def _interrupts_kept() -> Iterator[None]:
-    """Who listened to Ctrl-C and SIGTERM before listens again after the block."""
+    """Restore the handlers of Ctrl-C and SIGTERM after the block."""
     if not _in_main_thread():
         yield
         return
@@ -72,17 +73,18 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-async def _break_all(who: Sequence[Subject], wanted: FaultPlan, folder: Path, note: Tell) -> None:
-    me = asyncio.current_task()
-    if me and _in_main_thread():
+async def _inject_all(all_subjects: Sequence[Subject], plan: FaultPlan, folder: Path, on_trial: OnTrial) -> None:
+    this_task = asyncio.current_task()
+    if this_task and _in_main_thread():
         for number in _INTERRUPTS:
             # Raised in a callback, KeyboardInterrupt would tear the loop apart: here it is a cancellation.
-            asyncio.get_running_loop().add_signal_handler(number, me.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, this_task.cancel)
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(subject: Subject) -> None:
+    async def run(subject: Subject) -> None:
         async with turn:
-            await cells_of(subject, wanted, folder, note)
+            await run_fault_trials(subject, plan, folder, on_trial)
 
     # Those with a broker take longest, and begin.
-    await asyncio.gather(*(one(each) for each in sorted(who, key=lambda each: -len(each.pattern.needs))))
+    longest_first = sorted(all_subjects, key=lambda subject: -len(subject.pattern.needs))
+    await asyncio.gather(*map(run, longest_first))

@@ -14,7 +14,7 @@ from tests.benchmarks.table_readers import Shown, tables_of_html, tables_of_mark
 
 _GOOD = FaultTrial(
     contender="celery_queue", fault="worker_kill", claims_loss=False, offered=200, accepted=200, completed=200,
-    ran_twice=4, calls_back=True, told=200, works_again=2.5, all_known=17.0,
+    ran_twice=4, calls_back=True, delivered=200, works_again=2.5, all_known_after=17.0,
 )  # fmt: skip
 _LOST = FaultTrial(
     contender="in_memory_queue", fault="web_kill", claims_loss=True, offered=200, accepted=200, completed=93, failed=3,

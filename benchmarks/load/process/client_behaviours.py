@@ -10,7 +10,7 @@ from typing import Protocol
 
 import gevent
 
-from benchmarks.load.process.callback_receiver import CallbackReceiver
+from benchmarks.load.process.gevent_receiver import GeventReceiver
 from benchmarks.load.process.http_client import Answer, Session, status
 from benchmarks.records.samples import Sample
 from patterns.contract import FINISHED
@@ -71,7 +71,7 @@ class AdaptivePoll:
 class AwaitCallback:
     """Asks nothing, and waits for the server's POST."""
 
-    def __init__(self, receiver: CallbackReceiver) -> None:
+    def __init__(self, receiver: GeventReceiver) -> None:
         self._receiver = receiver
 
     def __call__(self, session: Session, sample: Sample, deadline: float) -> Answer | None:

@@ -10,8 +10,8 @@ from gevent.pool import Pool
 
 from benchmarks.load.process import dispatcher
 from benchmarks.load.process.arrivals import Arrival, Segment, Shape, schedule
-from benchmarks.load.process.callback_receiver import CallbackReceiver
 from benchmarks.load.process.client_behaviours import AdaptivePoll, AwaitCallback, ClientBehaviour, FixedPoll
+from benchmarks.load.process.gevent_receiver import GeventReceiver
 from benchmarks.load.process.http_client import Session
 from benchmarks.load.process.row_files import CALLBACKS, SAMPLES, Rows
 from benchmarks.load.process.self_check import SelfCheck
@@ -114,7 +114,7 @@ class TrialClients:
                         "and the server KIT_WEBHOOK_ALLOW_PRIVATE=1, because the receiver is on loopback."
                     )
                 try:
-                    receiver = CallbackReceiver(secret, self._note_callback, self._options.callback_host)
+                    receiver = GeventReceiver(secret, self._note_callback, self._options.callback_host)
                 except ValueError as error:
                     raise CannotLoad(f"KIT_WEBHOOK_SECRET is not whsec_ and base64: {error}") from None
                 return AwaitCallback(receiver), receiver.url

@@ -80,14 +80,18 @@ def _details(findings: Findings, names: list[str]) -> Table:
     def row(cell: FaultTrial) -> list[Cell]:
         if cell.trouble:
             return [Cell(code(cell.fault)), *plain_cells(*[NOTHING] * 9)]
-        told = [_bad(cell.told_twice), _bad(cell.never_told)] if cell.calls_back else list(plain_cells(*[NOTHING] * 2))
+        told = (
+            [_bad(cell.delivered_twice), _bad(cell.never_delivered)]
+            if cell.calls_back
+            else list(plain_cells(*[NOTHING] * 2))
+        )
         return [
             Cell(code(cell.fault)),
             *plain_cells(whole(cell.accepted), whole(cell.completed)),
             *(_bad(cell.failed), _bad(cell.lost), Cell(whole(cell.ran_twice))),
             *told,
             Cell("never", Tone.BAD) if cell.works_again is None else Cell(duration(cell.works_again)),
-            Cell(NOTHING if cell.all_known is None else duration(cell.all_known)),
+            Cell(NOTHING if cell.all_known_after is None else duration(cell.all_known_after)),
         ]
 
     columns = ("what broke", "accepted", "completed", "failed", "lost", "ran twice", "told twice", "never told",

@@ -106,7 +106,7 @@ def _receiving(log: Path) -> Iterator[str]:
     """Somebody who takes callbacks; gives the URL."""
     port = free_port()
     with Family(log) as family:
-        family.start("receiver", [sys.executable, "-m", "benchmarks.scale.growth.receiver", str(port)], os.environ)
+        family.start("receiver", [sys.executable, "-m", "benchmarks.callback_receiver", str(port)], os.environ)
         yield f"http://127.0.0.1:{port}/outcomes"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.callback_receiver import Receiver
+from benchmarks.callback_receiver import CallbackReceiver
 from benchmarks.faults.client import AcceptedTask, Client
 from benchmarks.faults.waiting import until
 from patterns import CELERY_QUEUE
@@ -61,7 +61,7 @@ def live_through(_: object) -> Story:
 
 
 async def _live_through(served: Running, secret: str) -> Story:
-    async with Receiver(secret).listening() as receiver:
+    async with CallbackReceiver(secret).listening() as receiver:
         client = Client(served.url, receiver.url)
         try:
             kills, manager = asyncio.create_task(_kill(served)), asyncio.create_task(_manage(served))
@@ -78,8 +78,8 @@ async def _live_through(served: Running, secret: str) -> Story:
             manager.cancel()
             # Not so many, but these: a task whose answer was lost with its web process is told too.
             deliveries = [f"msg_{known.task_id}" for known in tasks]
-            await until(lambda: receiver.taken.keys() >= set(deliveries), _PATIENCE_SECONDS)
-            told = [receiver.taken[delivery] for delivery in deliveries]
+            await until(lambda: receiver.received.keys() >= set(deliveries), _PATIENCE_SECONDS)
+            told = [receiver.received[delivery] for delivery in deliveries]
             return Story(killed, Counter(known.status for known in tasks), told)
         finally:
             await client.aclose()
