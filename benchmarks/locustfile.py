@@ -30,7 +30,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from benchmarks.load.process.distributed import Master, RowSender, WorkerLost
 from benchmarks.load.process.http_client import Session
-from benchmarks.load.process.load_report import write_report
+from benchmarks.load.process.load_report import write_load_report
 from benchmarks.load.process.options import add_options
 from benchmarks.load.process.row_files import RowFiles, Rows
 from benchmarks.load.process.served_pattern import CannotLoad, served_pattern
@@ -135,7 +135,7 @@ def stop(**_: Any) -> None:
 def _open_loop(environment: Any, trial: TrialClients, session: Session) -> None:
     report = trial.open_loop(session)
     if environment.parsed_options.report:
-        write_report(Path(environment.parsed_options.report), report)
+        write_load_report(Path(environment.parsed_options.report), report)
     # Lost tasks are a finding, not a failure of the load process.
     _end(environment, 0)
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: what got better, what got worse, and what nobody can tell apart."""
+"""Two runs side by side: which metrics got better, which got worse, and which changed by no more than noise."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,11 +6,12 @@ from enum import StrEnum
 
 import numpy as np
 
+from benchmarks.analysis.analyse_run import samples_by_trial
 from benchmarks.analysis.bootstrap import Values, percentile, relative_change
 from benchmarks.analysis.margin import NOISE_MEASURE, margin
 from benchmarks.analysis.measures import MEASURE_TITLES, Estimate, Measure
 from benchmarks.analysis.steady_rate import COMPARED, rounds_of
-from benchmarks.analysis.validity import reasons
+from benchmarks.analysis.validity import invalid_reasons
 from benchmarks.records.run import Mode, RunFolder, RunRecord, Trial
 from benchmarks.records.samples import Sample, read_samples
 
@@ -19,7 +20,7 @@ _SMALLEST_SECONDS = 0.0002
 
 
 class ChangeVerdict(StrEnum):
-    """What became of a figure."""
+    """How a metric has changed."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -29,10 +30,10 @@ class ChangeVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of one contender, before and after."""
+    """A metric of a contender, before and after."""
 
     contender: str
-    figure: str
+    metric: str
     before: float  # seconds
     after: float
     change: Estimate  # as a part of what it was: 0.1 is a tenth more
@@ -66,7 +67,7 @@ class RunComparison:
 
     def regressions(self, bound: float) -> list[Change]:
         """What got worse by more than the bound, as a part of what it was."""
-        return [one for one in self.changes if one.verdict is ChangeVerdict.WORSE and one.change.value > bound]
+        return [each for each in self.changes if each.verdict is ChangeVerdict.WORSE and each.change.value > bound]
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,9 @@ class _Side:
     @classmethod
     def read(cls, folder: RunFolder) -> "_Side":
         record = folder.read_record()
-        rows: dict[int, list[Sample]] = {trial.number: [] for trial in record.trials}
         packed = folder.packed_samples
-        for sample in read_samples(packed if packed.exists() else folder.samples):
-            rows.setdefault(sample.trial, []).append(sample)
-        return cls(record, rows)
+        samples = read_samples(packed if packed.exists() else folder.samples)
+        return cls(record, samples_by_trial(record, samples))
 
     def trials(self, contender: str) -> list[Trial]:
         return [
@@ -89,27 +88,27 @@ class _Side:
             for trial in self.record.trials
             if trial.contender == contender
             and trial.mode is Mode.STEADY
-            and not reasons(trial, self.rows[trial.number])
+            and not invalid_reasons(trial, self.rows[trial.number])
         ]
 
     def noise(self) -> float:
         """What the machine did to the null contender, as in `margin`."""
-        nulls = [one.name for one in self.record.contenders if one.kind == "null"]
+        nulls = [contender.name for contender in self.record.contenders if contender.kind == "null"]
         rounds = [values for name in nulls for values in rounds_of(self.trials(name), self.rows, NOISE_MEASURE)]
         return _pooled(rounds, 95) - _pooled(rounds, 50) if rounds else 0.0
 
 
-def compare(before: RunFolder, after: RunFolder, bound: float) -> RunComparison:
+def compare_runs(before: RunFolder, after: RunFolder, bound: float) -> RunComparison:
     """What changed, and whether the machine did: if the null contender moved by more than the bound, as a part of what
     it was, nothing else is named as better or worse.
 
     Raises `RunError` and `SamplesError` when one of them is no run.
     """
     old, new = _Side.read(before), _Side.read(after)
-    known = {one.name for one in new.record.contenders}
-    names = [one.name for one in old.record.contenders if one.name in known]
+    known = {contender.name for contender in new.record.contenders}
+    names = [contender.name for contender in old.record.contenders if contender.name in known]
     changes = tuple(change for name in names for change in _changes(name, old, new))
-    nulls = {one.name for one in old.record.contenders if one.kind == "null"}
+    nulls = {contender.name for contender in old.record.contenders if contender.kind == "null"}
     null = [change for change in changes if change.contender in nulls]
     moved = _moved(null, bound)
     if moved:
@@ -122,14 +121,18 @@ def compare(before: RunFolder, after: RunFolder, bound: float) -> RunComparison:
 
 def _moved(null: Sequence[Change], bound: float) -> str:
     """By its medians: it does no work, so what became of them is the machine's doing."""
-    medians = [one for one in null if one.figure.endswith("p50")]
-    far = [one for one in medians if abs(one.change.value) > bound and abs(one.after - one.before) >= _SMALLEST_SECONDS]
+    medians = [change for change in null if change.metric.endswith("p50")]
+    far = [
+        each
+        for each in medians
+        if abs(each.change.value) > bound and abs(each.after - each.before) >= _SMALLEST_SECONDS
+    ]
     if not far:
         return ""
     most = far[0]  # that of submit, if it moved: a single request
     return (
         f"The machine changed: the null contender, which does no work, took {1000 * most.before:.3g} ms before and "
-        f"{1000 * most.after:.3g} ms after ({most.figure}, {most.change.value:+.0%}). Nothing is named as better or "
+        f"{1000 * most.after:.3g} ms after ({most.metric}, {most.change.value:+.0%}). Nothing is named as better or "
         f"worse: repeat both runs on an idle machine."
     )
 
@@ -139,7 +142,7 @@ def _changes(name: str, old: _Side, new: _Side) -> Iterator[Change]:
     for measure, percent in [*((measure, 50) for measure in COMPARED), (Measure.END_TO_END, 99)]:
         rounds = [rounds_of(side.trials(name), side.rows, measure) for side in (old, new)]
         if all(rounds):
-            before, after = (_pooled(some, percent) for some in rounds)
+            before, after = (_pooled(side, percent) for side in rounds)
             if not before:
                 continue  # of nothing there is no part
             change = relative_change(rounds[0], rounds[1], percent, old.record.seed)

@@ -21,7 +21,7 @@ Rows = Mapping[int, Sequence[Sample]]  # by trial
 COMPARED = (Measure.SUBMIT_LATENCY, Measure.NOTIFICATION_LAG, Measure.END_TO_END)
 
 
-def steady(contender: str, trials: Sequence[Trial], rows: Rows, callbacks: Counter[str], seed: int) -> Steady:
+def steady_rate(contender: str, trials: Sequence[Trial], rows: Rows, callbacks: Counter[str], seed: int) -> Steady:
     """The valid trials of one contender, together."""
     everything = [row for trial in trials for row in rows[trial.number]]
     measured = [row for row in everything if row.phase is Phase.MEASURED]
@@ -44,19 +44,19 @@ def differences(
     pairs: Iterable[tuple[str, str]], trials: Mapping[str, Sequence[Trial]], rows: Rows, seed: int, noise: float
 ) -> tuple[Difference, ...]:
     """How the medians of each pair differ, in all that is compared. `noise` is as in `margin`."""
-    found = []
-    for one, other in pairs:
+    all_differences = []
+    for first, second in pairs:
         for measure in COMPARED:
-            left, right = (_by_round(trials[name], rows, measure) for name in (one, other))
+            left, right = (_by_round(trials[name], rows, measure) for name in (first, second))
             if (estimate := median_difference(left, right, seed)) is not None:
                 one_round = len({turn for turn in left if set(left[turn]) & set(right.get(turn, ()))}) == 1
                 least = margin(_median(left), _median(right), noise) if one_round else 0.0
-                found.append(Difference(measure, one, other, estimate, one_round, least))
-    return tuple(found)
+                all_differences.append(Difference(measure, first, second, estimate, one_round, least))
+    return tuple(all_differences)
 
 
 def pairs_within(groups: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
-    """Every two that answer the same question, once."""
+    """Every pair of contenders in the same group, once."""
     return list(dict.fromkeys(pair for group in groups for pair in combinations(group, 2)))
 
 
@@ -101,13 +101,13 @@ def _counts(row: Sample) -> bool:
 
 
 def _spreads(trials: Sequence[Trial], rows: Rows, seed: int) -> dict[Measure, Spread]:
-    found = {}
+    spreads = {}
     for measure in Measure:
         if rounds := rounds_of(trials, rows, measure):
             p50, p95, p99 = percentile_estimate(rounds, (50, 95, 99), seed)
             count = sum(len(values) for values in rounds)
-            found[measure] = Spread(count, p50, p95, p99, float(max(values.max() for values in rounds)))
-    return found
+            spreads[measure] = Spread(count, p50, p95, p99, float(max(values.max() for values in rounds)))
+    return spreads
 
 
 def _by_round(trials: Sequence[Trial], rows: Rows, measure: Measure) -> dict[int, dict[int, float]]:

@@ -1,4 +1,4 @@
-"""A server that runs already, as somebody who takes part."""
+"""A server that is already running, as a contender."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from patterns import PATTERNS
 from patterns.contract.descriptor import LearnsBy
 
 
-def served_at(url: str) -> Contender:
-    """A server that runs already. Raises `UnknownPattern` when nobody there says what it is."""
+def contender_at(url: str) -> Contender:
+    """The contender that `/health` names. Raises `UnknownPattern` when it names none."""
     try:
         health = httpx.get(f"{url}/health", timeout=5, trust_env=False).json()
         name = str(health["pattern"])

@@ -1,16 +1,16 @@
-"""What a run offers, to whom, and for how long: decided before anything starts."""
+"""The plan of a run: what is offered to which contender, and for how long. Decided before anything starts."""
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.plan.workload import AgentActivity, Length, Workload
+from benchmarks.plan.offers import Offer, Visit
+from benchmarks.plan.workload import Workload
 from benchmarks.records.run import Mode, Trial
 
-#: Above this share of what the workers can do, tasks wait for each other longer than they run.
-MOST_UTILISATION = 0.95
-_USUAL_UTILISATION = 0.5
+#: Of what the workers can do, where a trial is not meant to saturate them.
+USUAL_UTILISATION = 0.5
 #: What the sweep offers, as shares of what the workers can do.
 SWEEP = (0.25, 0.5, 0.75, 0.95, 1.2)
 OVERLOAD = 2.0
@@ -20,59 +20,8 @@ _WAITING_EACH = 8
 _START_AND_STOP_SECONDS, _LOAD_START_SECONDS = 3.0, 1.5
 
 
-class PlanError(Exception):
-    """A run that would say nothing. The message is one line that says what to change."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What one trial offers: the load process's options."""
-
-    mode: Mode
-    rate: float
-    warm_up: float
-    duration: float
-    burst: int = 0
-    warm_up_rate: float | None = None
-    recovery: float = 0.0
-    recovery_rate: float = 0.0
-
-    @property
-    def count(self) -> int:
-        """How many tasks are measured."""
-        return self.burst or round(self.rate * self.duration)
-
-    @property
-    def seconds(self) -> float:
-        """From the first task to the last."""
-        return self.warm_up + (0 if self.burst else self.duration) + self.recovery
-
-    def options(self) -> list[str]:
-        """For the load process."""
-        said = {
-            "--rate": self.rate,
-            "--warm-up": self.warm_up,
-            "--duration": self.duration,
-            "--burst": self.burst,
-            "--recovery": self.recovery,
-            "--recovery-rate": self.recovery_rate,
-            "--warm-up-rate": self.rate if self.warm_up_rate is None else self.warm_up_rate,
-        }
-        return [part for name, value in said.items() for part in (name, str(value))]
-
-
-@dataclass(frozen=True)
-class Visit:
-    """Servers of one contender, started afresh, and the trials that they are put to one after the other."""
-
-    round: int
-    contender: str
-    queue_size: int
-    trials: tuple[tuple[Trial, Offer], ...]
-
-
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RunPlan:
     """The same for every contender: the same moments, the same work."""
 
     modes: tuple[Mode, ...]
@@ -100,7 +49,7 @@ class Plan:
 
     def offers(self, mode: Mode) -> list[Offer]:
         """What a visit in this mode is put to."""
-        usual = _USUAL_UTILISATION * self.capacity
+        usual = USUAL_UTILISATION * self.capacity
         match mode:
             case Mode.STEADY:
                 return [Offer(mode, self.rate, self.warm_up, self.duration)]
@@ -203,55 +152,3 @@ class Plan:
             "poll_interval": self.workload.poll_interval,
             "capacity": self.capacity,
         }
-
-
-#: All five within a minute, one round.
-QUICK = Plan(modes=(Mode.STEADY,), duration=3.5, rounds=1, deadline=6.0)
-
-#: Four modes, within a quarter of an hour on two cores.
-FULL = Plan(modes=(Mode.STEADY, Mode.SWEEP, Mode.BURST, Mode.OVERLOAD))
-
-
-def plan(
-    *,
-    quick: bool = False,
-    modes: Sequence[Mode] = (),
-    rate: float | None = None,
-    duration: float | None = None,
-    rounds: int | None = None,
-    workers: int | None = None,
-    length: Length | None = None,
-    doing: AgentActivity | None = None,
-    bound: float | None = None,
-    arrivals: str | None = None,
-    seed: int = 0,
-) -> Plan:
-    """The run that was asked for; without a rate, one that keeps the workers half busy.
-
-    Raises `PlanError` when the workers could not keep up with the rate, or when there is no task to measure.
-    """
-    base = QUICK if quick else FULL
-    workload = Workload(length or base.workload.length, doing or base.workload.doing)
-    slower = workload.seconds / base.workload.seconds
-    chosen = replace(
-        base,
-        seed=seed,
-        workload=workload,
-        modes=tuple(dict.fromkeys(modes)) or base.modes,
-        workers=workers or base.workers,
-        rounds=rounds or base.rounds,
-        duration=duration or base.duration * max(1.0, slower / 2),
-        deadline=max(base.deadline, 20 * workload.seconds),
-        bound=bound or max(base.bound, 4 * workload.seconds),
-        arrivals=arrivals or base.arrivals,
-    )
-    chosen = replace(chosen, rate=rate or _USUAL_UTILISATION * chosen.capacity)
-    if chosen.utilisation > MOST_UTILISATION and {Mode.STEADY, Mode.SOAK} & set(chosen.modes):
-        most = MOST_UTILISATION * chosen.capacity
-        raise PlanError(
-            f"--rate {chosen.rate:g} is more than {chosen.workers} workers can keep up with: a task takes "
-            f"{chosen.workload.seconds:g} s, so offer at most {most:g} per second, or give more --workers."
-        )
-    if Mode.STEADY in chosen.modes and not round(chosen.rate * chosen.duration):
-        raise PlanError(f"--rate {chosen.rate:g} for --duration {chosen.duration:g} s is not a single task.")
-    return chosen

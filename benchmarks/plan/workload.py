@@ -21,6 +21,11 @@ class AgentActivity(StrEnum):
     COMPUTING = "computing"  # it needs a processor
 
 
+_SECONDS = {Length.SHORT: 0.05, Length.USUAL: 0.25, Length.LONG: 2.0, Length.HEAVY: 0.25}
+#: The simulated agent's own words for it.
+_BEHAVIOURS = {AgentActivity.WAITING: "work", AgentActivity.BLOCKING: "block", AgentActivity.COMPUTING: "compute"}
+
+
 @dataclass(frozen=True)
 class Workload:
     """The same for every contender."""
@@ -36,7 +41,7 @@ class Workload:
     @property
     def seconds(self) -> float:
         """How long a task takes on average."""
-        return {Length.SHORT: 0.05, Length.USUAL: 0.25, Length.LONG: 2.0, Length.HEAVY: 0.25}[self.length]
+        return _SECONDS[self.length]
 
     @property
     def poll_interval(self) -> float:
@@ -46,14 +51,9 @@ class Workload:
 
     def environment(self) -> dict[str, str]:
         """The settings of the simulated agent."""
-        behaviour = {
-            AgentActivity.WAITING: "work",
-            AgentActivity.BLOCKING: "block",
-            AgentActivity.COMPUTING: "compute",
-        }[self.doing]
         return {
             "KIT_AGENT": "simulated",
-            "KIT_AGENT_BEHAVIOUR": behaviour,
+            "KIT_AGENT_BEHAVIOUR": _BEHAVIOURS[self.doing],
             "KIT_AGENT_OBEYS_PROMPT": "0",
             "KIT_AGENT_STEPS": str(self.steps),
             "KIT_AGENT_STEP_SECONDS": str(self.seconds / self.steps),

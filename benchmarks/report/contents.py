@@ -1,4 +1,4 @@
-"""What a run has shown, as a page: the same sections in the same order, whatever draws it."""
+"""The contents of a report: the same sections in the same order, in every format."""
 
 from datetime import UTC, datetime
 
@@ -22,24 +22,32 @@ GROWTH_TITLE = "What does more work cost?"
 _SECTIONS = (answer, decisions, durability, stages, sweep, peaks, costs, validity, reading)
 
 
-def page(findings: Findings) -> Document:
-    """The whole report. A pure function: nothing is measured, and nothing is looked up."""
+def run_document(findings: Findings) -> Document:
+    """The whole report of a run. A pure function: nothing is measured, and nothing is looked up."""
     sections = [section(findings) for section in _SECTIONS]
     if findings.growth:
         sections.insert(_SECTIONS.index(costs) + 1, growth(findings.growth))
     return Document(TITLE, _about(findings), sections)
 
 
-def growth_document(found: GrowthFindings) -> Document:
-    """What more work costs, where nothing else was measured."""
-    host = found.record.host
-    parts = [f"{host['cores']} cores", str(host.get("processor", "")), day(found.record.began), found.record.command]
-    return Document(GROWTH_TITLE, " · ".join(filter(None, parts)), [growth(found)])
+def growth_document(findings: GrowthFindings) -> Document:
+    """The report of a run of `kit bench growth`."""
+    host, record = findings.record.host, findings.record
+    parts = [f"{host['cores']} cores", str(host.get("processor", "")), day(record.began), record.command]
+    return Document(GROWTH_TITLE, " · ".join(filter(None, parts)), [growth(findings)])
+
+
+def day(moment: str) -> str:
+    """A moment to the minute, as a person writes it."""
+    try:
+        return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return moment
 
 
 def _about(findings: Findings) -> str:
     record = findings.record
-    candidates = sum(1 for one in findings.contenders if one.kind != "null")
+    candidates = sum(1 for contender in findings.contenders if contender.kind != "null")
     cores, processor = record.host.get("cores"), record.host.get("processor")
     parts = [
         f"{whole(candidates)} {'contender' if candidates == 1 else 'contenders'}",
@@ -49,11 +57,3 @@ def _about(findings: Findings) -> str:
         day(record.began),
     ]
     return " · ".join(filter(None, parts))
-
-
-def day(moment: str) -> str:
-    """A moment to the minute, as a person writes it."""
-    try:
-        return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    except ValueError:
-        return moment

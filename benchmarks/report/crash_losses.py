@@ -22,9 +22,9 @@ CRASHES = {
 
 @dataclass(frozen=True)
 class CrashOutcome:
-    """What becomes of the accepted tasks of one contender when one thing breaks."""
+    """What becomes of the accepted tasks of one contender when one part breaks."""
 
-    can_happen: bool = True  # False: it has nothing of the kind that could break
+    can_happen: bool = True  # False: it has no such part
     lost: bool = False
     measured: bool = False
     count: int = 0  # of the measured tasks: those that came to no result, or all, if each did
@@ -43,48 +43,49 @@ class CrashOutcome:
         return Cell(f"{word} {whole(self.count)}" if self.measured else word, Tone.BAD if self.lost else Tone.GOOD)
 
 
-def fate(findings: Findings, name: str, fault: Fault) -> CrashOutcome:
-    """What is known of it. What was measured here counts before what is declared."""
-    cell = next((one for one in findings.faults if (one.contender, one.fault) == (name, fault.value)), None)
-    if cell and not cell.trouble:
-        return CrashOutcome(lost=cell.without_result > 0, measured=True, count=cell.without_result or cell.accepted)
-    about = next((one for one in findings.contenders if one.name == name), None)
-    if about is None or not can_happen(about, fault):
+def crash_outcome(findings: Findings, name: str, fault: Fault) -> CrashOutcome:
+    """As it was measured in this run; if it was not, as the contender declares it."""
+    trial = next((each for each in findings.faults if (each.contender, each.fault) == (name, fault.value)), None)
+    if trial and not trial.trouble:
+        lost = trial.without_result
+        return CrashOutcome(lost=lost > 0, measured=True, count=lost or trial.accepted)
+    contender = next((each for each in findings.contenders if each.name == name), None)
+    if contender is None or not can_happen(contender, fault):
         return CrashOutcome(can_happen=False)
-    return CrashOutcome(lost=fault.value in about.loses_on)
+    return CrashOutcome(lost=fault.value in contender.loses_on)
 
 
-def can_happen(about: ContenderRecord, fault: Fault) -> bool:
-    """Whether a contender has what breaks. Older records do not say; then where its work runs does."""
+def can_happen(contender: ContenderRecord, fault: Fault) -> bool:
+    """Whether a contender has the part that breaks. Older records do not list parts, only where the work runs."""
     part = fault.value.partition("_")[0]
-    if about.parts is not None:
-        return part in about.parts
-    return part not in {"worker", "broker"} or about.runs_in == RunsIn.WORKER_PROCESS.value
+    if contender.parts is not None:
+        return part in contender.parts
+    return part not in {"worker", "broker"} or contender.runs_in == RunsIn.WORKER_PROCESS.value
 
 
 def losses_of(findings: Findings, name: str) -> list[Fault]:
     """The crashes of `CRASHES` that lose accepted tasks."""
-    return [fault for fault in CRASHES if fate(findings, name, fault).lost]
+    return [fault for fault in CRASHES if crash_outcome(findings, name, fault).lost]
 
 
 def declared_only(findings: Findings, names: Sequence[str]) -> bool:
-    """Whether this run has not put all of them to what they are to outlive."""
-    return not all(fate(findings, name, fault).measured for name in names for fault in OUTLIVED)
+    """Whether what any of them outlives was declared, and not measured in this run."""
+    return not all(crash_outcome(findings, name, fault).measured for name in names for fault in OUTLIVED)
 
 
 def crash_table(findings: Findings) -> Table | None:
-    """A row for each contender; none if nobody took part."""
-    measured = {one.contender for one in findings.faults if not one.trouble}
-    names = [one.name for one in findings.contenders if one.kind in {"pattern", "contender"}]
-    names += [name for name in dict.fromkeys(one.contender for one in findings.faults) if name not in names]
+    """A row for each contender; None if there is none."""
+    measured = {trial.contender for trial in findings.faults if not trial.trouble}
+    names = [contender.name for contender in findings.contenders if contender.kind in {"pattern", "contender"}]
+    names += [name for name in dict.fromkeys(trial.contender for trial in findings.faults) if name not in names]
     if not names:
         return None
-    rows = [[Cell(code(name)), *(fate(findings, name, fault).cell for fault in CRASHES)] for name in names]
+    rows = [[Cell(code(name)), *(crash_outcome(findings, name, fault).cell for fault in CRASHES)] for name in names]
     if measured >= set(names):
         how = "measured in this run, in tasks"
     elif measured:
         how = "numbers were measured in this run, words are declared"
-    elif any(one.kind == "contender" for one in findings.contenders):
+    elif any(contender.kind == "contender" for contender in findings.contenders):
         how = "declared by each, not measured in this run"
     else:
         how = "declared, tested in tests/faults, not in this run"

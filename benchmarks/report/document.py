@@ -1,4 +1,4 @@
-"""A report before it is a file: sections of blocks. HTML, Markdown and the terminal each draw the same ones.
+"""A report before it is a file: sections of blocks, the same for HTML, Markdown and the terminal.
 
 In a text, a word between backticks is code. Names and reasons that come from elsewhere may hold any character; it is
 the drawing that escapes them.
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Tone(StrEnum):
-    """What a cell wants of its reader."""
+    """How a cell is to be read."""
 
     PLAIN = "plain"
     BAD = "bad"  # a loss, a failure, something that is not there
@@ -43,8 +43,8 @@ class Table:
     columns: Sequence[str]
     groups: Sequence[Rows]
     words: frozenset[int] = frozenset({0})
-    folded: bool = False  # for who wants it exactly: opened by a click, and not in a terminal
-    sentences: bool = False  # a row reads as one: if you need …, use …, because …
+    folded: bool = False  # details: opened by a click, and not in a terminal
+    sentences: bool = False  # a row reads as a sentence: if you need …, use …, because …
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Notice:
-    """A paragraph that must not be overlooked; a loud one tells of something that went wrong."""
+    """A paragraph that must not be overlooked; it is loud if something went wrong."""
 
     text: str
     loud: bool = True
@@ -84,7 +84,7 @@ class Plot:
     """What Plotly draws. Colours are the names of the page's CSS properties (`--wait`), so that they follow it."""
 
     title: str
-    alternative: str  # what it shows, for who does not see it
+    alternative: str  # what it shows, in words
     data: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any] = field(default_factory=dict)
     height: int = 240
@@ -97,7 +97,7 @@ class Plots:
     heading: str
     plots: Sequence[Plot]
     tables: Sequence[Table]
-    note: str = ""  # how to read them; whoever gets no plots does not get it
+    note: str = ""  # how to read them; left out where no plot is drawn
     small: bool = False  # many little ones with the same axes
 
 
@@ -111,12 +111,12 @@ class Section:
     key: str
     title: str
     blocks: Sequence[Block]
-    folded: bool = False  # for who reads it the first time: not in a terminal
+    folded: bool = False  # for a first reading: not in a terminal
 
 
 @dataclass(frozen=True)
 class Document:
-    """All of it."""
+    """A whole report."""
 
     title: str
     about: str

@@ -1,4 +1,4 @@
-"""Who may be compared with whom: the patterns answer two questions, and are ranked within one."""
+"""Which contenders may be compared: the patterns answer two questions, and are ranked within one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from patterns.contract.descriptor import Question
 BASELINE = IN_MEMORY_QUEUE.name
 
 
-class About(Protocol):
+class OfContender(Protocol):
     """A finding about one contender."""
 
     @property
     def contender(self) -> str: ...
 
 
-T = TypeVar("T", bound=About)
+T = TypeVar("T", bound=OfContender)
 
 
 @dataclass(frozen=True)
@@ -29,26 +29,26 @@ class Group:
     """Contenders that answer the same question."""
 
     heading: str
-    question: Question | None  # None: no candidates for one
+    question: Question | None  # None: they are no candidates
     names: tuple[str, ...]
 
 
 def groups(findings: Findings) -> list[Group]:
-    """The contenders by question. The baseline answers both; the null contender stands last and apart."""
+    """The contenders by question. The baseline answers both; the null contender comes last, in its own group."""
     by_question = {question: _answering(findings, question.value) for question in Question}
-    if by_question[Question.LEARNS_BY] and any(one.name == BASELINE for one in findings.contenders):
+    if by_question[Question.LEARNS_BY] and any(each.name == BASELINE for each in findings.contenders):
         others = [name for name in by_question[Question.LEARNS_BY] if name != BASELINE]
         by_question[Question.LEARNS_BY] = [BASELINE, *others]
-    found = [Group(capital(question.value), question, tuple(names)) for question, names in by_question.items()]
-    # Nobody who was measured is missing from a table, whatever question they say they answer.
+    all_groups = [Group(capital(question.value), question, tuple(names)) for question, names in by_question.items()]
+    # Every contender is in a table, even if its descriptor names another question.
     known = {question.value for question in Question}
-    for asked in dict.fromkeys(one.teaches for one in findings.contenders if _is_candidate(one)):
-        if asked not in known:
-            heading = capital(asked) or "No question was named"
-            found.append(Group(heading, None, tuple(_answering(findings, asked))))
-    found.append(Group("Both at once", None, _of_kind(findings, "matrix")))
-    found.append(Group("The harness's own cost: not a candidate", None, _of_kind(findings, "null")))
-    return [group for group in found if group.names]
+    for question in dict.fromkeys(each.teaches for each in findings.contenders if _is_candidate(each)):
+        if question not in known:
+            heading = capital(question) or "No question was named"
+            all_groups.append(Group(heading, None, tuple(_answering(findings, question))))
+    all_groups.append(Group("Both at once", None, _of_kind(findings, "matrix")))
+    all_groups.append(Group("The harness's own cost: not a candidate", None, _of_kind(findings, "null")))
+    return [group for group in all_groups if group.names]
 
 
 def of_question(findings: Findings, question: Question) -> tuple[str, ...]:
@@ -57,19 +57,25 @@ def of_question(findings: Findings, question: Question) -> tuple[str, ...]:
 
 
 def grouped(findings: Findings, items: Sequence[T]) -> list[tuple[Group, list[T]]]:
-    """What was found, by question; groups of which nothing was found are left out."""
+    """The items by question; groups without an item are left out."""
     by_name = {item.contender: item for item in items}
     pairs = [(group, [by_name[name] for name in group.names if name in by_name]) for group in groups(findings)]
     return [(group, members) for group, members in pairs if members]
 
 
 def rows(findings: Findings, items: Sequence[T], row: Callable[[T], Sequence[Cell]]) -> list[Rows]:
-    """A row for each, by question."""
+    """A row for each item, by question."""
     return [Rows(group.heading, [row(item) for item in members]) for group, members in grouped(findings, items)]
 
 
+def contender_rows(findings: Findings, row: Callable[[ContenderRecord], Sequence[Cell]]) -> list[Rows]:
+    """A row for each contender, by question."""
+    by_name = {contender.name: contender for contender in findings.contenders}
+    return [Rows(group.heading, [row(by_name[name]) for name in group.names]) for group in groups(findings)]
+
+
 def _answering(findings: Findings, question: str) -> list[str]:
-    return [one.name for one in findings.contenders if _is_candidate(one) and one.teaches == question]
+    return [each.name for each in findings.contenders if _is_candidate(each) and each.teaches == question]
 
 
 def _is_candidate(contender: ContenderRecord) -> bool:
@@ -77,4 +83,4 @@ def _is_candidate(contender: ContenderRecord) -> bool:
 
 
 def _of_kind(findings: Findings, kind: str) -> tuple[str, ...]:
-    return tuple(one.name for one in findings.contenders if one.kind == kind)
+    return tuple(contender.name for contender in findings.contenders if contender.kind == kind)

@@ -10,8 +10,6 @@ from typing import Any, assert_never
 
 from plotly.offline import get_plotlyjs
 
-from benchmarks.analysis.findings import Findings
-from benchmarks.report.contents import page
 from benchmarks.report.document import (
     Block,
     Cell,
@@ -34,17 +32,12 @@ _CODE = re.compile("`([^`]+)`")
 _UNIT = re.compile(r"(\d) (?=(?:ms|s|%|B|kB|MB|GB)\b|%)")
 
 
-def html_report(findings: Findings) -> str:
-    """The whole file."""
-    return html_document(page(findings))
-
-
-def html_document(found: Document) -> str:
-    """A page as a file."""
+def html(document: Document) -> str:
+    """The file."""
     here = files("benchmarks.report")
     style, script = (here.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "plots.js"))
-    links = "".join(f'<li><a href="#{one.key}">{escape(one.title)}</a></li>' for one in found.sections)
-    sections = "\n".join(_section(number, one) for number, one in enumerate(found.sections, start=1))
+    links = "".join(f'<li><a href="#{section.key}">{escape(section.title)}</a></li>' for section in document.sections)
+    sections = "\n".join(_section(number, section) for number, section in enumerate(document.sections, start=1))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -52,14 +45,14 @@ def html_document(found: Document) -> str:
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{escape(found.title)}</title>
+<title>{escape(document.title)}</title>
 <style>
 {style}</style>
 </head>
 <body>
 <header>
-<h1>{escape(found.title)}</h1>
-<p class="about">{escape(found.about)}</p>
+<h1>{escape(document.title)}</h1>
+<p class="about">{escape(document.about)}</p>
 <nav aria-label="Sections"><ol>{links}</ol></nav>
 </header>
 <main>
@@ -79,11 +72,11 @@ def inline(text: str) -> str:
     return _UNIT.sub("\\1\u00a0", _CODE.sub(r"<code>\1</code>", escape(text)))
 
 
-def _section(number: int, found: Section) -> str:
-    blocks = "\n".join(_block(block) for block in found.blocks)
+def _section(number: int, section: Section) -> str:
+    blocks = "\n".join(_block(block) for block in section.blocks)
     return (
-        f'<section id="{found.key}" aria-labelledby="{found.key}-title">\n'
-        f'<h2 id="{found.key}-title"><span class="number">{number}</span> {escape(found.title)}</h2>\n'
+        f'<section id="{section.key}" aria-labelledby="{section.key}-title">\n'
+        f'<h2 id="{section.key}-title"><span class="number">{number}</span> {escape(section.title)}</h2>\n'
         f"{blocks}\n</section>"
     )
 
@@ -105,14 +98,14 @@ def _block(block: Block) -> str:
             assert_never(block)
 
 
-def _plots(found: Plots) -> str:
-    plots = "\n".join(map(_plot, found.plots))
+def _plots(block: Plots) -> str:
+    plots = "\n".join(map(_plot, block.plots))
     numbers = _folded(
-        "The numbers of this plot" if len(found.plots) == 1 else "The numbers of these plots", found.tables
+        "The numbers of this plot" if len(block.plots) == 1 else "The numbers of these plots", block.tables
     )
-    size = "small" if found.small else "wide"
-    note = f'<p class="note">{inline(found.note)}</p>\n' if found.note else ""
-    return f'<h3>{inline(found.heading)}</h3>\n{note}<div class="plots {size}">\n{plots}\n</div>\n{numbers}'
+    size = "small" if block.small else "wide"
+    note = f'<p class="note">{inline(block.note)}</p>\n' if block.note else ""
+    return f'<h3>{inline(block.heading)}</h3>\n{note}<div class="plots {size}">\n{plots}\n</div>\n{numbers}'
 
 
 def _point(point: Point) -> str:
@@ -133,7 +126,7 @@ def _table(table: Table) -> str:
         f'<th scope="col"{_side(number, table)}>{inline(name)}</th>' for number, name in enumerate(table.columns)
     )
     bodies = "\n".join(_rows(rows, table) for rows in table.groups)
-    # A box of its own to scroll in: so a wide table never makes the page wide. It can be reached by keyboard.
+    # Each table scrolls in its own box, so that a wide one never makes the page wide. It can be reached by keyboard.
     return (
         f'<div class="box{" sentences" if table.sentences else ""}" tabindex="0" role="group" '
         f'aria-label="{escape(table.caption)}"><table>\n'
@@ -141,13 +134,13 @@ def _table(table: Table) -> str:
     )
 
 
-def _rows(found: Rows, table: Table) -> str:
+def _rows(rows: Rows, table: Table) -> str:
     heading = ""
-    if found.heading:
-        cell = f'<th scope="rowgroup" colspan="{len(table.columns)}"><span>{inline(found.heading)}</span></th>'
+    if rows.heading:
+        cell = f'<th scope="rowgroup" colspan="{len(table.columns)}"><span>{inline(rows.heading)}</span></th>'
         heading = f'<tr class="group">{cell}</tr>\n'
-    rows = "\n".join(f"<tr>{''.join(_cell(n, cell, table) for n, cell in enumerate(row))}</tr>" for row in found.rows)
-    return f"<tbody>{heading}{rows}</tbody>"
+    lines = "\n".join(f"<tr>{''.join(_cell(n, cell, table) for n, cell in enumerate(row))}</tr>" for row in rows.rows)
+    return f"<tbody>{heading}{lines}</tbody>"
 
 
 def _cell(number: int, cell: Cell, table: Table) -> str:
@@ -177,7 +170,7 @@ def _json(value: Mapping[str, Any]) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: _finite(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,23 +3,16 @@
 import re
 from typing import assert_never
 
-from benchmarks.analysis.findings import Findings
-from benchmarks.report.contents import page
 from benchmarks.report.document import Block, Document, Notice, Plots, Point, Points, Rows, Section, Table, Text
 
 _CODE = re.compile("`([^`]+)`")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#])")
 
 
-def markdown_report(findings: Findings) -> str:
-    """The whole file."""
-    return markdown_document(page(findings))
-
-
-def markdown_document(found: Document) -> str:
-    """A page as a file."""
-    parts = [f"# {inline(found.title)}", inline(found.about)]
-    for number, section in enumerate(found.sections, start=1):
+def markdown(document: Document) -> str:
+    """The file."""
+    parts = [f"# {inline(document.title)}", inline(document.about)]
+    for number, section in enumerate(document.sections, start=1):
         parts += _section(number, section)
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -30,8 +23,8 @@ def inline(text: str) -> str:
     return "".join(f"`{part}`" if number % 2 else _SPECIAL.sub(r"\\\1", part) for number, part in enumerate(parts))
 
 
-def _section(number: int, found: Section) -> list[str]:
-    return [f"## {number}. {inline(found.title)}", *(_block(block) for block in found.blocks)]
+def _section(number: int, section: Section) -> list[str]:
+    return [f"## {number}. {inline(section.title)}", *(_block(block) for block in section.blocks)]
 
 
 def _block(block: Block) -> str:
@@ -70,9 +63,9 @@ def _table(table: Table) -> str:
     return "\n\n".join([f"**{inline(table.caption)}**", *(_rows(rows, head, rule) for rows in table.groups)])
 
 
-def _rows(found: Rows, head: str, rule: str) -> str:
-    lines = [_line([_bold(inline(cell.text), cell.tone == "bad") for cell in row]) for row in found.rows]
-    heading = [f"*{inline(found.heading)}*\n"] if found.heading else []
+def _rows(rows: Rows, head: str, rule: str) -> str:
+    lines = [_line([_bold(inline(cell.text), cell.tone == "bad") for cell in row]) for row in rows.rows]
+    heading = [f"*{inline(rows.heading)}*\n"] if rows.heading else []
     return "\n".join([*heading, head, rule, *lines])
 
 

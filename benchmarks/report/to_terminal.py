@@ -1,16 +1,14 @@
-"""The report in a terminal, from 80 columns on. No number is ever cut: what is too wide is broken where it may be."""
+"""A report in a terminal, from 80 columns on. No number is ever cut: what is too wide is broken at a space."""
 
 import re
 from collections.abc import Sequence
-from typing import Literal, assert_never
+from typing import assert_never
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from benchmarks.analysis.findings import Findings
-from benchmarks.report.contents import page
 from benchmarks.report.document import (
     Block,
     Cell,
@@ -30,36 +28,65 @@ _CODE = re.compile("`([^`]+)`")
 _STYLES = {Tone.PLAIN: "", Tone.BAD: "bold red", Tone.GOOD: "green", Tone.QUIET: "dim italic"}
 
 
-def print_report(console: Console, findings: Findings) -> None:
-    """Print all of it, but for what is folded in the files."""
-    print_document(console, page(findings))
-
-
-def print_document(console: Console, found: Document) -> None:
-    """Print a page."""
-    console.print(RichText(found.title, style="bold"), inline(found.about), sep="\n")
-    for number, section in enumerate(found.sections, start=1):
+def print_document(console: Console, document: Document) -> None:
+    """Print all of it, except what is folded in the files."""
+    console.print(RichText(document.title, style="bold"), inline(document.about), sep="\n")
+    for number, section in enumerate(document.sections, start=1):
         if not section.folded:
             console.print(_section(number, section))
-    if elsewhere := [section.title for section in found.sections if section.folded]:
+    if elsewhere := [section.title for section in document.sections if section.folded]:
         console.print(inline(f"\nOnly in the HTML and the Markdown: {'; '.join(elsewhere)}.", "dim"))
 
 
 def inline(text: str, style: str = "") -> RichText:
     """A text with its words of code. What looks like Rich's markup is not taken for it."""
-    found = RichText(style=style)
+    line = RichText(style=style)
     for number, part in enumerate(_CODE.split(text)):
-        found.append(part, style="cyan" if number % 2 and not style else "")
-    return found
+        line.append(part, style="cyan" if number % 2 and not style else "")
+    return line
 
 
-def _section(number: int, found: Section) -> Group:
-    heading = RichText(f"\n{number} {found.title}", style="bold underline")
+class FittedTable:
+    """A Rich table that breaks no word, and a number only before its interval, unless the terminal is very narrow."""
+
+    def __init__(self, table: Table, rows: Rows) -> None:
+        self._table = table
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Two spaces between columns where there is room, otherwise one."""
+        least = [self._least_width(number) for number in range(len(self._table.columns))]
+        fits = {gap: sum(least) + gap * (len(least) - 1) <= options.max_width for gap in (2, 1)}
+        drawn = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2 if fits[2] else 1, 0, 0))
+        for number, name in enumerate(self._table.columns):
+            longest = max(map(len, [_bare(name), *self._texts(number)]))
+            drawn.add_column(
+                inline(name),
+                justify="left" if number in self._table.words else "right",
+                min_width=least[number] if fits[1] else None,
+                no_wrap=fits[1] and longest <= least[number],  # Rich narrows what may wrap, also below its minimum
+                overflow="fold",
+            )
+        for row in self._rows.rows:
+            drawn.add_row(*map(_cell, row))
+        yield drawn
+
+    def _texts(self, number: int) -> list[str]:
+        return [_bare(row[number].text) for row in self._rows.rows]
+
+    def _least_width(self, number: int) -> int:
+        texts = "\n".join(self._texts(number))
+        parts = texts.split() if number in self._table.words else texts.replace(" (", "\n(").splitlines()
+        return max(map(len, [*_bare(self._table.columns[number]).split(), *parts, " "]))
+
+
+def _section(number: int, section: Section) -> Group:
+    heading = RichText(f"\n{number} {section.title}", style="bold underline")
     parts: list[RenderableType] = []
-    for before, block in zip([None, *found.blocks], found.blocks, strict=False):
+    for before, block in zip([None, *section.blocks], section.blocks, strict=False):
         # A paragraph stands apart from the table above it.
         parts += [*([""] if isinstance(before, Table | Plots) and isinstance(block, Text) else []), *_block(block)]
-    folded = [table.caption for table in _tables(found.blocks) if table.folded]
+    folded = [table.caption for table in _tables(section.blocks) if table.folded]
     more = [inline(f"Only in the HTML and the Markdown: {'; '.join(dict.fromkeys(folded))}.", "dim")] if folded else []
     return Group(heading, *parts, *more)
 
@@ -97,7 +124,7 @@ def _table(table: Table) -> list[RenderableType]:
     for rows in table.groups:
         if rows.heading:
             parts.append(inline(rows.heading, "italic"))
-        parts += [_sentence(row) for row in rows.rows] if table.sentences else [Fitted(table, rows)]
+        parts += [_sentence(row) for row in rows.rows] if table.sentences else [FittedTable(table, rows)]
     return parts
 
 
@@ -109,58 +136,6 @@ def _sentence(row: Sequence[Cell]) -> RenderableType:
 
 def _cell(cell: Cell) -> RichText:
     return inline(cell.text, _STYLES[cell.tone])
-
-
-class Fitted:
-    """A table that asks how wide the terminal is before it breaks anything."""
-
-    def __init__(self, table: Table, rows: Rows) -> None:
-        self._table = table
-        self._rows = rows
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Widths are reckoned here: Rich's own would cut a name or a number to make room for another."""
-        whole, broken = self._texts(), self._texts(broken=True)
-        ways = (
-            (whole, 2, self._widths(whole, heads=True)),
-            *((texts, gap, self._widths(texts)) for texts in (whole, broken) for gap in (2, 1)),
-        )
-        fitting = (way for way in ways if sum(way[2]) + way[1] * (len(way[2]) - 1) <= options.max_width)
-        texts, gap, widths = next(fitting, ways[-1])
-        widths = self._shrunk(widths, texts, options.max_width - gap * (len(texts) - 1))
-        found = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, gap, 0, 0))
-        for number, (name, width) in enumerate(zip(self._table.columns, widths, strict=True)):
-            justify: Literal["left", "right"] = "left" if number in self._table.words else "right"
-            found.add_column(inline(name), justify=justify, width=width, overflow="fold")
-        for row, lines in zip(self._rows.rows, zip(*texts, strict=True), strict=True):
-            found.add_row(*(_cell(Cell(text, cell.tone)) for cell, text in zip(row, lines, strict=True)))
-        yield found
-
-    def _texts(self, *, broken: bool = False) -> list[list[str]]:
-        """By column; with `broken`, `12 ms (11-14)` in two lines."""
-        found = [[row[number].text for row in self._rows.rows] for number in range(len(self._table.columns))]
-        if not broken:
-            return found
-        return [
-            column if number in self._table.words else [text.replace(" (", "\n(") for text in column]
-            for number, column in enumerate(found)
-        ]
-
-    def _widths(self, texts: Sequence[Sequence[str]], *, heads: bool = False) -> list[int]:
-        """As wide as the widest line; a heading may be broken into its words, unless `heads`."""
-        names = [[_bare(name)] if heads else _bare(name).split() for name in self._table.columns]
-        lines = [[line for text in column for line in _bare(text).split("\n")] for column in texts]
-        return [max(map(len, (*head, *column, " "))) for head, column in zip(names, lines, strict=True)]
-
-    def _shrunk(self, widths: list[int], texts: Sequence[Sequence[str]], most: int) -> list[int]:
-        """Columns of words give way, the widest first, down to their longest word."""
-        least = [max(map(len, (*_bare(" ".join(column)).split(), " "))) for column in texts]
-        while sum(widths) > most:
-            wide = [number for number in self._table.words if widths[number] > least[number]]
-            if not wide:
-                break
-            widths[max(wide, key=lambda number: widths[number])] -= 1
-        return widths
 
 
 def _bare(text: str) -> str:

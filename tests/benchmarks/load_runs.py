@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load.process.load_report import read_report
+from benchmarks.load.process.load_report import read_load_report
 from benchmarks.load.trial_runner import start_load, wait_for_load
 from benchmarks.records.callbacks import count_callbacks
 from benchmarks.records.run import LoadReport
@@ -41,4 +41,4 @@ def load(server: FakeServer, folder: Path, processes: int = 1, **options: object
     with Family(log) as family:
         wait_for_load(start_load(family, server.url, SECRET, argv, processes), _MOST_SECONDS, log)
     found = count_callbacks(callbacks)
-    return Loaded(read_samples(samples), found.get(server.behaviour.pattern, Counter()), read_report(report))
+    return Loaded(read_samples(samples), found.get(server.behaviour.pattern, Counter()), read_load_report(report))

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from benchmarks.analysis import analyse_run as analyse
-from benchmarks.analysis.analyse_run import findings
+from benchmarks.analysis import analyse_run
+from benchmarks.analysis.analyse_run import analyse_samples
 from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Mode, Trial
@@ -30,14 +30,14 @@ def found(loaded: Loaded, rate: float) -> Findings:
         number=1, round=1, contender="in_memory_queue", mode=Mode.STEADY, rate=rate, count=len(measured),
         duration=len(measured) / rate, capacity=100.0, load=loaded.report,
     )  # fmt: skip
-    return findings(record([trial], ["in_memory_queue"]), loaded.rows, {})
+    return analyse_samples(record([trial], ["in_memory_queue"]), loaded.rows, {})
 
 
 @pytest.fixture
 def believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trial of a busy machine is in the findings too, though the load process was late: it is not compared with
     others here, but with what really happened."""
-    monkeypatch.setattr(analyse, "reasons", lambda *_: ())
+    monkeypatch.setattr(analyse_run, "invalid_reasons", lambda *_: ())
 
 
 @pytest.mark.usefixtures("believed")

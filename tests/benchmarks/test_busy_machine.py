@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.analysis.analyse_run import findings
+from benchmarks.analysis.analyse_run import analyse_samples
 from benchmarks.load.machine_watch import MachineWatch
 from benchmarks.records.run import MachineUse, RunFolder, Trial
 from benchmarks.report.caveats import busy
@@ -29,7 +29,7 @@ def said(machine: MachineUse | None, latency: float = 0.001) -> str:
     """The warning of a run with one contender and the null contender."""
     some, nothing = rows(50), rows(50, trial=2, pattern="null", latency=latency, work=0.0)
     trials = [trial(some, machine=machine), trial(nothing, machine=machine)]
-    return busy(findings(record(trials, ["one", "null"]), [*some, *nothing], {}))
+    return busy(analyse_samples(record(trials, ["one", "null"]), [*some, *nothing], {}))
 
 
 def test_what_a_child_used_counts_as_this_run_s_own_also_once_it_has_ended() -> None:

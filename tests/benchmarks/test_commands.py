@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.commands import bench_app
-from benchmarks.plan.run_plan import PlanError, plan
+from benchmarks.plan.presets import PlanError, make_plan
 from benchmarks.plan.workload import Length, Workload
 from benchmarks.records.samples import Outcome, read_samples
 from tests.support.exits import as_a_shell_says
@@ -71,7 +71,7 @@ def test_a_server_that_does_not_come_up_is_said_in_one_line(tmp_path: Path, monk
 
 def test_without_a_rate_the_workers_are_half_busy() -> None:
     for quick, workers in ((True, None), (False, None), (True, 3), (False, 40)):
-        assert plan(quick=quick, workers=workers).utilisation == pytest.approx(0.5)
+        assert make_plan(quick=quick, workers=workers).utilisation == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("length", Length)
@@ -81,9 +81,9 @@ def test_the_agent_s_mean_lies_between_two_polls(length: Length) -> None:
 
 
 def test_a_rate_just_within_what_the_workers_can_do_is_run() -> None:
-    assert plan(quick=True, rate=53).rate == 53
+    assert make_plan(quick=True, rate=53).rate == 53
     with pytest.raises(PlanError, match=r"at most 53\.2 per second"):
-        plan(quick=True, rate=54)
+        make_plan(quick=True, rate=54)
 
 
 def told_of(processes: list[psutil.Process]) -> list[list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.analysis.compare_runs import ChangeVerdict, compare
+from benchmarks.analysis.compare_runs import ChangeVerdict, compare_runs
 from benchmarks.commands import bench_app
 from benchmarks.load.process.row_files import SAMPLES, RowFiles
 from benchmarks.records.run import RunFolder, RunRecord
@@ -61,9 +61,9 @@ def test_what_got_worse_beyond_the_bound_is_named_and_exits_1(tmp_path: Path) ->
 def test_the_same_again_is_the_same(tmp_path: Path) -> None:
     run_in(tmp_path / "a")
     run_in(tmp_path / "b", seed=1)
-    found = compare(RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b"), 0.1)
+    found = compare_runs(RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b"), 0.1)
     assert {change.verdict for change in found.changes} == {ChangeVerdict.SAME}
-    assert [change.figure for change in found.changes] == [
+    assert [change.metric for change in found.changes] == [
         "submit p50", "notify p50", "end to end p50", "end to end p99",
     ]  # fmt: skip
     assert invoke("compare", tmp_path / "a", tmp_path / "b")[0] == 0

@@ -23,11 +23,11 @@ from benchmarks.records.growth import (
     SoakRecord,
 )
 from benchmarks.records.run import RunError, RunFolder
-from benchmarks.report.contents import growth_document, page
-from benchmarks.report.publish import tell
+from benchmarks.report.contents import growth_document, run_document
+from benchmarks.report.publish import publish_growth
 from benchmarks.report.sections.growth_soak import MOST_DIFFERENCE
-from benchmarks.report.to_html import html_document
-from benchmarks.report.to_markdown import markdown_document
+from benchmarks.report.to_html import html
+from benchmarks.report.to_markdown import markdown
 from benchmarks.report.to_terminal import print_document
 from benchmarks.scale.growth.measurement import GrowthMeasurement
 from benchmarks.scale.growth.sizes import Sizes
@@ -203,7 +203,7 @@ def test_a_folder_is_read_as_it_was_written_and_one_without_results_is_refused(t
 def test_the_report_says_flat_or_by_how_much_it_grows_and_draws_it(tmp_path: Path) -> None:
     record, measured = whole()
     GrowthFolder(tmp_path).write(record, measured)
-    tell(RunFolder(tmp_path))
+    publish_growth(RunFolder(tmp_path))
 
     markdown = (tmp_path / "report.md").read_text()
     html = (tmp_path / "report.html").read_text()
@@ -224,10 +224,10 @@ def test_a_comparison_with_growth_results_has_a_section_of_them_and_others_have_
     record, measured = whole()
     with_growth = replace(some_findings(), growth=analyse_growth(record, measured))
 
-    assert "growth" in [section.key for section in page(with_growth).sections]
-    assert "growth" not in [section.key for section in page(some_findings()).sections]
-    assert "What more costs" in html_document(page(with_growth))
-    assert "What more costs" in markdown_document(page(with_growth))
+    assert "growth" in [section.key for section in run_document(with_growth).sections]
+    assert "growth" not in [section.key for section in run_document(some_findings()).sections]
+    assert "What more costs" in html(run_document(with_growth))
+    assert "What more costs" in markdown(run_document(with_growth))
 
 
 @pytest.mark.thorough

@@ -1,23 +1,18 @@
 """From one round nobody is named the better for a lead that does not matter: the same in every form of a report."""
 
-import io
 import re
 from functools import partial
-from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from benchmarks.analysis.analyse_run import findings
+from benchmarks.analysis.analyse_run import analyse_samples
 from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.margin import margin
 from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Trial
 from benchmarks.records.samples import Sample
-from benchmarks.report.ranking import TOO_CLOSE, ranking
-from benchmarks.report.summary import print_screen
-from benchmarks.report.to_html import html_report
-from benchmarks.report.to_markdown import markdown_report
+from benchmarks.report.ranking import TOO_CLOSE, rank
+from tests.benchmarks.rendered import html_report, markdown_report, summary
 from tests.benchmarks.trial_factory import record, rows, trial
 
 
@@ -40,20 +35,18 @@ def apart(seconds: float, *, rounds: int = 1, null_spread: float = 0.001) -> Fin
         )  # fmt: skip
         everything += some
         trials.append(trial(some, round=turn))
-    return findings(record(trials, ["slow", "quick", "null"]), everything, {})
+    return analyse_samples(record(trials, ["slow", "quick", "null"]), everything, {})
 
 
 def told(found: Findings) -> dict[str, str]:
     """Every form of the report."""
-    text = io.StringIO()
-    print_screen(Console(file=text, width=80, highlight=False), found, Path("run"), Path("run/report.html"))
     html = html_report(found).partition("<script>/**")[0]
-    return {"terminal": " ".join(text.getvalue().split()), "html": html, "markdown": markdown_report(found)}
+    return {"terminal": " ".join(" ".join(summary(found)).split()), "html": html, "markdown": markdown_report(found)}
 
 
 def winner(found: Findings) -> tuple[str, ...]:
     """Who answers submit soonest."""
-    return ranking(found, ("slow", "quick"), Measure.SUBMIT_LATENCY).best
+    return rank(found, ("slow", "quick"), Measure.SUBMIT_LATENCY).best
 
 
 @pytest.mark.parametrize("form", ["terminal", "html", "markdown"])

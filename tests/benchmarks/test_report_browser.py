@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.analysis.measures import Measure
 from benchmarks.report.question_groups import groups
-from benchmarks.report.to_html import html_report
 from tests.benchmarks import findings_cases as made
+from tests.benchmarks.rendered import html_report
 from tests.benchmarks.table_readers import number
 from tests.support.browser import NoBrowser, Page, browsing
 

@@ -7,9 +7,8 @@ import pytest
 from benchmarks.analysis.findings import Findings
 from benchmarks.records.faults import FaultTrial
 from benchmarks.report.formatting import NOTHING
-from benchmarks.report.to_html import html_report
-from benchmarks.report.to_markdown import markdown_report
 from tests.benchmarks.findings_cases import full
+from tests.benchmarks.rendered import html_report, markdown_report
 from tests.benchmarks.table_readers import Shown, tables_of_html, tables_of_markdown
 
 _GOOD = FaultTrial(

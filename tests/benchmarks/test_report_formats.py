@@ -1,6 +1,5 @@
 """HTML, Markdown and the terminal show the same numbers, those of the findings, each in its own column."""
 
-import io
 import json
 import re
 from collections.abc import Callable
@@ -8,16 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.measures import MEASURE_TITLES, Measure
-from benchmarks.report.contents import page
+from benchmarks.report.contents import run_document
 from benchmarks.report.document import Plots, Table
-from benchmarks.report.to_html import html_report
-from benchmarks.report.to_markdown import markdown_report
-from benchmarks.report.to_terminal import print_report
 from tests.benchmarks import findings_cases as made
+from tests.benchmarks.rendered import html_report, markdown_report
+from tests.benchmarks.rendered import terminal_report as terminal
 from tests.benchmarks.table_readers import Shown, interval, number, tables_of_html, tables_of_markdown
 
 #: What is written is rounded to two significant digits at the least.
@@ -27,13 +24,6 @@ ROUNDED = pytest.approx
 def near(value: float) -> object:
     """Equal, but for the rounding; two percentiles of one contender are further apart than that."""
     return ROUNDED(value, rel=0.06, abs=1e-9)
-
-
-def terminal(findings: Findings, width: int = 80) -> str:
-    """The report as a terminal of that width shows it."""
-    text = io.StringIO()
-    print_report(Console(file=text, width=width, highlight=False), findings)
-    return text.getvalue()
 
 
 READERS: dict[str, Callable[[Findings], list[Shown]]] = {
@@ -146,7 +136,7 @@ def test_html_and_markdown_have_the_same_tables_cell_by_cell() -> None:
 @pytest.mark.parametrize("case", made.ALL.values(), ids=made.ALL)
 def test_a_wide_terminal_has_each_row_of_each_table_that_is_not_folded(case: Callable[[], Findings]) -> None:
     lines = [re.split(r"\s{2,}", line.strip()) for line in terminal(case(), 300).splitlines()]
-    sections = [section for section in page(case()).sections if not section.folded]
+    sections = [section for section in run_document(case()).sections if not section.folded]
     blocks = [block for section in sections for block in section.blocks]
     tables = [block for block in blocks if isinstance(block, Table)]
     tables += [table for block in blocks if isinstance(block, Plots) for table in block.tables]
@@ -195,7 +185,9 @@ def test_the_file_is_whole_small_enough_and_names_no_address_outside_of_the_plot
 
 
 def test_no_plot_has_more_than_five_lines_and_each_has_words_and_numbers() -> None:
-    blocks = [block for section in page(made.full()).sections for block in section.blocks if isinstance(block, Plots)]
+    blocks = [
+        block for section in run_document(made.full()).sections for block in section.blocks if isinstance(block, Plots)
+    ]
     assert blocks
     for block in blocks:
         assert block.tables

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from benchmarks.analysis.measures import Measure
-from benchmarks.analysis.memory_growth import soak
+from benchmarks.analysis.memory_growth import memory_growth
 from benchmarks.analysis.saturation import burst, overload, sweep
-from benchmarks.analysis.steady_rate import deepest, steady
+from benchmarks.analysis.steady_rate import deepest, steady_rate
 from benchmarks.records.run import Mode, Usage
 from benchmarks.records.samples import Outcome, Phase
 from tests.benchmarks.trial_factory import rows, sample, trial
@@ -85,7 +85,7 @@ def test_memory_that_grows_with_each_task_is_told_by_role() -> None:
         Usage(role="web server", cpu_seconds=1.0, peak_memory_bytes=0, memory=growing),
         Usage(role="worker", cpu_seconds=1.0, peak_memory_bytes=0, memory=level),
     )
-    found = soak("one", trial(some, mode=Mode.SOAK, usage=usage), some)
+    found = memory_growth("one", trial(some, mode=Mode.SOAK, usage=usage), some)
     assert found is not None
     assert found.bytes_per_task["web server"] == pytest.approx(586, rel=0.02)
     assert found.bytes_per_task["worker"] == pytest.approx(0, abs=1)
@@ -93,7 +93,7 @@ def test_memory_that_grows_with_each_task_is_told_by_role() -> None:
 
 def test_the_stages_add_up_to_the_whole() -> None:
     some = rows(50, make=lambda n: {"wait": -0.001 if n % 2 else 0.1})
-    found = steady("one", [trial(some)], {1: some}, Counter(), 0)
+    found = steady_rate("one", [trial(some)], {1: some}, Counter(), 0)
     assert all(value >= 0 for value in found.stages.values())
     whole = sum((row.notified or 0) - row.intended for row in some) / 50
     assert sum(found.stages.values()) == pytest.approx(whole)
@@ -108,6 +108,6 @@ def test_the_deepest_queue_is_what_had_been_accepted_and_not_started() -> None:
 def test_a_task_costs_its_share_of_what_the_servers_used() -> None:
     some = rows(100)
     usage = (Usage(role="web server", cpu_seconds=0.5, peak_memory_bytes=7),)
-    found = steady("one", [trial(some, usage=usage)], {1: some}, Counter(repeated=10), 0)
+    found = steady_rate("one", [trial(some, usage=usage)], {1: some}, Counter(repeated=10), 0)
     assert found.usage[0].cpu_seconds_per_task == pytest.approx(0.005)
     assert found.requests_per_task == pytest.approx(2.1)

@@ -1,13 +1,10 @@
 """The end of `kit bench` fits one screen, and what nobody may overlook is within its last lines."""
 
-import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from benchmarks.analysis.findings import Findings, LeftOut
 from benchmarks.records.faults import FaultTrial
@@ -17,20 +14,12 @@ from benchmarks.report.crash_losses import crash_table
 from benchmarks.report.decisions import decisions
 from benchmarks.report.formatting import NOTHING
 from benchmarks.report.recommendations import recommendations
-from benchmarks.report.summary import LAST_LINES, LINES, WIDTH, print_screen
+from benchmarks.report.summary import LAST_LINES, LINES, WIDTH
 from patterns.contract.descriptor import Question
 from tests.benchmarks import findings_cases as made
+from tests.benchmarks.rendered import PAGE, summary
 
-FOLDER = Path("runs/2026-11-30T12-00-00Z")
-PAGE = FOLDER / "report.html"
 FIVE = {name: case for name, case in made.ALL.items() if made.OUTSIDER not in case().contenders}
-
-
-def screen(findings: Findings, width: int = 200) -> list[str]:
-    """Its lines, in a terminal of that width."""
-    text = io.StringIO()
-    print_screen(Console(file=text, width=width, highlight=False), findings, FOLDER, PAGE)
-    return text.getvalue().splitlines()
 
 
 def words(text: str) -> str:
@@ -41,7 +30,7 @@ def words(text: str) -> str:
 @pytest.mark.parametrize("case", [*made.ALL.values(), made.crowd], ids=[*made.ALL, "crowd"])
 def test_the_last_lines_hold_the_warning_the_recommendations_and_the_page(case: Callable[[], Findings]) -> None:
     findings = case()
-    lines = screen(findings)
+    lines = summary(findings)
     last = words("\n".join(lines[-LAST_LINES:]))
     assert max(map(len, lines)) <= WIDTH
     for one in recommendations(findings):
@@ -52,17 +41,17 @@ def test_the_last_lines_hold_the_warning_the_recommendations_and_the_page(case: 
 
 
 @pytest.mark.parametrize("case", FIVE.values(), ids=FIVE)
-def test_the_five_fit_one_screen(case: Callable[[], Findings]) -> None:
-    assert len(screen(case())) <= LINES
+def test_the_five_fit_one_summary(case: Callable[[], Findings]) -> None:
+    assert len(summary(case())) <= LINES
 
 
 def test_each_contender_more_has_a_row_in_each_of_its_tables() -> None:
-    assert len(screen(made.crowd())) <= LINES + 2 * 3
+    assert len(summary(made.crowd())) <= LINES + 2 * 3
 
 
 def test_warnings_that_have_no_room_are_counted_and_push_nothing_out() -> None:
     many = replace(made.busy(), warnings=tuple(f"Number {n} of what is amiss, told at length." for n in range(9)))
-    lines = screen(many)
+    lines = summary(many)
     assert len(lines) <= LINES
     assert any(re.fullmatch(r"! \d+ more warnings: see the page\.", line) for line in lines[-LAST_LINES:])
     assert words(recommendations(many)[0].text) in words("\n".join(lines[-LAST_LINES:]))
@@ -70,13 +59,13 @@ def test_warnings_that_have_no_room_are_counted_and_push_nothing_out() -> None:
 
 @pytest.mark.parametrize("width", [79, 60, 40])
 def test_a_narrow_terminal_gets_the_same_words(width: int) -> None:
-    narrow, wide = screen(made.busy(), width), screen(made.busy())
+    narrow, wide = summary(made.busy(), width), summary(made.busy())
     assert str(PAGE) in narrow[-2]
     assert sorted("".join(narrow).replace(" ", "")) == sorted("".join(wide).replace(" ", ""))
 
 
 def test_the_machine_was_busy_is_said_with_numbers() -> None:
-    last = words("\n".join(screen(made.busy())[-LAST_LINES:]))
+    last = words("\n".join(summary(made.busy())[-LAST_LINES:]))
     assert (
         "! The machine was busy: other programs used 1.1 of the 2 cores while trials ran (1.3 during webhook), the "
         "hypervisor gave 0.1 cores to other virtual machines and the null contender, which does no work, took 6.7 ms "
@@ -88,7 +77,7 @@ def test_a_trial_that_was_left_out_is_a_row_without_figures() -> None:
     findings = made.full()
     left = LeftOut(3, "celery_queue", Mode.STEADY, ("the load process was late",))
     some = tuple(one for one in findings.steady if one.contender != "celery_queue")
-    lines = screen(replace(findings, steady=some, left_out=(left,)))
+    lines = summary(replace(findings, steady=some, left_out=(left,)))
     assert any(re.fullmatch(rf"celery_queue( +{NOTHING}){{5}} +left out", line) for line in lines)
     assert "! 1 of 29 trials was left out: celery_queue (the load process was late)." in words("\n".join(lines))
 

@@ -10,13 +10,14 @@ from benchmarks.analysis.findings import Difference, Findings
 from benchmarks.analysis.measures import Estimate, Measure
 from benchmarks.records.run import Mode
 from benchmarks.report.caveats import notices
-from benchmarks.report.contents import page
+from benchmarks.report.contents import run_document
 from benchmarks.report.decisions import Decision, decisions
 from benchmarks.report.document import Document, Notice, Plots, Points, Table, Text
 from benchmarks.report.question_groups import groups
-from benchmarks.report.ranking import TOO_CLOSE, ranking, sound
+from benchmarks.report.ranking import TOO_CLOSE, rank
+from benchmarks.report.ranking_text import in_words
 from benchmarks.report.sections.answer import answers
-from benchmarks.report.wording import ranked
+from benchmarks.report.soundness import sound
 from patterns.contract.descriptor import Question
 from tests.benchmarks import findings_cases as made
 
@@ -46,14 +47,14 @@ def test_a_full_run_is_told_in_three_sentences_with_its_numbers() -> None:
     crash, where, how = (point.text for point in answers(made.full()))
     assert crash == (
         "`celery_queue` and `arq_queue` keep accepted tasks when the web process is killed or stopped; "
-        "`background_tasks`, `in_memory_queue`, `polling` and `webhook` lose them; `celery_queue` loses them on "
-        "`broker_loss`; `arq_queue` loses them on `broker_loss` and `worker_kill` (declared, not measured here)."
+        "the others lose them; `celery_queue` loses them on `broker_loss`; `arq_queue` loses them on `broker_loss` and "
+        "`worker_kill` (declared, not measured here)."
     )
     assert where == (
         "Use `celery_queue` or `arq_queue` if accepted tasks must survive a crash of the web process: only they keep "
-        "them (declared, not measured here). Otherwise use `in_memory_queue` or `background_tasks`: submit is answered "
-        "in 2.1 to 2.4 ms (`arq_queue`: 3.8 ms, `celery_queue`: 4.4 ms). Between `in_memory_queue` and "
-        "`background_tasks`: a tie. End to end, `celery_queue` is the quickest, by at least 3.3 ms (2.9\u20133.7)."
+        "them (declared, not measured here). Otherwise use `in_memory_queue` or `background_tasks` (a tie): submit is "
+        "answered in 2.1 to 2.4 ms (`arq_queue`: 3.8 ms, `celery_queue`: 4.4 ms). End to end, `celery_queue` is the "
+        "quickest, by at least 3.3 ms (2.9\u20133.7)."
     )
     assert how.startswith(
         "Use `polling`: the client knows the outcome 0.70 ms after the task has finished (`webhook`: 1.4 ms, "
@@ -65,7 +66,7 @@ def test_a_quick_run_says_that_it_cannot_tell_and_ranks_nobody() -> None:
     text = told(made.quick())
     assert text.lower().count(TOO_CLOSE) == 2  # in each recommendation
     assert not any(word in text for word in _RANKS)
-    blocks = page(made.quick()).sections[0].blocks
+    blocks = run_document(made.quick()).sections[0].blocks
     assert any(isinstance(block, Notice) and "A single round" in block.text and not block.loud for block in blocks)
     for question in Question:
         first = decided(made.quick(), question, "submit" if question is Question.RUNS_IN else "at once")
@@ -73,7 +74,7 @@ def test_a_quick_run_says_that_it_cannot_tell_and_ranks_nobody() -> None:
 
 
 def test_when_everything_ties_nothing_is_quicker_anywhere() -> None:
-    everything = page(made.ties())
+    everything = run_document(made.ties())
     assert "End to end, all are a tie" in told(made.ties())
     assert not any(word in told(made.ties()) for word in _RANKS)
     cells = [cell.text for table in tables(everything) for rows in table.groups for row in rows.rows for cell in row]
@@ -82,10 +83,10 @@ def test_when_everything_ties_nothing_is_quicker_anywhere() -> None:
 
 
 def test_without_ties_one_leads_and_each_other_is_behind_by_its_own_difference() -> None:
-    found = ranking(made.no_ties(), WHERE, Measure.SUBMIT_LATENCY)
+    found = rank(made.no_ties(), WHERE, Measure.SUBMIT_LATENCY)
     assert found.best == ("in_memory_queue",)
     assert found.leads
-    assert ranked(found).startswith(
+    assert in_words(found).startswith(
         "`in_memory_queue` is the quickest, 2.1 ms (2.0\u20132.2); `background_tasks` takes"
     )
     assert decided(made.no_ties(), Question.RUNS_IN, "submit").use == "`in_memory_queue`"
@@ -98,7 +99,7 @@ def test_a_lower_median_within_the_noise_is_no_lead() -> None:
         Difference(Measure.SUBMIT_LATENCY, "background_tasks", "in_memory_queue", Estimate(0.0003, -0.0001, 0.0007)),
         Difference(Measure.SUBMIT_LATENCY, "celery_queue", "in_memory_queue", Estimate(0.0023, 0.0019, 0.0027)),
     ]
-    found = ranking(replace(made.full(), differences=tuple(pair)), WHERE, Measure.SUBMIT_LATENCY)
+    found = rank(replace(made.full(), differences=tuple(pair)), WHERE, Measure.SUBMIT_LATENCY)
     assert set(found.best) == {"background_tasks", "in_memory_queue"}
     assert [(step.name, step.ahead) for step in found.behind] == [("celery_queue", "in_memory_queue")]
 
@@ -164,7 +165,7 @@ def test_one_step_of_a_sweep_is_too_close_to_call_in_one_round() -> None:
     findings = made.full()
     swept = tuple(replace(one, mode=Mode.SWEEP) for one in findings.record.trials)
     once = replace(findings, record=replace(findings.record, trials=swept))
-    assert decided(once, Question.LEARNS_BY, "p99").use == f"`in_memory_queue`, `polling` or `webhook` ({TOO_CLOSE})"
+    assert decided(once, Question.LEARNS_BY, "p99").use == f"any of them ({TOO_CLOSE})"
     twice = replace(once, record=replace(once.record, trials=(*swept, replace(swept[0], round=2))))
     assert decided(twice, Question.LEARNS_BY, "p99").use == "`in_memory_queue` or `webhook` (a tie)"
 
@@ -192,7 +193,7 @@ def test_the_null_contender_is_in_no_sentence_and_no_decision() -> None:
 def test_a_mode_that_was_not_run_is_one_line_that_says_how_to_get_it(mode: Mode) -> None:
     lines = [
         block.text
-        for section in page(made.quick()).sections
+        for section in run_document(made.quick()).sections
         for block in section.blocks
         if isinstance(block, Text) and f"Get it with `kit bench --mode {mode.value}`" in block.text
     ]
@@ -201,7 +202,7 @@ def test_a_mode_that_was_not_run_is_one_line_that_says_how_to_get_it(mode: Mode)
 
 @pytest.mark.parametrize("case", made.ALL.values(), ids=made.ALL)
 def test_there_are_always_nine_sections_and_three_sentences(case: Callable[[], Findings]) -> None:
-    found = page(case())
+    found = run_document(case())
     assert [section.key for section in found.sections] == [
         "answer", "decision", "durability", "time", "sweep", "peaks", "costs", "validity", "reading",
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 
 import gevent
 
-from benchmarks.load.process.load_report import write_report
+from benchmarks.load.process.load_report import write_load_report
 from benchmarks.load.process.row_files import RowFiles
 from benchmarks.records.run import LoadReport
 
@@ -63,7 +63,7 @@ class Master:
         sent = {worker: report["rows"] for worker, report in self._reports.items()}
         self._wait_for(lambda: self._rows == sent, _READY_SECONDS, "has sent rows that did not arrive")
         if o.report:
-            write_report(Path(o.report), together([LoadReport(**one["load"]) for one in self._reports.values()]))
+            write_load_report(Path(o.report), together([LoadReport(**one["load"]) for one in self._reports.values()]))
 
     def listen(self) -> None:
         """Take what workers say."""

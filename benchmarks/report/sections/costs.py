@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from benchmarks.analysis.findings import Findings, RoleUsage, Soak, Steady
 from benchmarks.records.run import Mode
-from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, capital, code
+from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, code
 from benchmarks.report.formatting import duration, plain, size, whole
+from benchmarks.report.modes import missing
 from benchmarks.report.plots import ROLE_COLOURS, bar_height, bar_layout, bars
 from benchmarks.report.question_groups import Group, grouped, rows
-from benchmarks.report.wording import missing
 
 #: It is the clients, and no part of what the servers cost: in the tables, but not in the plots.
 _LOAD = "load process"
@@ -21,7 +21,7 @@ def costs(findings: Findings) -> Section:
 
 def _per_task(findings: Findings) -> list[Block]:
     if not findings.steady:
-        return [Text(capital(missing(findings, Mode.STEADY)))]
+        return [Text(missing(findings, Mode.STEADY))]
     roles = _roles(findings)
     servers = [role for role in roles if role != _LOAD]
     most = max(sum(_cpu(one, role) or 0.0 for role in servers) for one in findings.steady)
@@ -81,7 +81,7 @@ def _plot(group: Group, members: list[Steady], servers: Sequence[str], most: flo
 
 def _growth(findings: Findings) -> list[Block]:
     if not findings.soak:
-        return [Text(capital(missing(findings, Mode.SOAK)), "Memory over a long time.")]
+        return [Text(missing(findings, Mode.SOAK), "Memory over a long time.")]
     roles = tuple(dict.fromkeys(role for one in findings.soak for role in one.bytes_per_task))
 
     def row(one: Soak) -> list[Cell]:

@@ -1,12 +1,14 @@
 """What loses accepted tasks: as it was measured, or else as the contenders declare it."""
 
+from dataclasses import replace
+
 from benchmarks.analysis.findings import Findings
 from benchmarks.records.faults import FaultTrial
-from benchmarks.report.crash_losses import CRASHES, fate
+from benchmarks.records.run import ContenderRecord
+from benchmarks.report.crash_losses import CRASHES, crash_outcome
 from benchmarks.report.document import Block, Cell, Notice, Rows, Section, Table, Text, Tone, code, plain_cells
 from benchmarks.report.formatting import NOTHING, duration, whole
-from benchmarks.report.question_groups import rows
-from benchmarks.report.sections.named import Named
+from benchmarks.report.question_groups import contender_rows
 from patterns.contract.descriptor import Fault
 
 #: Those of which a descriptor's word is given when nothing was broken.
@@ -21,15 +23,18 @@ def durability(findings: Findings) -> Section:
 
 
 def _declared(findings: Findings) -> list[Block]:
-    named = [Named(one.name, one) for one in findings.contenders if one.kind != "null"]
+    candidates = replace(findings, contenders=tuple(each for each in findings.contenders if each.kind != "null"))
+
+    def row(contender: ContenderRecord) -> list[Cell]:
+        return [
+            Cell(code(contender.name)),
+            *(crash_outcome(findings, contender.name, fault).cell for fault in _DECLARED),
+        ]
+
     table = Table(
         "Accepted tasks, when something breaks",
         ("contender", *(fault.value for fault in _DECLARED)),
-        rows(
-            findings,
-            named,
-            lambda n: [Cell(code(n.contender)), *(fate(findings, n.contender, fault).cell for fault in _DECLARED)],
-        ),
+        contender_rows(candidates, row),
         frozenset(range(len(_DECLARED) + 1)),
     )
     return [

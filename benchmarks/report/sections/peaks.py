@@ -12,14 +12,13 @@ from benchmarks.report.document import (
     Table,
     Text,
     Tone,
-    capital,
     code,
     plain_cells,
 )
 from benchmarks.report.formatting import NOTHING, duration, per_second, percent, plain, whole
+from benchmarks.report.modes import missing
 from benchmarks.report.plots import axis, bar_height, line
 from benchmarks.report.question_groups import Group, grouped, rows
-from benchmarks.report.wording import missing
 
 _SMALL = 200
 #: Which share of a burst, and how it is drawn.
@@ -33,7 +32,7 @@ def peaks(findings: Findings) -> Section:
 
 def _burst(findings: Findings) -> list[Block]:
     if not findings.burst:
-        return [Text(capital(missing(findings, Mode.BURST)), "A burst.")]
+        return [Text(missing(findings, Mode.BURST), "A burst.")]
     return [
         Text(
             "Many tasks came at once, and then none: how long until so many of them were known to be done?", "A burst."
@@ -89,7 +88,7 @@ def _burst_plot(findings: Findings, group: Group, members: list[Burst]) -> Plot:
 
 def _overload(findings: Findings) -> list[Block]:
     if not findings.overload:
-        return [Text(capital(missing(findings, Mode.OVERLOAD)), "An overload.")]
+        return [Text(missing(findings, Mode.OVERLOAD), "An overload.")]
     seconds = max((at for one in findings.overload for at, _ in one.completed), default=1.0)
     most = max(
         (value for one in findings.overload for value in (one.capacity, *(done for _, done in one.completed))),

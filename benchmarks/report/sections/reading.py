@@ -3,10 +3,10 @@
 import math
 
 from benchmarks.analysis.findings import Findings
+from benchmarks.records.run import ContenderRecord
 from benchmarks.report.document import Cell, Point, Points, Section, Table, code, listed
 from benchmarks.report.formatting import whole
-from benchmarks.report.question_groups import rows
-from benchmarks.report.sections.named import Named
+from benchmarks.report.question_groups import contender_rows
 
 
 def reading(findings: Findings) -> Section:
@@ -15,13 +15,12 @@ def reading(findings: Findings) -> Section:
 
 
 def _who(findings: Findings) -> Table:
-    def row(named: Named) -> list[Cell]:
-        one = named.about
-        return [Cell(text) for text in (code(one.name), one.summary, one.runs_in, one.learns_by)]
+    def row(contender: ContenderRecord) -> list[Cell]:
+        texts = (code(contender.name), contender.summary, contender.runs_in, contender.learns_by)
+        return [Cell(text) for text in texts]
 
-    named = [Named(one.name, one) for one in findings.contenders]
     columns = ("contender", "what it is", "the work runs", "the client learns by")
-    return Table("Who was measured", columns, rows(findings, named, row), frozenset(range(4)))
+    return Table("Who was measured", columns, contender_rows(findings, row), frozenset(range(4)))
 
 
 def _points(findings: Findings) -> list[Point]:

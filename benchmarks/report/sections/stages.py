@@ -8,10 +8,10 @@ from benchmarks.analysis.measures import MEASURE_TITLES, Measure
 from benchmarks.records.run import Mode
 from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
 from benchmarks.report.formatting import duration, estimate, per_second, whole
+from benchmarks.report.modes import missing
 from benchmarks.report.plots import STAGE_COLOURS, bar_height, bar_layout, bars
 from benchmarks.report.question_groups import Group, grouped, groups, rows
 from benchmarks.report.ranking import TOO_CLOSE
-from benchmarks.report.wording import missing
 
 _STAGES = (Measure.SUBMIT_LATENCY, Measure.QUEUE_WAIT, Measure.EXECUTION, Measure.NOTIFICATION_LAG)
 _ADDED = tuple(stage for stage in _STAGES if stage is not Measure.EXECUTION)
@@ -33,7 +33,7 @@ def stages(findings: Findings) -> Section:
     """Everything that was measured of time at the given rate."""
     title = "Where the time goes"
     if not findings.steady:
-        return Section("time", title, [Text(capital(missing(findings, Mode.STEADY)))])
+        return Section("time", title, [Text(missing(findings, Mode.STEADY))])
     blocks: list[Block] = [
         Text(
             "Where the mean task spends its time. The agent's own work is the same for all; submit, wait and notify "

@@ -4,11 +4,11 @@ import math
 
 from benchmarks.analysis.findings import Findings, Sweep, SweepPoint
 from benchmarks.records.run import Mode
-from benchmarks.report.document import Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code, plain_cells
+from benchmarks.report.document import Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
 from benchmarks.report.formatting import duration, per_second, percent
+from benchmarks.report.modes import missing
 from benchmarks.report.plots import axis, line
 from benchmarks.report.question_groups import grouped, rows
-from benchmarks.report.wording import missing
 
 _HEIGHT = 210
 #: Over fewer powers of ten the axis is marked at 1, 2 and 5: there may be no power of ten among them.
@@ -19,7 +19,7 @@ def sweep(findings: Findings) -> Section:
     """The bound and the knee of each."""
     title = "How much it takes before it slows down"
     if not findings.sweep:
-        return Section("sweep", title, [Text(capital(missing(findings, Mode.SWEEP)))])
+        return Section("sweep", title, [Text(missing(findings, Mode.SWEEP))])
     ranges = _ranges(findings)
     plots = [
         Plots(

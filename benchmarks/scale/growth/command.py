@@ -13,10 +13,10 @@ from typing import Annotated
 import typer
 
 from benchmarks.load.environment import kit_revision, kit_version, library_versions, machine
-from benchmarks.plan.contenders import UnknownPattern, chosen
+from benchmarks.plan.contenders import UnknownPattern, select_patterns
 from benchmarks.records.growth import Expiry, GrowthFolder, GrowthRecord, MemoryReading, Pair, SoakRecord
 from benchmarks.records.run import RunError, RunFolder
-from benchmarks.report.publish import tell
+from benchmarks.report.publish import publish_growth
 from benchmarks.scale.growth.measurement import GrowthMeasurement
 from benchmarks.scale.growth.sizes import QUICK, WHOLE, Sizes
 from benchmarks.scale.growth.soak import soak
@@ -58,7 +58,7 @@ def growth(
 ) -> None:
     """Latency, memory and expiry as work grows: a small server and a grown one, asked in turn. Ten minutes or more."""
     try:
-        names = [one.name for one in chosen(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
+        names = [pattern.name for pattern in select_patterns(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
     except UnknownPattern as error:
         raise give_up(error) from None
     folder = GrowthFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-growth")
@@ -82,7 +82,7 @@ def growth(
         failure = error
     if run.pairs or run.soaks:
         folder.write(_record(run, began, QUICK if quick else WHOLE, not interrupted and failure is None), run.pairs)
-        tell(RunFolder(folder.path))
+        publish_growth(RunFolder(folder.path))
     if failure:
         raise give_up(failure)
     if interrupted:
