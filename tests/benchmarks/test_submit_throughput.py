@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.scale.hammer import HammerFailed, run_hammer
-from benchmarks.scale.http_connection import BadAnswer, Reader
+from benchmarks.scale.http_connection import AnswerReader, BadAnswer
 from benchmarks.scale.submit_throughput.measurement import Rounds, ThroughputTrial, ratios, reached, run_trial, warnings
 from benchmarks.scale.submit_throughput.table import table
 from benchmarks.scale.submit_throughput.targets import TARGETS, Bound, Target
@@ -28,7 +28,7 @@ def everyone(**speeds: float) -> dict[str, float]:
 
 def test_an_answer_is_whole_wherever_it_was_cut() -> None:
     for cut in range(1, len(ANSWER)):
-        reader = Reader()
+        reader = AnswerReader()
         assert reader.feed(ANSWER[:cut]) is None
         answer = reader.feed(ANSWER[cut:])
         assert answer is not None
@@ -36,14 +36,14 @@ def test_an_answer_is_whole_wherever_it_was_cut() -> None:
 
 
 def test_one_reader_reads_answer_after_answer() -> None:
-    reader = Reader()
+    reader = AnswerReader()
     assert [reader.feed(ANSWER) is not None for _ in range(3)] == [True] * 3
 
 
 @pytest.mark.parametrize("bad", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"SSH-2.0\r\ncontent-length: 1\r\n\r\n"])
 def test_what_is_no_answer_is_refused(bad: bytes) -> None:
     with pytest.raises(BadAnswer):
-        Reader().feed(bad)
+        AnswerReader().feed(bad)
 
 
 def test_the_hammer_counts_every_answer_by_its_status() -> None:
