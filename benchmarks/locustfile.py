@@ -111,7 +111,7 @@ def _prepare(environment: Any, rows: Rows) -> tuple[Session, TrialClients]:
             context={},
         )
 
-    served = served_pattern(_health(session), options.named, options.learns_by)
+    served = served_pattern(_health(session), options.contender, options.learns_by)
     logger.info("The server is %s: its client learns by %s", served.pattern, served.learns_by.value)
     return session, TrialClients(served, options, os.environ.get("KIT_WEBHOOK_SECRET"), fire, rows)
 

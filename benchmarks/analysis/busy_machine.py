@@ -12,8 +12,8 @@ def machine_load(record: RunRecord, trials: Sequence[Trial], steady: Sequence[St
     seen = [(trial.contender, trial.machine) for trial in trials if trial.machine and trial.machine.wall_seconds > 0]
     wall = sum(use.wall_seconds for _, use in seen)
     worst, during = max(((_others(use), name) for name, use in seen), default=(0.0, ""))
-    nulls = {one.name for one in record.contenders if one.kind == "null"}
-    null = next((one for one in steady if one.contender in nulls), None)
+    nulls = {contender.name for contender in record.contenders if contender.kind == "null"}
+    null = next((each for each in steady if each.contender in nulls), None)
     return MachineLoad(
         cores=seen[0][1].cores if seen else None,
         others=sum(use.other_cpu_seconds for _, use in seen) / wall if wall else 0.0,

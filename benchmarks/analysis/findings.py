@@ -16,11 +16,11 @@ from benchmarks.records.run import ContenderRecord, Mode, RunRecord
 
 @dataclass(frozen=True)
 class Difference:
-    """The median of one contender less that of another, of tasks that were sent at the same moments."""
+    """The median of the first contender less that of the second, of tasks that were sent at the same moments."""
 
     measure: Measure
-    one: str
-    other: str
+    first: str
+    second: str
     seconds: Estimate
     one_round: bool = False  # of a single round, whose intervals say nothing of another one
     margin: float = 0.0  # seconds: a difference up to this decides nothing
@@ -193,15 +193,17 @@ class Findings:
 
     def steady_of(self, contender: str) -> Steady | None:
         """One contender at the given rate, if it was measured there."""
-        return next((one for one in self.steady if one.contender == contender), None)
+        return next((steady for steady in self.steady if steady.contender == contender), None)
 
-    def difference(self, measure: Measure, one: str, other: str) -> Difference | None:
-        """How two differ, if both were measured; always as `one` less `other`."""
-        for found in self.differences:
-            if found.measure is measure and {found.one, found.other} == {one, other}:
-                if found.one == one:
-                    return found
-                s = found.seconds
-                turned = Estimate(-s.value, None if s.high is None else -s.high, None if s.low is None else -s.low)
-                return replace(found, one=one, other=other, seconds=turned)
+    def difference(self, measure: Measure, first: str, second: str) -> Difference | None:
+        """How two differ, if both were measured; always as `first` less `second`."""
+        for difference in self.differences:
+            if difference.measure is measure and {difference.first, difference.second} == {first, second}:
+                return difference if difference.first == first else _reversed(difference)
         return None
+
+
+def _reversed(difference: Difference) -> Difference:
+    value, low, high = difference.seconds.value, difference.seconds.low, difference.seconds.high
+    seconds = Estimate(-value, None if high is None else -high, None if low is None else -low)
+    return replace(difference, first=difference.second, second=difference.first, seconds=seconds)

@@ -103,4 +103,4 @@ class GrowthFindings:
 
     def of(self, axis: Axis, percent: float) -> list[GrowthLine]:
         """The lines of what grows, in the order in which they were measured."""
-        return [one for one in self.lines if one.axis is axis and one.percent == percent]
+        return [line for line in self.lines if line.axis is axis and line.percent == percent]

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 async def gated(prompt: str, report_progress: Callable[[int], None]) -> str:
@@ -19,7 +19,7 @@ async def gated(prompt: str, report_progress: Callable[[int], None]) -> str:
     with runs_file(folder, trial).open("a") as file:  # one short write in append mode: whole, whoever else writes
         file.write(f"{number}\n")
     while how == "held" and not gate(folder, trial).exists():
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
         report_progress(50)
     return f"done {number}"
 

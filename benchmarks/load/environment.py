@@ -50,8 +50,8 @@ def kit_revision() -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     git = shutil.which("git") or "git"
-    told = subprocess.run([git, "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=5)
-    return told.stdout.strip()
+    output = subprocess.run([git, "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=5)
+    return output.stdout.strip()
 
 
 def library_versions(more: Iterable[str] = ()) -> dict[str, str]:
@@ -59,9 +59,9 @@ def library_versions(more: Iterable[str] = ()) -> dict[str, str]:
     return {name: version(name) for name in dict.fromkeys([*_LIBRARIES, *sorted({*more} - {_KIT})])}
 
 
-def libraries_of(one: Pattern) -> set[str]:
+def libraries_of(pattern: Pattern) -> set[str]:
     """The installed packages that a contender's module has names of: its queue library is what is measured."""
-    module = sys.modules.get(one.module)
+    module = sys.modules.get(pattern.module)
     owners = packages_distributions()
     tops = set()
     for value in vars(module).values() if module else ():

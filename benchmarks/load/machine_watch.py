@@ -12,7 +12,7 @@ import psutil
 from benchmarks.records.run import MachineUse
 
 
-class _Look(NamedTuple):
+class _Reading(NamedTuple):
     wall: float
     busy: float  # processor seconds of all programs
     own: float
@@ -20,19 +20,19 @@ class _Look(NamedTuple):
 
 
 class MachineWatch:
-    """Looks at the processors when the block begins and when it ends."""
+    """Reads the processors' counters when the block begins and when it ends."""
 
     def __init__(self) -> None:
-        self._first = self._last = _look()
+        self._first = self._last = _read()
 
     def __enter__(self) -> Self:
-        self._first = _look()
+        self._first = _read()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._last = _look()
+        self._last = _read()
 
     def use(self) -> MachineUse:
         """What was used within the block."""
@@ -46,11 +46,11 @@ class MachineWatch:
         )
 
 
-def _look() -> _Look:
+def _read() -> _Reading:
     all_of_it = psutil.cpu_times()._asdict()
     # Time in a guest is in `user` already; what the hypervisor took is not in any of them.
     busy = sum(all_of_it.get(name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
-    return _Look(time.monotonic(), busy, _own(), all_of_it.get("steal", 0.0))
+    return _Reading(time.monotonic(), busy, _own(), all_of_it.get("steal", 0.0))
 
 
 def _own() -> float:

@@ -11,13 +11,13 @@ import psutil
 
 from benchmarks.records.run import Usage
 
-_LOOK_SECONDS = 0.5
-#: So many looks are kept: enough to draw a line, however long a trial takes.
+_INTERVAL_SECONDS = 0.5
+#: So many readings are kept: enough to draw a line, however long a trial takes.
 _MOST_KEPT = 120
 
 
 class ProcessWatch:
-    """Looks at processes, and at what they started, until the block ends. `roles` gives the process ids by role."""
+    """Reads counters of processes and their children until the block ends. `roles` gives the process ids by role."""
 
     def __init__(self, roles: Mapping[str, Sequence[int]]) -> None:
         self._roles = roles
@@ -29,7 +29,7 @@ class ProcessWatch:
         self._memory: dict[str, list[tuple[float, int]]] = {role: [] for role in roles}
 
     def __enter__(self) -> Self:
-        self._look()
+        self._read()
         self._first = {process: used for seen in self._cpu.values() for process, used in seen.items()}
         self._thread.start()
         return self
@@ -39,25 +39,25 @@ class ProcessWatch:
     ) -> None:
         self._over.set()
         self._thread.join()
-        self._look()
+        self._read()
 
     def usage(self) -> tuple[Usage, ...]:
-        """What was used between the first look and the last."""
+        """What was used between the first reading and the last."""
         return tuple(
             Usage(
                 role=role,
                 cpu_seconds=sum(used - self._first.get(process, 0.0) for process, used in seen.items()),
                 peak_memory_bytes=max((used for _, used in self._memory[role]), default=0),
-                memory=tuple(_some(self._memory[role])),
+                memory=tuple(_thinned(self._memory[role])),
             )
             for role, seen in self._cpu.items()
         )
 
     def _watch(self) -> None:
-        while not self._over.wait(_LOOK_SECONDS):
-            self._look()
+        while not self._over.wait(_INTERVAL_SECONDS):
+            self._read()
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         now = time.monotonic() - self._began
         for role, ids in self._roles.items():
             total = 0
@@ -71,22 +71,22 @@ class ProcessWatch:
 
 
 def _families(ids: Sequence[int]) -> list[psutil.Process]:
-    found = []
+    processes = []
     for number in ids:
         with suppress(psutil.Error):
             process = psutil.Process(number)
-            found += [process, *process.children(recursive=True)]
-    return found
+            processes += [process, *process.children(recursive=True)]
+    return processes
 
 
 def _own_memory(process: psutil.Process) -> int:
     """Its part of the memory: pages that forked workers share are counted once, not once for each (PSS)."""
     try:
         return int(process.memory_full_info().pss)
-    except AttributeError:  # only Linux tells it
+    except AttributeError:  # known on Linux only
         return int(process.memory_info().rss)
 
 
-def _some(looks: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    each = -(-len(looks) // _MOST_KEPT) or 1
-    return looks[::each]
+def _thinned(readings: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    each = -(-len(readings) // _MOST_KEPT) or 1
+    return readings[::each]

@@ -26,7 +26,7 @@ from patterns.serving.running import running
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 #: Importing Locust takes about a second; a slow machine may need many.
 _LOAD_START_SECONDS = 30.0
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _LOAD = "load process"
 _STOPPED = "it was stopped before its end"
 
@@ -160,7 +160,7 @@ def wait_for_load(load: Child, seconds: float, log: Path) -> None:
     while load.exit_code is None:
         if time.monotonic() > deadline:
             raise ProcessFailed(f"The load process was not done after {seconds:g} s. Its log is {log}")
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     if load.exit_code != 0:
         raise ProcessFailed(f"The load process ended with exit code {load.exit_code}: {_complaint(log)}")
 

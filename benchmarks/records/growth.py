@@ -133,27 +133,29 @@ class GrowthFolder:
         with gzip.open(self.pairs, "wt", encoding="utf-8", newline="") as file:
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow(_HEADER)
-            lines.writerows([f"{one:.7f}" if isinstance(one, float) else one for one in astuple(row)] for row in pairs)
+            lines.writerows(
+                [f"{value:.7f}" if isinstance(value, float) else value for value in astuple(row)] for row in pairs
+            )
         self.record.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
 
     def read(self) -> tuple[GrowthRecord, list[Pair]]:
         """Read both. Raises `RunError`."""
         try:
-            found = json.loads(self.record.read_text(encoding="utf-8"))
-            if found.get("format") != FORMAT:
-                raise RunError(f"{self.record} has format {found.get('format')}, and this kit reads format {FORMAT}.")
+            values = json.loads(self.record.read_text(encoding="utf-8"))
+            if values.get("format") != FORMAT:
+                raise RunError(f"{self.record} has format {values.get('format')}, and this kit reads format {FORMAT}.")
             with gzip.open(self.pairs, "rt", encoding="utf-8", newline="") as file:
                 rows = csv.reader(file)
                 if tuple(next(rows, ())) != _HEADER:
                     raise RunError(f"{self.pairs}: its first line is not {','.join(_HEADER)}")
-                return _record(found), [_pair(row) for row in rows]
+                return _record(values), [_pair(row) for row in rows]
         except OSError as error:
             raise RunError(f"{self.path} has no growth results: {error.strerror or error}.") from None
         except (ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
             raise RunError(f"{self.record} cannot be read: {type(error).__name__}: {error}") from None
 
 
-_HEADER = tuple(one.name for one in fields(Pair))
+_HEADER = tuple(field.name for field in fields(Pair))
 
 
 def _pair(row: list[str]) -> Pair:
@@ -161,13 +163,15 @@ def _pair(row: list[str]) -> Pair:
     return Pair(pattern, Axis(axis), int(size), int(turn), Action(action), float(small), float(grown))
 
 
-def _record(found: dict[str, Any]) -> GrowthRecord:
-    weights = tuple(MemoryReading(**{**one, "axis": Axis(one["axis"])}) for one in found.pop("weights"))
-    expiries = tuple(Expiry(**one) for one in found.pop("expiries"))
-    soaks = tuple(_soaked(one) for one in found.pop("soaks"))
-    return GrowthRecord(**found, weights=weights, expiries=expiries, soaks=soaks)
+def _record(values: dict[str, Any]) -> GrowthRecord:
+    weights = tuple(MemoryReading(**{**reading, "axis": Axis(reading["axis"])}) for reading in values.pop("weights"))
+    expiries = tuple(Expiry(**expiry) for expiry in values.pop("expiries"))
+    soaks = tuple(_soak_record(soak) for soak in values.pop("soaks"))
+    return GrowthRecord(**values, weights=weights, expiries=expiries, soaks=soaks)
 
 
-def _soaked(found: dict[str, Any]) -> SoakRecord:
-    looks = {name: tuple(SoakReading(**one) for one in found[name]) for name in ("kept", "filled", "expired")}
-    return SoakRecord(**{**found, **looks})
+def _soak_record(values: dict[str, Any]) -> SoakRecord:
+    readings = {
+        name: tuple(SoakReading(**reading) for reading in values[name]) for name in ("kept", "filled", "expired")
+    }
+    return SoakRecord(**{**values, **readings})

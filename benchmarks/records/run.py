@@ -170,34 +170,34 @@ class RunFolder:
     def read_record(self) -> RunRecord:
         """Read it. Raises `RunError`."""
         try:
-            found = json.loads(self.record.read_text(encoding="utf-8"))
-            if found.get("format") != FORMAT:
-                raise RunError(f"{self.record} has format {found.get('format')}, and this kit reads format {FORMAT}.")
-            return _record(found)
+            values = json.loads(self.record.read_text(encoding="utf-8"))
+            if values.get("format") != FORMAT:
+                raise RunError(f"{self.record} has format {values.get('format')}, and this kit reads format {FORMAT}.")
+            return _record(values)
         except OSError as error:
             raise RunError(f"{self.path} is no run: {self.record.name}: {error.strerror}.") from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunError(f"{self.record} cannot be read: {type(error).__name__}: {error}") from None
 
 
-def _record(found: dict[str, Any]) -> RunRecord:
-    contenders = tuple(map(_contender, found.pop("contenders")))
-    trials = tuple(_trial(one) for one in found.pop("trials"))
-    return RunRecord(**found, contenders=contenders, trials=trials)
+def _record(values: dict[str, Any]) -> RunRecord:
+    contenders = tuple(map(_contender, values.pop("contenders")))
+    trials = tuple(_trial(trial) for trial in values.pop("trials"))
+    return RunRecord(**values, contenders=contenders, trials=trials)
 
 
-def _contender(found: dict[str, Any]) -> ContenderRecord:
-    parts = found.pop("parts", None)
+def _contender(values: dict[str, Any]) -> ContenderRecord:
+    parts = values.pop("parts", None)
     return ContenderRecord(
-        **{**found, "loses_on": tuple(found["loses_on"])}, parts=None if parts is None else tuple(parts)
+        **{**values, "loses_on": tuple(values["loses_on"])}, parts=None if parts is None else tuple(parts)
     )
 
 
-def _trial(found: dict[str, Any]) -> Trial:
-    load, usage, machine = found.pop("load"), found.pop("usage"), found.pop("machine", None)
+def _trial(values: dict[str, Any]) -> Trial:
+    load, usage, machine = values.pop("load"), values.pop("usage"), values.pop("machine", None)
     return Trial(
-        **{**found, "mode": Mode(found["mode"])},
+        **{**values, "mode": Mode(values["mode"])},
         load=LoadReport(**load) if load else None,
         machine=MachineUse(**machine) if machine else None,
-        usage=tuple(Usage(**{**one, "memory": tuple(map(tuple, one["memory"]))}) for one in usage),
+        usage=tuple(Usage(**{**role, "memory": tuple(map(tuple, role["memory"]))}) for role in usage),
     )

@@ -19,17 +19,17 @@ def duration(seconds: float | None) -> str:
     return f"{_fixed(seconds * scale, _decimals(seconds * scale, 3 if unit == 's' else 2))} {unit}"
 
 
-def estimate(found: Estimate | None) -> str:
+def estimate(known: Estimate | None) -> str:
     """`12 ms (11-14)`: a time, and between what the true one lies; the time alone when that is not known.
 
     The interval decides how many digits mean something.
     """
-    if found is None:
+    if known is None:
         return NOTHING
-    if found.low is None or found.high is None or not math.isfinite(found.value + found.low + found.high):
-        return duration(found.value)
-    scale, unit = _time_unit(max((found.value, found.low, found.high), key=abs))
-    value, low, high = (scale * number for number in (found.value, found.low, found.high))
+    if known.low is None or known.high is None or not math.isfinite(known.value + known.low + known.high):
+        return duration(known.value)
+    scale, unit = _time_unit(max((known.value, known.low, known.high), key=abs))
+    value, low, high = (scale * number for number in (known.value, known.low, known.high))
     places = _interval_decimals(value, low, high)
     joint = " to " if low < 0 else EN_DASH
     return f"{_fixed(value, places)} {unit} ({_fixed(low, places)}{joint}{_fixed(high, places)})"

@@ -118,10 +118,12 @@ def main() -> None:
     asked = parser.parse_args()
 
     try:
-        found = hammer(asked.port, asked.body.encode(), asked.connections, seconds=asked.seconds, answers=asked.answers)
+        result = hammer(
+            asked.port, asked.body.encode(), asked.connections, seconds=asked.seconds, answers=asked.answers
+        )
     except (BadAnswer, OSError) as error:
         sys.exit(f"hammer: {error}")
-    sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    sys.stdout.write(json.dumps(asdict(result)) + "\n")
 
 
 if __name__ == "__main__":

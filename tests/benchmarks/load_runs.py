@@ -36,9 +36,9 @@ def load(server: FakeServer, folder: Path, processes: int = 1, **options: object
     report = folder / "load.json"
     folder.mkdir(exist_ok=True)
     files = {"samples": samples, "callbacks": callbacks, "report": report}
-    told = {"warm_up": 0, "deadline": 5, "poll_interval": 0.1, **files, **options}
-    argv = [part for name, value in told.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    all_options = {"warm_up": 0, "deadline": 5, "poll_interval": 0.1, **files, **options}
+    argv = [part for name, value in all_options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     with Family(log) as family:
         wait_for_load(start_load(family, server.url, SECRET, argv, processes), _MOST_SECONDS, log)
-    found = count_callbacks(callbacks)
-    return Loaded(read_samples(samples), found.get(server.behaviour.pattern, Counter()), read_load_report(report))
+    counts = count_callbacks(callbacks)
+    return Loaded(read_samples(samples), counts.get(server.behaviour.pattern, Counter()), read_load_report(report))

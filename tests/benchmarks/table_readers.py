@@ -69,7 +69,7 @@ def tables_of_html(text: str) -> list[Shown]:
 
 def tables_of_markdown(text: str) -> list[Shown]:
     """All of them, in order."""
-    found: list[Shown] = []
+    tables: list[Shown] = []
     caption = heading = ""
     before = ""
     for line in text.splitlines():
@@ -82,11 +82,11 @@ def tables_of_markdown(text: str) -> list[Shown]:
         elif line.startswith("|"):
             cells = [_plain(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
             if not before.startswith("|"):
-                found.append(Shown(caption, heading, cells))
+                tables.append(Shown(caption, heading, cells))
             elif set(line) - set("| -:"):
-                found[-1].rows.append(cells)
+                tables[-1].rows.append(cells)
         before = line
-    return found
+    return tables
 
 
 def _plain(text: str) -> str:
@@ -100,15 +100,15 @@ def _plain(text: str) -> str:
 def number(text: str) -> float:
     """`4.4 ms (4.2-4.6)` in seconds, `61 MB` in bytes, `12 %` as a share: read by another hand than wrote it."""
     scales = {"ms": 1e-3, "s": 1, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "%": 1e-2, "/s": 1, "": 1}
-    found = re.match(r"([\u2212]?[\d,]*\.?\d+)\s*(ms|s|B|kB|MB|GB|%|/s|)(?=\s|\)|$|\u2013)", text)
-    assert found, f"no number: {text!r}"
-    return float(found[1].replace(",", "").replace("\u2212", "-")) * scales[found[2]]
+    match = re.match(r"([\u2212]?[\d,]*\.?\d+)\s*(ms|s|B|kB|MB|GB|%|/s|)(?=\s|\)|$|\u2013)", text)
+    assert match, f"no number: {text!r}"
+    return float(match[1].replace(",", "").replace("\u2212", "-")) * scales[match[2]]
 
 
 def interval(text: str) -> tuple[float, float]:
     """The two ends in `4.4 ms (4.2-4.6)`, in the unit of the first number."""
-    found = re.fullmatch(r"\S+ (ms|s) \((\S+?)(?:\u2013| to )(\S+)\)", text)
-    assert found, f"no interval: {text!r}"
-    scale = {"ms": 1e-3, "s": 1.0}[found[1]]
-    low, high = (scale * float(end.replace("\u2212", "-").replace(",", "")) for end in found.group(2, 3))
+    match = re.fullmatch(r"\S+ (ms|s) \((\S+?)(?:\u2013| to )(\S+)\)", text)
+    assert match, f"no interval: {text!r}"
+    scale = {"ms": 1e-3, "s": 1.0}[match[1]]
+    low, high = (scale * float(end.replace("\u2212", "-").replace(",", "")) for end in match.group(2, 3))
     return low, high

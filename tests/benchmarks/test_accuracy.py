@@ -23,7 +23,7 @@ _TYPICAL_SECONDS = 0.5
 pytestmark = pytest.mark.thorough
 
 
-def found(loaded: Loaded, rate: float) -> Findings:
+def analysed(loaded: Loaded, rate: float) -> Findings:
     """What a report would say of this trial."""
     measured = loaded.measured
     trial = Trial(
@@ -46,7 +46,7 @@ def test_a_known_distribution_is_reported_within_two_and_five_percent(tmp_path: 
     delays = [min(3.0, _TYPICAL_SECONDS * chance.lognormvariate(0, 0.5)) for _ in range(160)]
     with serving(Behaviour(work=0.0, delays=delays)) as server:
         loaded = load(server, tmp_path, rate=40, duration=4)
-    spread = found(loaded, 40).steady[0].spreads[Measure.SUBMIT_LATENCY]
+    spread = analysed(loaded, 40).steady[0].spreads[Measure.SUBMIT_LATENCY]
     # On a busy machine a request is also sent late, or read late. The reported latency counts this, so the truth must.
     truth = sorted(server.answered[row.task_id] - row.intended for row in loaded.measured)
     assert spread.count == 160
@@ -73,13 +73,13 @@ def closed_loop(server: FakeServer, seconds: float) -> list[float]:
 @pytest.mark.usefixtures("believed")
 def test_a_stall_is_in_the_p99_of_the_open_loop_and_not_in_that_of_a_closed_one(tmp_path: Path) -> None:
     stall = Behaviour(work=0.0, stall_at=0.8, stall_for=0.8)
-    with serving(stall) as one, serving(stall) as other:
+    with serving(stall) as server, serving(stall) as other:
         closed: list[float] = []
         beside = threading.Thread(target=lambda: closed.extend(closed_loop(other, 3.5)))
         beside.start()
-        loaded = load(one, tmp_path, rate=40, duration=3, arrivals="constant")
+        loaded = load(server, tmp_path, rate=40, duration=3, arrivals="constant")
         beside.join()
-    spread = found(loaded, 40).steady[0].spreads[Measure.SUBMIT_LATENCY]
+    spread = analysed(loaded, 40).steady[0].spreads[Measure.SUBMIT_LATENCY]
     assert spread.p99.value > 0.7
     assert spread.p95.value > 0.4
     assert closed[-1] > 0.6  # it was there
@@ -89,7 +89,7 @@ def test_a_stall_is_in_the_p99_of_the_open_loop_and_not_in_that_of_a_closed_one(
 def test_what_could_not_be_sent_makes_the_trial_invalid_and_is_counted(tmp_path: Path) -> None:
     with serving(Behaviour(work=0.6)) as server:
         loaded = load(server, tmp_path, rate=40, duration=1, max_in_flight=4, arrivals="constant")
-    reported = found(loaded, 40)
+    reported = analysed(loaded, 40)
     dropped = 40 - server.submits
     assert reported.steady == ()
     assert reported.instrument[0].dropped == dropped > 10
@@ -99,9 +99,9 @@ def test_what_could_not_be_sent_makes_the_trial_invalid_and_is_counted(tmp_path:
 @pytest.mark.usefixtures("believed")
 def test_lost_and_doubled_ids_are_counted_exactly(tmp_path: Path) -> None:
     with serving(Behaviour(work=0.1, forget_every=6, hang_every=8)) as server:
-        lossy = found(load(server, tmp_path / "lossy", rate=60, duration=1, deadline=2.0), 60).steady[0].tally
+        lossy = analysed(load(server, tmp_path / "lossy", rate=60, duration=1, deadline=2.0), 60).steady[0].tally
     assert (lossy.lost, lossy.completed, lossy.twice) == (len(server.lost), 60 - len(server.lost), 0)
     with serving(Behaviour(work=0.1, double_every=7)) as server:
-        doubling = found(load(server, tmp_path / "doubling", rate=60, duration=1), 60).steady[0].tally
+        doubling = analysed(load(server, tmp_path / "doubling", rate=60, duration=1), 60).steady[0].tally
     # Every task seems to be completed: only the ids tell.
     assert (doubling.completed, doubling.twice) == (60, 8)

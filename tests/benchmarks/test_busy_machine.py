@@ -27,9 +27,9 @@ def use(others: float, steal: float = 0.0) -> MachineUse:
 
 def said(machine: MachineUse | None, latency: float = 0.001) -> str:
     """The warning of a run with one contender and the null contender."""
-    some, nothing = rows(50), rows(50, trial=2, pattern="null", latency=latency, work=0.0)
-    trials = [trial(some, machine=machine), trial(nothing, machine=machine)]
-    return busy(analyse_samples(record(trials, ["one", "null"]), [*some, *nothing], {}))
+    samples, nothing = rows(50), rows(50, trial=2, pattern="null", latency=latency, work=0.0)
+    trials = [trial(samples, machine=machine), trial(nothing, machine=machine)]
+    return busy(analyse_samples(record(trials, ["one", "null"]), [*samples, *nothing], {}))
 
 
 def test_what_a_child_used_counts_as_this_run_s_own_also_once_it_has_ended() -> None:
@@ -70,9 +70,9 @@ def test_a_busy_machine_is_told_with_its_numbers(machine: MachineUse | None, lat
 
 
 def test_what_was_seen_is_in_the_record_and_comes_back(tmp_path: Path) -> None:
-    some = rows(10)
+    samples = rows(10)
     folder = RunFolder(tmp_path)
-    run = record([trial(some, machine=use(4.0))])
+    run = record([trial(samples, machine=use(4.0))])
     run = replace(run, contenders=(replace(run.contenders[0], parts=("web", "broker")),))
     folder.write_record(run)
     assert folder.read_record() == run
@@ -82,5 +82,5 @@ def test_a_record_from_before_this_was_noted_is_read() -> None:
     old = RunFolder(PUBLISHED.parent).read_record()
     trials: tuple[Trial, ...] = old.trials
     assert trials
-    assert all(one.machine is None for one in trials)
-    assert all(one.parts is None for one in old.contenders)
+    assert all(trial.machine is None for trial in trials)
+    assert all(contender.parts is None for contender in old.contenders)

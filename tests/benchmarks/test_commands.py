@@ -88,11 +88,11 @@ def test_a_rate_just_within_what_the_workers_can_do_is_run() -> None:
 
 def told_of(processes: list[psutil.Process]) -> list[list[str]]:
     """The command lines of those processes that are still there."""
-    told = []
+    command_lines = []
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            told.append(process.cmdline())
-    return told
+            command_lines.append(process.cmdline())
+    return command_lines
 
 
 def interrupted(folder: Path, until: Callable[[list[psutil.Process]], bool]) -> tuple[int, str, str, list[str]]:

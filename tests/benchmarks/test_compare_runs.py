@@ -22,9 +22,9 @@ def run_in(folder: Path, *, slower: float = 1.0, seed: int = 0, **settings: Any)
     everything: list[Sample] = []
     trials = []
     for number in (1, 2, 3):
-        some = rows(80, trial=number, make=lambda _: {"latency": slower * chance.uniform(0.008, 0.012)})
-        everything += some
-        trials.append(trial(some, round=number))
+        samples = rows(80, trial=number, make=lambda _: {"latency": slower * chance.uniform(0.008, 0.012)})
+        everything += samples
+        trials.append(trial(samples, round=number))
     return written(folder, record(trials, settings={"rate": 10.0, **settings}), everything)
 
 
@@ -44,7 +44,7 @@ def written(folder: Path, run: RunRecord, samples: list[Sample]) -> RunFolder:
 
 def invoke(*arguments: object) -> tuple[int, str, str]:
     """Exit code, standard output, standard error."""
-    said = CliRunner().invoke(bench_app, [str(one) for one in arguments])
+    said = CliRunner().invoke(bench_app, [str(argument) for argument in arguments])
     return said.exit_code, said.stdout, said.stderr
 
 
@@ -61,9 +61,9 @@ def test_what_got_worse_beyond_the_bound_is_named_and_exits_1(tmp_path: Path) ->
 def test_the_same_again_is_the_same(tmp_path: Path) -> None:
     run_in(tmp_path / "a")
     run_in(tmp_path / "b", seed=1)
-    found = compare_runs(RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b"), 0.1)
-    assert {change.verdict for change in found.changes} == {ChangeVerdict.SAME}
-    assert [change.metric for change in found.changes] == [
+    comparison = compare_runs(RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b"), 0.1)
+    assert {change.verdict for change in comparison.changes} == {ChangeVerdict.SAME}
+    assert [change.metric for change in comparison.changes] == [
         "submit p50", "notify p50", "end to end p50", "end to end p99",
     ]  # fmt: skip
     assert invoke("compare", tmp_path / "a", tmp_path / "b")[0] == 0
@@ -118,11 +118,11 @@ def test_every_report_is_made_again_from_the_samples(tmp_path: Path) -> None:
 def with_null(folder: Path, *, slower: float = 1.0, null_ms: float | None = 1.0, seed: int = 0) -> RunFolder:
     """One round, with a null contender that takes so long to answer submit."""
     chance = random.Random(seed)
-    some = rows(80, make=lambda _: {"latency": slower * chance.uniform(0.08, 0.12)})
+    samples = rows(80, make=lambda _: {"latency": slower * chance.uniform(0.08, 0.12)})
     if null_ms is None:
-        return written(folder, record([trial(some)]), some)
+        return written(folder, record([trial(samples)]), samples)
     nothing = rows(80, trial=2, pattern="null", latency=null_ms / 1000, work=0.0, lag=0.0)
-    return written(folder, record([trial(some), trial(nothing)], ["one", "null"]), [*some, *nothing])
+    return written(folder, record([trial(samples), trial(nothing)], ["one", "null"]), [*samples, *nothing])
 
 
 def test_where_the_null_contender_moved_the_machine_changed_and_nothing_is_named(tmp_path: Path) -> None:

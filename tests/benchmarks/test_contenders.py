@@ -27,8 +27,8 @@ _NAMES = ("dramatiq_queue", "saq_queue", "taskiq_queue")
 
 def example() -> str:
     """The contender in the README, as it stands."""
-    (found,) = re.findall(r"^```python\n(.*?)^```$", _README.read_text(), re.MULTILINE | re.DOTALL)
-    return str(found)
+    (block,) = re.findall(r"^```python\n(.*?)^```$", _README.read_text(), re.MULTILINE | re.DOTALL)
+    return str(block)
 
 
 @pytest.fixture(autouse=True)
@@ -113,8 +113,8 @@ def test_a_relative_path_is_found_and_its_processes_can_import_it(
 ) -> None:
     (tmp_path / "semaphore_queue.py").write_text(example())
     monkeypatch.chdir(tmp_path)
-    (found,) = find_contenders(["semaphore_queue.py", "semaphore_queue.py"])
-    assert found.name == "semaphore_queue"
+    (contender,) = find_contenders(["semaphore_queue.py", "semaphore_queue.py"])
+    assert contender.name == "semaphore_queue"
     assert os.environ["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path)
 
 
@@ -217,7 +217,10 @@ def test_the_readme_s_contender_takes_part_as_it_stands(tmp_path: Path) -> None:
         "semaphore_queue: does it keep the wire contract?",
         "semaphore_queue: it does, in all 29 checks",
     ]
-    assert {one["name"] for one in json.loads(outcome.out)["contenders"]} >= {"semaphore_queue", "in_memory_queue"}
+    assert {contender["name"] for contender in json.loads(outcome.out)["contenders"]} >= {
+        "semaphore_queue",
+        "in_memory_queue",
+    }
     # Whether a trial is valid is up to the machine; that it was made is not.
     rows = read_samples(outcome.run / "samples.csv.gz")
     ours, theirs = (

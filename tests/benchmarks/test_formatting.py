@@ -30,7 +30,7 @@ def test_a_duration_has_two_significant_digits_or_three(seconds: float | None, t
 
 
 @pytest.mark.parametrize(
-    ("found", "text"),
+    ("value", "text"),
     [
         (None, "\u2013"),
         (Estimate(0.012), "12 ms"),
@@ -43,8 +43,8 @@ def test_a_duration_has_two_significant_digits_or_three(seconds: float | None, t
         (Estimate(0.5, 0.5, 0.5), "500 ms (500\u2013500)"),
     ],
 )
-def test_an_interval_decides_how_many_digits_are_shown(found: Estimate | None, text: str) -> None:
-    assert estimate(found) == text
+def test_an_interval_decides_how_many_digits_are_shown(value: Estimate | None, text: str) -> None:
+    assert estimate(value) == text
 
 
 @pytest.mark.parametrize(

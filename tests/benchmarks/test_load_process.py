@@ -28,8 +28,8 @@ class Spread:
 
 def spread(loaded: Loaded, measure: str) -> Spread:
     """One measure of what was loaded."""
-    found = sorted(value for row in loaded.measured if (value := getattr(row, measure)) is not None)
-    return Spread(percentile(found, 50), percentile(found, 99), found[-1])
+    values = sorted(value for row in loaded.measured if (value := getattr(row, measure)) is not None)
+    return Spread(percentile(values, 50), percentile(values, 99), values[-1])
 
 
 def ids(rows: list[Sample], outcome: Outcome) -> set[str]:
@@ -56,11 +56,11 @@ def test_a_known_delay_is_measured_by_each_behaviour(tmp_path: Path) -> None:
         assert spread(loaded, "submit_latency").p50 < 0.2
         return loaded
 
-    polled, held, told = side_by_side(measure, "in_memory_queue", "polling", "webhook")
+    polled, held, called_back = side_by_side(measure, "in_memory_queue", "polling", "webhook")
     # Finished at 0.25 s, and not asked for before 0.5 s.
     assert 0.2 < spread(polled, "notification_lag").p50 < 0.5
     assert 0.5 <= spread(polled, "end_to_end").p50 < 0.8
-    for at_once in (held, told):
+    for at_once in (held, called_back):
         assert 0 <= spread(at_once, "notification_lag").p50 < 0.2
         assert 0.25 <= spread(at_once, "end_to_end").p50 < 0.5
 

@@ -39,10 +39,10 @@ def test_of_one_to_a_hundred_each_percentile_is_its_own_number(percent: float, e
 @pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 2), (19, 19), (20, 19), (21, 20), (40, 38)])
 def test_p95_is_the_smallest_value_that_95_percent_do_not_exceed(count: int, expected: int) -> None:
     values = range(1, count + 1)
-    found = percentile(values, 95)
-    assert found == expected
-    assert sum(value <= found for value in values) / count >= 0.95
-    assert sum(value <= found - 1 for value in values) / count < 0.95
+    p95 = percentile(values, 95)
+    assert p95 == expected
+    assert sum(value <= p95 for value in values) / count >= 0.95
+    assert sum(value <= p95 - 1 for value in values) / count < 0.95
 
 
 def test_a_percentile_is_always_a_value_that_was_measured() -> None:
@@ -78,9 +78,9 @@ def test_every_outcome_is_counted_where_it_belongs() -> None:
 
 
 def test_a_task_id_given_out_twice_is_counted_because_it_may_hide_a_loss() -> None:
-    one, again = sample(1), sample(2)
-    again.task_id = one.task_id
-    assert tally([one, again], 0).twice == 1
+    first, again = sample(1), sample(2)
+    again.task_id = first.task_id
+    assert tally([first, again], 0).twice == 1
 
 
 def test_a_callback_that_came_twice_is_counted() -> None:

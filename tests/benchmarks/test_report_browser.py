@@ -105,7 +105,7 @@ def test_the_numbers_that_are_seen_are_those_of_the_findings(page: Page, files: 
         assert int(count) == spread.count
     bars = page.value("document.querySelector('.plot').data.map(trace => [trace.name, [...trace.x]])")
     first = next(group for group in groups(made.full()))
-    executions = [one.stages[Measure.EXECUTION] for one in made.full().steady if one.contender in first.names]
+    executions = [steady.stages[Measure.EXECUTION] for steady in made.full().steady if steady.contender in first.names]
     assert dict(bars)["execute"] == [pytest.approx(1000 * seconds) for seconds in executions]
 
 

@@ -13,6 +13,7 @@ from benchmarks.analysis.measures import MEASURE_TITLES, Measure
 from benchmarks.report.contents import run_document
 from benchmarks.report.document import Plots, Table
 from tests.benchmarks import findings_cases as made
+from tests.benchmarks.findings_factory import RECORD
 from tests.benchmarks.rendered import html_report, markdown_report
 from tests.benchmarks.rendered import terminal_report as terminal
 from tests.benchmarks.table_readers import Shown, interval, number, tables_of_html, tables_of_markdown
@@ -40,10 +41,10 @@ def shown(request: pytest.FixtureRequest) -> list[Shown]:
 
 def row(tables: list[Shown], caption: str, contender: str) -> dict[str, str]:
     """The row of a contender, the same in each table of this caption in which it stands."""
-    found = [t.of(contender) for t in tables if t.caption.startswith(caption) and contender in [r[0] for r in t.rows]]
-    assert found, f"{contender} is in no table {caption!r}"
-    assert all(one == found[0] for one in found)
-    return found[0]
+    rows = [t.of(contender) for t in tables if t.caption.startswith(caption) and contender in [r[0] for r in t.rows]]
+    assert rows, f"{contender} is in no table {caption!r}"
+    assert all(cells == rows[0] for cells in rows)
+    return rows[0]
 
 
 def test_each_percentile_stands_under_its_own_heading_with_its_own_interval(shown: list[Shown]) -> None:
@@ -112,17 +113,17 @@ def test_the_sweep_the_burst_and_the_overload_are_those_of_the_findings(shown: l
 def test_each_difference_is_shown_with_its_interval_and_what_it_means(shown: list[Shown]) -> None:
     findings = made.full()
     titles = {f"Differences of medians: {MEASURE_TITLES[m]}": m for m in Measure}
-    found = [(table, cells) for table in shown if table.caption in titles for cells in table.rows]
-    assert len(found) == 3 * (6 + 3)  # three measures; the pairs of four, and of three
-    for table, (one, other, seconds, meaning) in found:
-        difference = findings.difference(titles[table.caption], one, other)
+    cells_by_table = [(table, cells) for table in shown if table.caption in titles for cells in table.rows]
+    assert len(cells_by_table) == 3 * (6 + 3)  # three measures; the pairs of four, and of three
+    for table, (first, second, seconds, meaning) in cells_by_table:
+        difference = findings.difference(titles[table.caption], first, second)
         assert difference is not None
         value, low, high = (
             1000 * (end or 0) for end in (difference.seconds.value, difference.seconds.low, difference.seconds.high)
         )
         assert 1000 * number(seconds) == ROUNDED(value, abs=0.06)
         assert [1000 * end for end in interval(seconds)] == [ROUNDED(low, abs=0.06), ROUNDED(high, abs=0.06)]
-        assert meaning == ("tie" if difference.tie else f"{one if value < 0 else other} is quicker")
+        assert meaning == ("tie" if difference.tie else f"{first if value < 0 else second} is quicker")
 
 
 def test_html_and_markdown_have_the_same_tables_cell_by_cell() -> None:
@@ -157,9 +158,16 @@ def test_at_80_columns_no_line_is_wider_and_no_name_or_number_is_cut(case: Calla
 def test_names_and_reasons_from_elsewhere_cannot_break_out_of_any_drawing() -> None:
     evil = 'q|<script>alert(1)</script>[bold]"*_`'
     findings = made.full()
-    contenders = tuple(replace(one, name=evil) if one.name == "arq_queue" else one for one in findings.contenders)
-    steady = tuple(replace(one, contender=evil) if one.contender == "arq_queue" else one for one in findings.steady)
-    sweep = tuple(replace(one, contender=evil) if one.contender == "arq_queue" else one for one in findings.sweep)
+    contenders = tuple(
+        replace(contender, name=evil) if contender.name == "arq_queue" else contender
+        for contender in findings.contenders
+    )
+    steady = tuple(
+        replace(steady, contender=evil) if steady.contender == "arq_queue" else steady for steady in findings.steady
+    )
+    sweep = tuple(
+        replace(sweep, contender=evil) if sweep.contender == "arq_queue" else sweep for sweep in findings.sweep
+    )
     left = (replace(findings.left_out[0], contender=evil, reasons=("</script><b>|[red]x[/red]\nnext",)),)
     bad = replace(findings, contenders=contenders, steady=steady, sweep=sweep, left_out=left, warnings=(evil,))
     shown_name = evil.replace("`", "'")
@@ -222,7 +230,7 @@ def test_what_has_no_figure_is_a_dash_and_no_error() -> None:
         steady=tuple(bare),
         sweep=sweeps,
         overload=(flood,),
-        record=replace(made.RECORD, host={}, began="then"),
+        record=replace(RECORD, host={}, began="then"),
     )
     tables = tables_of_html(html_report(odd))
     assert row(tables, "Mean time", "polling")["sum"] == "\u2013"

@@ -18,7 +18,10 @@ ANSWER = b'HTTP/1.1 202 Accepted\r\ndate: now\r\nContent-Length: 15\r\nx: y\r\n\
 
 def rounds(*speeds: dict[str, float], refused: int = 0, hammer: float = 0.1) -> Rounds:
     """Rounds in which each contender has this throughput."""
-    return [{name: ThroughputTrial(speed, refused, 0.5, hammer) for name, speed in one.items()} for one in speeds]
+    return [
+        {name: ThroughputTrial(speed, refused, 0.5, hammer) for name, speed in speeds_of_round.items()}
+        for speeds_of_round in speeds
+    ]
 
 
 def everyone(**speeds: float) -> dict[str, float]:
@@ -48,10 +51,10 @@ def test_what_is_no_answer_is_refused(bad: bytes) -> None:
 
 def test_the_hammer_counts_every_answer_by_its_status() -> None:
     with serving(Behaviour(refuse_after=150)) as server:
-        found = run_hammer(int(server.url.rpartition(":")[2]), '{"prompt": "x"}', 4, answers=200)
-    assert found.statuses == {202: 150, 503: 50}
-    assert found.others == 50
-    assert set(found.task_ids) <= set(server.accepted)
+        result = run_hammer(int(server.url.rpartition(":")[2]), '{"prompt": "x"}', 4, answers=200)
+    assert result.statuses == {202: 150, 503: 50}
+    assert result.others == 50
+    assert set(result.task_ids) <= set(server.accepted)
 
 
 def test_the_hammer_that_finds_nobody_says_so_in_one_line() -> None:
@@ -90,7 +93,7 @@ def test_every_bound_is_against_a_contender_that_runs() -> None:
 
 
 def test_a_trial_of_the_fastest_server_accepts_every_submit_and_the_hammer_is_not_the_limit(tmp_path: Path) -> None:
-    ceiling = next(one for one in TARGETS if one.name == "ceiling")
+    ceiling = next(target for target in TARGETS if target.name == "ceiling")
     trial = run_trial(ceiling, seconds=0.5, warm_up=0.1, connections=16, log=tmp_path / "log")
     assert trial.per_second > 50
     assert trial.not_accepted == 0

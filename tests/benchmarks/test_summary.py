@@ -17,9 +17,10 @@ from benchmarks.report.recommendations import recommendations
 from benchmarks.report.summary import LAST_LINES, LINES, WIDTH
 from patterns.contract.descriptor import Question
 from tests.benchmarks import findings_cases as made
+from tests.benchmarks.findings_factory import OUTSIDER, PATTERN_CONTENDERS
 from tests.benchmarks.rendered import PAGE, summary
 
-FIVE = {name: case for name, case in made.ALL.items() if made.OUTSIDER not in case().contenders}
+FIVE = {name: case for name, case in made.ALL.items() if OUTSIDER not in case().contenders}
 
 
 def words(text: str) -> str:
@@ -33,8 +34,8 @@ def test_the_last_lines_hold_the_warning_the_recommendations_and_the_page(case: 
     lines = summary(findings)
     last = words("\n".join(lines[-LAST_LINES:]))
     assert max(map(len, lines)) <= WIDTH
-    for one in recommendations(findings):
-        assert words(one.text) in last
+    for recommendation in recommendations(findings):
+        assert words(recommendation.text) in last
     assert str(PAGE) in last
     for text in notices(findings)[:1]:
         assert words(f"! {text}") in last
@@ -76,8 +77,8 @@ def test_the_machine_was_busy_is_said_with_numbers() -> None:
 def test_a_trial_that_was_left_out_is_a_row_without_figures() -> None:
     findings = made.full()
     left = LeftOut(3, "celery_queue", Mode.STEADY, ("the load process was late",))
-    some = tuple(one for one in findings.steady if one.contender != "celery_queue")
-    lines = summary(replace(findings, steady=some, left_out=(left,)))
+    others = tuple(steady for steady in findings.steady if steady.contender != "celery_queue")
+    lines = summary(replace(findings, steady=others, left_out=(left,)))
     assert any(re.fullmatch(rf"celery_queue( +{NOTHING}){{5}} +left out", line) for line in lines)
     assert "! 1 of 29 trials was left out: celery_queue (the load process was late)." in words("\n".join(lines))
 
@@ -97,8 +98,8 @@ def test_who_has_no_worker_and_no_broker_neither_keeps_nor_loses_on_theirs() -> 
 
 
 def test_what_a_contender_has_that_can_break_is_taken_from_its_record() -> None:
-    odd = replace(made.OUTSIDER, parts=("web", "broker"))
-    assert cells(made.full((*made.PATTERN_CONTENDERS, odd)))["arq_queue"] == ["keeps", "keeps", NOTHING, "loses"]
+    odd = replace(OUTSIDER, parts=("web", "broker"))
+    assert cells(made.full((*PATTERN_CONTENDERS, odd)))["arq_queue"] == ["keeps", "keeps", NOTHING, "loses"]
 
 
 def test_a_crash_that_was_measured_here_counts_before_what_is_declared() -> None:
@@ -123,11 +124,15 @@ def test_a_crash_that_was_measured_here_counts_before_what_is_declared() -> None
     ("one_round", "says"), [(True, "Too close to call in one round"), (False, "No recommendation")]
 )
 def test_who_was_left_out_may_be_the_best_so_nobody_else_has_won(one_round: bool, says: str) -> None:
-    found = made.no_ties()
+    no_ties = made.no_ties()
     findings = replace(
-        found,
-        steady=tuple(one for one in found.steady if one.contender != "webhook"),
-        differences=tuple(replace(one, one_round=one_round) for one in found.differences if one.other != "webhook"),
+        no_ties,
+        steady=tuple(steady for steady in no_ties.steady if steady.contender != "webhook"),
+        differences=tuple(
+            replace(difference, one_round=one_round)
+            for difference in no_ties.differences
+            if difference.second != "webhook"
+        ),
         left_out=(LeftOut(5, "webhook", Mode.STEADY, ("the load process was late",)),),
     )
     how = recommendations(findings)[1].text

@@ -40,9 +40,9 @@ def rows(
     return [sample(number, **{"at": number / rate, **every, **make(number)}) for number in range(count)]
 
 
-def honest(some: Sequence[Sample], **other: Any) -> LoadReport:
+def honest(samples: Sequence[Sample], **other: Any) -> LoadReport:
     """What a load process reports that has seen the same as its samples say."""
-    sent = [row for row in some if row.sent is not None]
+    sent = [row for row in samples if row.sent is not None]
     seconds = sum((row.ended or 0.0) - (row.sent or 0.0) for row in sent)
     said = {
         "tasks": len(sent), "task_seconds": seconds, "wall_seconds": 10.0, "busiest_cpu_share": 0.3, "cpu_share": 0.2,
@@ -51,13 +51,13 @@ def honest(some: Sequence[Sample], **other: Any) -> LoadReport:
     return LoadReport(**{**said, **other})
 
 
-def trial(some: Sequence[Sample], *, mode: Mode = Mode.STEADY, **other: Any) -> Trial:
+def trial(samples: Sequence[Sample], *, mode: Mode = Mode.STEADY, **other: Any) -> Trial:
     """The trial that these belong to."""
-    first = some[0]
-    measured = sum(row.phase is Phase.MEASURED for row in some)
+    first = samples[0]
+    measured = sum(row.phase is Phase.MEASURED for row in samples)
     said = {
         "number": first.trial, "round": 1, "contender": first.pattern, "mode": mode, "rate": 10.0, "count": measured,
-        "duration": measured / 10.0, "capacity": 40.0, "began": T0, "ended": T0 + 20.0, "load": honest(some),
+        "duration": measured / 10.0, "capacity": 40.0, "began": T0, "ended": T0 + 20.0, "load": honest(samples),
     }  # fmt: skip
     return Trial(**{**said, **other})
 

@@ -13,7 +13,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from benchmarks.scale.two_hosts.scenario import FinishCounter, Host, ScenarioFailed, nothing_is_lost
+from benchmarks.scale.two_hosts.finish_counter import FinishCounter
+from benchmarks.scale.two_hosts.host import Host
+from benchmarks.scale.two_hosts.scenario import ScenarioFailed, nothing_is_lost
 from patterns.serving.rabbitmq_server import RabbitMQ
 from tests.cli.command import Outcome, environment
 from tests.cli.marked import running

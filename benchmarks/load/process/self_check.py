@@ -1,4 +1,4 @@
-"""The load process looks at itself: whoever measures must know when it was not fit to.
+"""The load process measures itself: its results count only while it was fit to measure.
 
 It counts apart from the samples, so that the two can be compared (`benchmarks.analysis.validity`).
 """
@@ -11,8 +11,8 @@ import gevent
 
 from benchmarks.records.run import LoadReport
 
-_LOOK_SECONDS = 0.05
-#: The processor's time is looked at over so long: a shorter look would call one burst of work a full core.
+_SLEEP_SECONDS = 0.05
+#: Processor time is read over so long: over less, one burst of work would count as a full core.
 _CPU_SECONDS = 1.0
 
 
@@ -23,7 +23,7 @@ class SelfCheck:
         self._began = self._changed = time.monotonic()
         self._offset = time.time() - self._began
         self._cpu = self._cpu_before = time.process_time()
-        self._looked = self._began
+        self._read_at = self._began
         self._busiest = self._stall = 0.0
         self._tasks = self._under_way = 0
         self._task_seconds = 0.0
@@ -45,7 +45,7 @@ class SelfCheck:
         self._count(0)
         now = time.monotonic()
         wall = now - self._began
-        self._look_at_cpu(now)
+        self._read_cpu(now)
         share = (time.process_time() - self._cpu) / wall
         return LoadReport(
             tasks=self._tasks,
@@ -66,14 +66,14 @@ class SelfCheck:
     def _watch(self) -> None:
         while True:
             before = time.monotonic()
-            gevent.sleep(_LOOK_SECONDS)
+            gevent.sleep(_SLEEP_SECONDS)
             now = time.monotonic()
-            self._stall = max(self._stall, now - before - _LOOK_SECONDS)
-            if now - self._looked >= _CPU_SECONDS:
-                self._look_at_cpu(now)
+            self._stall = max(self._stall, now - before - _SLEEP_SECONDS)
+            if now - self._read_at >= _CPU_SECONDS:
+                self._read_cpu(now)
 
-    def _look_at_cpu(self, now: float) -> None:
-        if now - self._looked >= _CPU_SECONDS / 2:
+    def _read_cpu(self, now: float) -> None:
+        if now - self._read_at >= _CPU_SECONDS / 2:
             used = time.process_time()
-            self._busiest = max(self._busiest, (used - self._cpu_before) / (now - self._looked))
-            self._cpu_before, self._looked = used, now
+            self._busiest = max(self._busiest, (used - self._cpu_before) / (now - self._read_at))
+            self._cpu_before, self._read_at = used, now

@@ -14,16 +14,16 @@ class CannotLoad(Exception):
 
 @dataclass(frozen=True)
 class ServedPattern:
-    """What `/health` told."""
+    """What `/health` says."""
 
     pattern: str
     learns_by: LearnsBy
 
 
-def served_pattern(health: Any, named: str | None = None, learns_by: str | None = None) -> ServedPattern:
-    """Which pattern is served. A name that the kit does not know is polled, which every server must bear.
+def served_pattern(health: Any, contender: str | None = None, learns_by: str | None = None) -> ServedPattern:
+    """Which pattern is served. A pattern that the kit does not know is polled, which every server must support.
 
-    `named` and `learns_by` are known better by whoever has served it.
+    `contender` and `learns_by` override what the server says.
 
     Raises `CannotLoad` when the answer is not that of a healthy server.
     """
@@ -36,4 +36,4 @@ def served_pattern(health: Any, named: str | None = None, learns_by: str | None 
         raise CannotLoad("GET /health does not say that a pattern is served here. Start one with: kit serve NAME")
     name = str(body.get("pattern", "unknown"))
     usual = PATTERNS[name].learns_by if name in PATTERNS else LearnsBy.FIXED_POLL
-    return ServedPattern(named or name, LearnsBy[learns_by] if learns_by else usual)
+    return ServedPattern(contender or name, LearnsBy[learns_by] if learns_by else usual)

@@ -85,7 +85,7 @@ def _details(findings: Findings, names: list[str]) -> Table:
     def row(cell: FaultTrial) -> list[Cell]:
         if cell.trouble:
             return [Cell(code(cell.fault)), *plain_cells(*[NOTHING] * 9)]
-        told = (
+        deliveries = (
             [_bad(cell.delivered_twice), _bad(cell.never_delivered)]
             if cell.calls_back
             else list(plain_cells(*[NOTHING] * 2))
@@ -94,7 +94,7 @@ def _details(findings: Findings, names: list[str]) -> Table:
             Cell(code(cell.fault)),
             *plain_cells(whole(cell.accepted), whole(cell.completed)),
             *(_bad(cell.failed), _bad(cell.lost), Cell(whole(cell.ran_twice))),
-            *told,
+            *deliveries,
             Cell("never", Tone.BAD) if cell.works_again is None else Cell(duration(cell.works_again)),
             Cell(NOTHING if cell.all_known_after is None else duration(cell.all_known_after)),
         ]

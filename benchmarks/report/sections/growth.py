@@ -35,23 +35,30 @@ _FILLED = (
 )
 
 
-def growth(found: GrowthFindings) -> Section:
+def growth(findings: GrowthFindings) -> Section:
     """Latency, memory, expiry, and what stays after many tasks."""
     blocks: list[Block] = []
-    if found.lines:
-        blocks += [Text(_ABOUT), _latencies(found), *_plots(found), _slopes(found), _memory(found), Text(_FILLED)]
-    if found.expiries:
-        blocks += _expiry(found)
-    return Section("growth", "What more costs", [*blocks, *soaks(found)])
+    if findings.lines:
+        blocks += [
+            Text(_ABOUT),
+            _latencies(findings),
+            *_plots(findings),
+            _slopes(findings),
+            _memory(findings),
+            Text(_FILLED),
+        ]
+    if findings.expiries:
+        blocks += _expiry(findings)
+    return Section("growth", "What more costs", [*blocks, *soaks(findings)])
 
 
-def _latencies(found: GrowthFindings) -> Table:
+def _latencies(findings: GrowthFindings) -> Table:
     groups = []
     for axis in Axis:
-        medians, tails = found.of(axis, 50), found.of(axis, 99)
+        medians, tails = findings.of(axis, 50), findings.of(axis, 99)
         rows = [_latency(median, tail) for median, tail in zip(medians, tails, strict=True)]
         if rows:
-            few, many = found.record.small.get(axis, 1), medians[0].last.size
+            few, many = findings.record.small.get(axis, 1), medians[0].last.size
             groups.append(Rows(f"{_HEADINGS[axis]}: {whole(few)}, and {whole(many)}", rows))
     columns = ("pattern", "request", "few", "many", "median", "p99")
     return Table("Latency with few and with many", columns, groups, frozenset({0, 1}))
@@ -68,10 +75,10 @@ def _verdict(line: GrowthLine) -> Cell:
     return Cell(f"{line.verdict.value} {_changed(line.last.ratio, 1)}", _TONES[line.verdict])
 
 
-def _changed(found: Estimate, less: float = 0.0) -> str:
+def _changed(ratio: Estimate, less: float = 0.0) -> str:
     """`+12 % (8-15)`: by how much a ratio is above one."""
     value, *between = (
-        None if number is None else 100 * (number - less) for number in (found.value, found.low, found.high)
+        None if number is None else 100 * (number - less) for number in (ratio.value, ratio.low, ratio.high)
     )
     known = [number for number in between if number is not None]
     places = 0 if max(map(abs, [value or 0.0, *known])) >= 1 else 2
@@ -89,7 +96,7 @@ def _signed(value: float, places: int) -> str:
     return f"{MINUS if value < 0 else '+'}{text}"
 
 
-def _slopes(found: GrowthFindings) -> Table:
+def _slopes(findings: GrowthFindings) -> Table:
     def row(line: GrowthLine) -> list[Cell]:
         points = "; ".join(f"{whole(point.size)}: {_changed(point.ratio, 1)}" for point in line.points)
         per = "each tenfold" if line.tenfold else "each thousand"
@@ -97,18 +104,18 @@ def _slopes(found: GrowthFindings) -> Table:
         return list(plain_cells(code(line.pattern), line.action.value, which, _changed(line.slope), per, points))
 
     groups = [
-        Rows(_HEADINGS[axis], [row(line) for line in found.lines if line.axis is axis])
+        Rows(_HEADINGS[axis], [row(line) for line in findings.lines if line.axis is axis])
         for axis in Axis
-        if found.of(axis, 50)
+        if findings.of(axis, 50)
     ]
     columns = ("pattern", "request", "of", "slope", "for", "at each size")
     return Table("The lines through it", columns, groups, frozenset({0, 1, 2, 4, 5}), folded=True)
 
 
-def _plots(found: GrowthFindings) -> list[Block]:
+def _plots(findings: GrowthFindings) -> list[Block]:
     blocks: list[Block] = []
     for axis in Axis:
-        lines = found.of(axis, 50)
+        lines = findings.of(axis, 50)
         patterns = dict.fromkeys(line.pattern for line in lines)
         if not patterns:
             continue
@@ -163,28 +170,31 @@ def _points(axis: Axis, lines: Sequence[GrowthLine]) -> Table:
     return Table(f"{_HEADINGS[axis]}: medians", columns, [Rows("", rows)], frozenset({0, 1}), folded=True)
 
 
-def _memory(found: GrowthFindings) -> Table:
+def _memory(findings: GrowthFindings) -> Table:
     groups = []
     for axis in Axis:
         rows = [
-            list(plain_cells(code(one.pattern), one.role, size(round(one.bytes_per_item))))
-            for one in found.weights
-            if one.axis is axis
+            list(plain_cells(code(memory.pattern), memory.role, size(round(memory.bytes_per_item))))
+            for memory in findings.weights
+            if memory.axis is axis
         ]
         if rows:
             groups.append(Rows(_HEADINGS[axis], rows))
     return Table("Memory for each", ("pattern", "of the", "memory"), groups, frozenset({0, 1}))
 
 
-def _expiry(found: GrowthFindings) -> list[Block]:
+def _expiry(findings: GrowthFindings) -> list[Block]:
     rows = [
         [
             *plain_cells(
-                code(one.pattern), whole(one.records), duration(one.small_longest), duration(one.grown_longest)
+                code(expiry.pattern),
+                whole(expiry.records),
+                duration(expiry.small_longest),
+                duration(expiry.grown_longest),
             ),
-            *plain_cells(size(one.bytes_before), size(one.bytes_after)),
+            *plain_cells(size(expiry.bytes_before), size(expiry.bytes_after)),
         ]
-        for one in found.expiries
+        for expiry in findings.expiries
     ]
     columns = ("pattern", "records", "with few", "with many", "memory before", "and after")
     return [

@@ -17,41 +17,48 @@ _ABOUT = (
 ).replace("*", "")
 
 
-def soaks(found: GrowthFindings) -> list[Block]:
+def soaks(findings: GrowthFindings) -> list[Block]:
     """GrowthFindings for each task beside the size of a record, and what is left open."""
-    if not found.soaks:
+    if not findings.soaks:
         return []
     columns = ("pattern", "tasks", "a record", "kept of each", "differs by", "others keep", "once expired")
     return [
         Text(_ABOUT, "What stays of a task."),
-        Table("Memory for each task", columns, [Rows("", [_memory(one) for one in found.soaks])], frozenset({0, 5, 6})),
+        Table(
+            "Memory for each task",
+            columns,
+            [Rows("", [_memory(soak) for soak in findings.soaks])],
+            frozenset({0, 5, 6}),
+        ),
         Table(
             "Open handles and threads, after less before",
             ("pattern", "handles", "threads"),
-            [Rows("", [_open(one) for one in found.soaks])],
+            [Rows("", [_open(soak) for soak in findings.soaks])],
             frozenset({0, 1, 2}),
         ),
     ]
 
 
-def _memory(one: SoakResult) -> list[Cell]:
-    others = [f"{role} {size(round(kept))}" for role, kept in one.kept_bytes.items() if role != one.keeper]
+def _memory(soak: SoakResult) -> list[Cell]:
+    others = [f"{role} {size(round(kept))}" for role, kept in soak.kept_bytes.items() if role != soak.keeper]
     left = ", ".join(
-        f"{role} {size(round(kept))}" if len(one.expired_bytes) > 1 else size(round(kept))
-        for role, kept in one.expired_bytes.items()
+        f"{role} {size(round(kept))}" if len(soak.expired_bytes) > 1 else size(round(kept))
+        for role, kept in soak.expired_bytes.items()
     )
-    within = abs(one.difference) <= MOST_DIFFERENCE
-    sign = MINUS if one.difference < 0 else "+"
+    within = abs(soak.difference) <= MOST_DIFFERENCE
+    sign = MINUS if soak.difference < 0 else "+"
     return [
-        *plain_cells(code(one.pattern), whole(one.tasks), size(one.record_bytes), size(one.kept_bytes[one.keeper])),
-        Cell(f"{sign}{percent(abs(one.difference))}", Tone.GOOD if within else Tone.BAD),
+        *plain_cells(
+            code(soak.pattern), whole(soak.tasks), size(soak.record_bytes), size(soak.kept_bytes[soak.keeper])
+        ),
+        Cell(f"{sign}{percent(abs(soak.difference))}", Tone.GOOD if within else Tone.BAD),
         *plain_cells(", ".join(others), left),
     ]
 
 
-def _open(one: SoakResult) -> list[Cell]:
+def _open(soak: SoakResult) -> list[Cell]:
     def said(more: Mapping[str, int]) -> Cell:
         text = ", ".join(f"{role} {number:+d}" if number else f"{role} 0" for role, number in more.items())
         return Cell(text, Tone.BAD if any(number > 0 for number in more.values()) else Tone.GOOD)
 
-    return [Cell(code(one.pattern)), said(one.handles), said(one.threads)]
+    return [Cell(code(soak.pattern)), said(soak.handles), said(soak.threads)]

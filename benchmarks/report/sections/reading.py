@@ -24,7 +24,7 @@ def _who(findings: Findings) -> Table:
 
 
 def _points(findings: Findings) -> list[Point]:
-    found = [
+    points = [
         Point(
             "Two questions.",
             "Where the work runs, and how the client learns the outcome. Each pattern varies one of them, so a "
@@ -53,15 +53,15 @@ def _points(findings: Findings) -> list[Point]:
             "each other; do not take the times for those of your hosts.",
         ),
     ]
-    nulls = [code(one.name) for one in findings.contenders if one.kind == "null"]
+    nulls = [code(contender.name) for contender in findings.contenders if contender.kind == "null"]
     if nulls:
         text = f"{listed(nulls)} does no work: what it shows is the harness's own part in every figure."
-        found.append(Point("The null contender.", text))
-    return found
+        points.append(Point("The null contender.", text))
+    return points
 
 
 def _tail(findings: Findings) -> str:
-    fewest = min((spread.count for one in findings.steady for spread in one.spreads.values()), default=0)
+    fewest = min((spread.count for steady in findings.steady for spread in steady.spreads.values()), default=0)
     if not fewest:
         return ""
     beyond = fewest - math.ceil(99 * fewest / 100)

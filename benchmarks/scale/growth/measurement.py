@@ -23,7 +23,7 @@ _EXPIRING_SECONDS, _MOST_EXPIRING_SECONDS = 2.0, 30.0
 _HOLD_SECONDS = 3000
 _WARM_UP = 30
 
-Tell = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class _Expiring:
     before: int  # the bytes that they take
 
     def still_there(self) -> bool:
-        """Whether Redis has not forgotten most of them; who keeps them in memory does not tell."""
-        return self.many.redis is not None and self.many.kept() > self.records / 100
+        """Whether Redis has not forgotten most of them; in memory, the server does not say."""
+        return self.many.redis is not None and self.many.redis.key_count() > self.records / 100
 
 
 class GrowthMeasurement:
     """What is measured of one pattern."""
 
-    def __init__(self, pattern: str, sizes: Sizes, folder: Path, callback_url: str, tell: Tell) -> None:
+    def __init__(self, pattern: str, sizes: Sizes, folder: Path, callback_url: str, say: Say) -> None:
         self.pairs: list[Pair] = []
         self.weights: list[MemoryReading] = []
         self.expiries: list[Expiry] = []
@@ -51,7 +51,7 @@ class GrowthMeasurement:
         self._sizes = sizes
         self._folder = folder
         self._callback_url = callback_url
-        self._tell = tell
+        self._say_line = say
 
     def run(self) -> None:
         """All of it. Raises `HammerFailed`, `BadAnswer`, `ProcessFailed`, `CannotServe`, `SettingsError`, `OSError`."""
@@ -63,10 +63,10 @@ class GrowthMeasurement:
             with self._server("grown", {}) as grown:
                 self._records(small, grown)
             self._unfinished()
-            self.expiries += [self._expire(one, small) for one in expiring]
+            self.expiries += [self._expire(each, small) for each in expiring]
 
     def _unfinished(self) -> None:
-        """What waits, and who waits for it: on servers whose agents are never done."""
+        """Waiting tasks and long-polls, on servers whose agents are never done."""
         with self._server("small", NEVER_DONE) as small, ExitStack() as held:
             small.ids = [self._running(small)]
             self._hold(small, 1, held)
@@ -81,7 +81,7 @@ class GrowthMeasurement:
         kept = self._sizes.small[axis]
         self._weigh(axis, kept, grown)
         for size in self._sizes.grown[axis]:
-            self._said(f"{size:,} finished records kept")
+            self._say(f"{size:,} finished records kept")
             grown.fill(size - kept)
             kept = size
             self._weigh(axis, size, grown)
@@ -94,7 +94,7 @@ class GrowthMeasurement:
         waiting = self._sizes.small[axis]
         self._weigh(axis, waiting, grown)
         for size in self._sizes.grown[axis]:
-            self._said(f"{size:,} tasks wait")
+            self._say(f"{size:,} tasks wait")
             grown.send(size - waiting)
             waiting = size
             self._weigh(axis, size, grown)
@@ -107,56 +107,56 @@ class GrowthMeasurement:
         polls = self._sizes.small[axis]
         self._weigh(axis, polls, grown)
         for size in self._sizes.grown[axis]:
-            self._said(f"{size:,} long-polls are held")
+            self._say(f"{size:,} long-polls are held")
             self._hold(grown, size - polls, held)
             polls = size
             self._weigh(axis, size, grown)
             self._ask(axis, size, small, grown, cancelled=True)
 
-    def _hold(self, one: Server, polls: int, held: ExitStack) -> None:
-        """Long-polls, each for a task of its own, that nobody answers while the block lasts."""
+    def _hold(self, target: Server, polls: int, held: ExitStack) -> None:
+        """Long-polls, each for its own task, that are held while the block lasts."""
         for _ in range(polls):
-            _, task_id = one.submit()
-            connection = Connection(one.port)
+            _, task_id = target.submit()
+            connection = Connection(target.port)
             held.callback(connection.close)
             connection.send(get(f"/agent/status/{task_id}", f"Prefer: wait={_HOLD_SECONDS}"))
-        one.health()  # answered after those that came before it
+        target.touch()  # answered after those that came before it
 
-    def _running(self, one: Server) -> str:
+    def _running(self, target: Server) -> str:
         """A task that a worker has begun, and never ends: all that come after it wait."""
-        _, task_id = one.submit()
+        _, task_id = target.submit()
         deadline = time.monotonic() + _MOST_EXPIRING_SECONDS
-        while one.task(task_id)["status"] != "running" and time.monotonic() < deadline:
+        while target.task(task_id)["status"] != "running" and time.monotonic() < deadline:
             time.sleep(0.01)
         return task_id
 
     def _ask(self, axis: Axis, size: int, small: Server, grown: Server, *, cancelled: bool = False) -> None:
-        """Submit to both and ask both for a status, in turn; who is first changes each time."""
+        """Submit to both and ask both for a status, in turn; which is first changes each time."""
         small.reconnect()
         grown.reconnect()
         for turn in range(self._sizes.rounds + 1):
             for number in range(self._sizes.requests if turn else _WARM_UP):
                 order = (small, grown) if number % 2 else (grown, small)
-                submitted = {one: one.submit() for one in order}
+                submitted = {each: each.submit() for each in order}
                 if cancelled:
-                    for one in order:
-                        one.cancel(submitted[one][1])
-                asked = {one: one.status() for one in order}
+                    for each in order:
+                        each.cancel(submitted[each][1])
+                asked = {each: each.status() for each in order}
                 if turn:  # before that they warm up
                     for action, seconds in (
-                        (Action.SUBMIT, {one: submitted[one][0] for one in order}),
+                        (Action.SUBMIT, {each: submitted[each][0] for each in order}),
                         (Action.STATUS, asked),
                     ):
                         self.pairs.append(Pair(self._pattern, axis, size, turn, action, seconds[small], seconds[grown]))
 
     def _weigh(self, axis: Axis, size: int, grown: Server) -> None:
-        self.weights += [MemoryReading(self._pattern, axis, size, role, found) for role, found in grown.pages().items()]
+        self.weights += [MemoryReading(self._pattern, axis, size, role, used) for role, used in grown.memory().items()]
 
     @contextmanager
     def _server(self, role: str, env: Mapping[str, str]) -> Iterator[Server]:
         log = self._folder / f"{self._pattern}-{role}.log"
-        with server(self._pattern, env, log, self._callback_url) as found:
-            yield found
+        with server(self._pattern, env, log, self._callback_url) as started:
+            yield started
 
     @contextmanager
     def _expiring(self, records: int) -> Iterator[_Expiring]:
@@ -164,39 +164,46 @@ class GrowthMeasurement:
         lives = _LIVES_SECONDS + records / _FILLED_EACH_SECOND
         # In Redis each record has its own moment; in memory all live equally long.
         with self._server(f"expiring-{records}", {"KIT_TASK_TTL_SECONDS": f"{lives:g}"}) as many:
-            self._said(f"{records:,} records that will expire at once")
+            self._say(f"{records:,} records that will expire at once")
             at = time.time() + lives
             many.fill(records, expire_at=at)
-            yield _Expiring(records, many, at if many.redis else time.time() + lives, many.pages()[many.keeper])
+            at = at if many.redis else time.time() + lives
+            yield _Expiring(records, many, at, many.memory()[many.keeper])
 
-    def _expire(self, found: _Expiring, small: Server) -> Expiry:
+    def _expire(self, expiring: _Expiring, small: Server) -> Expiry:
         """Ask both from the moment on at which the records have expired, and keep the longest time of each."""
-        while (remaining := found.at - time.time()) > 0:
+        while (remaining := expiring.at - time.time()) > 0:
             time.sleep(min(remaining, 0.1))
-        self._said(f"{found.records:,} records expire")
+        self._say(f"{expiring.records:,} records expire")
         small.reconnect()
-        found.many.reconnect()
-        longest = {small: 0.0, found.many: 0.0}
+        expiring.many.reconnect()
+        longest = {small: 0.0, expiring.many: 0.0}
         begin, requests = time.monotonic(), 0
         while (took := time.monotonic() - begin) < _EXPIRING_SECONDS or (
-            found.still_there() and took < _MOST_EXPIRING_SECONDS
+            expiring.still_there() and took < _MOST_EXPIRING_SECONDS
         ):
-            for one in (found.many, small) if requests % 2 == 0 else (small, found.many):
-                seconds, task_id = one.submit()
-                longest[one] = max(longest[one], seconds, one.status(task_id))
+            for each in (expiring.many, small) if requests % 2 == 0 else (small, expiring.many):
+                seconds, task_id = each.submit()
+                longest[each] = max(longest[each], seconds, each.status(task_id))
             requests += 1
-        after = self._when_it_falls_no_more(found.many)
+        after = self._when_it_falls_no_more(expiring.many)
         return Expiry(
-            self._pattern, found.records, 2 * requests, longest[small], longest[found.many], found.before, after
+            self._pattern,
+            expiring.records,
+            2 * requests,
+            longest[small],
+            longest[expiring.many],
+            expiring.before,
+            after,
         )
 
     def _when_it_falls_no_more(self, many: Server) -> int:
         """The memory of what keeps the records, once a server that is let alone has forgotten all of them."""
         before, deadline = math.inf, time.monotonic() + _MOST_EXPIRING_SECONDS
-        while (now := many.pages()[many.keeper]) < before and time.monotonic() < deadline:
+        while (now := many.memory()[many.keeper]) < before and time.monotonic() < deadline:
             before = now
             time.sleep(1.0)
         return now
 
-    def _said(self, what: str) -> None:
-        self._tell(f"{self._pattern}: {what}")
+    def _say(self, what: str) -> None:
+        self._say_line(f"{self._pattern}: {what}")

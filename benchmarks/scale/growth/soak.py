@@ -19,10 +19,10 @@ _CLOSED_SECONDS, _CALLBACKS_CLOSED_SECONDS = 0.5, 5.5
 #: Celery's worker keeps some 600 bytes of each task until its time limit has passed, done or not: the timer's entry.
 _ENV: Mapping[str, str] = {"KIT_TASK_TIMEOUT_SECONDS": "5"}
 
-Tell = Callable[[str], None]
+Say = Callable[[str], None]
 
 
-def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell, parts: int = PARTS) -> SoakRecord:
+def soak(pattern: str, tasks: int, folder: Path, callback_url: str, say: Say, parts: int = PARTS) -> SoakRecord:
     """Send them twice, with records kept and with records that soon expire, and write as many records without tasks.
 
     Raises `HammerFailed`, `BadAnswer`, `ProcessFailed`, `CannotServe`, `SettingsError`, `OSError`.
@@ -33,7 +33,7 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell, 
         handles, threads = _open(sent)
         kept = [SoakReading(0, sent.in_use())]
         for number in range(1, parts + 1):
-            tell(f"{pattern}: {number * part:,} of {tasks:,} tasks, records are kept")
+            say(f"{pattern}: {number * part:,} of {tasks:,} tasks, records are kept")
             _through(sent, part)
             kept.append(SoakReading(number * part, sent.in_use()))
         handles_after, threads_after = _open(sent)
@@ -48,7 +48,7 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell, 
     with server(pattern, short, folder / f"{pattern}-expired.log", callback_url) as expiring:
         _warm_up(expiring)
         expired = [SoakReading(0, _when_expired(expiring))]
-        tell(f"{pattern}: {tasks:,} tasks, records expire")
+        say(f"{pattern}: {tasks:,} tasks, records expire")
         for _ in range(parts):
             _through(expiring, part)
         expired.append(SoakReading(parts * part, _when_expired(expiring)))
@@ -58,25 +58,25 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, tell: Tell, 
     )  # fmt: skip
 
 
-def _warm_up(one: Server) -> None:
-    _through(one, _WARM_UP)
+def _warm_up(target: Server) -> None:
+    _through(target, _WARM_UP)
 
 
-def _through(one: Server, tasks: int) -> None:
+def _through(target: Server, tasks: int) -> None:
     """Send so many and wait until all are done: the last of them is the one that is waited for."""
-    one.send(tasks - 1)
-    one.finish()
+    target.send(tasks - 1)
+    target.finish()
 
 
-def _when_expired(one: Server) -> dict[str, int]:
+def _when_expired(target: Server) -> dict[str, int]:
     time.sleep(_SHORT_LIFE_SECONDS + 0.5)
-    one.forgotten()
-    return one.in_use()
+    target.forget_expired()
+    return target.in_use()
 
 
-def _open(one: Server) -> tuple[dict[str, int], dict[str, int]]:
-    """Handles and threads, when those of the last requests have gone: after one task more, which lets go of them."""
-    time.sleep(_CALLBACKS_CLOSED_SECONDS if one.calls_back else _CLOSED_SECONDS)
-    one.reconnect()
-    one.finish()
-    return one.handles(), one.threads()
+def _open(target: Server) -> tuple[dict[str, int], dict[str, int]]:
+    """Handles and threads, when those of the last requests have gone: after one more task, which lets go of them."""
+    time.sleep(_CALLBACKS_CLOSED_SECONDS if target.calls_back else _CLOSED_SECONDS)
+    target.reconnect()
+    target.finish()
+    return target.processes.handles(), target.processes.threads()

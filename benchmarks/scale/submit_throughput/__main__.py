@@ -32,17 +32,17 @@ def submit_throughput(
 
     Exits 1 when a ratio is below what is wanted, 2 when it cannot tell.
     """
-    told = Console(stderr=True, highlight=False)
+    progress = Console(stderr=True, highlight=False)
     done: Rounds = []
     try:
         with tempfile.TemporaryDirectory(prefix="kit-") as folder:
             for number in range(1, rounds + 1):
-                one = {}
+                trials = {}
                 for contender in TARGETS:
-                    told.print(f"round {number}/{rounds}: {contender.name}", style="dim")
+                    progress.print(f"round {number}/{rounds}: {contender.name}", style="dim")
                     log = Path(folder, f"{contender.name}.log")
-                    one[contender.name] = run_trial(contender, seconds=seconds, connections=connections, log=log)
-                done.append(one)
+                    trials[contender.name] = run_trial(contender, seconds=seconds, connections=connections, log=log)
+                done.append(trials)
     except (HammerFailed, ProcessFailed, CannotServe, SettingsError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
@@ -66,12 +66,12 @@ def submit_throughput(
 
 def _summary(rounds: Rounds) -> dict[str, Any]:
     return {
-        "rounds": [{name: asdict(trial) for name, trial in one.items()} for one in rounds],
+        "rounds": [{name: asdict(trial) for name, trial in trials.items()} for trials in rounds],
         "ratios": {
             contender.name: {
                 **asdict(contender.bound),
-                "median": median(found := ratios(rounds, contender)),
-                "all": found,
+                "median": median(all_ratios := ratios(rounds, contender)),
+                "all": all_ratios,
             }
             for contender in TARGETS
             if contender.bound is not None

@@ -58,10 +58,10 @@ def run_trial(
         run_hammer(server.port, contender.body, connections, seconds=warm_up)
         process = psutil.Process(server.child.pid)
         before = process.cpu_times()
-        found = run_hammer(server.port, contender.body, connections, seconds=seconds)
+        result = run_hammer(server.port, contender.body, connections, seconds=seconds)
         after = process.cpu_times()
     used = (after.user - before.user) + (after.system - before.system)
-    return ThroughputTrial(found.accepted_per_second, found.others, used / found.seconds, found.cpu_share)
+    return ThroughputTrial(result.accepted_per_second, result.others, used / result.seconds, result.cpu_share)
 
 
 def ratios(rounds: Rounds, contender: Target, measure: str = "per_second") -> list[float]:
@@ -69,7 +69,7 @@ def ratios(rounds: Rounds, contender: Target, measure: str = "per_second") -> li
     if contender.bound is None:
         return []
     against = contender.bound.against
-    return [getattr(one[contender.name], measure) / getattr(one[against], measure) for one in rounds]
+    return [getattr(trials[contender.name], measure) / getattr(trials[against], measure) for trials in rounds]
 
 
 def reached(rounds: Rounds, contender: Target) -> bool:
@@ -81,9 +81,9 @@ def warnings(rounds: Rounds) -> list[str]:
     """What makes the figures worth less than they look."""
     said = []
     for contender in TARGETS:
-        if any(one[contender.name].not_accepted for one in rounds):
+        if any(trials[contender.name].not_accepted for trials in rounds):
             said.append(f"{contender.name} did not accept every submit: its figure is of those that it did.")
-        busy = median(one[contender.name].hammer_share for one in rounds)
+        busy = median(trials[contender.name].hammer_share for trials in rounds)
         if busy > MOST_HAMMER_SHARE:
             said.append(f"{contender.name}: the hammer itself used {busy:.0%} of a core, and may be the limit.")
     return said

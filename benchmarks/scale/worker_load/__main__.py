@@ -26,47 +26,47 @@ def worker_load(
     idle_seconds: Annotated[float, typer.Option(min=1, max=600, help="How long the workers idle.")] = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: nothing but JSON on standard output.")] = False,
 ) -> None:
-    """What a task and a worker cost the Redis that a thousand of them would share."""
-    told = Console(stderr=True, highlight=False)
+    """What a task and a worker cost the Redis that a thousand workers would share."""
+    progress = Console(stderr=True, highlight=False)
     try:
         with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-            found = measure(tasks, processes, workers, idle_seconds, Path(folder), told)
+            load = measure(tasks, processes, workers, idle_seconds, Path(folder), progress)
     except (HammerFailed, ProcessFailed, CannotServe, redis.RedisError, OSError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
         raise give_up("Interrupted; nothing to report.", 130) from None
     if as_json:
-        typer.echo(json.dumps({**asdict(found), "machine": machine()}, indent=2))
+        typer.echo(json.dumps({**asdict(load), "machine": machine()}, indent=2))
     else:
         out, here = Console(highlight=False), machine()
-        out.print(table(found))
+        out.print(table(load))
         out.print(f"\n{here['cores']} cores, {here['processor']}; {here['python']}, {here['kernel']}", style="dim")
 
 
-def table(found: WorkerLoad) -> Table:
-    """One figure in each row."""
+def table(load: WorkerLoad) -> Table:
+    """A metric in each row."""
     shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     shown.add_column("")
-    shown.add_column("found", justify="right", no_wrap=True)
-    idle = ", ".join(f"{name} {rate:g}" for name, rate in sorted(found.idle_commands.items()))
+    shown.add_column("measured", justify="right", no_wrap=True)
+    idle = ", ".join(f"{name} {rate:g}" for name, rate in sorted(load.idle_commands.items()))
     rows = {
-        "memory of a waiting task": f"{found.bytes_per_waiting_task:,.0f} B",
-        "memory of a finished task": f"{found.bytes_per_finished_task:,.0f} B",
-        "commands of a task of ten steps, those in scripts included": f"{found.commands_per_task:.1f}",
-        "Redis's processor time for it": f"{found.redis_cpu_microseconds_per_task:.0f} µs",
-        "a web process's processor time for its submit": f"{found.web_cpu_microseconds_per_submit:.0f} µs",
-        f"connections of a worker of {found.processes} processes": f"{found.connections_per_worker}",
-        "commands of an idle worker": f"{found.idle_commands_per_second:.1f}/s",
+        "memory of a waiting task": f"{load.bytes_per_waiting_task:,.0f} B",
+        "memory of a finished task": f"{load.bytes_per_finished_task:,.0f} B",
+        "commands of a task of ten steps, those in scripts included": f"{load.commands_per_task:.1f}",
+        "Redis's processor time for it": f"{load.redis_cpu_microseconds_per_task:.0f} µs",
+        "a web process's processor time for its submit": f"{load.web_cpu_microseconds_per_submit:.0f} µs",
+        f"connections of a worker of {load.processes} processes": f"{load.connections_per_worker}",
+        "commands of an idle worker": f"{load.idle_commands_per_second:.1f}/s",
         f"  {idle}": "",
-        "health with this worker, p50 and p99": "{} and {} ms".format(*found.health_milliseconds),
+        "health with this worker, p50 and p99": "{} and {} ms".format(*load.health_milliseconds),
     }
-    for crowd in found.crowds:
-        these = f"{found.simulated_workers:,} idle ones that look each {crowd.look_seconds:g} s"
+    for crowd in load.crowds:
+        these = f"{load.simulated_workers:,} idle workers that sweep every {crowd.sweep_seconds:g} s"
         rows[f"commands of {these}"] = f"{crowd.commands_per_second:,.0f}/s"
         rows[f"Redis's share of a core with {these}"] = f"{100 * crowd.redis_cpu_share:.0f} %"
         rows[f"health with {these}"] = "{} and {} ms".format(*crowd.health_milliseconds)
-    for what, figure in rows.items():
-        shown.add_row(what, figure)
+    for metric, value in rows.items():
+        shown.add_row(metric, value)
     return shown
 
 

@@ -1,7 +1,7 @@
-"""Many idle workers of `celery_queue`, simulated: each asks of Redis what a real one asks while it has nothing to do.
+"""Many idle workers of `celery_queue`, simulated: each sends Redis what a real worker sends while it idles.
 
-That is what Celery asks, and the kit's own look for outcomes that are due to be told. Its look for lost messages, twice
-a minute, is left out.
+That is what Celery asks, and the kit's own query for outcomes that are due to be delivered. Its search for lost
+messages, twice a minute, is left out.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from redis.asyncio import Redis as AsyncRedis
 from patterns.redis_store.outbox import DUE
 
 
-def simulate(url: str, workers: int, look: float, over: Event) -> None:
-    """Until it is over, ask of Redis what so many idle workers ask."""
+def simulate(url: str, workers: int, interval: float, over: Event) -> None:
+    """Until it is over, send what so many idle workers send."""
 
     async def idle(number: int) -> None:
         client: Any = AsyncRedis.from_url(url, socket_connect_timeout=60, socket_timeout=60)
@@ -23,11 +23,11 @@ def simulate(url: str, workers: int, look: float, over: Event) -> None:
         async with few_at_once:
             await client.ping()
         await asyncio.sleep(number / workers)  # not all at the same moment
-        beat, next_look = 0, time.monotonic() + look * number / workers
+        beat, next_sweep = 0, time.monotonic() + interval * number / workers
         while not over.is_set():
             await client.brpop("kit:nothing-is-ever-here", timeout=1)
-            if time.monotonic() >= next_look:
-                next_look += look
+            if time.monotonic() >= next_sweep:
+                next_sweep += interval
                 lock = client.lock("kit:simulated-mutex", timeout=5)
                 if await lock.acquire(blocking=False):
                     await client.zrange("kit:unacked_index", 0, 10)

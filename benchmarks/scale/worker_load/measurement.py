@@ -2,27 +2,23 @@
 
 Real parts of `celery_queue`: tasks wait with no worker there, then a worker does them, then it idles. What Celery
 itself asks of Redis meanwhile is then asked by a thousand simulated ones at once: as the kit sets them up, and with a
-look for dead workers' messages once a minute instead of each second. Redis's own counters tell what it cost.
+sweep for dead workers' messages once a minute instead of each second. Redis's own counters tell what it cost.
 """
 
 import json
 import multiprocessing
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from statistics import fmean, median, quantiles
-from typing import Any
+from statistics import median, quantiles
 
 import httpx
 import psutil
-import redis
 from rich.console import Console
 
 from benchmarks.scale.hammer import HammerFailed, run_hammer
 from benchmarks.scale.worker_load.idle_workers import simulate
+from benchmarks.scale.worker_load.redis_counters import RedisCounters
 from patterns import CELERY_QUEUE
 from patterns.serving.parts import Part, running_web, running_worker
 from patterns.serving.processes import Family
@@ -39,26 +35,15 @@ _ENV = {
 }
 _DONE_SECONDS = 600.0
 _ARRIVAL_SECONDS = 120.0
-#: A simulated worker looks for dead workers' messages so often, in seconds: as `celery_brokers` says, and seldom.
-_LOOKS = (1.0, 60.0)
-
-
-@dataclass(frozen=True)
-class RedisUsage:
-    """What Redis has counted over some time."""
-
-    seconds: float
-    commands: float
-    cpu_seconds: float
-    bytes_in: float
-    memory: float
+#: A simulated worker sweeps for dead workers' messages so often, in seconds: as `celery_brokers` says, and seldom.
+_SWEEP_SECONDS = (1.0, 60.0)
 
 
 @dataclass(frozen=True)
 class Crowd:
     """What many simulated idle workers cost."""
 
-    look_seconds: float
+    sweep_seconds: float
     commands_per_second: float
     redis_cpu_share: float
     health_milliseconds: list[float]  # p50, p99
@@ -66,7 +51,7 @@ class Crowd:
 
 @dataclass(frozen=True)
 class WorkerLoad:
-    """Everything that was asked."""
+    """Everything that was measured."""
 
     tasks: int
     processes: int
@@ -83,70 +68,39 @@ class WorkerLoad:
     crowds: list[Crowd]
 
 
-class Counters:
-    """Redis's own counters."""
-
-    def __init__(self, url: str) -> None:
-        self.client: Any = redis.Redis.from_url(url, decode_responses=True)
-
-    @contextmanager
-    def spent(self) -> Iterator[list[RedisUsage]]:
-        """What is spent in the block is in the list when it ends."""
-        spent: list[RedisUsage] = []
-        before, began = self._look(), time.monotonic()
-        yield spent
-        after = self._look()
-        spent.append(RedisUsage(time.monotonic() - began, *(b - a for a, b in zip(before, after, strict=True))))
-
-    def bytes_of_records(self) -> float:
-        """What Redis says that a record takes, on average of some."""
-        some = islice(self.client.scan_iter("kit:task:*"), 500)
-        return fmean(self.client.memory_usage(key, samples=0) for key in some)
-
-    def by_command(self) -> dict[str, int]:
-        """How often each command was called."""
-        return {
-            name.removeprefix("cmdstat_"): int(figures["calls"])
-            for name, figures in self.client.info("commandstats").items()
-        }
-
-    def _look(self) -> tuple[float, float, float, float]:
-        said = self.client.info()
-        cpu = said["used_cpu_sys"] + said["used_cpu_user"]
-        return said["total_commands_processed"], cpu, said["total_net_input_bytes"], said["used_memory"]
-
-
-def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, folder: Path, told: Console) -> WorkerLoad:
+def measure(
+    tasks: int, processes: int, simulated: int, idle_seconds: float, folder: Path, progress: Console
+) -> WorkerLoad:
     """Let tasks wait, be done, and be kept; then idle with one worker, and with many simulated ones."""
     with Family() as family:
         server = start_redis(family)
         env = {**_ENV, "KIT_WORKERS": str(processes), "REDIS_URL": server.url}
-        counters = Counters(server.url)
+        counters = RedisCounters(server.url)
         with running_web(CELERY_QUEUE, env=env, log=folder / "web.log") as web:
             port = int(str(web.url).rpartition(":")[2])
             run_hammer(port, json.dumps({"prompt": _PROMPT}), 8, answers=50)  # connections and scripts are there now
-            told.print(f"{tasks:,} tasks wait, and no worker is there", style="dim")
+            progress.print(f"{tasks:,} tasks wait, and no worker is there", style="dim")
             cpu_before = _cpu_seconds(web)
             with counters.spent() as waiting:
-                found = run_hammer(port, json.dumps({"prompt": _PROMPT}), 8, answers=tasks)
-            if found.others:
-                raise HammerFailed(f"{found.others} submits were not accepted.")
+                submitted = run_hammer(port, json.dumps({"prompt": _PROMPT}), 8, answers=tasks)
+            if submitted.others:
+                raise HammerFailed(f"{submitted.others} submits were not accepted.")
             web_cpu, before = _cpu_seconds(web) - cpu_before, counters.client.client_list()
             with running_worker(CELERY_QUEUE, env=env, log=folder / "worker.log"):
-                told.print("a worker does them", style="dim")
+                progress.print("a worker does them", style="dim")
                 with counters.spent() as doing:
                     _wait_until_done(counters)
                 connections = len(counters.client.client_list()) - len(before)
                 quiet, calls = _health(web), counters.by_command()
-                told.print(f"the worker idles for {idle_seconds:g} s", style="dim")
+                progress.print(f"the worker idles for {idle_seconds:g} s", style="dim")
                 with counters.spent() as idle:
                     time.sleep(idle_seconds)
                 idle_calls = {name: n - calls.get(name, 0) for name, n in counters.by_command().items()}
             kept = counters.bytes_of_records()
             crowds = []
-            for look in _LOOKS:
-                told.print(f"{simulated:,} simulated workers idle, and look each {look:g} s", style="dim")
-                crowds.append(_crowd(counters, server.url, simulated, look, idle_seconds, web))
+            for interval in _SWEEP_SECONDS:
+                progress.print(f"{simulated:,} simulated workers idle, and sweep every {interval:g} s", style="dim")
+                crowds.append(_crowd(counters, server.url, simulated, interval, idle_seconds, web))
     wait, done = waiting[0], doing[0]
     return WorkerLoad(
         tasks=tasks,
@@ -170,7 +124,7 @@ def _cpu_seconds(web: Part) -> float:
     return float(spent.user + spent.system)
 
 
-def _wait_until_done(counters: Counters) -> None:
+def _wait_until_done(counters: RedisCounters) -> None:
     deadline = time.monotonic() + _DONE_SECONDS
     while left := counters.client.zcard("kit:unfinished"):
         if time.monotonic() > deadline:
@@ -189,11 +143,11 @@ def _health(web: Part, times: int = 200) -> list[float]:
     return [round(median(took), 2), round(quantiles(took, n=100)[98], 2)]
 
 
-def _crowd(counters: Counters, url: str, workers: int, look: float, seconds: float, web: Part) -> Crowd:
+def _crowd(counters: RedisCounters, url: str, workers: int, interval: float, seconds: float, web: Part) -> Crowd:
     """Let so many simulated workers idle, in a process of their own, and look at Redis and at `/health`."""
     context = multiprocessing.get_context("spawn")
     over = context.Event()
-    simulation = context.Process(target=simulate, args=(url, workers, look, over), daemon=True)
+    simulation = context.Process(target=simulate, args=(url, workers, interval, over), daemon=True)
     simulation.start()
     try:
         deadline = time.monotonic() + _ARRIVAL_SECONDS
@@ -211,4 +165,4 @@ def _crowd(counters: Counters, url: str, workers: int, look: float, seconds: flo
         over.set()
         simulation.join()
     (many,) = spent
-    return Crowd(look, many.commands / many.seconds, many.cpu_seconds / many.seconds, health)
+    return Crowd(interval, many.commands / many.seconds, many.cpu_seconds / many.seconds, health)

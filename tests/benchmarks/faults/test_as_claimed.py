@@ -60,7 +60,7 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.module is request.module and "fault" in item.fixturenames
     ]
-    who = [one for one in _WHO if any(params["who"] is one for params in asked)]
+    who = [subject for subject in _WHO if any(params["who"] is subject for params in asked)]
     faults = tuple(fault for fault in Fault if any(params["fault"] is fault for params in asked))
     folder = tmp_path_factory.mktemp("faults")
     return Measured(inject_all(who, FaultPlan(faults, _TASKS), folder, lambda cell: None), read_fault_trials(folder))

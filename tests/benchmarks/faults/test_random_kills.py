@@ -35,7 +35,7 @@ class Story:
 
     killed: Counter[str]
     statuses: Counter[str]
-    told: list[int]
+    deliveries: list[int]
 
 
 def live_through(_: object) -> Story:
@@ -76,11 +76,11 @@ async def _live_through(served: Running, secret: str) -> Story:
             await asyncio.gather(*map(learn, tasks))
             killed = await kills
             manager.cancel()
-            # Not so many, but these: a task whose answer was lost with its web process is told too.
-            deliveries = [f"msg_{known.task_id}" for known in tasks]
-            await until(lambda: receiver.received.keys() >= set(deliveries), _PATIENCE_SECONDS)
-            told = [receiver.received[delivery] for delivery in deliveries]
-            return Story(killed, Counter(known.status for known in tasks), told)
+            # Not as many, but these: a task whose answer was lost with its web process is delivered too.
+            webhook_ids = [f"msg_{known.task_id}" for known in tasks]
+            await until(lambda: receiver.received.keys() >= set(webhook_ids), _PATIENCE_SECONDS)
+            deliveries = [receiver.received[webhook_id] for webhook_id in webhook_ids]
+            return Story(killed, Counter(known.status for known in tasks), deliveries)
         finally:
             await client.aclose()
 
@@ -89,8 +89,8 @@ async def _accepted(client: Client) -> list[AcceptedTask]:
     """As many tasks as were accepted by an answer that came. Who gets none does not know, and submits another."""
     tasks: list[AcceptedTask] = []
     while len(tasks) < _TASKS:
-        found = await asyncio.gather(*(client.submit(f"sleeps:{_TASK_SECONDS}") for _ in range(10)))
-        tasks += [AcceptedTask(len(tasks), task_id) for task_id in found if task_id]
+        ids = await asyncio.gather(*(client.submit(f"sleeps:{_TASK_SECONDS}") for _ in range(10)))
+        tasks += [AcceptedTask(len(tasks), task_id) for task_id in ids if task_id]
     return tasks
 
 
@@ -156,9 +156,9 @@ def test_ten_processes_were_killed(story: Story) -> None:
 
 
 def test_none_of_the_tasks_is_lost(story: Story) -> None:
-    assert story.statuses == Counter(completed=len(story.told))
-    assert len(story.told) >= _TASKS
+    assert story.statuses == Counter(completed=len(story.deliveries))
+    assert len(story.deliveries) >= _TASKS
 
 
-def test_each_outcome_is_told(story: Story) -> None:
-    assert min(story.told) >= 1
+def test_each_outcome_is_delivered(story: Story) -> None:
+    assert min(story.deliveries) >= 1
