@@ -1,6 +1,6 @@
 """Receives callbacks on an asyncio loop: verifies and counts each, and can be down, slow or broken.
 
-`python -m benchmarks.callback_receiver PORT` accepts every callback without verifying it, in a process of its own. It
+`python -m benchmarks.callback_receiver PORT` accepts every callback without verifying it, in its own process. It
 must cost less than the server that calls it, so it is no framework but a few lines of HTTP. The load process has its
 own receiver, on gevent: `benchmarks.load.process.gevent_receiver`.
 """

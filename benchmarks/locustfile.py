@@ -40,12 +40,12 @@ logger = logging.getLogger("kit")
 
 #: A request may take the server's whole hold, and some.
 _GRACE_SECONDS = 10.0
-#: A server that was started beside the load may need so long until it is healthy; nobody else waits for one.
+#: A server that was started beside the load may need so long until it is healthy.
 _START_SECONDS = 20.0
 
 
 class Load:
-    """The trial that is under way in this process, and who leads it."""
+    """The trial that is under way in this process, and the master if there is one."""
 
     trial: TrialClients | None = None
     master: Master | None = None
@@ -172,7 +172,7 @@ def _go(msg: Any, **_: Any) -> None:
 
 def _give_up(environment: Any, why: object) -> None:
     logger.error("%s", why)
-    # In a greenlet of its own: this one belongs to the runner, which would wait for it. The web page stays.
+    # In its own greenlet: this one belongs to the runner, which would wait for it. The web page stays.
     if environment.parsed_options.headless:
         gevent.spawn(_end, environment, 1)
     else:

@@ -38,7 +38,7 @@ class Change:
     after: float
     change: Estimate  # as a part of what it was: 0.1 is a tenth more
     margin: float = _SMALLEST_SECONDS  # seconds: a change up to this decides nothing
-    machine_changed: bool = False  # and so nobody knows whose change it is
+    machine_changed: bool = False  # so the change may be that of the machine
 
     @property
     def verdict(self) -> ChangeVerdict:

@@ -27,8 +27,8 @@ class Difference:
 
     @property
     def tie(self) -> bool:
-        """Whether nobody can say which is better: the interval includes zero, or is not known, or one round has seen
-        less than what matters."""
+        """Whether neither is better: the interval includes zero or is unknown, or a single round has shown a difference
+        that does not matter."""
         low, high = self.seconds.low, self.seconds.high
         return low is None or high is None or low <= 0 <= high or abs(self.seconds.value) <= self.margin
 
@@ -124,7 +124,7 @@ class Soak:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A trial that is in no figure, and why."""
+    """A trial that is in no metric, and why."""
 
     trial: int
     contender: str
@@ -176,7 +176,7 @@ class Findings:
     """Everything."""
 
     record: RunRecord
-    contenders: tuple[ContenderRecord, ...]  # who was measured, in the order of the tables
+    contenders: tuple[ContenderRecord, ...]  # that were measured, in the order of the tables
     steady: tuple[Steady, ...]
     differences: tuple[Difference, ...]
     sweep: tuple[Sweep, ...]

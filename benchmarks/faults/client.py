@@ -44,7 +44,7 @@ class Client:
         await self._http.aclose()
 
     async def submit(self, prompt: str) -> str | None:
-        """The id of the task, or None when it was not accepted, or nobody knows whether it was."""
+        """The id of the task, or None when it was not accepted, or there was no answer."""
         body = {"prompt": prompt} | ({"callback_url": self._callback_url} if self._callback_url else {})
         try:
             answer = await self._http.post("/agent/submit", json=body)

@@ -114,7 +114,7 @@ def _environment(gates: Path, secret: str) -> Mapping[str, str]:
         "KIT_TASK_TIMEOUT_SECONDS": str(_TIMEOUT_SECONDS),
         "KIT_TASK_TTL_SECONDS": "600",
         "KIT_GRACE_SECONDS": str(_GRACE_SECONDS),
-        # The faults break it, so it must be nobody else's.
+        # The faults break it, so it must be private.
         "REDIS_URL": "",
         "KIT_BROKER_URL": "",
         "KIT_WEBHOOK_SECRET": secret,

@@ -16,7 +16,9 @@ async def gated(prompt: str, report_progress: Callable[[int], None]) -> str:
     """Run one task, as `KIT_AGENT=benchmarks.faults.gated_agent:gated`."""
     trial, number, how = prompt.split(":")
     folder = Path(os.environ["KIT_FAULTS_FOLDER"])
-    with runs_file(folder, trial).open("a") as file:  # one short write in append mode: whole, whoever else writes
+    with runs_file(folder, trial).open(
+        "a"
+    ) as file:  # one short write in append mode: whole, even if another process writes
         file.write(f"{number}\n")
     while how == "held" and not gate(folder, trial).exists():
         await asyncio.sleep(_POLL_SECONDS)

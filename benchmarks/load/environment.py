@@ -1,4 +1,4 @@
-"""Where a run took place: without it no figure means anything."""
+"""Where a run took place: without it no metric means anything."""
 
 import os
 import platform
@@ -71,7 +71,7 @@ def libraries_of(pattern: Pattern) -> set[str]:
 
 
 def redis_version(url: str) -> str:
-    """Which server it is, and its version: Valkey says that it is one only in a field of its own."""
+    """Which server it is, and its version: Valkey names itself in a separate field."""
     try:
         with redis.Redis.from_url(url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2) as client:
             about = client.info("server")

@@ -1,4 +1,4 @@
-"""Whether a contender keeps the wire contract. One that does not would be measured at something else.
+"""Whether a contender keeps the wire contract. Without it, its metrics could not be compared.
 
 The checks are those of `kit check --url`, in their own process.
 """

@@ -1,7 +1,7 @@
 """Finds contenders from outside: a file that defines `PATTERN`, or the name of an installed entry point.
 
-The file is imported here for its `PATTERN` alone. What it describes runs in processes of its own, which must be
-able to import it too: the folder that its module is imported from goes into their PYTHONPATH.
+The file is imported here for its `PATTERN` alone. What it describes runs in other processes, which must be able
+to import it too: the folder that its module is imported from goes into their PYTHONPATH.
 """
 
 import importlib
@@ -107,7 +107,7 @@ def _pattern_in(reference: str, module: str, attribute: str) -> Pattern:
         raise _error(
             reference, f"cannot import it: there is no module {missing}. {_install(module, missing)}"
         ) from error
-    except (Exception, SystemExit) as error:  # whatever somebody's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever the module raises while it is imported
         said = " ".join(str(error).split())
         raise _error(reference, f"cannot import it: {type(error).__name__}: {said}".rstrip(".: ")) from error
     pattern = getattr(imported, attribute, None)

@@ -78,7 +78,7 @@ class RunPlan:
         return self.rounds if mode is Mode.STEADY else 1 if mode is Mode.SOAK else max(1, self.rounds // 3)
 
     def visits(self, contenders: Sequence[str], null: str = "") -> list[Visit]:
-        """Every visit, in order: each round in an order of its own, so that none always follows the same one."""
+        """Every visit, in order. Each round is shuffled, so that no contender always follows the same one."""
         visits: list[Visit] = []
         number = 0
         for mode in self.modes:
@@ -116,7 +116,7 @@ class RunPlan:
         return offer.seconds + self._backlog(offer) + self.deadline
 
     def server_environment(self, key_prefix: str, secret: str, queue_size: int) -> dict[str, str]:
-        """The settings of the servers. All that bear on the figures are given, whatever the environment says."""
+        """The settings of the servers: all that bear on what is measured, whatever the environment says."""
         return {
             **self.workload.environment(),
             "KIT_AGENT_SEED": str(self.seed),

@@ -34,7 +34,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Pair:
-    """The same request to two servers, one after the other: one that has little, and one that has grown."""
+    """The same request to two servers, one after the other: to one that stays small, and to one that has grown."""
 
     pattern: str
     axis: Axis

@@ -1,9 +1,8 @@
 """What a run writes beside its samples: `run.json`. Together they are all that a report is made from.
 
 A run is a folder: `samples.csv` (`samples.csv.gz` once it has ended) with a row for each task, `callbacks.csv` with
-a row for each callback, and `run.json` with what the rows cannot tell: where and when it ran, what was wanted of each
-trial, what the load process saw of itself, and what the servers' processes used. Nothing in it is computed from the
-samples.
+a row for each callback, and `run.json` with the rest: where and when it ran, what each trial was to do, what the load
+process saw of itself, and what the servers' processes used. Nothing in it is computed from the samples.
 """
 
 import json
@@ -28,12 +27,12 @@ class Mode(StrEnum):
 
 
 class RunError(Exception):
-    """A folder is no run, or one that cannot be read. The message is one line."""
+    """A folder is no run, or cannot be read. The message is one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContenderRecord:
-    """Who takes part."""
+    """A contender of a run."""
 
     name: str
     title: str

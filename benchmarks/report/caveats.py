@@ -15,7 +15,7 @@ def notices(findings: Findings) -> list[str]:
     """The caveats, in the order in which they matter."""
     texts = list(filter(None, [busy(findings), _left_out(findings)]))
     if not findings.record.complete:
-        texts.append("The run was stopped before its end: these are the figures of what was measured so far.")
+        texts.append("The run was stopped before its end: this is what was measured so far.")
     for steady in findings.steady:
         if troubles(steady.tally):
             texts.append(

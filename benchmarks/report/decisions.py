@@ -88,7 +88,7 @@ def _quickest(findings: Findings, question: Question, need: str, measure: Measur
         return _unmeasured(findings, need, question, Mode.STEADY)
     ranking = rank(findings, names, measure)
     if not ranking.names:
-        return Decision(need, "no answer", "No task has this figure.", False)
+        return Decision(need, "no answer", "It was measured of no task.", False)
     because = capital(in_words(ranking)) + "."
     if absent := without_metrics(findings, of_question(findings, question)):
         because += f" Left out: {listed([code(name) for name in absent])}."

@@ -6,7 +6,7 @@ from benchmarks.analysis.measures import Estimate
 
 EN_DASH = "\u2013"
 MINUS = "\u2212"
-#: "No figure": nothing was measured, or nothing that could be counted.
+#: Nothing was measured, or nothing that could be counted.
 NOTHING = EN_DASH
 _MOST_DIGITS = 4
 

@@ -113,7 +113,7 @@ def _by_measure(findings: Findings, question: Question) -> list[str]:
         return [f"no recommendation: {_why_none(findings, names)}"]
     ranking = rank(findings, candidates, DECIDES[question])
     if not ranking.names:
-        return ["no recommendation: no task has this figure."]
+        return ["no recommendation: it was measured of no task."]
     if len(ranking.names) == 1:
         return [f"nothing to compare: only {code(ranking.names[0])} was measured."]
     if not ranking.known and not ranking.one_round:

@@ -67,7 +67,7 @@ def _about(findings: Findings) -> str:
     rounds = max((steady.trials for steady in findings.steady), default=0)
     rate, cores = findings.record.settings.get("rate"), findings.record.host.get("cores")
     parts = [
-        f"{whole(rounds)} {'round' if rounds == 1 else 'rounds'}" if rounds else "No figures at a steady rate",
+        f"{whole(rounds)} {'round' if rounds == 1 else 'rounds'}" if rounds else "Nothing measured at a steady rate",
         f"{plain(float(rate))} tasks/s" if rounds and rate else "",
         f"{cores} cores" if cores else "",
         day(findings.record.began),

@@ -1,7 +1,7 @@
 """Submits as fast as a few connections can: `python -m benchmarks.scale.hammer --port N …`.
 
-A closed loop, on purpose: it asks how many submits a server can take in, not how long clients wait. In a
-process of its own; prints one JSON object, with the share of a core that it used itself.
+A closed loop, on purpose: it asks how many submits a server can take in, not how long clients wait. It
+runs in its own process, and prints one JSON object, with the share of a core that it used itself.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 
 from benchmarks.scale.http_connection import BadAnswer, Connection, post
 
-#: Of so many task ids one is kept, so that somebody can ask for them later.
+#: Of so many task ids one is kept, for later status requests.
 _KEEP_ONE_OF = 50
 #: Longer than any use of it here takes.
 _MOST_SECONDS = 180.0
@@ -49,7 +49,7 @@ class HammerFailed(Exception):
 def run_hammer(
     port: int, body: str, connections: int, *, seconds: float | None = None, answers: int | None = None
 ) -> HammerResult:
-    """Hammer from a process of its own, for a time or for a number of answers. Raises `HammerFailed`."""
+    """Hammer from another process, for a time or for a number of answers. Raises `HammerFailed`."""
     argv = [sys.executable, "-m", "benchmarks.scale.hammer", "--port", str(port), "--body", body]
     argv += ["--connections", str(connections)]
     argv += ["--seconds", str(seconds)] if seconds is not None else ["--answers", str(answers)]

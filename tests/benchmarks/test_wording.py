@@ -215,5 +215,5 @@ def test_there_are_always_nine_sections_and_three_sentences(case: Callable[[], F
 def test_an_unfinished_run_and_its_warnings_are_told_first() -> None:
     findings = replace(made.full(), record=replace(RECORD, complete=False), warnings=("The clock was moved by 2 s.",))
     said = notices(findings)
-    assert "The run was stopped before its end: these are the figures of what was measured so far." in said
+    assert "The run was stopped before its end: this is what was measured so far." in said
     assert "The clock was moved by 2 s." in said

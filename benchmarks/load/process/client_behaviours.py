@@ -1,4 +1,4 @@
-"""How a client learns the outcome: the three behaviours that the patterns ask for.
+"""How a client learns the outcome: the three behaviours that the patterns are made for.
 
 Each is called with a sample that was accepted and returns when the outcome is known, or when it is certain
 that it will not be: at the deadline, or as soon as the server no longer knows the id.
@@ -24,7 +24,7 @@ class ClientBehaviour(Protocol):
     """A behaviour."""
 
     def __call__(self, session: Session, sample: Sample, deadline: float) -> Answer | None:
-        """The answer that tells the outcome, or None when there will be none until `deadline`, on time.time()."""
+        """The answer with the outcome, or None when there will be none until `deadline`, on time.time()."""
 
 
 class FixedPoll:

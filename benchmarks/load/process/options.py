@@ -1,4 +1,4 @@
-"""What the load process can be told, beside Locust's own options."""
+"""The options of the load process, beside Locust's."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -22,14 +22,14 @@ from benchmarks.records.run import LoadReport
 from benchmarks.records.samples import Outcome, Phase, Sample
 from patterns.contract.descriptor import LearnsBy
 
-#: How Locust hears of a measure: its name, milliseconds, and what went wrong.
+#: Reports a measure to Locust: its name, milliseconds, and what went wrong.
 Fire = Callable[[str, float, Exception | None], None]
 
 _PROBLEMS = frozenset({Outcome.LOST, Outcome.FAILED, Outcome.DROPPED})
 
 
 def segments(options: Namespace) -> list[Segment]:
-    """What the open loop was told to offer."""
+    """What the open loop offers."""
     o = options
     measured = Segment(Phase.MEASURED, 0.0, o.burst) if o.burst else Segment.at(Phase.MEASURED, o.duration, o.rate)
     return [
@@ -54,7 +54,7 @@ class TrialClients:
 
     @property
     def is_open_loop(self) -> bool:
-        """Whether tasks have moments of their own: then no user is needed."""
+        """Whether tasks are sent at planned moments: then no Locust user is needed."""
         return bool(self._options.rate or self._options.burst)
 
     def one_task(self, session: Session) -> None:

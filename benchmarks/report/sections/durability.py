@@ -72,7 +72,7 @@ def _measured(findings: Findings) -> list[Block]:
             for cell in wrong
         ],
         Text(
-            "Without a result: it ended as failed, which its client heard, or was lost without a word. A dash: "
+            "Without a result: it ended as failed, which its client was told, or was lost without notice. A dash: "
             "the contender has nothing of the kind that could break. Ran twice, in the counts of each case, is the "
             "price of losing nothing: what a dead worker had in hand is done again, so an agent's effects should be "
             "repeatable."
@@ -99,8 +99,10 @@ def _details(findings: Findings, names: list[str]) -> Table:
             Cell(NOTHING if cell.all_known_after is None else duration(cell.all_known_after)),
         ]
 
-    columns = ("what broke", "accepted", "completed", "failed", "lost", "ran twice", "told twice", "never told",
-               "works again after", "all known after")  # fmt: skip
+    columns = (
+        "what broke", "accepted", "completed", "failed", "lost", "ran twice", "delivered twice", "never delivered",
+        "works again after", "all known after",
+    )  # fmt: skip
     by_name = [Rows(code(name), [row(cell) for cell in findings.faults if cell.contender == name]) for name in names]
     return Table("Every count of the fault runs", columns, by_name, folded=True)
 

@@ -9,7 +9,7 @@ from benchmarks.report.formatting import MINUS, percent, size, whole
 #: The growth for each task may differ from a record by this part of it.
 MOST_DIFFERENCE = 0.05
 _ABOUT = (
-    "As many tasks as told went through each pattern over HTTP, with an agent that is done at once. The memory of the "
+    "The tasks below went through each pattern over HTTP, with an agent that is done at once. The memory of the "
     "web server is what its allocators have given out, after a collection, and that of Redis what it says of itself "
     "without buffers: both are exact to the byte, where the pages that the system counts are not. Workers are counted "
     "by their pages. A *record* was weighed apart, on a server that wrote as many without any task. Slopes are those "

@@ -1,4 +1,4 @@
-"""Who was measured, what the words mean, and what the figures cannot tell."""
+"""Which contenders were measured, what the words mean, and what the numbers do not show."""
 
 import math
 
@@ -55,7 +55,7 @@ def _points(findings: Findings) -> list[Point]:
     ]
     nulls = [code(contender.name) for contender in findings.contenders if contender.kind == "null"]
     if nulls:
-        text = f"{listed(nulls)} does no work: what it shows is the harness's own part in every figure."
+        text = f"{listed(nulls)} does no work: what it shows is the harness's own part in every metric."
         points.append(Point("The null contender.", text))
     return points
 

@@ -44,7 +44,7 @@ def validity(findings: Findings) -> Section:
 def _left_out(findings: Findings) -> Block:
     left, trials = len(findings.left_out), findings.trials
     if left:
-        return Notice(f"{whole(left)} of {whole(trials)} trials {'is' if left == 1 else 'are'} in no figure:")
+        return Notice(f"{whole(left)} of {whole(trials)} trials {'is' if left == 1 else 'are'} in no metric:")
     return Text(f"{whole(trials)} trials were made; none was left out.")
 
 

@@ -103,7 +103,7 @@ def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str
 
 @contextmanager
 def _receiving(log: Path) -> Iterator[str]:
-    """Somebody who takes callbacks; gives the URL."""
+    """A receiver that accepts every callback; gives its URL."""
     port = free_port()
     with Family(log) as family:
         family.start("receiver", [sys.executable, "-m", "benchmarks.callback_receiver", str(port)], os.environ)

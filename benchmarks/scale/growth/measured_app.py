@@ -27,7 +27,7 @@ from patterns.contract import DeliveryAttempt, DeliveryState
 
 #: Which pattern's app it is.
 PATTERN_VARIABLE = "KIT_GROWTH_PATTERN"
-#: So many ids of a fill are told, so that somebody can ask for them.
+#: So many ids of a fill are returned, for status requests.
 _TOLD = 1000
 
 
@@ -46,7 +46,7 @@ class Filled(BaseModel):
 
 
 class Weighed(BaseModel):
-    """What the allocators have given out and not got back, in bytes; None where they do not tell."""
+    """What the allocators have given out and not got back, in bytes; None where they do not say."""
 
     in_use: int | None
 
@@ -58,7 +58,7 @@ def create_app() -> FastAPI:
 
     @app.post("/benchmark/fill")
     async def fill(wanted: Fill) -> Filled:
-        logging.disable()  # a line for each record would tell of work that nobody did
+        logging.disable()  # a line for each record would report work that was not done
         # One URL for all, as `check_callback_url` gives it for tasks that name the same.
         url = httpx.URL(wanted.callback_url) if wanted.callback_url else None
         ids = [_finished_task(app, wanted.result, url) for _ in range(wanted.count)]
@@ -79,9 +79,9 @@ def _finished_task(app: FastAPI, result: str, callback_url: httpx.URL | None) ->
     task, _ = store.create("")
     task_id = str(task.task_id)
     store.start(task_id)
-    store.complete(task_id, result.encode().decode())  # each has a text of its own, as each agent's is
+    store.complete(task_id, result.encode().decode())  # each has its own copy of the text, as results of an agent do
     if callback_url is not None:
-        # After it is finished: so nobody is called.
+        # After it is finished, so that no callback is sent.
         app.state.deliveries.expect(task_id, callback_url)
         delivery = app.state.deliveries.get(task_id)
         delivery.state = DeliveryState.DELIVERED
@@ -117,7 +117,7 @@ def bytes_in_use() -> int | None:
 
 
 def _allocator_says() -> bytes:
-    """CPython tells it to standard error only, so that is a file meanwhile."""
+    """CPython writes it to standard error only, so that is redirected to a file meanwhile."""
     with tempfile.TemporaryFile() as file:
         kept = os.dup(2)
         os.dup2(file.fileno(), 2)

@@ -198,7 +198,7 @@ class GrowthMeasurement:
         )
 
     def _when_it_falls_no_more(self, many: Server) -> int:
-        """The memory of what keeps the records, once a server that is let alone has forgotten all of them."""
+        """The memory of what keeps the records, once a server without requests has forgotten all of them."""
         before, deadline = math.inf, time.monotonic() + _MOST_EXPIRING_SECONDS
         while (now := many.memory()[many.keeper]) < before and time.monotonic() < deadline:
             before = now

@@ -63,7 +63,7 @@ def _warm_up(target: Server) -> None:
 
 
 def _through(target: Server, tasks: int) -> None:
-    """Send so many and wait until all are done: the last of them is the one that is waited for."""
+    """Send so many and wait until all are done: the last of them is waited for."""
     target.send(tasks - 1)
     target.finish()
 

@@ -23,7 +23,7 @@ from patterns.serving.running import CannotServe
 
 
 def submit_throughput(
-    rounds: Annotated[int, typer.Option(min=1, max=50, help="How often each contender runs.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="How often each target runs.")] = 5,
     seconds: Annotated[float, typer.Option(min=0.5, max=60, help="How long each trial is measured.")] = 3.0,
     connections: Annotated[int, typer.Option(min=1, max=256, help="Kept open; one request at a time on each.")] = 16,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: nothing but JSON on standard output.")] = False,
@@ -38,10 +38,10 @@ def submit_throughput(
         with tempfile.TemporaryDirectory(prefix="kit-") as folder:
             for number in range(1, rounds + 1):
                 trials = {}
-                for contender in TARGETS:
-                    progress.print(f"round {number}/{rounds}: {contender.name}", style="dim")
-                    log = Path(folder, f"{contender.name}.log")
-                    trials[contender.name] = run_trial(contender, seconds=seconds, connections=connections, log=log)
+                for target in TARGETS:
+                    progress.print(f"round {number}/{rounds}: {target.name}", style="dim")
+                    log = Path(folder, f"{target.name}.log")
+                    trials[target.name] = run_trial(target, seconds=seconds, connections=connections, log=log)
                 done.append(trials)
     except (HammerFailed, ProcessFailed, CannotServe, SettingsError) as error:
         raise give_up(error) from None
@@ -60,7 +60,7 @@ def submit_throughput(
         out.print(f"{here['cores']} cores, {here['processor']}; {here['python']}, {here['kernel']}", style="dim")
         for line in warnings(done):
             out.print(escape(line), style="yellow")
-    if not all(reached(done, contender) for contender in TARGETS):
+    if not all(reached(done, target) for target in TARGETS):
         raise typer.Exit(1)
 
 
@@ -68,13 +68,13 @@ def _summary(rounds: Rounds) -> dict[str, Any]:
     return {
         "rounds": [{name: asdict(trial) for name, trial in trials.items()} for trials in rounds],
         "ratios": {
-            contender.name: {
-                **asdict(contender.bound),
-                "median": median(all_ratios := ratios(rounds, contender)),
+            target.name: {
+                **asdict(target.bound),
+                "median": median(all_ratios := ratios(rounds, target)),
                 "all": all_ratios,
             }
-            for contender in TARGETS
-            if contender.bound is not None
+            for target in TARGETS
+            if target.bound is not None
         },
         "warnings": warnings(rounds),
         "machine": machine(),

@@ -1,6 +1,6 @@
 """How many submits one web process takes in, beside a server that does nothing.
 
-Each round runs every contender once, on fresh processes, one after the other (A B C, A B C), so that a slow
+Each round runs every target once, on fresh processes, one after the other (A B C, A B C), so that a slow
 minute of the machine does not fall on one alone. A ratio is taken within a round; the median of the rounds counts.
 """
 
@@ -22,7 +22,7 @@ _WARM_UP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ThroughputTrial:
-    """One contender in one round."""
+    """One target in one round."""
 
     per_second: float
     not_accepted: int
@@ -39,7 +39,7 @@ Rounds = list[dict[str, ThroughputTrial]]
 
 
 def run_trial(
-    contender: Target, *, seconds: float, connections: int, log: Path, warm_up: float = _WARM_UP_SECONDS
+    target: Target, *, seconds: float, connections: int, log: Path, warm_up: float = _WARM_UP_SECONDS
 ) -> ThroughputTrial:
     """Fresh processes, some warm-up, then `seconds` that count. Raises `ProcessFailed`, `CannotServe`."""
     env = {
@@ -54,36 +54,36 @@ def run_trial(
         "KIT_WEBHOOK_SECRET": new_webhook_secret(),
         "KIT_WEBHOOK_ALLOW_PRIVATE": "1",
     }
-    with web_server(contender.arguments, env=env, needs_redis=contender.needs_redis, log=log) as server:
-        run_hammer(server.port, contender.body, connections, seconds=warm_up)
+    with web_server(target.arguments, env=env, needs_redis=target.needs_redis, log=log) as server:
+        run_hammer(server.port, target.body, connections, seconds=warm_up)
         process = psutil.Process(server.child.pid)
         before = process.cpu_times()
-        result = run_hammer(server.port, contender.body, connections, seconds=seconds)
+        result = run_hammer(server.port, target.body, connections, seconds=seconds)
         after = process.cpu_times()
     used = (after.user - before.user) + (after.system - before.system)
     return ThroughputTrial(result.accepted_per_second, result.others, used / result.seconds, result.cpu_share)
 
 
-def ratios(rounds: Rounds, contender: Target, measure: str = "per_second") -> list[float]:
-    """The contender's throughput over that of what it is held against, in each round."""
-    if contender.bound is None:
+def ratios(rounds: Rounds, target: Target, measure: str = "per_second") -> list[float]:
+    """The throughput of a target over that of its reference, in each round."""
+    if target.bound is None:
         return []
-    against = contender.bound.against
-    return [getattr(trials[contender.name], measure) / getattr(trials[against], measure) for trials in rounds]
+    against = target.bound.against
+    return [getattr(trials[target.name], measure) / getattr(trials[against], measure) for trials in rounds]
 
 
-def reached(rounds: Rounds, contender: Target) -> bool:
+def reached(rounds: Rounds, target: Target) -> bool:
     """Whether the median of its ratios is what is wanted; always, when nothing is."""
-    return contender.bound is None or median(ratios(rounds, contender)) >= contender.bound.at_least
+    return target.bound is None or median(ratios(rounds, target)) >= target.bound.at_least
 
 
 def warnings(rounds: Rounds) -> list[str]:
-    """What makes the figures worth less than they look."""
-    said = []
-    for contender in TARGETS:
-        if any(trials[contender.name].not_accepted for trials in rounds):
-            said.append(f"{contender.name} did not accept every submit: its figure is of those that it did.")
-        busy = median(trials[contender.name].hammer_share for trials in rounds)
+    """What makes the numbers worth less than they look."""
+    texts = []
+    for target in TARGETS:
+        if any(trials[target.name].not_accepted for trials in rounds):
+            texts.append(f"{target.name} did not accept every submit: its number is of those that it did.")
+        busy = median(trials[target.name].hammer_share for trials in rounds)
         if busy > MOST_HAMMER_SHARE:
-            said.append(f"{contender.name}: the hammer itself used {busy:.0%} of a core, and may be the limit.")
-    return said
+            texts.append(f"{target.name}: the hammer itself used {busy:.0%} of a core, and may be the limit.")
+    return texts

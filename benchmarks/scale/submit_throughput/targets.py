@@ -1,4 +1,4 @@
-"""What `submit_throughput` compares: patterns, and the two references they are held against."""
+"""The servers that `submit_throughput` measures: the patterns, and the two references that they are compared to."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _SUBMIT_WITH_CALLBACK = json.dumps({**json.loads(_SUBMIT), "callback_url": "http
 
 @dataclass(frozen=True)
 class Bound:
-    """How a contender should compare."""
+    """How a target should compare to its reference."""
 
     against: str
     at_least: float

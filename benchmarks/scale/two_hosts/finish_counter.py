@@ -8,13 +8,13 @@ import redis
 
 
 class FinishCounter:
-    """Counts how often each task is said to have finished, by those who share the Redis."""
+    """Counts the announcements on the channel of the shared Redis."""
 
     def __init__(self, url: str, channel: str) -> None:
         self.count: Counter[str] = Counter()
         self._ends = threading.Event()
         client: Any = redis.Redis.from_url(url, decode_responses=True)
-        self._client = client  # when nobody has it any more, it closes the subscription's connection
+        self._client = client  # kept: without a reference it would close the subscription's connection
         self._subscription = client.pubsub(ignore_subscribe_messages=True)
         self._subscription.subscribe(channel)
         self._thread = threading.Thread(target=self._listen, daemon=True)

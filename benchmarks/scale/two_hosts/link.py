@@ -1,7 +1,7 @@
 """A network link on one machine: a TCP proxy that can be cut, as a network is cut, and healed.
 
-While it is cut nothing gets through, neither data nor the end of a connection, and nobody is told: connections stay
-open, as they do when packets are dropped.
+While it is cut nothing gets through, neither data nor the end of a connection: connections stay open, as they do when
+packets are dropped.
 """
 
 import socket
@@ -12,7 +12,7 @@ from typing import Self
 
 
 class Link:
-    """Listens on an address of its own, and leads to another."""
+    """Listens on an address, and forwards to another."""
 
     def __init__(self, to: tuple[str, int], address: str = "127.0.0.1") -> None:
         self._to = to

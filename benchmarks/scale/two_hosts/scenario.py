@@ -1,7 +1,7 @@
 """Two hosts played on this machine: a web part and a worker part on each, one Redis for all, and a cut in between.
 
 `python -m benchmarks.scale.two_hosts` starts the four `kit serve celery_queue --role …` as the README says, each host
-with an address of its own and a link to Redis that can be cut. Tasks are submitted on one host and asked for on the
+with its own address and a link to Redis that can be cut. Tasks are submitted on one host and asked for on the
 other; then one host is cut off for some seconds, and healed. It prints what happened, and a verdict; the exit code
 is 0 if nothing was lost and every task finished once.
 

@@ -144,7 +144,7 @@ def _health(web: Part, times: int = 200) -> list[float]:
 
 
 def _crowd(counters: RedisCounters, url: str, workers: int, interval: float, seconds: float, web: Part) -> Crowd:
-    """Let so many simulated workers idle, in a process of their own, and look at Redis and at `/health`."""
+    """What Redis and `/health` do while so many simulated workers idle in another process."""
     context = multiprocessing.get_context("spawn")
     over = context.Event()
     simulation = context.Process(target=simulate, args=(url, workers, interval, over), daemon=True)
