@@ -136,7 +136,7 @@ def _open_loop(environment: Any, trial: TrialClients, session: Session) -> None:
     report = trial.open_loop(session)
     if environment.parsed_options.report:
         write_load_report(Path(environment.parsed_options.report), report)
-    # Lost tasks are a finding, not a failure of the load process.
+    # Lost tasks are a result, not a failure of the load process.
     _end(environment, 0)
 
 

@@ -108,8 +108,8 @@ def _pattern_in(reference: str, module: str, attribute: str) -> Pattern:
             reference, f"cannot import it: there is no module {missing}. {_install(module, missing)}"
         ) from error
     except (Exception, SystemExit) as error:  # whatever the module raises while it is imported
-        said = " ".join(str(error).split())
-        raise _error(reference, f"cannot import it: {type(error).__name__}: {said}".rstrip(".: ")) from error
+        message = " ".join(str(error).split())
+        raise _error(reference, f"cannot import it: {type(error).__name__}: {message}".rstrip(".: ")) from error
     pattern = getattr(imported, attribute, None)
     if pattern is None:
         raise _error(reference, f"it defines no {attribute}. benchmarks/README.md shows a whole contender")

@@ -11,7 +11,7 @@ from benchmarks.report.formatting import duration, estimate, per_second, percent
 from benchmarks.report.modes import results_of, was_run
 from benchmarks.report.question_groups import BASELINE, of_question
 from benchmarks.report.ranking import TOO_CLOSE, median_of, rank
-from benchmarks.report.ranking_text import in_words
+from benchmarks.report.ranking_text import ranking_in_words
 from benchmarks.report.soundness import sound, usable, without_metrics
 from patterns.contract.descriptor import Fault, Question
 
@@ -89,7 +89,7 @@ def _quickest(findings: Findings, question: Question, need: str, measure: Measur
     ranking = rank(findings, names, measure)
     if not ranking.names:
         return Decision(need, "no answer", "It was measured of no task.", False)
-    because = capital(in_words(ranking)) + "."
+    because = capital(ranking_in_words(ranking)) + "."
     if absent := without_metrics(findings, of_question(findings, question)):
         because += f" Left out: {listed([code(name) for name in absent])}."
     if ranking.one_round and (ranking.undecided or absent):

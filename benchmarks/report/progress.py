@@ -85,7 +85,7 @@ def watching(console: Console, *, short: bool = False) -> Iterator[Steps]:
         yield steps
 
 
-def in_words(seconds: float | None) -> str:
+def time_left_in_words(seconds: float | None) -> str:
     """About how long that is."""
     if seconds is None:
         return ""
@@ -137,7 +137,7 @@ class _Left(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         task.completed = self._left.share
-        return Text(in_words(self._left.seconds))
+        return Text(time_left_in_words(self._left.seconds))
 
 
 class _Lines:
@@ -178,7 +178,7 @@ class _Lines:
         self._said.set()
 
     def _print(self, doing: str) -> None:
-        left = in_words(self._left.seconds)
+        left = time_left_in_words(self._left.seconds)
         self.say(f"{doing}, {left}" if left else doing)
 
     def _go_on(self) -> None:

@@ -7,7 +7,7 @@ from benchmarks.report.formatting import duration, estimate
 from benchmarks.report.ranking import Ranking
 
 
-def in_words(ranking: Ranking) -> str:
+def ranking_in_words(ranking: Ranking) -> str:
     """A sentence without its first capital and its end."""
     names, medians = ranking.names, ranking.medians
     if len(names) == 1:

@@ -60,9 +60,9 @@ def run_hammer(
         raise HammerFailed(f"The hammer was not done after {most:g} s.") from None
     if done.returncode:
         raise HammerFailed((done.stderr.strip().splitlines() or ["The hammer broke without a word."])[-1])
-    said = json.loads(done.stdout)
-    said["statuses"] = {int(status): count for status, count in said["statuses"].items()}
-    return HammerResult(**said)
+    values = json.loads(done.stdout)
+    values["statuses"] = {int(status): count for status, count in values["statuses"].items()}
+    return HammerResult(**values)
 
 
 def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, answers: int | None) -> HammerResult:

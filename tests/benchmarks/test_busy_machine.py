@@ -25,7 +25,7 @@ def use(others: float, steal: float = 0.0) -> MachineUse:
     return MachineUse(cores=2, wall_seconds=10, own_cpu_seconds=3, other_cpu_seconds=others, steal_seconds=steal)
 
 
-def said(machine: MachineUse | None, latency: float = 0.001) -> str:
+def warning(machine: MachineUse | None, latency: float = 0.001) -> str:
     """The warning of a run with one contender and the null contender."""
     samples, nothing = rows(50), rows(50, trial=2, pattern="null", latency=latency, work=0.0)
     trials = [trial(samples, machine=machine), trial(nothing, machine=machine)]
@@ -53,7 +53,7 @@ def test_what_somebody_else_used_counts_as_others_and_not_as_own() -> None:
 
 
 def test_a_quiet_machine_is_not_mentioned() -> None:
-    assert said(use(1.0)) == ""
+    assert warning(use(1.0)) == ""
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_quiet_machine_is_not_mentioned() -> None:
     ],
 )
 def test_a_busy_machine_is_told_with_its_numbers(machine: MachineUse | None, latency: float, words: str) -> None:
-    assert words in said(machine, latency)
+    assert words in warning(machine, latency)
 
 
 def test_what_was_seen_is_in_the_record_and_comes_back(tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ app = bench_app
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_line_with_exit_code_2(options: list[str], words: str) -> None:
-    said = CliRunner().invoke(app, options)
-    assert said.exit_code == 2
-    assert said.stdout == ""
-    assert said.stderr.startswith(words)
-    assert said.stderr.count("\n") == 1
+    result = CliRunner().invoke(app, options)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(words)
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("options", [["--rate", "0"], ["--duration", "0"], ["--workers", "0"], ["--seed", "-1"]])
@@ -48,25 +48,25 @@ def test_a_number_that_makes_no_sense_is_refused_with_exit_code_2(options: list[
 
 def test_the_samples_of_another_run_are_not_added_to(tmp_path: Path) -> None:
     (tmp_path / "samples.csv").touch()
-    said = CliRunner().invoke(app, ["--quick", "--out", str(tmp_path)])
-    assert said.exit_code == 2
-    assert "has the samples of another run" in said.stderr.replace("\n", " ")
+    result = CliRunner().invoke(app, ["--quick", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "has the samples of another run" in result.stderr.replace("\n", " ")
 
 
 def test_a_bad_setting_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_TASK_TIMEOUT_SECONDS", "soon")
-    said = CliRunner().invoke(app, ["--quick", "--patterns", "polling", "--out", str(tmp_path)])
-    assert said.exit_code == 2
-    assert "kit: KIT_TASK_TIMEOUT_SECONDS=soon" in said.stderr
-    assert "Traceback" not in said.stderr
+    result = CliRunner().invoke(app, ["--quick", "--patterns", "polling", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "kit: KIT_TASK_TIMEOUT_SECONDS=soon" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_server_that_does_not_come_up_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nobody is there
-    said = CliRunner().invoke(app, ["--quick", "--patterns", "celery_queue", "--out", str(tmp_path)])
-    assert said.exit_code == 2
-    assert said.stderr.splitlines()[-1].startswith("kit: ")
-    assert "Traceback" not in said.stderr
+    result = CliRunner().invoke(app, ["--quick", "--patterns", "celery_queue", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("kit: ")
+    assert "Traceback" not in result.stderr
 
 
 def test_without_a_rate_the_workers_are_half_busy() -> None:

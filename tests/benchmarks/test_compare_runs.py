@@ -44,8 +44,8 @@ def written(folder: Path, run: RunRecord, samples: list[Sample]) -> RunFolder:
 
 def invoke(*arguments: object) -> tuple[int, str, str]:
     """Exit code, standard output, standard error."""
-    said = CliRunner().invoke(bench_app, [str(argument) for argument in arguments])
-    return said.exit_code, said.stdout, said.stderr
+    result = CliRunner().invoke(bench_app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
 
 
 def test_what_got_worse_beyond_the_bound_is_named_and_exits_1(tmp_path: Path) -> None:

@@ -75,18 +75,20 @@ def test_a_contender_that_cannot_take_part_is_named_in_one_line_with_exit_code_2
     file = tmp_path / name
     if text is not None:
         file.write_text(text)
-    said = CliRunner().invoke(bench_app, ["--quick", "--contender", str(file), "--out", str(tmp_path / "run")])
-    assert said.stderr == f"kit: --contender {file}: {says}\n"
-    assert said.exit_code == 2
-    assert said.stdout == ""
+    result = CliRunner().invoke(bench_app, ["--quick", "--contender", str(file), "--out", str(tmp_path / "run")])
+    assert result.stderr == f"kit: --contender {file}: {says}\n"
+    assert result.exit_code == 2
+    assert result.stdout == ""
     assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_installed() -> None:
-    said = CliRunner().invoke(bench_app, ["--contender", "celery"])
-    assert said.stderr.startswith("kit: --contender celery: there is none of this name. Give a file (my_queue.py), or")
-    assert all(name in said.stderr for name in _NAMES)
-    assert said.exit_code == 2
+    result = CliRunner().invoke(bench_app, ["--contender", "celery"])
+    assert result.stderr.startswith(
+        "kit: --contender celery: there is none of this name. Give a file (my_queue.py), or"
+    )
+    assert all(name in result.stderr for name in _NAMES)
+    assert result.exit_code == 2
 
 
 @pytest.mark.parametrize("library", ["dramatiq", "saq", "taskiq"])

@@ -26,7 +26,7 @@ from benchmarks.report.to_terminal import print_document
 from benchmarks.scale.growth.measurement import GrowthMeasurement
 from benchmarks.scale.growth.sizes import Sizes
 from benchmarks.scale.growth.soak import soak
-from tests.benchmarks.findings_cases import full as some_findings
+from tests.benchmarks.findings_cases import full
 from tests.benchmarks.growth_factory import SIZES, SMALL, a_soak, pairs
 
 
@@ -71,11 +71,11 @@ def test_the_report_says_flat_or_by_how_much_it_grows_and_draws_it(tmp_path: Pat
     text = io.StringIO()
     print_document(Console(file=text, width=80), growth_document(analyse_growth(record, measured)))
 
-    for said in (markdown, text.getvalue()):
-        assert "flat " in said
-        assert "grows +6" in said
-        assert "900 ms" in said
-        assert "+10 %" in said
+    for report in (markdown, text.getvalue()):
+        assert "flat " in report
+        assert "grows +6" in report
+        assert "900 ms" in report
+        assert "+10 %" in report
     assert html.count('class="plot"') == 1
     assert "submit 1.0" in html
     assert all(len(line) <= 80 for line in text.getvalue().splitlines())
@@ -83,10 +83,10 @@ def test_the_report_says_flat_or_by_how_much_it_grows_and_draws_it(tmp_path: Pat
 
 def test_a_comparison_with_growth_results_has_a_section_of_them_and_others_have_none() -> None:
     record, measured = whole()
-    with_growth = replace(some_findings(), growth=analyse_growth(record, measured))
+    with_growth = replace(full(), growth=analyse_growth(record, measured))
 
     assert "growth" in [section.key for section in run_document(with_growth).sections]
-    assert "growth" not in [section.key for section in run_document(some_findings()).sections]
+    assert "growth" not in [section.key for section in run_document(full()).sections]
     assert "What more costs" in html(run_document(with_growth))
     assert "What more costs" in markdown(run_document(with_growth))
 

@@ -39,22 +39,22 @@ def test_so_is_one_in_which_the_server_stalls_loses_and_refuses() -> None:
 )
 def test_what_the_load_process_says_of_itself_is_held_against_it(load: dict[str, Any], words: str) -> None:
     samples = rows(100)
-    (said,) = invalid_reasons(trial(samples, load=honest(samples, **load)), samples)
-    assert words in said
+    (reason,) = invalid_reasons(trial(samples, load=honest(samples, **load)), samples)
+    assert words in reason
 
 
 def test_a_load_process_that_sends_late_is_told() -> None:
     samples = rows(100, make=lambda number: {"latency": 0.3} if 40 <= number < 45 else {})
     for row in samples[40:45]:
         row.sent = row.intended + 0.2
-    (said,) = invalid_reasons(trial(samples), samples)
-    assert said == "the load process was late itself: p99 200 ms"
+    (reason,) = invalid_reasons(trial(samples), samples)
+    assert reason == "the load process was late itself: p99 200 ms"
 
 
 def test_tasks_that_were_not_sent_are_told() -> None:
     samples = rows(100, make=lambda number: {"outcome": Outcome.DROPPED} if number < 2 else {})
-    (said,) = invalid_reasons(trial(samples), samples)
-    assert said.startswith("98 of 100 tasks were sent (2 dropped)")
+    (reason,) = invalid_reasons(trial(samples), samples)
+    assert reason.startswith("98 of 100 tasks were sent (2 dropped)")
     one_dropped = rows(100, make=lambda number: {"outcome": Outcome.DROPPED} if number < 1 else {})
     assert invalid_reasons(trial(one_dropped), one_dropped) == ()
 
@@ -63,7 +63,7 @@ def test_a_rate_that_was_not_held_is_told() -> None:
     samples = rows(100)
     for row in samples:  # never late by more than the limit, and slower from task to task
         row.sent = row.intended + 0.0045 * row.number
-    assert any("the rate was not held within 1 %" in said for said in invalid_reasons(trial(samples), samples))
+    assert any("the rate was not held within 1 %" in reason for reason in invalid_reasons(trial(samples), samples))
 
 
 def test_moments_in_another_order_than_they_happened_are_told() -> None:
@@ -102,8 +102,8 @@ def test_in_a_burst_lateness_is_judged_by_the_whole_of_it() -> None:
 
 def test_a_sender_that_stretches_a_burst_is_told() -> None:
     samples = _burst(0.003)
-    (said,) = invalid_reasons(trial(samples, mode=Mode.BURST, rate=0.0), samples)
-    assert said == "the load process was still sending 294 ms after a burst of 2749 ms began"
+    (reason,) = invalid_reasons(trial(samples, mode=Mode.BURST, rate=0.0), samples)
+    assert reason == "the load process was still sending 294 ms after a burst of 2749 ms began"
 
 
 def test_a_burst_does_not_speak_for_the_load_process_at_a_rate() -> None:

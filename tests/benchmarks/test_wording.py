@@ -15,7 +15,7 @@ from benchmarks.report.decisions import Decision, decisions
 from benchmarks.report.document import Document, Notice, Plots, Points, Table, Text
 from benchmarks.report.question_groups import groups
 from benchmarks.report.ranking import TOO_CLOSE, rank
-from benchmarks.report.ranking_text import in_words
+from benchmarks.report.ranking_text import ranking_in_words
 from benchmarks.report.sections.answer import answers
 from benchmarks.report.soundness import sound
 from patterns.contract.descriptor import Question
@@ -87,7 +87,7 @@ def test_without_ties_one_leads_and_each_other_is_behind_by_its_own_difference()
     ranking = rank(made.no_ties(), WHERE, Measure.SUBMIT_LATENCY)
     assert ranking.best == ("in_memory_queue",)
     assert ranking.leads
-    assert in_words(ranking).startswith(
+    assert ranking_in_words(ranking).startswith(
         "`in_memory_queue` is the quickest, 2.1 ms (2.0\u20132.2); `background_tasks` takes"
     )
     assert decided(made.no_ties(), Question.RUNS_IN, "submit").use == "`in_memory_queue`"
@@ -138,8 +138,8 @@ def test_every_trouble_of_the_servers_counts_and_those_of_the_load_process_do_no
     other = replace(WELL, dropped=4, interrupted=2)
     rows = [replace(steady, tally=bad if steady.contender == "polling" else other) for steady in findings.steady]
     assert sound(replace(findings, steady=tuple(rows)), ("polling", "webhook")) == ("webhook",)
-    said = notices(replace(findings, steady=tuple(rows)))
-    assert any("`webhook`: 4 tasks were not sent in time and 2 were cut off" in text for text in said)
+    texts = notices(replace(findings, steady=tuple(rows)))
+    assert any("`webhook`: 4 tasks were not sent in time and 2 were cut off" in text for text in texts)
 
 
 def test_who_outlives_the_web_process_is_declared_and_its_price_is_measured() -> None:
@@ -214,6 +214,6 @@ def test_there_are_always_nine_sections_and_three_sentences(case: Callable[[], F
 
 def test_an_unfinished_run_and_its_warnings_are_told_first() -> None:
     findings = replace(made.full(), record=replace(RECORD, complete=False), warnings=("The clock was moved by 2 s.",))
-    said = notices(findings)
-    assert "The run was stopped before its end: this is what was measured so far." in said
-    assert "The clock was moved by 2 s." in said
+    texts = notices(findings)
+    assert "The run was stopped before its end: this is what was measured so far." in texts
+    assert "The clock was moved by 2 s." in texts

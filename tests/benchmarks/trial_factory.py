@@ -44,33 +44,33 @@ def honest(samples: Sequence[Sample], **other: Any) -> LoadReport:
     """What a load process reports that has seen the same as its samples say."""
     sent = [row for row in samples if row.sent is not None]
     seconds = sum((row.ended or 0.0) - (row.sent or 0.0) for row in sent)
-    said = {
+    values = {
         "tasks": len(sent), "task_seconds": seconds, "wall_seconds": 10.0, "busiest_cpu_share": 0.3, "cpu_share": 0.2,
         "clock_step_seconds": 0.0, "longest_stall_seconds": 0.001,
     }  # fmt: skip
-    return LoadReport(**{**said, **other})
+    return LoadReport(**{**values, **other})
 
 
 def trial(samples: Sequence[Sample], *, mode: Mode = Mode.STEADY, **other: Any) -> Trial:
     """The trial that these belong to."""
     first = samples[0]
     measured = sum(row.phase is Phase.MEASURED for row in samples)
-    said = {
+    values = {
         "number": first.trial, "round": 1, "contender": first.pattern, "mode": mode, "rate": 10.0, "count": measured,
         "duration": measured / 10.0, "capacity": 40.0, "began": T0, "ended": T0 + 20.0, "load": honest(samples),
     }  # fmt: skip
-    return Trial(**{**said, **other})
+    return Trial(**{**values, **other})
 
 
 def contender(name: str, *, teaches: str = "where the work runs", kind: str = "pattern") -> ContenderRecord:
-    """Somebody who takes part."""
+    """A contender of a run."""
     return ContenderRecord(
         name=name, title=name.title(), summary="", runs_in="", learns_by="", teaches=teaches, loses_on=(), kind=kind
     )
 
 
 def record(trials: Sequence[Trial], names: Sequence[str] = ("one",), **other: Any) -> RunRecord:
-    """A run of these trials; who is called null is the null contender."""
+    """A run of these trials; the name "null" is the null contender."""
     null = {"teaches": "", "kind": "null"}
     taking_part = tuple(contender(name, **(null if name == "null" else {})) for name in names)
     return RunRecord(complete=True, contenders=taking_part, trials=tuple(trials), **other)

@@ -69,13 +69,13 @@ def _memory(findings: Findings, roles: Sequence[str]) -> Table:
 
 def _plot(group: Group, members: list[Steady], servers: Sequence[str], most: float) -> Plot:
     values = {role: [1000 * (_cpu(steady, role) or 0.0) for steady in members] for role in servers}
-    said = "; ".join(
+    in_words = "; ".join(
         f"{steady.contender}: " + ", ".join(f"{role} {duration(_cpu(steady, role))}" for role in servers)
         for steady in members
     )
     return Plot(
         title="Processor time of the servers",
-        alternative=f"{group.heading}. Stacked bars of the processor time of each role per task. {said}.",
+        alternative=f"{group.heading}. Stacked bars of the processor time of each role per task. {in_words}.",
         data=bars([steady.contender for steady in members], values, ROLE_COLOURS, " ms"),
         layout=bar_layout("per task, ms", 1000 * most),
         height=bar_height(len(members)),

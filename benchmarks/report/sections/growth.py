@@ -82,11 +82,11 @@ def _changed(ratio: Estimate, less: float = 0.0) -> str:
     )
     known = [number for number in between if number is not None]
     places = 0 if max(map(abs, [value or 0.0, *known])) >= 1 else 2
-    said = f"{_signed(value or 0.0, places)} %"
+    changed = f"{_signed(value or 0.0, places)} %"
     if len(known) < len(between):
-        return said
+        return changed
     joint = " to " if known[0] < 0 else EN_DASH
-    return f"{said} ({_signed(known[0], places).lstrip('+')}{joint}{_signed(known[1], places).lstrip('+')})"
+    return f"{changed} ({_signed(known[0], places).lstrip('+')}{joint}{_signed(known[1], places).lstrip('+')})"
 
 
 def _signed(value: float, places: int) -> str:
@@ -133,7 +133,7 @@ def _plot(pattern: str, axis: Axis, lines: Sequence[GrowthLine], top: float) -> 
     sizes = [point.size for point in lines[0].points]
     low, high = math.log10(sizes[0]) - 0.2, math.log10(sizes[-1]) + 0.2
     data = [plot_line("flat", [10**low, 10**high], [FLAT, FLAT], "--bad", dash="dash", marks=False)]
-    said = []
+    in_words = []
     for line in lines:
         ratios = [point.ratio.value for point in line.points]
         colour, dash = _DRAWN[line.action]
@@ -142,11 +142,11 @@ def _plot(pattern: str, axis: Axis, lines: Sequence[GrowthLine], top: float) -> 
         data.append({**plot_line(line.action.value, sizes, ratios, colour), "mode": "markers"})
         data.append(plot_line("line", through, fitted, colour, dash=dash, marks=False))
         at = ", ".join(f"{ratio:.2f} at {whole(number)}" for number, ratio in zip(sizes, ratios, strict=True))
-        said.append(f"{line.action.value} {at}")
+        in_words.append(f"{line.action.value} {at}")
     ticks = {"tickmode": "linear", "dtick": 1, "tickformat": "~s"}
     return Plot(
         title=pattern,
-        alternative=f"{_HEADINGS[axis]}. {pattern}, times as long as with few: {'; '.join(said)}.",
+        alternative=f"{_HEADINGS[axis]}. {pattern}, times as long as with few: {'; '.join(in_words)}.",
         data=data,
         layout={
             "xaxis": {**plot_axis("how many", low=low, high=high, log=True), **ticks},

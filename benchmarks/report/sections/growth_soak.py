@@ -57,8 +57,8 @@ def _memory(soak: SoakResult) -> list[Cell]:
 
 
 def _open(soak: SoakResult) -> list[Cell]:
-    def said(more: Mapping[str, int]) -> Cell:
+    def cell(more: Mapping[str, int]) -> Cell:
         text = ", ".join(f"{role} {number:+d}" if number else f"{role} 0" for role, number in more.items())
         return Cell(text, Tone.BAD if any(number > 0 for number in more.values()) else Tone.GOOD)
 
-    return [Cell(code(soak.pattern)), said(soak.handles), said(soak.threads)]
+    return [Cell(code(soak.pattern)), cell(soak.handles), cell(soak.threads)]

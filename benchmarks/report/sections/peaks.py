@@ -69,14 +69,15 @@ def _burst_plot(findings: Findings, group: Group, members: list[Burst]) -> Plot:
         }
         for share, field, colour in _SHARES
     ]
-    said = "; ".join(
+    in_words = "; ".join(
         f"{burst.contender}: "
         + ", ".join(f"{share} in {duration(getattr(burst, field))}" for share, field, _ in _SHARES)
         for burst in members
     )
     return Plot(
         title=f"{whole(max(burst.count for burst in members))} at once",
-        alternative=f"{group.heading}. Seconds from the burst until 50, 95 and 100 % were known to be done. {said}.",
+        alternative=f"{group.heading}. Seconds from the burst until 50, 95 and 100 % were known to be done. "
+        f"{in_words}.",
         data=marks,
         layout={
             "xaxis": axis("seconds since the burst", high=1.08 * max(known, default=1.0)),

@@ -79,14 +79,14 @@ def _plot(
     title: str, group: Group, members: list[Steady], parts: Sequence[Measure], limits: tuple[float, float]
 ) -> Plot:
     values = {MEASURE_TITLES[part]: [1000 * steady.stages.get(part, 0.0) for steady in members] for part in parts}
-    said = "; ".join(
+    in_words = "; ".join(
         f"{steady.contender}: "
         + ", ".join(f"{MEASURE_TITLES[part]} {duration(steady.stages.get(part))}" for part in parts)
         for steady in members
     )
     return Plot(
         title=title,
-        alternative=f"{group.heading}. Stacked bars of the mean time of each stage. {said}.",
+        alternative=f"{group.heading}. Stacked bars of the mean time of each stage. {in_words}.",
         data=bars([steady.contender for steady in members], values, [_COLOURS[part] for part in parts], " ms"),
         layout=bar_layout("mean per task, ms", 1000 * limits[1], 1000 * limits[0]),
         height=bar_height(len(members)),

@@ -99,10 +99,10 @@ def _plot(sweep: Sweep, heading: str, ranges: tuple[float, float, float]) -> Plo
     if sweep.knee is not None:
         data.insert(1, line("knee", [sweep.knee, sweep.knee], [10**low, 10**high], "--quiet", dash="dot", marks=False))
     knee = "at no rate" if sweep.knee is None else per_second(sweep.knee)
-    said = ", ".join(f"{duration(p.p99)} at {per_second(p.rate)}" for p in sweep.points)
+    in_words = ", ".join(f"{duration(p.p99)} at {per_second(p.rate)}" for p in sweep.points)
     return Plot(
         title=sweep.contender,
-        alternative=f"{heading}. {sweep.contender}: p99 {said}; bound {duration(sweep.bound)}; knee {knee}.",
+        alternative=f"{heading}. {sweep.contender}: p99 {in_words}; bound {duration(sweep.bound)}; knee {knee}.",
         data=data,
         layout={
             "xaxis": axis("offered per second", high=most),

@@ -57,11 +57,11 @@ def create_app() -> FastAPI:
     app: FastAPI = getattr(import_module(module), factory)()
 
     @app.post("/benchmark/fill")
-    async def fill(wanted: Fill) -> Filled:
+    async def fill(request: Fill) -> Filled:
         logging.disable()  # a line for each record would report work that was not done
         # One URL for all, as `check_callback_url` gives it for tasks that name the same.
-        url = httpx.URL(wanted.callback_url) if wanted.callback_url else None
-        ids = [_finished_task(app, wanted.result, url) for _ in range(wanted.count)]
+        url = httpx.URL(request.callback_url) if request.callback_url else None
+        ids = [_finished_task(app, request.result, url) for _ in range(request.count)]
         logging.disable(logging.NOTSET)
         secrets.SystemRandom().shuffle(ids)
         return Filled(task_ids=ids[:_TOLD])

@@ -144,4 +144,4 @@ def _until(is_so: Callable[[], object], otherwise: str, within: float = _PATIENC
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "they said nothing"
+    return lines[-1] if lines else "their log is empty"
