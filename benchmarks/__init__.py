@@ -1,1 +1,1 @@
-"""Load scripts, the comparison, its statistics and its report."""
+"""`kit bench`: plan, load, records, analysis and report follow each other, as the data flows."""

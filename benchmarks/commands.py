@@ -1,6 +1,6 @@
 """`kit bench`: run the patterns under the same load, and see which to pick.
 
-What takes long to import is imported in the commands, after the first sign of life.
+Slow modules are imported in the commands, after the first sign of life.
 """
 
 # ruff: noqa: PLC0415 as above
@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from benchmarks.plan.contenders import Entrant, NoSuchPattern, chosen, combinations, entrant
+from benchmarks.plan.contenders import Contender, UnknownPattern, as_contender, matrix_contenders, select_patterns
+from benchmarks.plan.presets import PlanError, make_plan
 from benchmarks.plan.registry import ContenderError, find_contenders
-from benchmarks.plan.request import Wanted
-from benchmarks.plan.schedule import PlanError, plan
-from benchmarks.plan.workload import Doing, Length
+from benchmarks.plan.run_request import RunRequest
+from benchmarks.plan.workload import AgentActivity, Length
 from benchmarks.records.run import Mode, RunError, RunFolder
 from benchmarks.records.samples import SamplesError
 from benchmarks.report.progress import Steps, watching
@@ -28,11 +28,11 @@ from patterns.cli.terminal import give_up
 from patterns.serving.interrupts import interrupts_end_it
 
 if TYPE_CHECKING:
-    from benchmarks.run import Ended
+    from benchmarks.pipeline import RunResult
 
 
 class _Bench(TyperGroup):
-    """With `growth`, which is imported when it is asked for."""
+    """Adds `growth`, which is imported only when it runs."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), "growth"]
@@ -42,9 +42,9 @@ class _Bench(TyperGroup):
             return super().get_command(ctx, cmd_name)
         from benchmarks.scale.growth.command import growth
 
-        alone = typer.Typer(add_completion=False)
-        alone.command("growth")(growth)
-        return typer.main.get_command(alone)
+        growth_app = typer.Typer(add_completion=False)
+        growth_app.command("growth")(growth)
+        return typer.main.get_command(growth_app)
 
 
 app = typer.Typer(add_completion=False)
@@ -77,7 +77,7 @@ def bench(
     rounds: Annotated[int | None, typer.Option(min=1, max=100, help="Rounds at the steady rate.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks at once: KIT_WORKERS.")] = None,
     work: Annotated[Length | None, typer.Option(help="How long the agent works on a task.")] = None,
-    agent: Annotated[Doing | None, typer.Option(help="What the agent does with its time.")] = None,
+    agent: Annotated[AgentActivity | None, typer.Option(help="What the agent does with its time.")] = None,
     locust_workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that the load is spread over: Locust's own workers.")
     ] = 1,
@@ -96,27 +96,29 @@ def bench(
         return
     interrupts_end_it()
     with (
-        _one_line_if_it_cannot("Interrupted. Nothing was measured yet."),
+        _errors_in_one_line("Interrupted. Nothing was measured yet."),
         watching(Console(stderr=True, highlight=False)) as steps,
     ):
         if arrivals not in {"poisson", "constant"}:
             raise _BadChoice(f"--arrivals {arrivals}: poisson or constant.")
-        entrants = _elsewhere(url, steps) if url else [*chosen(patterns), *(combinations() if matrix else [])]
-        planned = plan(
+        if url:
+            contenders = [_external_server(url, steps)]
+        else:
+            contenders = [*select_patterns(patterns), *(matrix_contenders() if matrix else [])]
+        plan = make_plan(
             quick=quick, modes=mode or [], rate=rate, duration=duration, rounds=rounds, workers=workers, length=work,
-            doing=agent, bound=bound, arrivals=arrivals, seed=seed,
+            activity=agent, bound=bound, arrivals=arrivals, seed=seed,
         )  # fmt: skip
-        entrants += [entrant(pattern, "contender") for pattern in find_contenders(contender or [])]
+        contenders += [as_contender(pattern, "contender") for pattern in find_contenders(contender or [])]
         measure = not faults or quick or bool(mode)
         folder = _folder(out)
-        wanted = Wanted(entrants, planned, folder, locust_workers, measure, faults)
-        ended = _run(wanted, steps)
-    if ended.findings:
-        from benchmarks.report.output import show
+        result = _run(RunRequest(contenders, plan, folder, locust_workers, measure, faults), steps)
+    if result.findings:
+        from benchmarks.report.publish import print_findings
 
-        show(ended.findings, folder, as_json=as_json, full=full)
-    if ended.problem:
-        raise give_up(ended.problem, ended.exit_code)
+        print_findings(result.findings, folder, as_json=as_json, full=full)
+    if result.problem:
+        raise give_up(result.problem, result.exit_code)
 
 
 @bench_app.command()
@@ -126,16 +128,16 @@ def report(
 ) -> None:
     """Make every table and plot of a run again, from its samples."""
     interrupts_end_it()
-    with _one_line_if_it_cannot():
+    with _errors_in_one_line():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Making the report of {run}")
-            from benchmarks.report.output import make_report, show, show_growth
+            from benchmarks.report.publish import print_findings, publish_growth, write_report
 
-            found = make_report(RunFolder(run))
-        if found:
-            show(found, RunFolder(run), full=full)
+            findings = write_report(RunFolder(run))
+        if findings:
+            print_findings(findings, RunFolder(run), full=full)
         else:
-            show_growth(RunFolder(run))
+            publish_growth(RunFolder(run))
 
 
 @bench_app.command()
@@ -148,18 +150,18 @@ def compare(
 ) -> None:
     """What got better, worse, or stayed, from one run to another. Exits 1 on a regression, 2 when it cannot tell."""
     interrupts_end_it()
-    with _one_line_if_it_cannot():
+    with _errors_in_one_line():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Comparing {before} with {after}")
-            from benchmarks.analysis.compare import compare as compare_runs
-            from benchmarks.report.output import show_changes
+            from benchmarks.analysis.compare_runs import compare_runs
+            from benchmarks.report.publish import print_comparison
 
-            found = compare_runs(RunFolder(before), RunFolder(after), bound / 100)
-        if not found.changes:
+            comparison = compare_runs(RunFolder(before), RunFolder(after), bound / 100)
+        if not comparison.changes:
             raise _BadChoice("The two runs have no valid trial of the same contender at a steady rate.")
-        worse = show_changes(found, bound / 100)
-    if found.machine_changed:
-        raise give_up(found.machine_changed)
+        worse = print_comparison(comparison, bound / 100)
+    if comparison.machine_changed:
+        raise give_up(comparison.machine_changed)
     if worse:
         raise give_up(f"{worse} got worse by more than {bound:g} %.", 1)
 
@@ -179,29 +181,29 @@ def _folder(out: Path | None) -> RunFolder:
     return folder
 
 
-def _elsewhere(url: str, steps: Steps) -> list[Entrant]:
+def _external_server(url: str, steps: Steps) -> Contender:
     steps.at(0, f"Asking {url} which pattern it serves")
-    from benchmarks.plan.external_server import served_at
+    from benchmarks.plan.external_server import contender_at
 
-    return [served_at(url.rstrip("/"))]
+    return contender_at(url.rstrip("/"))
 
 
-def _run(wanted: Wanted, steps: Steps) -> "Ended":
-    steps.plan(wanted.seconds())
+def _run(request: RunRequest, steps: Steps) -> "RunResult":
+    steps.plan(request.seconds())
     steps.at(0, "Starting")
-    from benchmarks.run import run
+    from benchmarks.pipeline import run
 
-    return run(wanted, steps)
+    return run(request, steps)
 
 
 @contextmanager
-def _one_line_if_it_cannot(interrupted: str = "Interrupted.") -> Iterator[None]:
-    """Whatever a command cannot do ends it with a line that says why."""
+def _errors_in_one_line(interrupted: str = "Interrupted.") -> Iterator[None]:
+    """An error that is no bug ends a command with a line that says why."""
     try:
         yield
     except BrokenPipeError:
-        raise  # whoever reads the output has gone, as `head` does: an end without a word
-    except (NoSuchPattern, PlanError, ContenderError, _BadChoice, RunError, SamplesError, OSError) as error:
+        raise  # the reader of the output has gone, as `head` does: end in silence
+    except (UnknownPattern, PlanError, ContenderError, _BadChoice, RunError, SamplesError, OSError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
         raise give_up(interrupted, 130) from None

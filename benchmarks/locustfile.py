@@ -29,25 +29,25 @@ from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from benchmarks.load.process.distributed import Master, RowSender, WorkerLost
-from benchmarks.load.process.http import Session
+from benchmarks.load.process.http_client import Session
+from benchmarks.load.process.load_report import write_load_report
 from benchmarks.load.process.options import add_options
-from benchmarks.load.process.reports import write_report
-from benchmarks.load.process.rows import RowFiles, Rows
-from benchmarks.load.process.served import CannotLoad, served_pattern
-from benchmarks.load.process.trial import Trial
+from benchmarks.load.process.row_files import RowFiles, Rows
+from benchmarks.load.process.served_pattern import CannotLoad, served_pattern
+from benchmarks.load.process.trial_clients import TrialClients
 
 logger = logging.getLogger("kit")
 
 #: A request may take the server's whole hold, and some.
 _GRACE_SECONDS = 10.0
-#: A server that was started beside the load may need so long until it is healthy; nobody else waits for one.
+#: A server that was started beside the load may need so long until it is healthy.
 _START_SECONDS = 20.0
 
 
 class Load:
-    """The trial that is under way in this process, and who leads it."""
+    """The trial that is under way in this process, and the master if there is one."""
 
-    trial: Trial | None = None
+    trial: TrialClients | None = None
     master: Master | None = None
     moment: AsyncResult = AsyncResult()  # when a worker is to begin
 
@@ -84,7 +84,7 @@ def meet(environment: Any, **_: Any) -> None:
         runner.register_message("kit.go", _go)
 
 
-def _prepare(environment: Any, rows: Rows) -> tuple[Session, Trial]:
+def _prepare(environment: Any, rows: Rows) -> tuple[Session, TrialClients]:
     options = environment.parsed_options
     if not environment.host:
         raise CannotLoad("Which server? Give its address: --host http://127.0.0.1:8000")
@@ -111,9 +111,9 @@ def _prepare(environment: Any, rows: Rows) -> tuple[Session, Trial]:
             context={},
         )
 
-    served = served_pattern(_health(session), options.named, options.learns_by)
+    served = served_pattern(_health(session), options.contender, options.learns_by)
     logger.info("The server is %s: its client learns by %s", served.pattern, served.learns_by.value)
-    return session, Trial(served, options, os.environ.get("KIT_WEBHOOK_SECRET"), fire, rows)
+    return session, TrialClients(served, options, os.environ.get("KIT_WEBHOOK_SECRET"), fire, rows)
 
 
 def _health(session: Session) -> Any:
@@ -132,11 +132,11 @@ def stop(**_: Any) -> None:
         Load.trial.interrupt()
 
 
-def _open_loop(environment: Any, trial: Trial, session: Session) -> None:
+def _open_loop(environment: Any, trial: TrialClients, session: Session) -> None:
     report = trial.open_loop(session)
     if environment.parsed_options.report:
-        write_report(Path(environment.parsed_options.report), report)
-    # Lost tasks are a finding, not a failure of the load process.
+        write_load_report(Path(environment.parsed_options.report), report)
+    # Lost tasks are a result, not a failure of the load process.
     _end(environment, 0)
 
 
@@ -172,7 +172,7 @@ def _go(msg: Any, **_: Any) -> None:
 
 def _give_up(environment: Any, why: object) -> None:
     logger.error("%s", why)
-    # In a greenlet of its own: this one belongs to the runner, which would wait for it. The web page stays.
+    # In its own greenlet: this one belongs to the runner, which would wait for it. The web page stays.
     if environment.parsed_options.headless:
         gevent.spawn(_end, environment, 1)
     else:

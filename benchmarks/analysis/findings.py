@@ -6,72 +6,29 @@ Seconds, bytes, tasks per second. Where a number is known with an interval, it i
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from benchmarks.analysis.growth_findings import GrowthFindings
+from benchmarks.analysis.measures import Estimate, Measure, Spread
 from benchmarks.analysis.metrics import Tally
-from benchmarks.records.faults import Cell
-from benchmarks.records.run import Contender, Mode, RunRecord
-
-if TYPE_CHECKING:  # it knows this module
-    from benchmarks.analysis.growth_findings import Growth
-
-
-class Measure(StrEnum):
-    """What is measured of each task, in seconds."""
-
-    SUBMIT_LATENCY = "submit_latency"
-    QUEUE_WAIT = "queue_wait"
-    EXECUTION = "execution"
-    NOTIFICATION_LAG = "notification_lag"
-    END_TO_END = "end_to_end"
-
-
-#: How each is called in a report.
-MEASURE_TITLES = {
-    Measure.SUBMIT_LATENCY: "submit",
-    Measure.QUEUE_WAIT: "wait",
-    Measure.EXECUTION: "execute",
-    Measure.NOTIFICATION_LAG: "notify",
-    Measure.END_TO_END: "end to end",
-}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number, and between what the true one lies, if that is known."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How one measure is spread over all valid trials: values that were measured, never one in between."""
-
-    count: int
-    p50: Estimate
-    p95: Estimate
-    p99: Estimate
-    longest: float
+from benchmarks.records.faults import FaultTrial
+from benchmarks.records.run import ContenderRecord, Mode, RunRecord
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The median of one contender less that of another, of tasks that were sent at the same moments."""
+    """The median of the first contender less that of the second, of tasks that were sent at the same moments."""
 
     measure: Measure
-    one: str
-    other: str
+    first: str
+    second: str
     seconds: Estimate
     one_round: bool = False  # of a single round, whose intervals say nothing of another one
     margin: float = 0.0  # seconds: a difference up to this decides nothing
 
     @property
     def tie(self) -> bool:
-        """Whether nobody can say which is better: the interval includes zero, or is not known, or one round has seen
-        less than what matters."""
+        """Whether neither is better: the interval includes zero or is unknown, or a single round has shown a difference
+        that does not matter."""
         low, high = self.seconds.low, self.seconds.high
         return low is None or high is None or low <= 0 <= high or abs(self.seconds.value) <= self.margin
 
@@ -167,7 +124,7 @@ class Soak:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A trial that is in no figure, and why."""
+    """A trial that is in no metric, and why."""
 
     trial: int
     contender: str
@@ -219,7 +176,7 @@ class Findings:
     """Everything."""
 
     record: RunRecord
-    contenders: tuple[Contender, ...]  # who was measured, in the order of the tables
+    contenders: tuple[ContenderRecord, ...]  # that were measured, in the order of the tables
     steady: tuple[Steady, ...]
     differences: tuple[Difference, ...]
     sweep: tuple[Sweep, ...]
@@ -230,21 +187,23 @@ class Findings:
     instrument: tuple[Instrument, ...]
     trials: int
     warnings: tuple[str, ...]
-    faults: tuple[Cell, ...] = ()
-    growth: "Growth | None" = None  # if the folder has such results too
+    faults: tuple[FaultTrial, ...] = ()
+    growth: GrowthFindings | None = None  # if the folder has such results too
     machine: MachineLoad = MachineLoad()
 
     def steady_of(self, contender: str) -> Steady | None:
         """One contender at the given rate, if it was measured there."""
-        return next((one for one in self.steady if one.contender == contender), None)
+        return next((steady for steady in self.steady if steady.contender == contender), None)
 
-    def difference(self, measure: Measure, one: str, other: str) -> Difference | None:
-        """How two differ, if both were measured; always as `one` less `other`."""
-        for found in self.differences:
-            if found.measure is measure and {found.one, found.other} == {one, other}:
-                if found.one == one:
-                    return found
-                s = found.seconds
-                turned = Estimate(-s.value, None if s.high is None else -s.high, None if s.low is None else -s.low)
-                return replace(found, one=one, other=other, seconds=turned)
+    def difference(self, measure: Measure, first: str, second: str) -> Difference | None:
+        """How two differ, if both were measured; always as `first` less `second`."""
+        for difference in self.differences:
+            if difference.measure is measure and {difference.first, difference.second} == {first, second}:
+                return difference if difference.first == first else _reversed(difference)
         return None
+
+
+def _reversed(difference: Difference) -> Difference:
+    value, low, high = difference.seconds.value, difference.seconds.low, difference.seconds.high
+    seconds = Estimate(-value, None if high is None else -high, None if low is None else -low)
+    return replace(difference, first=difference.second, second=difference.first, seconds=seconds)

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from benchmarks.analysis.findings import Estimate
+from benchmarks.analysis.measures import Estimate
 from benchmarks.records.growth import Action, Axis, Expiry, GrowthRecord
 
 #: The grown server is as fast as the small one if it is no slower than this.
 FLAT = 1.10
 
 
-class Verdict(StrEnum):
+class GrowthVerdict(StrEnum):
     """Whether more costs more."""
 
     FLAT = "flat"
@@ -54,16 +54,16 @@ class GrowthLine:
         return self.points[-1]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> GrowthVerdict:
         """By the largest size."""
         ratio = self.last.ratio
         if ratio.value <= FLAT:
-            return Verdict.FLAT
-        return Verdict.GROWS if ratio.low is not None and ratio.low > FLAT else Verdict.UNCLEAR
+            return GrowthVerdict.FLAT
+        return GrowthVerdict.GROWS if ratio.low is not None and ratio.low > FLAT else GrowthVerdict.UNCLEAR
 
 
 @dataclass(frozen=True)
-class ItemWeight:
+class MemoryPerItem:
     """The slope of one role's memory over the size of what grows."""
 
     pattern: str
@@ -73,7 +73,7 @@ class ItemWeight:
 
 
 @dataclass(frozen=True)
-class SoakFinding:
+class SoakResult:
     """What stays of a task, beside what was meant to stay."""
 
     pattern: str
@@ -92,15 +92,15 @@ class SoakFinding:
 
 
 @dataclass(frozen=True)
-class Growth:
+class GrowthFindings:
     """Everything."""
 
     record: GrowthRecord
     lines: tuple[GrowthLine, ...]
-    weights: tuple[ItemWeight, ...]
+    weights: tuple[MemoryPerItem, ...]
     expiries: tuple[Expiry, ...]
-    soaks: tuple[SoakFinding, ...]
+    soaks: tuple[SoakResult, ...]
 
     def of(self, axis: Axis, percent: float) -> list[GrowthLine]:
         """The lines of what grows, in the order in which they were measured."""
-        return [one for one in self.lines if one.axis is axis and one.percent == percent]
+        return [line for line in self.lines if line.axis is axis and line.percent == percent]

@@ -6,7 +6,7 @@ than a quarter of the smaller median, and more than three times what the machine
 other programs delay a pattern of several processes more often than the null contender, which has one.
 """
 
-from benchmarks.analysis.findings import Measure, Spread
+from benchmarks.analysis.measures import Measure, Spread
 
 #: Less than a round trip between two cities: beside a job of minutes it decides nothing.
 SECONDS = 0.010
@@ -14,9 +14,9 @@ SHARE = 0.25
 _NOISE_TIMES = 3
 
 
-def margin(one: float, other: float, noise: float) -> float:
+def margin(first: float, second: float, noise: float) -> float:
     """The difference of two medians, in seconds, up to which one round names no winner."""
-    return max(SECONDS, SHARE * min(one, other), _NOISE_TIMES * noise)
+    return max(SECONDS, SHARE * min(first, second), _NOISE_TIMES * noise)
 
 
 def noise_of(null: Spread | None) -> float:

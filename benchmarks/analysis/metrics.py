@@ -1,4 +1,4 @@
-"""From rows to figures: pure functions, nothing estimated and nothing remembered.
+"""From rows to metrics: pure functions, nothing estimated and nothing remembered.
 
 A percentile here is always a value that was measured (nearest rank), never one in between.
 """

@@ -11,7 +11,7 @@ from benchmarks.records.samples import Outcome, Phase, Sample
 
 Rows = Mapping[int, Sequence[Sample]]  # by trial
 
-#: Who does less than this share of what is offered does not keep up.
+#: A contender that does less than this share of what is offered does not keep up.
 _KEEPS_UP = 0.95
 #: A task after an overload takes no longer than so many times as long as one before it.
 _RECOVERED = 2.0
@@ -24,7 +24,7 @@ def sweep(contender: str, trials: Sequence[Trial], rows: Rows, bound: float) -> 
     by_rate: dict[float, list[Trial]] = {}
     for trial in trials:
         by_rate.setdefault(trial.rate, []).append(trial)
-    points = tuple(_point(rate, [rows[t.number] for t in some]) for rate, some in sorted(by_rate.items()))
+    points = tuple(_point(rate, [rows[t.number] for t in trials_at]) for rate, trials_at in sorted(by_rate.items()))
     knee = within = None
     for point in points:
         if point.achieved < _KEEPS_UP * point.rate or point.not_done > 1 - _KEEPS_UP:
@@ -38,7 +38,7 @@ def sweep(contender: str, trials: Sequence[Trial], rows: Rows, bound: float) -> 
 
 
 def _point(rate: float, trials: Sequence[Sequence[Sample]]) -> SweepPoint:
-    rows = [row for some in trials for row in some]
+    rows = [row for of_trial in trials for row in of_trial]
     measured = [row for row in rows if row.phase is Phase.MEASURED]
     done = [row for row in measured if row.outcome is Outcome.COMPLETED]
     return SweepPoint(
@@ -53,27 +53,27 @@ def _point(rate: float, trials: Sequence[Sequence[Sample]]) -> SweepPoint:
 def burst(contender: str, trials: Sequence[Trial], rows: Rows) -> Burst:
     """The medians over its trials."""
     bursts = [[row for row in rows[trial.number] if row.phase is Phase.MEASURED] for trial in trials]
-    bursts = [one for one in bursts if one]
+    bursts = [samples for samples in bursts if samples]
 
     def until(share: float) -> float | None:
-        times = [_time_to(one, share) for one in bursts]
+        times = [_time_to(samples, share) for samples in bursts]
         known = [time for time in times if time is not None]
         return median(known) if known and len(known) == len(times) else None
 
     return Burst(
         contender=contender,
-        count=max((len(one) for one in bursts), default=0),
+        count=max((len(samples) for samples in bursts), default=0),
         to_half=until(50),
         to_most=until(95),
         to_all=until(100),
         # From the sent moment: in a burst all are intended at once, and the sender's turn is not the server's time.
         answer_p99=_p99(
             row.accepted - row.sent
-            for one in bursts
-            for row in one
+            for samples in bursts
+            for row in samples
             if row.accepted is not None and row.sent is not None
         ),
-        not_done=sum(row.outcome is not Outcome.COMPLETED for one in bursts for row in one),
+        not_done=sum(row.outcome is not Outcome.COMPLETED for samples in bursts for row in samples),
     )
 
 
@@ -81,8 +81,8 @@ def _time_to(rows: Sequence[Sample], share: float) -> float | None:
     """Seconds from the burst until this share of all, not only of those that were done, was known to be done."""
     began = min(row.intended for row in rows)
     done = sorted(row.notified - began for row in rows if row.outcome is Outcome.COMPLETED and row.notified is not None)
-    wanted = -(-len(rows) * share // 100)
-    return done[int(wanted) - 1] if len(done) >= wanted else None
+    needed = -(-len(rows) * share // 100)
+    return done[int(needed) - 1] if len(done) >= needed else None
 
 
 def overload(contender: str, trials: Sequence[Trial], rows: Rows) -> Overload | None:
@@ -154,6 +154,6 @@ class _Overloaded:
 
 
 def _p99(values: Iterable[float | None]) -> float:
-    """Of nothing it is infinite: whoever waits for what never comes."""
+    """Infinite if there are none: a client would wait for ever."""
     ordered = sorted(value for value in values if value is not None)
     return percentile(ordered, 99) if ordered else math.inf

@@ -1,6 +1,6 @@
-"""Whether a trial may be believed: the load process is an instrument, and one that was not fit to measure is told.
+"""Whether a trial is valid: the load process is an instrument, and must have been fit to measure.
 
-Each check compares two things that were counted apart. A trial that fails one is in no figure.
+Each check compares two things that were counted apart. A trial that fails a check is in no metric.
 """
 
 from collections.abc import Sequence
@@ -25,20 +25,19 @@ _MOST_CLOCK_STEP_SECONDS = 0.005
 _BACKWARDS_SECONDS = 0.002
 
 
-def reasons(trial: Trial, rows: Sequence[Sample]) -> tuple[str, ...]:
+def invalid_reasons(trial: Trial, rows: Sequence[Sample]) -> tuple[str, ...]:
     """Why a trial is invalid, each in a line; none if it is not."""
     if trial.failure:
         return (trial.failure,)
     if trial.load is None:
         return ("it was stopped before its end",)
-    found = [
+    return (
         *_rate(trial, rows),
         *_lateness(trial, rows),
         *_cpu(trial),
         *_littles_law(trial, rows),
         *_clock(trial, rows),
-    ]
-    return tuple(found)
+    )
 
 
 def _rate(trial: Trial, rows: Sequence[Sample]) -> list[str]:
@@ -50,8 +49,10 @@ def _rate(trial: Trial, rows: Sequence[Sample]) -> list[str]:
     times = [row.sent for row in measured if row.sent is not None]
     if trial.rate and len(times) > 1 and trial.duration:
         # The tasks of a Poisson process do not fill its time to the edges: what counts is how much later all were sent.
-        wanted = [row.intended for row in measured if row.sent is not None]
-        stretched = (max(times) - min(times)) / (max(wanted) - min(wanted)) - 1 if max(wanted) > min(wanted) else 0.0
+        intended = [row.intended for row in measured if row.sent is not None]
+        stretched = (
+            (max(times) - min(times)) / (max(intended) - min(intended)) - 1 if max(intended) > min(intended) else 0.0
+        )
         if abs(stretched) > _MOST_MISSING:
             return [f"the tasks took {stretched:+.1%} of the time to send: the rate was not held within 1 %"]
     return []
@@ -92,13 +93,13 @@ def _littles_law(trial: Trial, rows: Sequence[Sample]) -> list[str]:
 
 def _clock(trial: Trial, rows: Sequence[Sample]) -> list[str]:
     assert trial.load  # noqa: S101 the caller has looked
-    found = []
+    reasons = []
     if abs(trial.load.clock_step_seconds) > _MOST_CLOCK_STEP_SECONDS:
-        found.append(f"the clock was set by {1000 * trial.load.clock_step_seconds:+.1f} ms meanwhile")
+        reasons.append(f"the clock was set by {1000 * trial.load.clock_step_seconds:+.1f} ms meanwhile")
     backwards = sum(any(gap < -_BACKWARDS_SECONDS for gap in _gaps(row)) for row in rows)
     if backwards > _MOST_MISSING * len(rows):
-        found.append(f"in {backwards} tasks a moment is before the one that it follows: the clocks differ")
-    return found
+        reasons.append(f"in {backwards} tasks a moment is before the one that it follows: the clocks differ")
+    return reasons
 
 
 def _gaps(row: Sample) -> list[float]:

@@ -9,7 +9,7 @@ from patterns.serving.running import Running
 
 
 class Broker(Protocol):
-    """One that runs for nobody else."""
+    """A private broker."""
 
     @property
     def child(self) -> Child:
@@ -19,12 +19,12 @@ class Broker(Protocol):
         """Start it again, after it has ended."""
 
     def lose_data(self) -> None:
-        """Take away all that it had written down. For one that does not run."""
+        """Delete all that it had written to disk, while it does not run."""
 
 
 @dataclass(frozen=True)
 class PrivateRedis:
-    """The one that the kit has started beside the servers."""
+    """The Redis that was started beside the servers."""
 
     child: Child
     served: Running
@@ -34,7 +34,7 @@ class PrivateRedis:
         self.child.start()
 
     def lose_data(self) -> None:
-        """Take away all that it had written down. For one that does not run."""
+        """Delete all that it had written to disk, while it does not run."""
         for data in self.served.family.folder.glob("redis-*/appendonlydir"):
             shutil.rmtree(data)
 

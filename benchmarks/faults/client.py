@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = _HOLD_SECONDS + 3.0
 
 
 @dataclass
-class Known:
+class AcceptedTask:
     """A task that was accepted, and what became of it."""
 
     number: int
@@ -27,7 +27,7 @@ class Known:
 
 
 class Client:
-    """Speaks to one server. Whatever does not answer is asked again."""
+    """Speaks to one server, and repeats every request that gets no answer."""
 
     def __init__(self, url: str, callback_url: str) -> None:
         self._http = httpx.AsyncClient(
@@ -44,7 +44,7 @@ class Client:
         await self._http.aclose()
 
     async def submit(self, prompt: str) -> str | None:
-        """The id of the task, or None when it was not accepted, or nobody knows whether it was."""
+        """The id of the task, or None when it was not accepted, or there was no answer."""
         body = {"prompt": prompt} | ({"callback_url": self._callback_url} if self._callback_url else {})
         try:
             answer = await self._http.post("/agent/submit", json=body)
@@ -52,27 +52,27 @@ class Client:
         except (httpx.HTTPError, ValueError, KeyError):
             return None
 
-    async def submit_all(self, cell: str, numbers: Iterable[int], how: str) -> list[Known]:
+    async def submit_all(self, trial: str, numbers: Iterable[int], how: str) -> list[AcceptedTask]:
         """Those that were accepted."""
         turn = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(number: int) -> Known | None:
+        async def submit(number: int) -> AcceptedTask | None:
             async with turn:
-                task_id = await self.submit(f"{cell}:{number}:{how}")
-                return Known(number, task_id) if task_id else None
+                task_id = await self.submit(f"{trial}:{number}:{how}")
+                return AcceptedTask(number, task_id) if task_id else None
 
-        found = await asyncio.gather(*(one(number) for number in numbers))
-        return [known for known in found if known]
+        tasks = await asyncio.gather(*map(submit, numbers))
+        return [task for task in tasks if task]
 
-    async def learn(self, known: Known, deadline: float) -> None:
+    async def learn(self, task: AcceptedTask, deadline: float) -> None:
         """Return when it is finished or gone; at the deadline, on time.monotonic(), nothing is known."""
-        while not known.status and time.monotonic() < deadline:
-            known.status = await self._status(known.task_id)
-            known.known_at = time.monotonic()
+        while not task.status and time.monotonic() < deadline:
+            task.status = await self._status(task.task_id)
+            task.known_at = time.monotonic()
 
-    async def learn_all(self, tasks: Iterable[Known], deadline: float) -> None:
+    async def learn_all(self, tasks: Iterable[AcceptedTask], deadline: float) -> None:
         """All of them, side by side."""
-        await asyncio.gather(*(self.learn(known, deadline) for known in tasks))
+        await asyncio.gather(*(self.learn(task, deadline) for task in tasks))
 
     async def until_done(self, prompts: Iterable[str], deadline: float) -> float | None:
         """When the first of these prompts was submitted and completed; each is tried once."""
@@ -80,7 +80,7 @@ class Client:
             if time.monotonic() > deadline:
                 return None
             if task_id := await self.submit(prompt):
-                probe = Known(0, task_id)
+                probe = AcceptedTask(0, task_id)
                 await self.learn(probe, deadline)
                 if probe.status == "completed":
                     return probe.known_at

@@ -1,6 +1,6 @@
-"""Whether a contender keeps the wire contract. One that does not would be measured at something else.
+"""Whether a contender keeps the wire contract. Without it, its metrics could not be compared.
 
-The checks are those that anybody's server gets from `kit check --url`, in a process of their own.
+The checks are those of `kit check --url`, in their own process.
 """
 
 import json
@@ -29,7 +29,7 @@ _AGENT = {
     "KIT_AGENT_JITTER": "0",
     "KIT_WORKERS": "8",
 }
-#: What else bears on the answers, whatever the environment says.
+#: Other settings that change answers: fixed, so that the environment does not change them.
 _SERVER = {
     "KIT_TASK_TIMEOUT_SECONDS": "60",
     "KIT_TASK_TTL_SECONDS": "600",
@@ -51,62 +51,63 @@ class NotConforming(Exception):
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What the checks came to: how many were made, and of those that failed or could not be made what each asks."""
+class ConformanceResult:
+    """How many checks passed, and the titles of those that failed or could not be made."""
 
     made: int
     failed: list[str]
     open: list[str]
 
 
-def admit(contenders: Iterable[Pattern], folder: Path, tell: Callable[[str], None]) -> None:
-    """Check each contender. What was seen is kept in `folder`.
+def admit(contenders: Iterable[Pattern], folder: Path, say: Callable[[str], None]) -> None:
+    """Check each contender. The output of the checks is kept in `folder`.
 
     Raises `NotConforming` for the first that does not keep the contract, and `ProcessFailed`, `CannotServe`,
     `SettingsError` when it cannot be served.
     """
     for pattern in contenders:
-        tell(f"{pattern.name}: does it keep the wire contract?")
+        say(f"{pattern.name}: does it keep the wire contract?")
         seen = folder / f"{pattern.name}.contract.txt"
-        found = check(pattern, seen, folder / f"{pattern.name}.log")
-        if found.failed:
+        result = check(pattern, seen, folder / f"{pattern.name}.log")
+        if result.failed:
             raise NotConforming(
                 f"{pattern.name} does not keep the wire contract, and is not measured. It fails: "
-                f"{_named(found.failed)}. What was seen, and what to do: {seen}"
+                f"{_listed(result.failed)}. What was seen, and what to do: {seen}"
             )
-        if found.open or not found.made:
+        if result.open or not result.made:
             raise NotConforming(
-                f"Whether {pattern.name} keeps the wire contract could not be seen: {_named(found.open)}. More: {seen}"
+                f"Whether {pattern.name} keeps the wire contract could not be seen: {_listed(result.open)}. "
+                f"More: {seen}"
             )
-        tell(f"{pattern.name}: it does, in all {found.made} checks")
+        say(f"{pattern.name}: it does, in all {result.made} checks")
 
 
-def check(pattern: Pattern, seen: Path, log: Path) -> Findings:
-    """Serve a contender, and have the contract checked. What the checks tell is written to `seen`."""
+def check(pattern: Pattern, seen: Path, log: Path) -> ConformanceResult:
+    """Serve a contender, and have the contract checked. The output of the checks is written to `seen`."""
     secret = new_webhook_secret()
     env = {**_AGENT, **_SERVER, "KIT_KEY_PREFIX": f"kit-contract-{os.getpid()}:", "KIT_WEBHOOK_SECRET": secret}
     verdicts = seen.with_suffix(".json")
     with running(pattern, env=env, log=log) as served:
-        _must_have_its_name(pattern, served.url)
+        _require_its_name(pattern, served.url)
         argv = [sys.executable, "-m", "kit", "check", "--url", served.url, "--json", str(verdicts)]
-        with seen.open("w") as told:
+        with seen.open("w") as output:
             try:
                 subprocess.run(
                     argv,
                     env={**os.environ, "KIT_WEBHOOK_SECRET": secret},
                     stdin=subprocess.DEVNULL,
-                    stdout=told,
-                    stderr=told,
+                    stdout=output,
+                    stderr=output,
                     check=False,
                     timeout=_MOST_SECONDS,
                 )
             except subprocess.TimeoutExpired:
                 raise NotConforming(f"The checks of {pattern.name} were not done after {_MOST_SECONDS:g} s.") from None
-    return _findings(pattern, verdicts, seen)
+    return _result(pattern, verdicts, seen)
 
 
-def _must_have_its_name(pattern: Pattern, url: str) -> None:
-    """Samples are told apart by it. An answer without a name fails a check of the contract, which tells more."""
+def _require_its_name(pattern: Pattern, url: str) -> None:
+    """Samples are distinguished by it. An answer without a name fails a check of the contract."""
     name = None
     with suppress(httpx.TransportError, ValueError, AttributeError):
         name = httpx.get(f"{url}/health", timeout=5, trust_env=False).json().get("pattern")
@@ -114,22 +115,22 @@ def _must_have_its_name(pattern: Pattern, url: str) -> None:
         raise NotConforming(f"{pattern.name} calls itself {name!r} in GET /health. Give both the same name.")
 
 
-def _findings(pattern: Pattern, verdicts: Path, seen: Path) -> Findings:
+def _result(pattern: Pattern, verdicts: Path, seen: Path) -> ConformanceResult:
     try:
-        found: dict[str, Any] = json.loads(verdicts.read_text(encoding="utf-8"))
+        report: dict[str, Any] = json.loads(verdicts.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise NotConforming(f"The checks of {pattern.name} could not be made. What was said: {seen}") from None
-    checks = [check for exercise in found["exercises"] for check in exercise["checks"]]
+    checks = [check for exercise in report["exercises"] for check in exercise["checks"]]
     by_verdict: dict[str, list[str]] = {}
-    for one in checks:
-        code = f" ({one['code']})" if one["code"] else ""
-        by_verdict.setdefault(one["verdict"], []).append(f"{one['title']}{code}")
+    for made in checks:
+        code = f" ({made['code']})" if made["code"] else ""
+        by_verdict.setdefault(made["verdict"], []).append(f"{made['title']}{code}")
     passed, failed = by_verdict.pop("passed", []), by_verdict.pop("failed", [])
     by_verdict.pop("not from outside", None)
     left = [title for titles in by_verdict.values() for title in titles]
-    return Findings(len(passed), failed, [*found["problems"], *left])
+    return ConformanceResult(len(passed), failed, [*report["problems"], *left])
 
 
-def _named(titles: list[str]) -> str:
+def _listed(titles: list[str]) -> str:
     more = f", and {len(titles) - _MOST_NAMED} more" if len(titles) > _MOST_NAMED else ""
     return "; ".join(titles[:_MOST_NAMED]) + more if titles else "none of the checks could be made"

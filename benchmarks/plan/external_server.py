@@ -1,23 +1,23 @@
-"""A server that runs already, as somebody who takes part."""
+"""A server that is already running, as a contender."""
 
 from dataclasses import replace
 
 import httpx
 
-from benchmarks.plan.contenders import Entrant, NoSuchPattern
-from benchmarks.plan.null import NULL
+from benchmarks.plan.contenders import Contender, UnknownPattern
+from benchmarks.plan.null_contender import NULL
 from patterns import PATTERNS
 from patterns.contract.descriptor import LearnsBy
 
 
-def served_at(url: str) -> Entrant:
-    """A server that runs already. Raises `NoSuchPattern` when nobody there says what it is."""
+def contender_at(url: str) -> Contender:
+    """The contender that `/health` names. Raises `UnknownPattern` when it names none."""
     try:
         health = httpx.get(f"{url}/health", timeout=5, trust_env=False).json()
         name = str(health["pattern"])
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
-        raise NoSuchPattern(
+        raise UnknownPattern(
             f"--url {url}: GET /health does not say which pattern is served there. Start one: kit serve NAME"
         ) from None
     pattern = PATTERNS.get(name) or replace(NULL, name=name, title=name, summary=url, learns_by=LearnsBy.FIXED_POLL)
-    return Entrant(name, pattern, pattern.learns_by, "pattern" if name in PATTERNS else "contender", url=url)
+    return Contender(name, pattern, pattern.learns_by, "pattern" if name in PATTERNS else "contender", url=url)

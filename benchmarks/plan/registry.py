@@ -1,7 +1,7 @@
 """Finds contenders from outside: a file that defines `PATTERN`, or the name of an installed entry point.
 
-The file is imported here for its `PATTERN` alone. What it describes runs in processes of its own, which must be
-able to import it too: the folder that its module is imported from goes into their PYTHONPATH.
+The file is imported here for its `PATTERN` alone. What it describes runs in other processes, which must be able
+to import it too: the folder that its module is imported from goes into their PYTHONPATH.
 """
 
 import importlib
@@ -27,27 +27,27 @@ class ContenderError(Exception):
     """There is no such contender, or it cannot take part. The message is one line that says what to do."""
 
 
-def find_contenders(wanted: Iterable[str]) -> list[Pattern]:
-    """Each contender that is wanted, by path or by name. Raises `ContenderError`."""
-    taken, found = set(PATTERNS), []
-    for what in dict.fromkeys(wanted):
-        pattern = _by_path(what) if _is_path(what) else _by_name(what)
+def find_contenders(references: Iterable[str]) -> list[Pattern]:
+    """The contenders with these paths or names. Raises `ContenderError`."""
+    taken, contenders = set(PATTERNS), []
+    for reference in dict.fromkeys(references):
+        pattern = _by_path(reference) if _is_path(reference) else _by_name(reference)
         if not re.fullmatch(r"[A-Za-z0-9_-]+", pattern.name):
-            raise _error(what, f"{pattern.name!r} names files too: use letters, digits, - and _")
+            raise _error(reference, f"{pattern.name!r} names files too: use letters, digits, - and _")
         if pattern.name in taken:
-            raise _error(what, f"the name {pattern.name!r} is taken. Give its {_ATTRIBUTE} another")
+            raise _error(reference, f"the name {pattern.name!r} is taken. Give its {_ATTRIBUTE} another")
         taken.add(pattern.name)
-        found.append(pattern)
-    return found
+        contenders.append(pattern)
+    return contenders
 
 
 def installed() -> dict[str, EntryPoint]:
     """The contenders that installed packages bring, by name."""
-    return {one.name: one for one in entry_points(group=GROUP)}
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _is_path(what: str) -> bool:
-    return what.endswith(".py") or os.sep in what
+def _is_path(reference: str) -> bool:
+    return reference.endswith(".py") or os.sep in reference
 
 
 def _by_name(name: str) -> Pattern:
@@ -58,16 +58,16 @@ def _by_name(name: str) -> Pattern:
     return _pattern_in(name, known[name].module, known[name].attr)
 
 
-def _by_path(what: str) -> Pattern:
-    path = Path(what).expanduser()
+def _by_path(reference: str) -> Pattern:
+    path = Path(reference).expanduser()
     if not path.is_file():
-        raise _error(what, "there is no such file")
+        raise _error(reference, "there is no such file")
     module, folder = _module_of(path.resolve())
     if not all(part.isidentifier() for part in module.split(".")):
-        raise _error(what, f"a module cannot be called {module!r}. Rename it, to my_queue.py for example")
-    _refuse_to_hide_another(what, module, folder)
+        raise _error(reference, f"a module cannot be called {module!r}. Rename it, to my_queue.py for example")
+    _refuse_to_hide_another(reference, module, folder)
     _make_importable(folder)
-    return _pattern_in(what, module, _ATTRIBUTE)
+    return _pattern_in(reference, module, _ATTRIBUTE)
 
 
 def _module_of(path: Path) -> tuple[str, Path]:
@@ -79,15 +79,15 @@ def _module_of(path: Path) -> tuple[str, Path]:
     return ".".join(parts), folder
 
 
-def _refuse_to_hide_another(what: str, module: str, folder: Path) -> None:
+def _refuse_to_hide_another(reference: str, module: str, folder: Path) -> None:
     """A file called `redis.py` would be what its own servers get for `import redis`."""
     top = module.partition(".")[0]
     try:
         spec = importlib.util.find_spec(top)
     except ValueError:  # `__main__`
-        raise _error(what, f"{top} is the name of another module. Rename it") from None
+        raise _error(reference, f"{top} is the name of another module. Rename it") from None
     if spec and folder not in Path(spec.origin or "").resolve().parents:
-        raise _error(what, f"{top} is the name of another module, which it would hide. Rename it")
+        raise _error(reference, f"{top} is the name of another module, which it would hide. Rename it")
 
 
 def _make_importable(folder: Path) -> None:
@@ -99,21 +99,23 @@ def _make_importable(folder: Path) -> None:
         os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{before}" if before else str(folder)
 
 
-def _pattern_in(what: str, module: str, attribute: str) -> Pattern:
+def _pattern_in(reference: str, module: str, attribute: str) -> Pattern:
     try:
         imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = str(error.name)
-        raise _error(what, f"cannot import it: there is no module {missing}. {_install(module, missing)}") from error
-    except (Exception, SystemExit) as error:  # whatever somebody's module raises while it is imported
-        said = " ".join(str(error).split())
-        raise _error(what, f"cannot import it: {type(error).__name__}: {said}".rstrip(".: ")) from error
+        raise _error(
+            reference, f"cannot import it: there is no module {missing}. {_install(module, missing)}"
+        ) from error
+    except (Exception, SystemExit) as error:  # whatever the module raises while it is imported
+        message = " ".join(str(error).split())
+        raise _error(reference, f"cannot import it: {type(error).__name__}: {message}".rstrip(".: ")) from error
     pattern = getattr(imported, attribute, None)
     if pattern is None:
-        raise _error(what, f"it defines no {attribute}. benchmarks/README.md shows a whole contender")
+        raise _error(reference, f"it defines no {attribute}. benchmarks/README.md shows a whole contender")
     if not isinstance(pattern, Pattern):
         kind = type(pattern).__name__
-        raise _error(what, f"its {attribute} is a {kind}, and should be a patterns.contract.descriptor.Pattern")
+        raise _error(reference, f"its {attribute} is a {kind}, and should be a patterns.contract.descriptor.Pattern")
     return pattern
 
 
@@ -123,5 +125,5 @@ def _install(module: str, missing: str) -> str:
     return f"Install the package that has it into this environment: uv pip install {missing.partition('.')[0]}"
 
 
-def _error(what: str, why: str) -> ContenderError:
-    return ContenderError(f"--contender {what}: {why}.")
+def _error(reference: str, why: str) -> ContenderError:
+    return ContenderError(f"--contender {reference}: {why}.")

@@ -13,7 +13,7 @@ class Length(StrEnum):
     HEAVY = "heavy"  # 0.25 s on average, most of them shorter, a few ten times as long
 
 
-class Doing(StrEnum):
+class AgentActivity(StrEnum):
     """What the agent does with its time."""
 
     WAITING = "waiting"  # for a model's answer: it leaves the processor to others
@@ -21,12 +21,17 @@ class Doing(StrEnum):
     COMPUTING = "computing"  # it needs a processor
 
 
+_SECONDS = {Length.SHORT: 0.05, Length.USUAL: 0.25, Length.LONG: 2.0, Length.HEAVY: 0.25}
+#: The simulated agent's own words for it.
+_BEHAVIOURS = {AgentActivity.WAITING: "work", AgentActivity.BLOCKING: "block", AgentActivity.COMPUTING: "compute"}
+
+
 @dataclass(frozen=True)
 class Workload:
     """The same for every contender."""
 
     length: Length = Length.USUAL
-    doing: Doing = Doing.WAITING
+    doing: AgentActivity = AgentActivity.WAITING
 
     @property
     def steps(self) -> int:
@@ -36,7 +41,7 @@ class Workload:
     @property
     def seconds(self) -> float:
         """How long a task takes on average."""
-        return {Length.SHORT: 0.05, Length.USUAL: 0.25, Length.LONG: 2.0, Length.HEAVY: 0.25}[self.length]
+        return _SECONDS[self.length]
 
     @property
     def poll_interval(self) -> float:
@@ -46,10 +51,9 @@ class Workload:
 
     def environment(self) -> dict[str, str]:
         """The settings of the simulated agent."""
-        behaviour = {Doing.WAITING: "work", Doing.BLOCKING: "block", Doing.COMPUTING: "compute"}[self.doing]
         return {
             "KIT_AGENT": "simulated",
-            "KIT_AGENT_BEHAVIOUR": behaviour,
+            "KIT_AGENT_BEHAVIOUR": _BEHAVIOURS[self.doing],
             "KIT_AGENT_OBEYS_PROMPT": "0",
             "KIT_AGENT_STEPS": str(self.steps),
             "KIT_AGENT_STEP_SECONDS": str(self.seconds / self.steps),

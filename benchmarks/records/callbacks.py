@@ -9,7 +9,7 @@ from pathlib import Path
 HEADER = ("pattern", "trial", "at", "webhook_id", "verdict")
 
 
-class Verdict(StrEnum):
+class CallbackVerdict(StrEnum):
     """What a receiver does with a delivery."""
 
     TAKEN = "taken"
@@ -17,7 +17,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"  # its signature, its timestamp or its body is wrong
 
 
-def callback_row(pattern: str, trial: int, at: float, webhook_id: str, verdict: Verdict) -> str:
+def callback_row(pattern: str, trial: int, at: float, webhook_id: str, verdict: CallbackVerdict) -> str:
     """One line of CSV."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow([pattern, trial, f"{at:.6f}", webhook_id, verdict])

@@ -4,43 +4,46 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from benchmarks.records.run import RunError
 
 NAME = "faults.json"
+#: Fields that have another name in the file.
+_IN_FILE = {"delivered": "told", "delivered_twice": "told_twice", "all_known_after": "all_known"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One fault on one contender. Tasks are counted by their ids."""
+class FaultTrial:
+    """One fault injected into one contender. Tasks are counted by their ids."""
 
     contender: str
     fault: str
-    claims_loss: bool  # the descriptor says that it loses tasks on this
+    claims_loss: bool  # the descriptor says that this fault loses tasks
     offered: int = 0
     accepted: int = 0
     completed: int = 0
-    failed: int = 0  # ended as failed, and the client heard of it
-    lost: int = 0  # accepted, and neither: the id is unknown now, or nothing came of it until the deadline
+    failed: int = 0  # ended as failed, and the client was notified
+    lost: int = 0  # accepted, and neither: the id is unknown now, or there was no outcome before the deadline
     ran_twice: int = 0
     calls_back: bool = False
-    told: int = 0
-    told_twice: int = 0
-    #: Seconds from the break until a task that was submitted after it was done; None if none was.
+    delivered: int = 0  # outcomes, by callback
+    delivered_twice: int = 0
+    #: Seconds from the fault until a task that was submitted after it was completed; None if none was.
     works_again: float | None = None
-    #: Seconds from the break until the last outcome was known; None if none came after it.
-    all_known: float | None = None
-    trouble: str = ""  # why it came to nothing, in one line
+    #: Seconds from the fault until the last outcome was known; None if none came after it.
+    all_known_after: float | None = None
+    trouble: str = ""  # why nothing was measured, in one line
 
     @property
     def without_result(self) -> int:
-        """The accepted tasks that came to no result: what the client has to ask for again."""
+        """The accepted tasks that came to no result: what the client has to submit again."""
         return self.failed + self.lost
 
     @property
-    def never_told(self) -> int:
-        """The accepted tasks whose outcome was promised to be told, and was not."""
-        return self.accepted - self.told if self.calls_back else 0
+    def never_delivered(self) -> int:
+        """The accepted tasks whose callback was due and never came."""
+        return self.accepted - self.delivered if self.calls_back else 0
 
     @property
     def contradicts(self) -> bool:
@@ -56,21 +59,28 @@ class Cell:
         return not self.trouble and (self.without_result > 0) == self.claims_loss
 
 
-def write_cells(folder: Path, cells: Sequence[Cell]) -> None:
-    """Write them down, whole or not at all."""
+def write_fault_trials(folder: Path, trials: Sequence[FaultTrial]) -> None:
+    """Write `faults.json`, whole or not at all."""
     new = (folder / NAME).with_suffix(".new")
-    new.write_text(json.dumps({"cells": [asdict(cell) for cell in cells]}, indent=1) + "\n", encoding="utf-8")
+    new.write_text(json.dumps({"cells": [_to_json(trial) for trial in trials]}, indent=1) + "\n", encoding="utf-8")
     new.replace(folder / NAME)
 
 
-def read_cells(folder: Path) -> tuple[Cell, ...]:
-    """Read them; none when nothing was broken in this run. Raises `RunError`."""
+def read_fault_trials(folder: Path) -> tuple[FaultTrial, ...]:
+    """Read `faults.json`; none when the run injected no fault. Raises `RunError`."""
     path = folder / NAME
     if not path.exists():
         return ()
-    known = {field.name for field in fields(Cell)}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return tuple(Cell(**{name: value for name, value in one.items() if name in known}) for one in found)
+        return tuple(map(_from_json, json.loads(path.read_text(encoding="utf-8"))["cells"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _to_json(trial: FaultTrial) -> dict[str, Any]:
+    return {_IN_FILE.get(name, name): value for name, value in asdict(trial).items()}
+
+
+def _from_json(values: dict[str, Any]) -> FaultTrial:
+    names = (field.name for field in fields(FaultTrial))
+    return FaultTrial(**{name: values[key] for name in names if (key := _IN_FILE.get(name, name)) in values})

@@ -34,7 +34,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Pair:
-    """The same request to two servers, one after the other: one that has little, and one that has grown."""
+    """The same request to two servers, one after the other: to one that stays small, and to one that has grown."""
 
     pattern: str
     axis: Axis
@@ -46,7 +46,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Weight:
+class MemoryReading:
     """The memory of one role's processes at one size."""
 
     pattern: str
@@ -70,7 +70,7 @@ class Expiry:
 
 
 @dataclass(frozen=True)
-class SoakLook:
+class SoakReading:
     """The bytes in use by each role after so many tasks."""
 
     tasks: int
@@ -78,15 +78,15 @@ class SoakLook:
 
 
 @dataclass(frozen=True)
-class Soaked:
+class SoakRecord:
     """Many tasks through one pattern, once with their records kept and once with records that soon expire."""
 
     pattern: str
     tasks: int
     keeper: str  # the role that keeps the records
-    kept: tuple[SoakLook, ...]  # after each part of the tasks, over HTTP
-    filled: tuple[SoakLook, ...]  # after as many records as that, written by the store alone
-    expired: tuple[SoakLook, ...]  # before the first task, and when the records of the last had expired
+    kept: tuple[SoakReading, ...]  # after each part of the tasks, over HTTP
+    filled: tuple[SoakReading, ...]  # after as many records as that, written by the store alone
+    expired: tuple[SoakReading, ...]  # before the first task, and when the records of the last had expired
     handles_before: Mapping[str, int]
     handles_after: Mapping[str, int]
     threads_before: Mapping[str, int]
@@ -107,9 +107,9 @@ class GrowthRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     git: str = ""
     small: Mapping[str, int] = field(default_factory=dict)  # by axis: what the server that stays small has
-    weights: tuple[Weight, ...] = ()
+    weights: tuple[MemoryReading, ...] = ()
     expiries: tuple[Expiry, ...] = ()
-    soaks: tuple[Soaked, ...] = ()
+    soaks: tuple[SoakRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,27 +133,29 @@ class GrowthFolder:
         with gzip.open(self.pairs, "wt", encoding="utf-8", newline="") as file:
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow(_HEADER)
-            lines.writerows([f"{one:.7f}" if isinstance(one, float) else one for one in astuple(row)] for row in pairs)
+            lines.writerows(
+                [f"{value:.7f}" if isinstance(value, float) else value for value in astuple(row)] for row in pairs
+            )
         self.record.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
 
     def read(self) -> tuple[GrowthRecord, list[Pair]]:
         """Read both. Raises `RunError`."""
         try:
-            found = json.loads(self.record.read_text(encoding="utf-8"))
-            if found.get("format") != FORMAT:
-                raise RunError(f"{self.record} has format {found.get('format')}, and this kit reads format {FORMAT}.")
+            values = json.loads(self.record.read_text(encoding="utf-8"))
+            if values.get("format") != FORMAT:
+                raise RunError(f"{self.record} has format {values.get('format')}, and this kit reads format {FORMAT}.")
             with gzip.open(self.pairs, "rt", encoding="utf-8", newline="") as file:
                 rows = csv.reader(file)
                 if tuple(next(rows, ())) != _HEADER:
                     raise RunError(f"{self.pairs}: its first line is not {','.join(_HEADER)}")
-                return _record(found), [_pair(row) for row in rows]
+                return _record(values), [_pair(row) for row in rows]
         except OSError as error:
             raise RunError(f"{self.path} has no growth results: {error.strerror or error}.") from None
         except (ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
             raise RunError(f"{self.record} cannot be read: {type(error).__name__}: {error}") from None
 
 
-_HEADER = tuple(one.name for one in fields(Pair))
+_HEADER = tuple(field.name for field in fields(Pair))
 
 
 def _pair(row: list[str]) -> Pair:
@@ -161,13 +163,15 @@ def _pair(row: list[str]) -> Pair:
     return Pair(pattern, Axis(axis), int(size), int(turn), Action(action), float(small), float(grown))
 
 
-def _record(found: dict[str, Any]) -> GrowthRecord:
-    weights = tuple(Weight(**{**one, "axis": Axis(one["axis"])}) for one in found.pop("weights"))
-    expiries = tuple(Expiry(**one) for one in found.pop("expiries"))
-    soaks = tuple(_soaked(one) for one in found.pop("soaks"))
-    return GrowthRecord(**found, weights=weights, expiries=expiries, soaks=soaks)
+def _record(values: dict[str, Any]) -> GrowthRecord:
+    weights = tuple(MemoryReading(**{**reading, "axis": Axis(reading["axis"])}) for reading in values.pop("weights"))
+    expiries = tuple(Expiry(**expiry) for expiry in values.pop("expiries"))
+    soaks = tuple(_soak_record(soak) for soak in values.pop("soaks"))
+    return GrowthRecord(**values, weights=weights, expiries=expiries, soaks=soaks)
 
 
-def _soaked(found: dict[str, Any]) -> Soaked:
-    looks = {name: tuple(SoakLook(**one) for one in found[name]) for name in ("kept", "filled", "expired")}
-    return Soaked(**{**found, **looks})
+def _soak_record(values: dict[str, Any]) -> SoakRecord:
+    readings = {
+        name: tuple(SoakReading(**reading) for reading in values[name]) for name in ("kept", "filled", "expired")
+    }
+    return SoakRecord(**{**values, **readings})

@@ -1,9 +1,8 @@
 """What a run writes beside its samples: `run.json`. Together they are all that a report is made from.
 
 A run is a folder: `samples.csv` (`samples.csv.gz` once it has ended) with a row for each task, `callbacks.csv` with
-a row for each callback, and `run.json` with what the rows cannot tell: where and when it ran, what was wanted of each
-trial, what the load process saw of itself, and what the servers' processes used. Nothing in it is computed from the
-samples.
+a row for each callback, and `run.json` with the rest: where and when it ran, what each trial was to do, what the load
+process saw of itself, and what the servers' processes used. Nothing in it is computed from the samples.
 """
 
 import json
@@ -28,12 +27,12 @@ class Mode(StrEnum):
 
 
 class RunError(Exception):
-    """A folder is no run, or one that cannot be read. The message is one line."""
+    """A folder is no run, or cannot be read. The message is one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
-    """Who takes part."""
+class ContenderRecord:
+    """A contender of a run."""
 
     name: str
     title: str
@@ -117,7 +116,7 @@ class RunRecord:
     host: Mapping[str, Any] = field(default_factory=dict)  # cores, processor, memory, kernel, python
     versions: Mapping[str, str] = field(default_factory=dict)  # libraries, and the broker's name and version
     git: str = ""  # the revision of the kit, with "+" when files were changed
-    contenders: tuple[Contender, ...] = ()
+    contenders: tuple[ContenderRecord, ...] = ()
     trials: tuple[Trial, ...] = ()
 
 
@@ -170,32 +169,34 @@ class RunFolder:
     def read_record(self) -> RunRecord:
         """Read it. Raises `RunError`."""
         try:
-            found = json.loads(self.record.read_text(encoding="utf-8"))
-            if found.get("format") != FORMAT:
-                raise RunError(f"{self.record} has format {found.get('format')}, and this kit reads format {FORMAT}.")
-            return _record(found)
+            values = json.loads(self.record.read_text(encoding="utf-8"))
+            if values.get("format") != FORMAT:
+                raise RunError(f"{self.record} has format {values.get('format')}, and this kit reads format {FORMAT}.")
+            return _record(values)
         except OSError as error:
             raise RunError(f"{self.path} is no run: {self.record.name}: {error.strerror}.") from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunError(f"{self.record} cannot be read: {type(error).__name__}: {error}") from None
 
 
-def _record(found: dict[str, Any]) -> RunRecord:
-    contenders = tuple(map(_contender, found.pop("contenders")))
-    trials = tuple(_trial(one) for one in found.pop("trials"))
-    return RunRecord(**found, contenders=contenders, trials=trials)
+def _record(values: dict[str, Any]) -> RunRecord:
+    contenders = tuple(map(_contender, values.pop("contenders")))
+    trials = tuple(_trial(trial) for trial in values.pop("trials"))
+    return RunRecord(**values, contenders=contenders, trials=trials)
 
 
-def _contender(found: dict[str, Any]) -> Contender:
-    parts = found.pop("parts", None)
-    return Contender(**{**found, "loses_on": tuple(found["loses_on"])}, parts=None if parts is None else tuple(parts))
+def _contender(values: dict[str, Any]) -> ContenderRecord:
+    parts = values.pop("parts", None)
+    return ContenderRecord(
+        **{**values, "loses_on": tuple(values["loses_on"])}, parts=None if parts is None else tuple(parts)
+    )
 
 
-def _trial(found: dict[str, Any]) -> Trial:
-    load, usage, machine = found.pop("load"), found.pop("usage"), found.pop("machine", None)
+def _trial(values: dict[str, Any]) -> Trial:
+    load, usage, machine = values.pop("load"), values.pop("usage"), values.pop("machine", None)
     return Trial(
-        **{**found, "mode": Mode(found["mode"])},
+        **{**values, "mode": Mode(values["mode"])},
         load=LoadReport(**load) if load else None,
         machine=MachineUse(**machine) if machine else None,
-        usage=tuple(Usage(**{**one, "memory": tuple(map(tuple, one["memory"]))}) for one in usage),
+        usage=tuple(Usage(**{**role, "memory": tuple(map(tuple, role["memory"]))}) for role in usage),
     )

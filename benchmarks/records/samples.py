@@ -1,6 +1,6 @@
 """The raw data: one flat record for each task, written as it goes, and nothing computed in it.
 
-Every figure in a report comes from these rows. Moments are seconds since the epoch. `intended`, `sent`,
+Every metric in a report comes from these rows. Moments are seconds since the epoch. `intended`, `sent`,
 `accepted`, `notified` and `ended` are the client's, `started` and `finished` are the server's; both run on one machine
 and read one clock.
 """
@@ -19,7 +19,7 @@ from typing import Any, Self
 class Phase(StrEnum):
     """What a task was sent for."""
 
-    WARM_UP = "warm-up"  # so that imports, connections and caches are there; in no figure
+    WARM_UP = "warm-up"  # so that imports, connections and caches are there; in no metric
     MEASURED = "measured"
     RECOVERY = "recovery"  # after an overload, to see when the servers are themselves again
 
@@ -68,7 +68,7 @@ class Sample:
 
     @property
     def submit_latency(self) -> float | None:
-        """From the moment it should have been sent, so that a stall is paid by everyone who waited for it."""
+        """From the moment it should have been sent, so that a stall counts for every task that it delayed."""
         return _between(self.intended, self.accepted)
 
     @property

@@ -1,56 +1,43 @@
-"""What makes the figures of a run worth less than they look."""
+"""What makes the numbers of a run worth less than they look."""
 
-from benchmarks.analysis.findings import Findings
+from benchmarks.analysis.findings import Findings, MachineLoad
 from benchmarks.analysis.margin import SECONDS, SHARE
-from benchmarks.report.numbers import duration, percent, whole
-from benchmarks.report.page import code, listed
-from benchmarks.report.sentences import blame
-from benchmarks.report.verdicts import TOO_CLOSE, troubles
+from benchmarks.report.document import code, listed
+from benchmarks.report.formatting import duration, percent, whole
+from benchmarks.report.ranking import TOO_CLOSE
+from benchmarks.report.soundness import blame, troubles
 
 #: As a share of all cores.
 _MENTIONED_STEAL = 0.02
 
 
 def notices(findings: Findings) -> list[str]:
-    """What makes the figures worth less than they look, before anything else."""
-    said = list(filter(None, [busy(findings)]))
-    if findings.left_out and len(findings.left_out) >= findings.trials:
-        every = "The only trial was" if findings.trials == 1 else f"All {whole(findings.trials)} trials were"
-        said.append(f"{every} left out: this run measured nothing that counts.")
-    elif findings.left_out:
-        said.append(_left_out(findings))
+    """The caveats, in the order in which they matter."""
+    texts = list(filter(None, [busy(findings), _left_out(findings)]))
     if not findings.record.complete:
-        said.append("The run was stopped before its end: these are the figures of what was measured so far.")
-    for one in findings.steady:
-        if troubles(one.tally):
-            said.append(
-                f"{blame(findings, one.contender)}, and nothing was killed. Its times are those of the tasks that "
+        texts.append("The run was stopped before its end: this is what was measured so far.")
+    for steady in findings.steady:
+        if troubles(steady.tally):
+            texts.append(
+                f"{blame(findings, steady.contender)}, and nothing was killed. Its times are those of the tasks that "
                 f"were done, and it is not recommended for anything."
             )
-        if one.tally.dropped or one.tally.interrupted:
-            said.append(
-                f"{code(one.contender)}: {whole(one.tally.dropped)} tasks were not sent in time and "
-                f"{whole(one.tally.interrupted)} were cut off by the end of the run. They are in no time below."
+        if steady.tally.dropped or steady.tally.interrupted:
+            texts.append(
+                f"{code(steady.contender)}: {whole(steady.tally.dropped)} tasks were not sent in time and "
+                f"{whole(steady.tally.interrupted)} were cut off by the end of the run. They are in no time below."
             )
-    said += [
-        f"{code(one.contender)} lost {whole(one.lost)} tasks under overload." for one in findings.overload if one.lost
+    texts += [
+        f"{code(overload.contender)} lost {whole(overload.lost)} tasks under overload."
+        for overload in findings.overload
+        if overload.lost
     ]
-    return said + list(findings.warnings)
-
-
-def _left_out(findings: Findings) -> str:
-    left = findings.left_out
-    of = f"{whole(len(left))} of {whole(findings.trials)} trials"
-    if len(left) == 1:
-        why = "; ".join(left[0].reasons) or "no reason was given"
-        return f"{of} was left out: {code(left[0].contender)} ({why})."
-    names = listed([code(name) for name in dict.fromkeys(one.contender for one in left)])
-    return f"{of} were left out: those of {names}. Section 8 of the page says why."
+    return texts + list(findings.warnings)
 
 
 def single_round(findings: Findings) -> str:
-    """What a single round can tell, if there was only one; the rule of `benchmarks.analysis.margin` in words."""
-    if not findings.differences or not all(one.one_round for one in findings.differences):
+    """What a single round can show, if there was only one; the rule of `benchmarks.analysis.margin` in words."""
+    if not findings.differences or not all(difference.one_round for difference in findings.differences):
         return ""
     return (
         f"A single round names a winner only if the medians differ by more than {duration(SECONDS)}, by more than "
@@ -60,7 +47,7 @@ def single_round(findings: Findings) -> str:
 
 
 def busy(findings: Findings) -> str:
-    """What makes all times partly those of other programs, if anything does."""
+    """Whether times are partly those of other programs; empty if they are not."""
     machine, parts = findings.machine, []
     if machine.was_shared and machine.cores:
         cores = f"{machine.cores} {'core' if machine.cores == 1 else 'cores'}"
@@ -71,14 +58,28 @@ def busy(findings: Findings) -> str:
         if machine.steal > _MENTIONED_STEAL * machine.cores:
             parts.append(f"the hypervisor gave {machine.steal:.1f} cores to other virtual machines")
     if parts or machine.was_slow:
-        parts += _null_took(findings)
+        parts += _null_took(machine)
         return f"The machine was busy: {listed(parts)}. Times are partly theirs: run it again on an idle machine."
     return ""
 
 
-def _null_took(findings: Findings) -> list[str]:
-    null = findings.machine.null
-    if null is None:
+def _left_out(findings: Findings) -> str:
+    left_out, trials = findings.left_out, findings.trials
+    if not left_out:
+        return ""
+    if len(left_out) >= trials:
+        every = "The only trial was" if trials == 1 else f"All {whole(trials)} trials were"
+        return f"{every} left out: this run measured nothing that counts."
+    count = f"{whole(len(left_out))} of {whole(trials)} trials"
+    if len(left_out) == 1:
+        why = "; ".join(left_out[0].reasons) or "no reason was given"
+        return f"{count} was left out: {code(left_out[0].contender)} ({why})."
+    names = listed([code(name) for name in dict.fromkeys(trial.contender for trial in left_out)])
+    return f"{count} were left out: those of {names}. Section 8 of the page says why."
+
+
+def _null_took(machine: MachineLoad) -> list[str]:
+    if machine.null is None:
         return []
-    took = f"{duration(null.p50.value)} (p95 {duration(null.p95.value)})"
+    took = f"{duration(machine.null.p50.value)} (p95 {duration(machine.null.p95.value)})"
     return [f"the null contender, which does no work, took {took} to answer submit"]

@@ -38,8 +38,8 @@ def bar_layout(title: str, most: float, least: float = 0.0) -> dict[str, Any]:
 
 def axis(title: str, *, low: float = 0.0, high: float, log: bool = False) -> dict[str, Any]:
     """An axis between two values."""
-    found: dict[str, Any] = {"title": {"text": title, "standoff": 6}, "range": [low, high], "nticks": _MOST_TICKS}
-    return {**found, "type": "log"} if log else found
+    spec: dict[str, Any] = {"title": {"text": title, "standoff": 6}, "range": [low, high], "nticks": _MOST_TICKS}
+    return {**spec, "type": "log"} if log else spec
 
 
 def line(

@@ -65,7 +65,7 @@ class TimeLeft:
 
 
 class Steps(Protocol):
-    """What a run says of itself to whoever watches it."""
+    """Where a run reports its progress."""
 
     def plan(self, seconds: Sequence[float]) -> None:
         """How long each step will take, about; the first has begun."""
@@ -79,13 +79,13 @@ class Steps(Protocol):
 
 @contextmanager
 def watching(console: Console, *, short: bool = False) -> Iterator[Steps]:
-    """Give what a run tells its steps to, for as long as the block lasts. What is `short` is worth a line only if it
+    """Show the steps of a run for as long as the block lasts. What is `short` is worth a line only if it
     takes longer than it should."""
     with _Bar(console) if console.is_terminal else _Lines(console, short) as steps:
         yield steps
 
 
-def in_words(seconds: float | None) -> str:
+def time_left_in_words(seconds: float | None) -> str:
     """About how long that is."""
     if seconds is None:
         return ""
@@ -137,7 +137,7 @@ class _Left(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         task.completed = self._left.share
-        return Text(in_words(self._left.seconds))
+        return Text(time_left_in_words(self._left.seconds))
 
 
 class _Lines:
@@ -169,7 +169,7 @@ class _Lines:
         self._doing = doing
         if not self._short:
             self._print(doing)
-        # Not before the first line: who gives wrong options gets an answer to them, and nothing else.
+        # Not before the first line: wrong options are answered by their error, and nothing else.
         if self._thread.ident is None:
             self._thread.start()
 
@@ -178,7 +178,7 @@ class _Lines:
         self._said.set()
 
     def _print(self, doing: str) -> None:
-        left = in_words(self._left.seconds)
+        left = time_left_in_words(self._left.seconds)
         self.say(f"{doing}, {left}" if left else doing)
 
     def _go_on(self) -> None:

@@ -1,7 +1,7 @@
 """Submits as fast as a few connections can: `python -m benchmarks.scale.hammer --port N …`.
 
-A closed loop, on purpose: it asks how many submits a server can take in, not how long clients wait. In a
-process of its own; prints one JSON object, with the share of a core that it used itself.
+A closed loop, on purpose: it asks how many submits a server can take in, not how long clients wait. It
+runs in its own process, and prints one JSON object, with the share of a core that it used itself.
 """
 
 import argparse
@@ -14,16 +14,16 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from benchmarks.scale.http1 import BadAnswer, Connection, post
+from benchmarks.scale.http_connection import BadAnswer, Connection, post
 
-#: Of so many task ids one is kept, so that somebody can ask for them later.
+#: Of so many task ids one is kept, for later status requests.
 _KEEP_ONE_OF = 50
 #: Longer than any use of it here takes.
 _MOST_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
-class Hammered:
+class HammerResult:
     """What came back."""
 
     seconds: float
@@ -48,8 +48,8 @@ class HammerFailed(Exception):
 
 def run_hammer(
     port: int, body: str, connections: int, *, seconds: float | None = None, answers: int | None = None
-) -> Hammered:
-    """Hammer from a process of its own, for a time or for a number of answers. Raises `HammerFailed`."""
+) -> HammerResult:
+    """Hammer from another process, for a time or for a number of answers. Raises `HammerFailed`."""
     argv = [sys.executable, "-m", "benchmarks.scale.hammer", "--port", str(port), "--body", body]
     argv += ["--connections", str(connections)]
     argv += ["--seconds", str(seconds)] if seconds is not None else ["--answers", str(answers)]
@@ -60,12 +60,12 @@ def run_hammer(
         raise HammerFailed(f"The hammer was not done after {most:g} s.") from None
     if done.returncode:
         raise HammerFailed((done.stderr.strip().splitlines() or ["The hammer broke without a word."])[-1])
-    said = json.loads(done.stdout)
-    said["statuses"] = {int(status): count for status, count in said["statuses"].items()}
-    return Hammered(**said)
+    values = json.loads(done.stdout)
+    values["statuses"] = {int(status): count for status, count in values["statuses"].items()}
+    return HammerResult(**values)
 
 
-def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, answers: int | None) -> Hammered:
+def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, answers: int | None) -> HammerResult:
     """Send `body` again and again over each connection, for a time or exactly so many times.
 
     Raises `BadAnswer`, `OSError`.
@@ -98,7 +98,7 @@ def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, a
                     connection.close()
                     under_way -= 1
         took, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    return Hammered(took, dict(statuses), cpu / took, [task_id for task_id in map(_task_id, kept) if task_id])
+    return HammerResult(took, dict(statuses), cpu / took, [task_id for task_id in map(_task_id, kept) if task_id])
 
 
 def _task_id(body: bytes) -> str:
@@ -118,10 +118,12 @@ def main() -> None:
     asked = parser.parse_args()
 
     try:
-        found = hammer(asked.port, asked.body.encode(), asked.connections, seconds=asked.seconds, answers=asked.answers)
+        result = hammer(
+            asked.port, asked.body.encode(), asked.connections, seconds=asked.seconds, answers=asked.answers
+        )
     except (BadAnswer, OSError) as error:
         sys.exit(f"hammer: {error}")
-    sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    sys.stdout.write(json.dumps(asdict(result)) + "\n")
 
 
 if __name__ == "__main__":

@@ -67,24 +67,24 @@ class FakeServer:
 
     def submit(self, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Take a task, or not."""
-        told, now = self.behaviour, time.time()
+        behaviour, now = self.behaviour, time.time()
         with self._lock:
             number, self.submits = self.submits, self.submits + 1
             self._first = self._first or now
         self.stall()
-        if told.delays:
-            time.sleep(told.delays[number % len(told.delays)])
-        if told.refuse_after is not None and number >= told.refuse_after:
+        if behaviour.delays:
+            time.sleep(behaviour.delays[number % len(behaviour.delays)])
+        if behaviour.refuse_after is not None and number >= behaviour.refuse_after:
             return 503, {"title": "Queue full"}
-        if _every(told.break_every, number):
+        if _every(behaviour.break_every, number):
             return 500, {"title": "Broken"}
-        task_id = f"task-{number - 1 if _every(told.double_every, number) else number}"
+        task_id = f"task-{number - 1 if _every(behaviour.double_every, number) else number}"
         self.accepted.append(task_id)
-        if _every(told.forget_every, number) or _every(told.hang_every, number):
+        if _every(behaviour.forget_every, number) or _every(behaviour.hang_every, number):
             self.lost.add(task_id)
-        if _every(told.fail_every, number):
+        if _every(behaviour.fail_every, number):
             self.failed.add(task_id)
-        if not _every(told.forget_every, number):
+        if not _every(behaviour.forget_every, number):
             self._tasks[task_id] = time.time()
         if "callback_url" in body:
             self._call_back_later(body["callback_url"], task_id, number)

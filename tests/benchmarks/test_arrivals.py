@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.load.process.arrivals import Arrival, Segment, Shape, schedule
-from benchmarks.load.process.served import CannotLoad, served_pattern
+from benchmarks.load.process.served_pattern import CannotLoad, served_pattern
 from benchmarks.records.samples import Phase
 from patterns import PATTERNS
 from patterns.contract.descriptor import LearnsBy
@@ -33,7 +33,7 @@ def test_each_phase_has_exactly_the_tasks_that_its_rate_asks_for_in_order(shape:
     arrivals = arrivals_of(24, 1.0, 4.0, 0, shape)
     assert [arrival.number for arrival in arrivals] == list(range(120))
     assert [arrival.phase for arrival in arrivals] == [Phase.WARM_UP] * 24 + [Phase.MEASURED] * 96
-    assert all(one.offset <= other.offset for one, other in pairwise(arrivals))
+    assert all(earlier.offset <= later.offset for earlier, later in pairwise(arrivals))
     assert all(0 <= arrival.offset < 1 for arrival in arrivals[:24])
     assert all(1 <= arrival.offset <= 5 for arrival in arrivals[24:])
 

@@ -20,10 +20,10 @@ def test_the_interval_has_the_true_median_in_it_about_as_often_as_it_says() -> N
     chance, hits = random.Random(7), 0
     for turn in range(60):
         values = np.array([chance.expovariate(1) for _ in range(100)])
-        (found,) = percentile_estimate([values], [50], turn)
-        assert found.low is not None
-        assert found.high is not None
-        hits += found.low <= np.log(2) <= found.high
+        (estimate,) = percentile_estimate([values], [50], turn)
+        assert estimate.low is not None
+        assert estimate.high is not None
+        hits += estimate.low <= np.log(2) <= estimate.high
     assert hits >= 52
 
 
@@ -40,8 +40,8 @@ def test_rounds_that_differ_widen_the_interval_as_no_number_of_tasks_can_narrow_
 
 
 def test_few_values_have_no_interval() -> None:
-    (found,) = percentile_estimate([np.array([1.0, 2.0])], [50], 0)
-    assert (found.value, found.low, found.high) == (1.0, None, None)
+    (estimate,) = percentile_estimate([np.array([1.0, 2.0])], [50], 0)
+    assert (estimate.value, estimate.low, estimate.high) == (1.0, None, None)
 
 
 def by_round(shift: float, spread: float, seed: int, rounds: int = 5) -> dict[int, dict[int, float]]:
@@ -55,28 +55,28 @@ def by_round(shift: float, spread: float, seed: int, rounds: int = 5) -> dict[in
 
 
 def test_a_small_difference_is_found_because_the_same_tasks_are_compared() -> None:
-    found = median_difference(by_round(0.02, 0.001, 1), by_round(0.0, 0.001, 2), 0)
-    assert found is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert 0.01 < found.low <= found.value <= found.high < 0.03
+    estimate = median_difference(by_round(0.02, 0.001, 1), by_round(0.0, 0.001, 2), 0)
+    assert estimate is not None
+    assert estimate.low is not None
+    assert estimate.high is not None
+    assert 0.01 < estimate.low <= estimate.value <= estimate.high < 0.03
 
 
 def test_no_difference_has_zero_in_its_interval() -> None:
-    found = median_difference(by_round(0.0, 0.01, 1), by_round(0.0, 0.01, 2), 0)
-    assert found is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low <= 0 <= found.high
+    estimate = median_difference(by_round(0.0, 0.01, 1), by_round(0.0, 0.01, 2), 0)
+    assert estimate is not None
+    assert estimate.low is not None
+    assert estimate.high is not None
+    assert estimate.low <= 0 <= estimate.high
 
 
 def test_only_what_both_have_is_compared() -> None:
     assert median_difference({1: {1: 1.0}}, {2: {1: 1.0}}, 0) is None
-    found = median_difference({1: {1: 3.0, 2: 9.0}}, {1: {1: 1.0, 3: 0.0}}, 0)
-    assert found is not None
-    assert (found.value, found.low) == (2.0, None)
+    estimate = median_difference({1: {1: 3.0, 2: 9.0}}, {1: {1: 1.0, 3: 0.0}}, 0)
+    assert estimate is not None
+    assert (estimate.value, estimate.low) == (2.0, None)
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    one = median_difference(by_round(0.02, 0.1, 1), by_round(0.0, 0.1, 2), 5)
-    assert one == median_difference(by_round(0.02, 0.1, 1), by_round(0.0, 0.1, 2), 5)
+    first = median_difference(by_round(0.02, 0.1, 1), by_round(0.0, 0.1, 2), 5)
+    assert first == median_difference(by_round(0.02, 0.1, 1), by_round(0.0, 0.1, 2), 5)

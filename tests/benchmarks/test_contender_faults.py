@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
 
 def pattern(name: str) -> Pattern:
     """The contender of this name."""
-    found: Pattern = importlib.import_module(f"benchmarks.contenders.{name}").PATTERN
-    return found
+    descriptor: Pattern = importlib.import_module(f"benchmarks.contenders.{name}").PATTERN
+    return descriptor
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stor
     """All of them."""
     with Servers(tmp_path_factory.mktemp("contenders"), "") as servers, ThreadPoolExecutor(4) as threads:
         sweeping = threads.submit(kill_a_sweeping_saq_worker, servers)
-        told = dict(zip(_NAMES, threads.map(lambda name: live_through(servers, name), _NAMES), strict=True))
-        yield {**told, "sweeping": sweeping.result()}
+        by_name = dict(zip(_NAMES, threads.map(lambda name: live_through(servers, name), _NAMES), strict=True))
+        yield {**by_name, "sweeping": sweeping.result()}
 
 
 @pytest.fixture(params=_NAMES)
@@ -231,7 +231,7 @@ def test_a_running_task_is_cancelled(story: Story) -> None:
 
 
 def test_saq_loses_a_task_when_a_worker_is_killed_that_sweeps(stories: dict[str, Story | Json]) -> None:
-    told = stories["sweeping"]
-    assert isinstance(told, dict)
-    assert told["status"] == "running"  # and nobody is at it
+    swept = stories["sweeping"]
+    assert isinstance(swept, dict)
+    assert swept["status"] == "running"  # and nobody is at it
     assert [name for name in _NAMES if Fault.WORKER_KILL in pattern(name).loses_on] == ["saq_queue"]

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.commands import bench_app
-from benchmarks.plan.conformance import Findings, NotConforming, admit, check
+from benchmarks.plan.conformance import ConformanceResult, NotConforming, admit, check
 from benchmarks.plan.registry import ContenderError, find_contenders
 from benchmarks.records.samples import Outcome, read_samples
 from patterns.contract.descriptor import Pattern
@@ -27,8 +27,8 @@ _NAMES = ("dramatiq_queue", "saq_queue", "taskiq_queue")
 
 def example() -> str:
     """The contender in the README, as it stands."""
-    (found,) = re.findall(r"^```python\n(.*?)^```$", _README.read_text(), re.MULTILINE | re.DOTALL)
-    return str(found)
+    (block,) = re.findall(r"^```python\n(.*?)^```$", _README.read_text(), re.MULTILINE | re.DOTALL)
+    return str(block)
 
 
 @pytest.fixture(autouse=True)
@@ -75,18 +75,20 @@ def test_a_contender_that_cannot_take_part_is_named_in_one_line_with_exit_code_2
     file = tmp_path / name
     if text is not None:
         file.write_text(text)
-    said = CliRunner().invoke(bench_app, ["--quick", "--contender", str(file), "--out", str(tmp_path / "run")])
-    assert said.stderr == f"kit: --contender {file}: {says}\n"
-    assert said.exit_code == 2
-    assert said.stdout == ""
+    result = CliRunner().invoke(bench_app, ["--quick", "--contender", str(file), "--out", str(tmp_path / "run")])
+    assert result.stderr == f"kit: --contender {file}: {says}\n"
+    assert result.exit_code == 2
+    assert result.stdout == ""
     assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_installed() -> None:
-    said = CliRunner().invoke(bench_app, ["--contender", "celery"])
-    assert said.stderr.startswith("kit: --contender celery: there is none of this name. Give a file (my_queue.py), or")
-    assert all(name in said.stderr for name in _NAMES)
-    assert said.exit_code == 2
+    result = CliRunner().invoke(bench_app, ["--contender", "celery"])
+    assert result.stderr.startswith(
+        "kit: --contender celery: there is none of this name. Give a file (my_queue.py), or"
+    )
+    assert all(name in result.stderr for name in _NAMES)
+    assert result.exit_code == 2
 
 
 @pytest.mark.parametrize("library", ["dramatiq", "saq", "taskiq"])
@@ -113,8 +115,8 @@ def test_a_relative_path_is_found_and_its_processes_can_import_it(
 ) -> None:
     (tmp_path / "semaphore_queue.py").write_text(example())
     monkeypatch.chdir(tmp_path)
-    (found,) = find_contenders(["semaphore_queue.py", "semaphore_queue.py"])
-    assert found.name == "semaphore_queue"
+    (contender,) = find_contenders(["semaphore_queue.py", "semaphore_queue.py"])
+    assert contender.name == "semaphore_queue"
     assert os.environ["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path)
 
 
@@ -137,7 +139,7 @@ _NEARLY = {
 class Seen:
     """What was seen of ours, and what was said of those that are nearly right."""
 
-    ours: dict[str, Findings]
+    ours: dict[str, ConformanceResult]
     refused: dict[str, str]
 
 
@@ -152,7 +154,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             text = text.replace(before, after)
         (folder / f"{name}.py").write_text(text)
 
-    def see(pattern: Pattern) -> Findings:
+    def see(pattern: Pattern) -> ConformanceResult:
         return check(pattern, folder / f"{pattern.name}.txt", folder / f"{pattern.name}.log")
 
     def refuse(pattern: Pattern) -> str:
@@ -171,7 +173,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", _NAMES)
 def test_ours_keep_the_whole_wire_contract(name: str, seen: Seen) -> None:
-    assert seen.ours[name] == Findings(made=29, failed=[], open=[])
+    assert seen.ours[name] == ConformanceResult(made=29, failed=[], open=[])
 
 
 @pytest.mark.thorough
@@ -217,7 +219,10 @@ def test_the_readme_s_contender_takes_part_as_it_stands(tmp_path: Path) -> None:
         "semaphore_queue: does it keep the wire contract?",
         "semaphore_queue: it does, in all 29 checks",
     ]
-    assert {one["name"] for one in json.loads(outcome.out)["contenders"]} >= {"semaphore_queue", "in_memory_queue"}
+    assert {contender["name"] for contender in json.loads(outcome.out)["contenders"]} >= {
+        "semaphore_queue",
+        "in_memory_queue",
+    }
     # Whether a trial is valid is up to the machine; that it was made is not.
     rows = read_samples(outcome.run / "samples.csv.gz")
     ours, theirs = (

@@ -1,23 +1,19 @@
 """From one round nobody is named the better for a lead that does not matter: the same in every form of a report."""
 
-import io
 import re
 from functools import partial
-from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from benchmarks.analysis.analyse import findings
-from benchmarks.analysis.findings import Findings, Measure
+from benchmarks.analysis.analyse_run import analyse_samples
+from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.margin import margin
+from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Trial
 from benchmarks.records.samples import Sample
-from benchmarks.report.html import html_report
-from benchmarks.report.markdown import markdown_report
-from benchmarks.report.screen import print_screen
-from benchmarks.report.verdicts import TOO_CLOSE, ranking
-from tests.benchmarks.made_up import record, rows, trial
+from benchmarks.report.ranking import TOO_CLOSE, rank
+from tests.benchmarks.rendered import html_report, markdown_report, summary
+from tests.benchmarks.trial_factory import record, rows, trial
 
 
 def _nearly(latency: float, number: int) -> dict[str, float]:
@@ -30,34 +26,36 @@ def apart(seconds: float, *, rounds: int = 1, null_spread: float = 0.001) -> Fin
     trials: list[Trial] = []
     for turn in range(1, rounds + 1):
         for at, (name, latency) in enumerate({"slow": 0.005 + seconds, "quick": 0.005}.items()):
-            some = rows(60, trial=10 * turn + at, pattern=name, make=partial(_nearly, latency))
-            everything += some
-            trials.append(trial(some, round=turn))
-        some = rows(
+            samples = rows(60, trial=10 * turn + at, pattern=name, make=partial(_nearly, latency))
+            everything += samples
+            trials.append(trial(samples, round=turn))
+        samples = rows(
             60, trial=10 * turn + 9, pattern="null", work=0.0, lag=0.0,
             make=lambda n: {"latency": 0.001 + (null_spread if n > 50 else 0.0)},
         )  # fmt: skip
-        everything += some
-        trials.append(trial(some, round=turn))
-    return findings(record(trials, ["slow", "quick", "null"]), everything, {})
+        everything += samples
+        trials.append(trial(samples, round=turn))
+    return analyse_samples(record(trials, ["slow", "quick", "null"]), everything, {})
 
 
-def told(found: Findings) -> dict[str, str]:
+def formats(findings: Findings) -> dict[str, str]:
     """Every form of the report."""
-    text = io.StringIO()
-    print_screen(Console(file=text, width=80, highlight=False), found, Path("run"), Path("run/report.html"))
-    html = html_report(found).partition("<script>/**")[0]
-    return {"terminal": " ".join(text.getvalue().split()), "html": html, "markdown": markdown_report(found)}
+    html = html_report(findings).partition("<script>/**")[0]
+    return {
+        "terminal": " ".join(" ".join(summary(findings)).split()),
+        "html": html,
+        "markdown": markdown_report(findings),
+    }
 
 
-def winner(found: Findings) -> tuple[str, ...]:
+def winner(findings: Findings) -> tuple[str, ...]:
     """Who answers submit soonest."""
-    return ranking(found, ("slow", "quick"), Measure.SUBMIT_LATENCY).best
+    return rank(findings, ("slow", "quick"), Measure.SUBMIT_LATENCY).best
 
 
 @pytest.mark.parametrize("form", ["terminal", "html", "markdown"])
 def test_a_lead_that_does_not_matter_is_too_close_to_call_everywhere(form: str) -> None:
-    close, clear = (re.sub("`|</?code>", "", told(apart(seconds))[form]) for seconds in (0.006, 0.060))
+    close, clear = (re.sub("`|</?code>", "", formats(apart(seconds))[form]) for seconds in (0.006, 0.060))
     assert f"{TOO_CLOSE} (submit is answered in" in close.replace("Too", "too")
     assert "Use quick" not in close
     assert "is the quickest" not in close

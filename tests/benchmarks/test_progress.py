@@ -91,5 +91,5 @@ def test_a_terminal_has_one_bar_that_is_gone_at_the_end() -> None:
 
 def test_the_command_line_is_there_before_anything_slow_is_imported() -> None:
     look = f"import sys, benchmarks.commands; print([name for name in {_SLOW!r} if name in sys.modules])"
-    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

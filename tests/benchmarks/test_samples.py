@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.load.process.rows import CALLBACKS, SAMPLES, RowFiles
-from benchmarks.records.callbacks import Verdict, callback_row, count_callbacks
+from benchmarks.load.process.row_files import CALLBACKS, SAMPLES, RowFiles
+from benchmarks.records.callbacks import CallbackVerdict, callback_row, count_callbacks
 from benchmarks.records.samples import HEADER, Outcome, Phase, Sample, SamplesError, pack, read_samples
 
 FULL = Sample(
@@ -113,8 +113,8 @@ def test_callbacks_are_counted_by_pattern_and_verdict(tmp_path: Path) -> None:
     path = tmp_path / "callbacks.csv"
     for _ in range(2):
         rows = RowFiles(None, str(path))
-        rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", Verdict.TAKEN))
-        rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", Verdict.REPEATED))
+        rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", CallbackVerdict.TAKEN))
+        rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", CallbackVerdict.REPEATED))
         rows.close()
     assert count_callbacks(path) == {"webhook": {"taken": 2, "repeated": 2}}
     assert count_callbacks(tmp_path / "none.csv") == {}

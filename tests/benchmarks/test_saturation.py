@@ -5,13 +5,13 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.analysis.findings import Measure
+from benchmarks.analysis.measures import Measure
+from benchmarks.analysis.memory_growth import memory_growth
 from benchmarks.analysis.saturation import burst, overload, sweep
-from benchmarks.analysis.soak import soak
-from benchmarks.analysis.steady import deepest, steady
+from benchmarks.analysis.steady_rate import deepest, steady_rate
 from benchmarks.records.run import Mode, Usage
 from benchmarks.records.samples import Outcome, Phase
-from tests.benchmarks.made_up import rows, sample, trial
+from tests.benchmarks.trial_factory import rows, sample, trial
 
 
 def test_the_knee_is_the_last_rate_that_is_kept_up_with() -> None:
@@ -20,30 +20,30 @@ def test_the_knee_is_the_last_rate_that_is_kept_up_with() -> None:
     refused = rows(800, rate=40, trial=3, make=lambda n: {"outcome": Outcome.REFUSED} if n % 2 else {})
     quick = rows(200, rate=10)
     trials = [trial(quick, mode=Mode.SWEEP, rate=10.0), trial(slow, rate=30.0), trial(refused, rate=40.0)]
-    found = sweep("one", trials, {1: quick, 2: slow, 3: refused}, bound=1.0)
-    assert [point.rate for point in found.points] == [10, 30, 40]
-    assert (found.knee, found.within_bound) == (10.0, 10.0)
-    assert found.points[1].p99 == pytest.approx(1.302)
-    assert found.points[2].not_done == pytest.approx(0.5)
-    assert found.points[2].p99 == pytest.approx(0.302)  # of those that were done
+    result = sweep("one", trials, {1: quick, 2: slow, 3: refused}, bound=1.0)
+    assert [point.rate for point in result.points] == [10, 30, 40]
+    assert (result.knee, result.within_bound) == (10.0, 10.0)
+    assert result.points[1].p99 == pytest.approx(1.302)
+    assert result.points[2].not_done == pytest.approx(0.5)
+    assert result.points[2].p99 == pytest.approx(0.302)  # of those that were done
     later = sweep("one", trials, {1: quick, 2: slow, 3: refused}, bound=2.0)
     assert later.within_bound == 30.0
 
 
 def test_of_nothing_done_the_p99_is_infinite() -> None:
-    some = rows(50, make=lambda _: {"outcome": Outcome.REFUSED})
-    found = sweep("one", [trial(some)], {1: some}, bound=1.0)
-    assert found.points[0].p99 == math.inf
-    assert (found.knee, found.within_bound) == (None, None)
+    samples = rows(50, make=lambda _: {"outcome": Outcome.REFUSED})
+    result = sweep("one", [trial(samples)], {1: samples}, bound=1.0)
+    assert result.points[0].p99 == math.inf
+    assert (result.knee, result.within_bound) == (None, None)
 
 
 def test_a_burst_is_timed_from_its_one_moment() -> None:
-    some = [sample(n, at=0.0, wait=0.1 * n, work=0.1, lag=0.0, latency=0.0) for n in range(100)]
-    found = burst("one", [trial(some, mode=Mode.BURST, rate=0.0)], {1: some})
-    assert (found.to_half, found.to_most, found.to_all) == pytest.approx((5.0, 9.5, 10.0))
-    assert found.not_done == 0
-    some[7].outcome = Outcome.LOST
-    lossy = burst("one", [trial(some, mode=Mode.BURST, rate=0.0)], {1: some})
+    samples = [sample(n, at=0.0, wait=0.1 * n, work=0.1, lag=0.0, latency=0.0) for n in range(100)]
+    result = burst("one", [trial(samples, mode=Mode.BURST, rate=0.0)], {1: samples})
+    assert (result.to_half, result.to_most, result.to_all) == pytest.approx((5.0, 9.5, 10.0))
+    assert result.not_done == 0
+    samples[7].outcome = Outcome.LOST
+    lossy = burst("one", [trial(samples, mode=Mode.BURST, rate=0.0)], {1: samples})
     assert lossy.to_all is None
     assert lossy.to_half == pytest.approx(5.1)
     assert lossy.not_done == 1
@@ -56,48 +56,48 @@ def test_an_overload_is_told_by_goodput_refusals_and_recovery() -> None:
         for n in range(1000)
     ]
     after = [sample(2000 + n, at=12 + 0.1 * n, phase=Phase.RECOVERY, wait=max(0.0, 2.0 - 0.1 * n)) for n in range(40)]
-    some = [*before, *during, *after]
-    found = overload("one", [trial(some, mode=Mode.OVERLOAD, rate=100.0)], {1: some})
-    assert found is not None
-    assert found.refused == pytest.approx(0.75)
+    samples = [*before, *during, *after]
+    result = overload("one", [trial(samples, mode=Mode.OVERLOAD, rate=100.0)], {1: samples})
+    assert result is not None
+    assert result.refused == pytest.approx(0.75)
     # A quarter of 100/s is done, each after 2.25 s: those of the first 7.74 s are done in the 9.99 s.
-    assert found.goodput == pytest.approx(194 / 9.99, rel=0.02)
+    assert result.goodput == pytest.approx(194 / 9.99, rel=0.02)
     # 0.302 s before; twice that is reached when the wait is 0.3 s: 1.7 s after its end.
-    assert found.recovery == pytest.approx(1.71, abs=0.02)
-    assert found.lost == 0
-    assert sum(count for _, count in found.completed) == 250 + 40 + 2  # the last two of the warm-up
+    assert result.recovery == pytest.approx(1.71, abs=0.02)
+    assert result.lost == 0
+    assert sum(count for _, count in result.completed) == 250 + 40 + 2  # the last two of the warm-up
 
 
 def test_whoever_does_not_come_back_has_no_recovery() -> None:
     before = [sample(n, at=0.1 * n, phase=Phase.WARM_UP) for n in range(20)]
     during = [sample(20 + n, at=2 + 0.1 * n, wait=3.0) for n in range(50)]
     after = [sample(200 + n, at=7 + 0.1 * n, phase=Phase.RECOVERY, wait=3.0) for n in range(20)]
-    found = overload("one", [trial([*before, *during, *after])], {1: [*before, *during, *after]})
-    assert found is not None
-    assert found.recovery is None
+    result = overload("one", [trial([*before, *during, *after])], {1: [*before, *during, *after]})
+    assert result is not None
+    assert result.recovery is None
 
 
 def test_memory_that_grows_with_each_task_is_told_by_role() -> None:
-    some = rows(2000, rate=100)
+    samples = rows(2000, rate=100)
     growing = tuple((float(second), 10_000_000 + 586 * 100 * second) for second in range(20))
     level = tuple((float(second), 5_000_000) for second in range(20))
     usage = (
         Usage(role="web server", cpu_seconds=1.0, peak_memory_bytes=0, memory=growing),
         Usage(role="worker", cpu_seconds=1.0, peak_memory_bytes=0, memory=level),
     )
-    found = soak("one", trial(some, mode=Mode.SOAK, usage=usage), some)
-    assert found is not None
-    assert found.bytes_per_task["web server"] == pytest.approx(586, rel=0.02)
-    assert found.bytes_per_task["worker"] == pytest.approx(0, abs=1)
+    result = memory_growth("one", trial(samples, mode=Mode.SOAK, usage=usage), samples)
+    assert result is not None
+    assert result.bytes_per_task["web server"] == pytest.approx(586, rel=0.02)
+    assert result.bytes_per_task["worker"] == pytest.approx(0, abs=1)
 
 
 def test_the_stages_add_up_to_the_whole() -> None:
-    some = rows(50, make=lambda n: {"wait": -0.001 if n % 2 else 0.1})
-    found = steady("one", [trial(some)], {1: some}, Counter(), 0)
-    assert all(value >= 0 for value in found.stages.values())
-    whole = sum((row.notified or 0) - row.intended for row in some) / 50
-    assert sum(found.stages.values()) == pytest.approx(whole)
-    assert found.stages[Measure.EXECUTION] == pytest.approx(0.25)
+    samples = rows(50, make=lambda n: {"wait": -0.001 if n % 2 else 0.1})
+    result = steady_rate("one", [trial(samples)], {1: samples}, Counter(), 0)
+    assert all(value >= 0 for value in result.stages.values())
+    whole = sum((row.notified or 0) - row.intended for row in samples) / 50
+    assert sum(result.stages.values()) == pytest.approx(whole)
+    assert result.stages[Measure.EXECUTION] == pytest.approx(0.25)
 
 
 def test_the_deepest_queue_is_what_had_been_accepted_and_not_started() -> None:
@@ -106,8 +106,8 @@ def test_the_deepest_queue_is_what_had_been_accepted_and_not_started() -> None:
 
 
 def test_a_task_costs_its_share_of_what_the_servers_used() -> None:
-    some = rows(100)
+    samples = rows(100)
     usage = (Usage(role="web server", cpu_seconds=0.5, peak_memory_bytes=7),)
-    found = steady("one", [trial(some, usage=usage)], {1: some}, Counter(repeated=10), 0)
-    assert found.usage[0].cpu_seconds_per_task == pytest.approx(0.005)
-    assert found.requests_per_task == pytest.approx(2.1)
+    result = steady_rate("one", [trial(samples, usage=usage)], {1: samples}, Counter(repeated=10), 0)
+    assert result.usage[0].cpu_seconds_per_task == pytest.approx(0.005)
+    assert result.requests_per_task == pytest.approx(2.1)

@@ -4,25 +4,25 @@ from typing import Any
 
 import pytest
 
-from benchmarks.analysis.analyse import findings
-from benchmarks.analysis.findings import Measure
-from benchmarks.analysis.validity import reasons
+from benchmarks.analysis.analyse_run import analyse_samples
+from benchmarks.analysis.measures import Measure
+from benchmarks.analysis.validity import invalid_reasons
 from benchmarks.records.run import Mode
 from benchmarks.records.samples import Outcome, Sample
-from tests.benchmarks.made_up import honest, record, rows, sample, trial
+from tests.benchmarks.trial_factory import honest, record, rows, sample, trial
 
 
 def test_an_honest_trial_is_valid() -> None:
-    some = rows(100)
-    assert reasons(trial(some), some) == ()
+    samples = rows(100)
+    assert invalid_reasons(trial(samples), samples) == ()
 
 
 def test_so_is_one_in_which_the_server_stalls_loses_and_refuses() -> None:
     def bad_server(number: int) -> dict[str, Any]:
         return {"outcome": (Outcome.COMPLETED, Outcome.LOST, Outcome.REFUSED)[number % 3], "latency": 0.8}
 
-    some = rows(100, make=bad_server)
-    assert reasons(trial(some), some) == ()
+    samples = rows(100, make=bad_server)
+    assert invalid_reasons(trial(samples), samples) == ()
 
 
 @pytest.mark.parametrize(
@@ -38,54 +38,56 @@ def test_so_is_one_in_which_the_server_stalls_loses_and_refuses() -> None:
     ],
 )
 def test_what_the_load_process_says_of_itself_is_held_against_it(load: dict[str, Any], words: str) -> None:
-    some = rows(100)
-    (said,) = reasons(trial(some, load=honest(some, **load)), some)
-    assert words in said
+    samples = rows(100)
+    (reason,) = invalid_reasons(trial(samples, load=honest(samples, **load)), samples)
+    assert words in reason
 
 
 def test_a_load_process_that_sends_late_is_told() -> None:
-    some = rows(100, make=lambda number: {"latency": 0.3} if 40 <= number < 45 else {})
-    for row in some[40:45]:
+    samples = rows(100, make=lambda number: {"latency": 0.3} if 40 <= number < 45 else {})
+    for row in samples[40:45]:
         row.sent = row.intended + 0.2
-    (said,) = reasons(trial(some), some)
-    assert said == "the load process was late itself: p99 200 ms"
+    (reason,) = invalid_reasons(trial(samples), samples)
+    assert reason == "the load process was late itself: p99 200 ms"
 
 
 def test_tasks_that_were_not_sent_are_told() -> None:
-    some = rows(100, make=lambda number: {"outcome": Outcome.DROPPED} if number < 2 else {})
-    (said,) = reasons(trial(some), some)
-    assert said.startswith("98 of 100 tasks were sent (2 dropped)")
-    one = rows(100, make=lambda number: {"outcome": Outcome.DROPPED} if number < 1 else {})
-    assert reasons(trial(one), one) == ()
+    samples = rows(100, make=lambda number: {"outcome": Outcome.DROPPED} if number < 2 else {})
+    (reason,) = invalid_reasons(trial(samples), samples)
+    assert reason.startswith("98 of 100 tasks were sent (2 dropped)")
+    one_dropped = rows(100, make=lambda number: {"outcome": Outcome.DROPPED} if number < 1 else {})
+    assert invalid_reasons(trial(one_dropped), one_dropped) == ()
 
 
 def test_a_rate_that_was_not_held_is_told() -> None:
-    some = rows(100)
-    for row in some:  # never late by more than the limit, and slower from task to task
+    samples = rows(100)
+    for row in samples:  # never late by more than the limit, and slower from task to task
         row.sent = row.intended + 0.0045 * row.number
-    assert any("the rate was not held within 1 %" in said for said in reasons(trial(some), some))
+    assert any("the rate was not held within 1 %" in reason for reason in invalid_reasons(trial(samples), samples))
 
 
 def test_moments_in_another_order_than_they_happened_are_told() -> None:
-    some = rows(100, make=lambda number: {"work": -0.1} if number < 5 else {})
-    assert reasons(trial(some), some) == ("in 5 tasks a moment is before the one that it follows: the clocks differ",)
+    samples = rows(100, make=lambda number: {"work": -0.1} if number < 5 else {})
+    assert invalid_reasons(trial(samples), samples) == (
+        "in 5 tasks a moment is before the one that it follows: the clocks differ",
+    )
 
 
 def test_a_trial_that_was_stopped_is_told() -> None:
-    some = rows(100)
-    assert reasons(trial(some, load=None), some) == ("it was stopped before its end",)
-    assert reasons(trial(some, failure="the server died"), some) == ("the server died",)
+    samples = rows(100)
+    assert invalid_reasons(trial(samples, load=None), samples) == ("it was stopped before its end",)
+    assert invalid_reasons(trial(samples, failure="the server died"), samples) == ("the server died",)
 
 
 def test_an_invalid_trial_is_in_no_figure_and_is_named() -> None:
     good, bad = rows(50), rows(50, trial=2, latency=0.5)
     trials = [trial(good), trial(bad, round=2, load=honest(bad, busiest_cpu_share=1.0))]
-    found = findings(record(trials), [*good, *bad], {})
-    (only,) = found.steady
+    findings = analyse_samples(record(trials), [*good, *bad], {})
+    (only,) = findings.steady
     assert only.trials == 1
     assert only.tally.offered == 50
     assert only.spreads[Measure.SUBMIT_LATENCY].longest < 0.01
-    (left_out,) = found.left_out
+    (left_out,) = findings.left_out
     assert (left_out.trial, left_out.reasons) == (2, ("the load process needed 100% of a core",))
 
 
@@ -94,21 +96,21 @@ def _burst(each_later: float, number: int = 1) -> list[Sample]:
 
 
 def test_in_a_burst_lateness_is_judged_by_the_whole_of_it() -> None:
-    some = _burst(0.0008)  # 79 ms for the last: no sender is on time with all
-    assert reasons(trial(some, mode=Mode.BURST, rate=0.0), some) == ()
+    samples = _burst(0.0008)  # 79 ms for the last: no sender is on time with all
+    assert invalid_reasons(trial(samples, mode=Mode.BURST, rate=0.0), samples) == ()
 
 
 def test_a_sender_that_stretches_a_burst_is_told() -> None:
-    some = _burst(0.003)
-    (said,) = reasons(trial(some, mode=Mode.BURST, rate=0.0), some)
-    assert said == "the load process was still sending 294 ms after a burst of 2749 ms began"
+    samples = _burst(0.003)
+    (reason,) = invalid_reasons(trial(samples, mode=Mode.BURST, rate=0.0), samples)
+    assert reason == "the load process was still sending 294 ms after a burst of 2749 ms began"
 
 
 def test_a_burst_does_not_speak_for_the_load_process_at_a_rate() -> None:
-    some = rows(50)
+    samples = rows(50)
     burst = _burst(0.0008, number=2)
-    trials = [trial(some), trial(burst, round=2, mode=Mode.BURST, rate=0.0)]
-    found = findings(record(trials), [*some, *burst], {})
-    assert found.left_out == ()
-    assert found.instrument[0].lateness_p99 == 0.0
-    assert found.burst[0].answer_p99 < 0.01  # the server's time, without the sender's turn
+    trials = [trial(samples), trial(burst, round=2, mode=Mode.BURST, rate=0.0)]
+    findings = analyse_samples(record(trials), [*samples, *burst], {})
+    assert findings.left_out == ()
+    assert findings.instrument[0].lateness_p99 == 0.0
+    assert findings.burst[0].answer_p99 < 0.01  # the server's time, without the sender's turn

@@ -14,13 +14,13 @@ def test_worker_load_runs_and_every_figure_is_one() -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stderr
 
-    found = json.loads(done.stdout)
+    load = json.loads(done.stdout)
 
-    assert found["bytes_per_waiting_task"] > 100
-    assert found["bytes_per_finished_task"] > 100
-    assert found["commands_per_task"] > 10  # it reports ten times
-    assert found["redis_cpu_microseconds_per_task"] > 0
-    assert found["web_cpu_microseconds_per_submit"] > 0
-    assert found["connections_per_worker"] > found["processes"]
-    assert found["idle_commands"]["brpop"] > 0
-    assert [crowd["commands_per_second"] > 10 for crowd in found["crowds"]] == [True, True]
+    assert load["bytes_per_waiting_task"] > 100
+    assert load["bytes_per_finished_task"] > 100
+    assert load["commands_per_task"] > 10  # it reports ten times
+    assert load["redis_cpu_microseconds_per_task"] > 0
+    assert load["web_cpu_microseconds_per_submit"] > 0
+    assert load["connections_per_worker"] > load["processes"]
+    assert load["idle_commands"]["brpop"] > 0
+    assert [crowd["commands_per_second"] > 10 for crowd in load["crowds"]] == [True, True]

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from benchmarks.scale.link import Link
+from benchmarks.scale.two_hosts.link import Link
 
 PATIENCE_SECONDS = 20
 

@@ -13,7 +13,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from benchmarks.scale.two_hosts import Finishes, Host, Wrong, nothing_is_lost
+from benchmarks.scale.two_hosts.finish_counter import FinishCounter
+from benchmarks.scale.two_hosts.host import Host
+from benchmarks.scale.two_hosts.scenario import ScenarioFailed, nothing_is_lost
 from patterns.serving.rabbitmq_server import RabbitMQ
 from tests.cli.command import Outcome, environment
 from tests.cli.marked import running
@@ -120,7 +122,7 @@ class MadeUpFinishes:
 def judge(first: MadeUpHost, second: MadeUpHost, **finishes: int) -> None:
     """Judge what these say."""
     second.accepted = []
-    a, b, told = cast("Host", first), cast("Host", second), cast("Finishes", MadeUpFinishes(**finishes))
+    a, b, told = cast("Host", first), cast("Host", second), cast("FinishCounter", MadeUpFinishes(**finishes))
     nothing_is_lost(a, b, told, lambda line: None, within=0.2)
 
 
@@ -141,5 +143,5 @@ def test_the_verdict_is_good_when_both_say_the_same_and_each_finished_once() -> 
 def test_the_verdict_is_bad_for_a_task_that_is_lost_or_finished_twice(
     first: dict[str, str], second: dict[str, str], finishes: dict[str, int], wrong: str
 ) -> None:
-    with pytest.raises(Wrong, match=wrong):
+    with pytest.raises(ScenarioFailed, match=wrong):
         judge(MadeUpHost(**first), MadeUpHost(**second), **finishes)

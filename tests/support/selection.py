@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from benchmarks.faults.run import has_rabbitmq
+from benchmarks.faults.suite import has_rabbitmq
 from tests.support.browser import browser_command
 
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()

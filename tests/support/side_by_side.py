@@ -30,7 +30,7 @@ _LONGEST = (
     *("tests/hosts/test_two_hosts.py", "tests/cli/test_check_url.py", "tests/benchmarks/test_contenders.py"),
     *("tests/cli/test_check_command.py", "tests/cli/test_check_ends.py", "tests/cli/test_serve_ctrl_c.py"),
     *("observability", "tests/cli/test_patterns_readme.py", "tests/benchmarks/test_worker_load.py"),
-    *("tests/benchmarks/test_load.py", "tests/benchmarks/test_growth.py"),
+    *("tests/benchmarks/test_load_process.py", "tests/benchmarks/test_growth.py"),
 )
 #: A process that has imported what an exercise needs runs others too: half of them are enough to keep it busy.
 _EXERCISE = re.compile(r"tests/mistakes/.*\[ex(\d\d)")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BROWSER = "tests/benchmarks/test_reporting_browser.py"
+BROWSER = "tests/benchmarks/test_report_browser.py"
 
 
 def collect(*arguments: str, ci: bool = False, path: str | None = None) -> list[str]:

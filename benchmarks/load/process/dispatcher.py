@@ -29,7 +29,7 @@ def dispatch(
     """Send every arrival at its moment, counted from `begin` (a moment to come; now, if not given), and return when
     each has its outcome.
 
-    One that finds the pool full is dropped: to wait for a place would make the loop a closed one.
+    An arrival that finds the pool full is dropped: waiting for a place would close the loop.
     """
     begin = begin or time.time() + _LEAD_SECONDS
     for arrival in arrivals:

@@ -1,8 +1,8 @@
 """The open loop over several processes, or several machines: each of Locust's workers sends its share of the tasks.
 
-The master tells the workers what to do and when to begin, and writes all their rows into one file: the same moments,
+The master sends the workers their share and the moment to begin, and writes all rows into one file: the same moments,
 the same tasks, and the same file as with one process. Each worker says at its end how many rows it has sent, so that
-none can be lost without a word. On several machines their clocks must agree, as for any moment that is compared.
+no row is lost unnoticed. On several machines their clocks must agree, as for any moment that is compared.
 """
 
 import time
@@ -14,18 +14,18 @@ from typing import Any
 
 import gevent
 
-from benchmarks.load.process.reports import write_report
-from benchmarks.load.process.rows import RowFiles
+from benchmarks.load.process.load_report import write_load_report
+from benchmarks.load.process.row_files import RowFiles
 from benchmarks.records.run import LoadReport
 
 #: From the moment at which all are ready until the first task: longer than a message takes.
 _LEAD_SECONDS = 0.5
 _READY_SECONDS = 60.0
 _FLUSH_SECONDS = 0.2
-#: What the master tells its workers of its own options: those of the load, not those of Locust.
-_TOLD = (
+#: The options that the master sends to its workers: those of the load, not those of Locust.
+_LOAD_OPTIONS = (
     "rate", "warm_up", "warm_up_rate", "duration", "burst", "recovery", "recovery_rate", "arrivals", "max_in_flight",
-    "poll_interval", "wait", "deadline", "seed", "trial", "named", "learns_by",
+    "poll_interval", "wait", "deadline", "seed", "trial", "contender", "learns_by",
 )  # fmt: skip
 
 
@@ -47,11 +47,11 @@ class Master:
         self._files = RowFiles(options.samples, options.callbacks)
 
     def lead(self, host: str) -> None:
-        """See one trial through. Raises `WorkerLost`."""
+        """Run one trial. Raises `WorkerLost`."""
         self._workers = [client.id for client in self._runner.clients.ready]
-        told = {name: getattr(self._options, name) for name in _TOLD}
+        options = {name: getattr(self._options, name) for name in _LOAD_OPTIONS}
         for index, worker in enumerate(self._workers):
-            share = {"index": index, "of": len(self._workers), "host": host, "options": told}
+            share = {"index": index, "of": len(self._workers), "host": host, "options": options}
             self._runner.send_message("kit.begin", share, worker)
         self._wait_for(lambda: len(self._ready) == len(self._workers), _READY_SECONDS, "did not get ready")
         at = time.time() + _LEAD_SECONDS
@@ -63,10 +63,12 @@ class Master:
         sent = {worker: report["rows"] for worker, report in self._reports.items()}
         self._wait_for(lambda: self._rows == sent, _READY_SECONDS, "has sent rows that did not arrive")
         if o.report:
-            write_report(Path(o.report), together([LoadReport(**one["load"]) for one in self._reports.values()]))
+            write_load_report(
+                Path(o.report), together([LoadReport(**report["load"]) for report in self._reports.values()])
+            )
 
     def listen(self) -> None:
-        """Take what workers say."""
+        """Register for the messages of the workers."""
         for name, listener in (
             ("kit.ready", self._on_ready), ("kit.failed", self._on_failed), ("kit.rows", self._on_rows),
             ("kit.done", self._on_done),
@@ -130,11 +132,11 @@ class RowSender:
 def together(reports: list[LoadReport]) -> LoadReport:
     """What several load processes saw, as if they were one: its worst is the worst of any."""
     return LoadReport(
-        tasks=sum(one.tasks for one in reports),
-        task_seconds=sum(one.task_seconds for one in reports),
-        wall_seconds=max(one.wall_seconds for one in reports),
-        busiest_cpu_share=max(one.busiest_cpu_share for one in reports),
-        cpu_share=max(one.cpu_share for one in reports),
-        clock_step_seconds=max((one.clock_step_seconds for one in reports), key=abs),
-        longest_stall_seconds=max(one.longest_stall_seconds for one in reports),
+        tasks=sum(report.tasks for report in reports),
+        task_seconds=sum(report.task_seconds for report in reports),
+        wall_seconds=max(report.wall_seconds for report in reports),
+        busiest_cpu_share=max(report.busiest_cpu_share for report in reports),
+        cpu_share=max(report.cpu_share for report in reports),
+        clock_step_seconds=max((report.clock_step_seconds for report in reports), key=abs),
+        longest_stall_seconds=max(report.longest_stall_seconds for report in reports),
     )

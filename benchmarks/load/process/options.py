@@ -1,4 +1,4 @@
-"""What the load process can be told, beside Locust's own options."""
+"""The options of the load process, beside Locust's."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -25,8 +25,13 @@ def add_options(parser: ArgumentParser) -> None:
     add("--arrivals", choices=[*Shape], default=Shape.POISSON, help="Open loop: how they are spread", **hidden)
     add("--max-in-flight", type=int, default=5000, help="Open loop: with more under way, drop tasks", **hidden)
     add("--callback-host", default="127.0.0.1", help="This machine's address, for callbacks", **hidden)
-    add("--as", dest="named", help="The contender's name in the samples, if not what /health says", **hidden)
-    add("--learns-by", choices=[one.name for one in LearnsBy], help="How its client learns the outcome", **hidden)
+    add("--as", dest="contender", help="The contender's name in the samples, if not what /health says", **hidden)
+    add(
+        "--learns-by",
+        choices=[learns_by.name for learns_by in LearnsBy],
+        help="How its client learns the outcome",
+        **hidden,
+    )
     add("--trial", type=int, default=1, help="Its number in the samples", **hidden)
     add("--samples", type=str, help="Append a row for each task to this CSV file", **hidden)
     add("--report", type=str, help="Write what the load process saw of itself to this JSON file", **hidden)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from benchmarks.analysis.findings import Findings, RoleUsage, Soak, Steady
 from benchmarks.records.run import Mode
-from benchmarks.report.groups import Group, grouped, rows
-from benchmarks.report.numbers import duration, plain, size, whole
-from benchmarks.report.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, capital, code
+from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, code
+from benchmarks.report.formatting import duration, plain, size, whole
+from benchmarks.report.modes import missing
 from benchmarks.report.plots import ROLE_COLOURS, bar_height, bar_layout, bars
-from benchmarks.report.sentences import missing
+from benchmarks.report.question_groups import Group, grouped, rows
 
 #: It is the clients, and no part of what the servers cost: in the tables, but not in the plots.
 _LOAD = "load process"
@@ -21,11 +21,11 @@ def costs(findings: Findings) -> Section:
 
 def _per_task(findings: Findings) -> list[Block]:
     if not findings.steady:
-        return [Text(capital(missing(findings, Mode.STEADY)))]
+        return [Text(missing(findings, Mode.STEADY))]
     roles = _roles(findings)
     servers = [role for role in roles if role != _LOAD]
-    most = max(sum(_cpu(one, role) or 0.0 for role in servers) for one in findings.steady)
-    found = grouped(findings, findings.steady)
+    most = max(sum(_cpu(steady, role) or 0.0 for role in servers) for steady in findings.steady)
+    by_group = grouped(findings, findings.steady)
     blocks: list[Block] = [
         Text(
             "A request is all that the client made, and each callback. Processor time is that of all processes of a "
@@ -36,44 +36,47 @@ def _per_task(findings: Findings) -> list[Block]:
     if servers:
         blocks += [
             Plots(group.heading, [_plot(group, members, servers, most or 0.001)], [_table(group, members, roles)])
-            for group, members in found
+            for group, members in by_group
         ]
     else:
-        blocks += [_table(group, members, roles) for group, members in found]
+        blocks += [_table(group, members, roles) for group, members in by_group]
     blocks.append(_requests(findings))
     return [*blocks, *([_memory(findings, roles)] if roles else [])]
 
 
 def _requests(findings: Findings) -> Table:
-    def row(one: Steady) -> list[Cell]:
-        return [Cell(code(one.contender)), Cell(plain(one.requests_per_task))]
+    def row(steady: Steady) -> list[Cell]:
+        return [Cell(code(steady.contender)), Cell(plain(steady.requests_per_task))]
 
     return Table("Requests per task", ("contender", "requests"), rows(findings, findings.steady, row))
 
 
 def _table(group: Group, members: list[Steady], roles: Sequence[str]) -> Table:
-    found = [[Cell(code(one.contender)), *(Cell(duration(_cpu(one, role))) for role in roles)] for one in members]
-    return Table("Processor time per task", ("contender", *roles), [Rows(group.heading, found)])
+    lines = [
+        [Cell(code(steady.contender)), *(Cell(duration(_cpu(steady, role))) for role in roles)] for steady in members
+    ]
+    return Table("Processor time per task", ("contender", *roles), [Rows(group.heading, lines)])
 
 
 def _memory(findings: Findings, roles: Sequence[str]) -> Table:
-    def row(one: Steady) -> list[Cell]:
-        usage = {role: _of(one, role) for role in roles}
-        sizes = [size(found.peak_memory_bytes if found else None) for found in usage.values()]
-        return [Cell(code(one.contender)), *map(Cell, sizes)]
+    def row(steady: Steady) -> list[Cell]:
+        usage = {role: _of(steady, role) for role in roles}
+        sizes = [size(used.peak_memory_bytes if used else None) for used in usage.values()]
+        return [Cell(code(steady.contender)), *map(Cell, sizes)]
 
     return Table("Most memory at once", ("contender", *roles), rows(findings, findings.steady, row))
 
 
 def _plot(group: Group, members: list[Steady], servers: Sequence[str], most: float) -> Plot:
-    values = {role: [1000 * (_cpu(one, role) or 0.0) for one in members] for role in servers}
-    said = "; ".join(
-        f"{one.contender}: " + ", ".join(f"{role} {duration(_cpu(one, role))}" for role in servers) for one in members
+    values = {role: [1000 * (_cpu(steady, role) or 0.0) for steady in members] for role in servers}
+    in_words = "; ".join(
+        f"{steady.contender}: " + ", ".join(f"{role} {duration(_cpu(steady, role))}" for role in servers)
+        for steady in members
     )
     return Plot(
         title="Processor time of the servers",
-        alternative=f"{group.heading}. Stacked bars of the processor time of each role per task. {said}.",
-        data=bars([one.contender for one in members], values, ROLE_COLOURS, " ms"),
+        alternative=f"{group.heading}. Stacked bars of the processor time of each role per task. {in_words}.",
+        data=bars([steady.contender for steady in members], values, ROLE_COLOURS, " ms"),
         layout=bar_layout("per task, ms", 1000 * most),
         height=bar_height(len(members)),
     )
@@ -81,12 +84,12 @@ def _plot(group: Group, members: list[Steady], servers: Sequence[str], most: flo
 
 def _growth(findings: Findings) -> list[Block]:
     if not findings.soak:
-        return [Text(capital(missing(findings, Mode.SOAK)), "Memory over a long time.")]
-    roles = tuple(dict.fromkeys(role for one in findings.soak for role in one.bytes_per_task))
+        return [Text(missing(findings, Mode.SOAK), "Memory over a long time.")]
+    roles = tuple(dict.fromkeys(role for soak in findings.soak for role in soak.bytes_per_task))
 
-    def row(one: Soak) -> list[Cell]:
-        grown = [size(one.bytes_per_task.get(role)) for role in roles]
-        return [Cell(code(one.contender)), *map(Cell, (whole(one.tasks), duration(one.seconds), *grown))]
+    def row(soak: Soak) -> list[Cell]:
+        grown = [size(soak.bytes_per_task.get(role)) for role in roles]
+        return [Cell(code(soak.contender)), *map(Cell, (whole(soak.tasks), duration(soak.seconds), *grown))]
 
     return [
         Text("What stays in memory of each finished task, while its record is kept:", "Memory over a long time."),
@@ -96,14 +99,14 @@ def _growth(findings: Findings) -> list[Block]:
 
 def _roles(findings: Findings) -> list[str]:
     """In the order in which they come up, the load process last."""
-    found = dict.fromkeys(usage.role for one in findings.steady for usage in one.usage)
-    return sorted(found, key=lambda role: role == _LOAD)
+    roles = dict.fromkeys(usage.role for steady in findings.steady for usage in steady.usage)
+    return sorted(roles, key=lambda role: role == _LOAD)
 
 
-def _of(one: Steady, role: str) -> RoleUsage | None:
-    return next((usage for usage in one.usage if usage.role == role), None)
+def _of(steady: Steady, role: str) -> RoleUsage | None:
+    return next((usage for usage in steady.usage if usage.role == role), None)
 
 
-def _cpu(one: Steady, role: str) -> float | None:
-    usage = _of(one, role)
+def _cpu(steady: Steady, role: str) -> float | None:
+    usage = _of(steady, role)
     return usage.cpu_seconds_per_task if usage else None

@@ -1,12 +1,14 @@
 """What loses accepted tasks: as it was measured, or else as the contenders declare it."""
 
+from dataclasses import replace
+
 from benchmarks.analysis.findings import Findings
-from benchmarks.records.faults import Cell as FaultCell
-from benchmarks.report.crash import CRASHES, fate
-from benchmarks.report.groups import rows
-from benchmarks.report.numbers import NOTHING, duration, whole
-from benchmarks.report.page import Block, Cell, Notice, Rows, Section, Table, Text, Tone, code, plain_cells
-from benchmarks.report.sections.named import Named
+from benchmarks.records.faults import FaultTrial
+from benchmarks.records.run import ContenderRecord
+from benchmarks.report.crash_losses import CRASHES, crash_outcome
+from benchmarks.report.document import Block, Cell, Notice, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.formatting import NOTHING, duration, whole
+from benchmarks.report.question_groups import contender_rows
 from patterns.contract.descriptor import Fault
 
 #: Those of which a descriptor's word is given when nothing was broken.
@@ -21,15 +23,18 @@ def durability(findings: Findings) -> Section:
 
 
 def _declared(findings: Findings) -> list[Block]:
-    named = [Named(one.name, one) for one in findings.contenders if one.kind != "null"]
+    candidates = replace(findings, contenders=tuple(each for each in findings.contenders if each.kind != "null"))
+
+    def row(contender: ContenderRecord) -> list[Cell]:
+        return [
+            Cell(code(contender.name)),
+            *(crash_outcome(findings, contender.name, fault).cell for fault in _DECLARED),
+        ]
+
     table = Table(
         "Accepted tasks, when something breaks",
         ("contender", *(fault.value for fault in _DECLARED)),
-        rows(
-            findings,
-            named,
-            lambda n: [Cell(code(n.contender)), *(fate(findings, n.contender, fault).cell for fault in _DECLARED)],
-        ),
+        contender_rows(candidates, row),
         frozenset(range(len(_DECLARED) + 1)),
     )
     return [
@@ -67,7 +72,7 @@ def _measured(findings: Findings) -> list[Block]:
             for cell in wrong
         ],
         Text(
-            "Without a result: it ended as failed, which its client heard, or was lost without a word. A dash: "
+            "Without a result: it ended as failed, which its client was told, or was lost without notice. A dash: "
             "the contender has nothing of the kind that could break. Ran twice, in the counts of each case, is the "
             "price of losing nothing: what a dead worker had in hand is done again, so an agent's effects should be "
             "repeatable."
@@ -77,26 +82,32 @@ def _measured(findings: Findings) -> list[Block]:
 
 
 def _details(findings: Findings, names: list[str]) -> Table:
-    def row(cell: FaultCell) -> list[Cell]:
+    def row(cell: FaultTrial) -> list[Cell]:
         if cell.trouble:
             return [Cell(code(cell.fault)), *plain_cells(*[NOTHING] * 9)]
-        told = [_bad(cell.told_twice), _bad(cell.never_told)] if cell.calls_back else list(plain_cells(*[NOTHING] * 2))
+        deliveries = (
+            [_bad(cell.delivered_twice), _bad(cell.never_delivered)]
+            if cell.calls_back
+            else list(plain_cells(*[NOTHING] * 2))
+        )
         return [
             Cell(code(cell.fault)),
             *plain_cells(whole(cell.accepted), whole(cell.completed)),
             *(_bad(cell.failed), _bad(cell.lost), Cell(whole(cell.ran_twice))),
-            *told,
+            *deliveries,
             Cell("never", Tone.BAD) if cell.works_again is None else Cell(duration(cell.works_again)),
-            Cell(NOTHING if cell.all_known is None else duration(cell.all_known)),
+            Cell(NOTHING if cell.all_known_after is None else duration(cell.all_known_after)),
         ]
 
-    columns = ("what broke", "accepted", "completed", "failed", "lost", "ran twice", "told twice", "never told",
-               "works again after", "all known after")  # fmt: skip
+    columns = (
+        "what broke", "accepted", "completed", "failed", "lost", "ran twice", "delivered twice", "never delivered",
+        "works again after", "all known after",
+    )  # fmt: skip
     by_name = [Rows(code(name), [row(cell) for cell in findings.faults if cell.contender == name]) for name in names]
     return Table("Every count of the fault runs", columns, by_name, folded=True)
 
 
-def _without(cell: FaultCell | None) -> Cell:
+def _without(cell: FaultTrial | None) -> Cell:
     if cell is None:
         return Cell(NOTHING, Tone.QUIET)
     if cell.trouble:
@@ -106,7 +117,7 @@ def _without(cell: FaultCell | None) -> Cell:
     return Cell(whole(cell.without_result), Tone.BAD)
 
 
-def _why_wrong(cell: FaultCell) -> str:
+def _why_wrong(cell: FaultTrial) -> str:
     if cell.trouble:
         return cell.trouble
     if cell.claims_loss:

@@ -3,21 +3,21 @@
 import math
 from collections.abc import Sequence
 
-from benchmarks.analysis.findings import Estimate
-from benchmarks.analysis.growth_findings import FLAT, Growth, GrowthLine, Verdict
+from benchmarks.analysis.growth_findings import FLAT, GrowthFindings, GrowthLine, GrowthVerdict
+from benchmarks.analysis.measures import Estimate
 from benchmarks.records.growth import Action, Axis
-from benchmarks.report.numbers import EN_DASH, MINUS, duration, size, whole
-from benchmarks.report.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.formatting import EN_DASH, MINUS, duration, size, whole
 from benchmarks.report.plots import axis as plot_axis
 from benchmarks.report.plots import line as plot_line
-from benchmarks.report.sections.soaks import soaks
+from benchmarks.report.sections.growth_soak import soaks
 
 _HEADINGS = {
     Axis.RECORDS: "Finished records that are kept",
     Axis.WAITING: "Tasks that wait",
     Axis.LONG_POLLS: "Long-polls that are held",
 }
-_TONES = {Verdict.FLAT: Tone.GOOD, Verdict.GROWS: Tone.BAD, Verdict.UNCLEAR: Tone.QUIET}
+_TONES = {GrowthVerdict.FLAT: Tone.GOOD, GrowthVerdict.GROWS: Tone.BAD, GrowthVerdict.UNCLEAR: Tone.QUIET}
 _DRAWN = {Action.SUBMIT: ("--submit", "dot"), Action.STATUS: ("--execute", "solid")}
 #: A line over the size itself is a curve where the axis has the logarithm.
 _STEPS = 24
@@ -35,23 +35,30 @@ _FILLED = (
 )
 
 
-def growth(found: Growth) -> Section:
+def growth(findings: GrowthFindings) -> Section:
     """Latency, memory, expiry, and what stays after many tasks."""
     blocks: list[Block] = []
-    if found.lines:
-        blocks += [Text(_ABOUT), _latencies(found), *_plots(found), _slopes(found), _memory(found), Text(_FILLED)]
-    if found.expiries:
-        blocks += _expiry(found)
-    return Section("growth", "What more costs", [*blocks, *soaks(found)])
+    if findings.lines:
+        blocks += [
+            Text(_ABOUT),
+            _latencies(findings),
+            *_plots(findings),
+            _slopes(findings),
+            _memory(findings),
+            Text(_FILLED),
+        ]
+    if findings.expiries:
+        blocks += _expiry(findings)
+    return Section("growth", "What more costs", [*blocks, *soaks(findings)])
 
 
-def _latencies(found: Growth) -> Table:
+def _latencies(findings: GrowthFindings) -> Table:
     groups = []
     for axis in Axis:
-        medians, tails = found.of(axis, 50), found.of(axis, 99)
+        medians, tails = findings.of(axis, 50), findings.of(axis, 99)
         rows = [_latency(median, tail) for median, tail in zip(medians, tails, strict=True)]
         if rows:
-            few, many = found.record.small.get(axis, 1), medians[0].last.size
+            few, many = findings.record.small.get(axis, 1), medians[0].last.size
             groups.append(Rows(f"{_HEADINGS[axis]}: {whole(few)}, and {whole(many)}", rows))
     columns = ("pattern", "request", "few", "many", "median", "p99")
     return Table("Latency with few and with many", columns, groups, frozenset({0, 1}))
@@ -68,18 +75,18 @@ def _verdict(line: GrowthLine) -> Cell:
     return Cell(f"{line.verdict.value} {_changed(line.last.ratio, 1)}", _TONES[line.verdict])
 
 
-def _changed(found: Estimate, less: float = 0.0) -> str:
+def _changed(ratio: Estimate, less: float = 0.0) -> str:
     """`+12 % (8-15)`: by how much a ratio is above one."""
     value, *between = (
-        None if number is None else 100 * (number - less) for number in (found.value, found.low, found.high)
+        None if number is None else 100 * (number - less) for number in (ratio.value, ratio.low, ratio.high)
     )
     known = [number for number in between if number is not None]
     places = 0 if max(map(abs, [value or 0.0, *known])) >= 1 else 2
-    said = f"{_signed(value or 0.0, places)} %"
+    changed = f"{_signed(value or 0.0, places)} %"
     if len(known) < len(between):
-        return said
+        return changed
     joint = " to " if known[0] < 0 else EN_DASH
-    return f"{said} ({_signed(known[0], places).lstrip('+')}{joint}{_signed(known[1], places).lstrip('+')})"
+    return f"{changed} ({_signed(known[0], places).lstrip('+')}{joint}{_signed(known[1], places).lstrip('+')})"
 
 
 def _signed(value: float, places: int) -> str:
@@ -89,7 +96,7 @@ def _signed(value: float, places: int) -> str:
     return f"{MINUS if value < 0 else '+'}{text}"
 
 
-def _slopes(found: Growth) -> Table:
+def _slopes(findings: GrowthFindings) -> Table:
     def row(line: GrowthLine) -> list[Cell]:
         points = "; ".join(f"{whole(point.size)}: {_changed(point.ratio, 1)}" for point in line.points)
         per = "each tenfold" if line.tenfold else "each thousand"
@@ -97,18 +104,18 @@ def _slopes(found: Growth) -> Table:
         return list(plain_cells(code(line.pattern), line.action.value, which, _changed(line.slope), per, points))
 
     groups = [
-        Rows(_HEADINGS[axis], [row(line) for line in found.lines if line.axis is axis])
+        Rows(_HEADINGS[axis], [row(line) for line in findings.lines if line.axis is axis])
         for axis in Axis
-        if found.of(axis, 50)
+        if findings.of(axis, 50)
     ]
     columns = ("pattern", "request", "of", "slope", "for", "at each size")
     return Table("The lines through it", columns, groups, frozenset({0, 1, 2, 4, 5}), folded=True)
 
 
-def _plots(found: Growth) -> list[Block]:
+def _plots(findings: GrowthFindings) -> list[Block]:
     blocks: list[Block] = []
     for axis in Axis:
-        lines = found.of(axis, 50)
+        lines = findings.of(axis, 50)
         patterns = dict.fromkeys(line.pattern for line in lines)
         if not patterns:
             continue
@@ -126,7 +133,7 @@ def _plot(pattern: str, axis: Axis, lines: Sequence[GrowthLine], top: float) -> 
     sizes = [point.size for point in lines[0].points]
     low, high = math.log10(sizes[0]) - 0.2, math.log10(sizes[-1]) + 0.2
     data = [plot_line("flat", [10**low, 10**high], [FLAT, FLAT], "--bad", dash="dash", marks=False)]
-    said = []
+    in_words = []
     for line in lines:
         ratios = [point.ratio.value for point in line.points]
         colour, dash = _DRAWN[line.action]
@@ -135,11 +142,11 @@ def _plot(pattern: str, axis: Axis, lines: Sequence[GrowthLine], top: float) -> 
         data.append({**plot_line(line.action.value, sizes, ratios, colour), "mode": "markers"})
         data.append(plot_line("line", through, fitted, colour, dash=dash, marks=False))
         at = ", ".join(f"{ratio:.2f} at {whole(number)}" for number, ratio in zip(sizes, ratios, strict=True))
-        said.append(f"{line.action.value} {at}")
+        in_words.append(f"{line.action.value} {at}")
     ticks = {"tickmode": "linear", "dtick": 1, "tickformat": "~s"}
     return Plot(
         title=pattern,
-        alternative=f"{_HEADINGS[axis]}. {pattern}, times as long as with few: {'; '.join(said)}.",
+        alternative=f"{_HEADINGS[axis]}. {pattern}, times as long as with few: {'; '.join(in_words)}.",
         data=data,
         layout={
             "xaxis": {**plot_axis("how many", low=low, high=high, log=True), **ticks},
@@ -163,28 +170,31 @@ def _points(axis: Axis, lines: Sequence[GrowthLine]) -> Table:
     return Table(f"{_HEADINGS[axis]}: medians", columns, [Rows("", rows)], frozenset({0, 1}), folded=True)
 
 
-def _memory(found: Growth) -> Table:
+def _memory(findings: GrowthFindings) -> Table:
     groups = []
     for axis in Axis:
         rows = [
-            list(plain_cells(code(one.pattern), one.role, size(round(one.bytes_per_item))))
-            for one in found.weights
-            if one.axis is axis
+            list(plain_cells(code(memory.pattern), memory.role, size(round(memory.bytes_per_item))))
+            for memory in findings.weights
+            if memory.axis is axis
         ]
         if rows:
             groups.append(Rows(_HEADINGS[axis], rows))
     return Table("Memory for each", ("pattern", "of the", "memory"), groups, frozenset({0, 1}))
 
 
-def _expiry(found: Growth) -> list[Block]:
+def _expiry(findings: GrowthFindings) -> list[Block]:
     rows = [
         [
             *plain_cells(
-                code(one.pattern), whole(one.records), duration(one.small_longest), duration(one.grown_longest)
+                code(expiry.pattern),
+                whole(expiry.records),
+                duration(expiry.small_longest),
+                duration(expiry.grown_longest),
             ),
-            *plain_cells(size(one.bytes_before), size(one.bytes_after)),
+            *plain_cells(size(expiry.bytes_before), size(expiry.bytes_after)),
         ]
-        for one in found.expiries
+        for expiry in findings.expiries
     ]
     columns = ("pattern", "records", "with few", "with many", "memory before", "and after")
     return [

@@ -1,12 +1,12 @@
-"""Who was measured, what the words mean, and what the figures cannot tell."""
+"""Which contenders were measured, what the words mean, and what the numbers do not show."""
 
 import math
 
 from benchmarks.analysis.findings import Findings
-from benchmarks.report.groups import rows
-from benchmarks.report.numbers import whole
-from benchmarks.report.page import Cell, Point, Points, Section, Table, code, listed
-from benchmarks.report.sections.named import Named
+from benchmarks.records.run import ContenderRecord
+from benchmarks.report.document import Cell, Point, Points, Section, Table, code, listed
+from benchmarks.report.formatting import whole
+from benchmarks.report.question_groups import contender_rows
 
 
 def reading(findings: Findings) -> Section:
@@ -15,17 +15,16 @@ def reading(findings: Findings) -> Section:
 
 
 def _who(findings: Findings) -> Table:
-    def row(named: Named) -> list[Cell]:
-        one = named.about
-        return [Cell(text) for text in (code(one.name), one.summary, one.runs_in, one.learns_by)]
+    def row(contender: ContenderRecord) -> list[Cell]:
+        texts = (code(contender.name), contender.summary, contender.runs_in, contender.learns_by)
+        return [Cell(text) for text in texts]
 
-    named = [Named(one.name, one) for one in findings.contenders]
     columns = ("contender", "what it is", "the work runs", "the client learns by")
-    return Table("Who was measured", columns, rows(findings, named, row), frozenset(range(4)))
+    return Table("Who was measured", columns, contender_rows(findings, row), frozenset(range(4)))
 
 
 def _points(findings: Findings) -> list[Point]:
-    found = [
+    points = [
         Point(
             "Two questions.",
             "Where the work runs, and how the client learns the outcome. Each pattern varies one of them, so a "
@@ -54,15 +53,15 @@ def _points(findings: Findings) -> list[Point]:
             "each other; do not take the times for those of your hosts.",
         ),
     ]
-    nulls = [code(one.name) for one in findings.contenders if one.kind == "null"]
+    nulls = [code(contender.name) for contender in findings.contenders if contender.kind == "null"]
     if nulls:
-        text = f"{listed(nulls)} does no work: what it shows is the harness's own part in every figure."
-        found.append(Point("The null contender.", text))
-    return found
+        text = f"{listed(nulls)} does no work: what it shows is the harness's own part in every metric."
+        points.append(Point("The null contender.", text))
+    return points
 
 
 def _tail(findings: Findings) -> str:
-    fewest = min((spread.count for one in findings.steady for spread in one.spreads.values()), default=0)
+    fewest = min((spread.count for steady in findings.steady for spread in steady.spreads.values()), default=0)
     if not fewest:
         return ""
     beyond = fewest - math.ceil(99 * fewest / 100)

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-from benchmarks.analysis.findings import MEASURE_TITLES, Difference, Findings, Measure, Steady
+from benchmarks.analysis.findings import Difference, Findings, Steady
+from benchmarks.analysis.measures import MEASURE_TITLES, Measure
 from benchmarks.records.run import Mode
-from benchmarks.report.groups import Group, grouped, groups, rows
-from benchmarks.report.numbers import duration, estimate, per_second, whole
-from benchmarks.report.page import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
+from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
+from benchmarks.report.formatting import duration, estimate, per_second, whole
+from benchmarks.report.modes import missing
 from benchmarks.report.plots import STAGE_COLOURS, bar_height, bar_layout, bars
-from benchmarks.report.sentences import missing
-from benchmarks.report.verdicts import TOO_CLOSE
+from benchmarks.report.question_groups import Group, grouped, groups, rows
+from benchmarks.report.ranking import TOO_CLOSE
 
 _STAGES = (Measure.SUBMIT_LATENCY, Measure.QUEUE_WAIT, Measure.EXECUTION, Measure.NOTIFICATION_LAG)
 _ADDED = tuple(stage for stage in _STAGES if stage is not Measure.EXECUTION)
@@ -32,7 +33,7 @@ def stages(findings: Findings) -> Section:
     """Everything that was measured of time at the given rate."""
     title = "Where the time goes"
     if not findings.steady:
-        return Section("time", title, [Text(capital(missing(findings, Mode.STEADY)))])
+        return Section("time", title, [Text(missing(findings, Mode.STEADY))])
     blocks: list[Block] = [
         Text(
             "Where the mean task spends its time. The agent's own work is the same for all; submit, wait and notify "
@@ -69,7 +70,7 @@ def _plots(findings: Findings) -> list[Block]:
 
 def _limits(findings: Findings, parts: Sequence[Measure]) -> tuple[float, float]:
     """Between what the bars of all groups lie, so that their lengths can be compared."""
-    all_parts = [[one.stages.get(part, 0.0) for part in parts] for one in findings.steady]
+    all_parts = [[steady.stages.get(part, 0.0) for part in parts] for steady in findings.steady]
     least = min(sum(min(0.0, length) for length in lengths) for lengths in all_parts)
     return least, max(sum(max(0.0, length) for length in lengths) for lengths in all_parts) or 0.001
 
@@ -77,44 +78,48 @@ def _limits(findings: Findings, parts: Sequence[Measure]) -> tuple[float, float]
 def _plot(
     title: str, group: Group, members: list[Steady], parts: Sequence[Measure], limits: tuple[float, float]
 ) -> Plot:
-    values = {MEASURE_TITLES[part]: [1000 * one.stages.get(part, 0.0) for one in members] for part in parts}
-    said = "; ".join(
-        f"{one.contender}: " + ", ".join(f"{MEASURE_TITLES[part]} {duration(one.stages.get(part))}" for part in parts)
-        for one in members
+    values = {MEASURE_TITLES[part]: [1000 * steady.stages.get(part, 0.0) for steady in members] for part in parts}
+    in_words = "; ".join(
+        f"{steady.contender}: "
+        + ", ".join(f"{MEASURE_TITLES[part]} {duration(steady.stages.get(part))}" for part in parts)
+        for steady in members
     )
     return Plot(
         title=title,
-        alternative=f"{group.heading}. Stacked bars of the mean time of each stage. {said}.",
-        data=bars([one.contender for one in members], values, [_COLOURS[part] for part in parts], " ms"),
+        alternative=f"{group.heading}. Stacked bars of the mean time of each stage. {in_words}.",
+        data=bars([steady.contender for steady in members], values, [_COLOURS[part] for part in parts], " ms"),
         layout=bar_layout("mean per task, ms", 1000 * limits[1], 1000 * limits[0]),
         height=bar_height(len(members)),
     )
 
 
 def _means(group: Group, members: list[Steady]) -> Table:
-    def row(one: Steady) -> list[Cell]:
-        parts = [one.stages.get(stage) for stage in _STAGES]
+    def row(steady: Steady) -> list[Cell]:
+        parts = [steady.stages.get(stage) for stage in _STAGES]
         known = [part for part in parts if part is not None]
-        return [Cell(code(one.contender)), *(Cell(duration(part)) for part in (*parts, sum(known) if known else None))]
+        return [
+            Cell(code(steady.contender)),
+            *(Cell(duration(part)) for part in (*parts, sum(known) if known else None)),
+        ]
 
     columns = ("contender", *(MEASURE_TITLES[stage] for stage in _STAGES), "sum")
-    return Table("Mean time of each stage", columns, [Rows(group.heading, [row(one) for one in members])])
+    return Table("Mean time of each stage", columns, [Rows(group.heading, [row(steady) for steady in members])])
 
 
 def _tally(findings: Findings) -> list[Block]:
-    def row(one: Steady) -> list[Cell]:
-        t = one.tally
+    def row(steady: Steady) -> list[Cell]:
+        t = steady.tally
         bad = [
             (t.failed, "failed"), (t.lost, "lost"), (t.refused, "refused"), (t.errors, "errors"),
             (t.dropped, "not sent"), (t.interrupted, "cut off"), (t.twice, "twice"),
         ]  # fmt: skip
         wrong = ", ".join(f"{whole(count)} {name}" for count, name in bad if count)
         return [
-            Cell(code(one.contender)),
-            *(Cell(whole(count)) for count in (one.trials, t.offered, t.accepted, t.completed)),
+            Cell(code(steady.contender)),
+            *(Cell(whole(count)) for count in (steady.trials, t.offered, t.accepted, t.completed)),
             Cell(wrong or "nothing", Tone.BAD if wrong else Tone.GOOD),
-            Cell(per_second(one.tasks_per_second)),
-            Cell(whole(one.deepest_queue)),
+            Cell(per_second(steady.tasks_per_second)),
+            Cell(whole(steady.deepest_queue)),
         ]
 
     table = Table(
@@ -122,19 +127,19 @@ def _tally(findings: Findings) -> list[Block]:
         ("contender", "trials", "offered", "accepted", "completed", "went wrong", "finished", "deepest queue"),
         rows(findings, findings.steady, row),
         frozenset({0, 5}),
-        folded=all(one.tally.all_well for one in findings.steady),
+        folded=all(steady.tally.all_well for steady in findings.steady),
     )
     # Where every row says the same, a sentence does.
     return [*([Text("Every task was accepted and completed, once.")] if table.folded else []), table]
 
 
 def _spread(findings: Findings, measure: Measure) -> Table:
-    def row(one: Steady) -> list[Cell]:
-        found = one.spreads.get(measure)
-        if found is None:
-            return [Cell(code(one.contender)), *(Cell(duration(None), Tone.QUIET) for _ in range(5))]
-        numbers = (estimate(found.p50), estimate(found.p95), estimate(found.p99), duration(found.longest))
-        return [Cell(code(one.contender)), *(Cell(text) for text in numbers), Cell(whole(found.count))]
+    def row(steady: Steady) -> list[Cell]:
+        spread = steady.spreads.get(measure)
+        if spread is None:
+            return [Cell(code(steady.contender)), *(Cell(duration(None), Tone.QUIET) for _ in range(5))]
+        numbers = (estimate(spread.p50), estimate(spread.p95), estimate(spread.p99), duration(spread.longest))
+        return [Cell(code(steady.contender)), *(Cell(text) for text in numbers), Cell(whole(spread.count))]
 
     return Table(
         f"{capital(MEASURE_TITLES[measure])}: {SPANS[measure]}",
@@ -147,13 +152,13 @@ def _spread(findings: Findings, measure: Measure) -> Table:
 def _differences(findings: Findings) -> list[Table]:
     tables = []
     for measure in _ORDER:
-        found = [Rows(group.heading, _pairs(findings, group, measure)) for group in groups(findings)]
-        if any(one.rows for one in found):
+        pairs = [Rows(group.heading, _pairs(findings, group, measure)) for group in groups(findings)]
+        if any(group.rows for group in pairs):
             tables.append(
                 Table(
                     f"Differences of medians: {MEASURE_TITLES[measure]}",
                     ("first", "second", "first less second", "which means"),
-                    [one for one in found if one.rows],
+                    [group for group in pairs if group.rows],
                     frozenset({0, 1, 3}),
                     folded=True,
                 )
@@ -162,15 +167,22 @@ def _differences(findings: Findings) -> list[Table]:
 
 
 def _pairs(findings: Findings, group: Group, measure: Measure) -> list[list[Cell]]:
-    found = [findings.difference(measure, one, other) for one, other in combinations(group.names, 2)]
+    differences = [findings.difference(measure, first, second) for first, second in combinations(group.names, 2)]
     return [
-        [Cell(code(one.one)), Cell(code(one.other)), Cell(estimate(one.seconds)), _meaning(one)] for one in found if one
+        [
+            Cell(code(difference.first)),
+            Cell(code(difference.second)),
+            Cell(estimate(difference.seconds)),
+            _meaning(difference),
+        ]
+        for difference in differences
+        if difference
     ]
 
 
-def _meaning(found: Difference) -> Cell:
-    if not found.one_round and (found.seconds.low is None or found.seconds.high is None):
+def _meaning(difference: Difference) -> Cell:
+    if not difference.one_round and (difference.seconds.low is None or difference.seconds.high is None):
         return Cell("tie: too few tasks to tell", Tone.QUIET)
-    if found.tie:
-        return Cell(TOO_CLOSE if found.one_round else "tie", Tone.QUIET)
-    return Cell(f"{code(found.one if found.seconds.value < 0 else found.other)} is quicker")
+    if difference.tie:
+        return Cell(TOO_CLOSE if difference.one_round else "tie", Tone.QUIET)
+    return Cell(f"{code(difference.first if difference.seconds.value < 0 else difference.second)} is quicker")

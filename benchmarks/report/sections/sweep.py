@@ -4,11 +4,11 @@ import math
 
 from benchmarks.analysis.findings import Findings, Sweep, SweepPoint
 from benchmarks.records.run import Mode
-from benchmarks.report.groups import grouped, rows
-from benchmarks.report.numbers import duration, per_second, percent
-from benchmarks.report.page import Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code, plain_cells
+from benchmarks.report.document import Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
+from benchmarks.report.formatting import duration, per_second, percent
+from benchmarks.report.modes import missing
 from benchmarks.report.plots import axis, line
-from benchmarks.report.sentences import missing
+from benchmarks.report.question_groups import grouped, rows
 
 _HEIGHT = 210
 #: Over fewer powers of ten the axis is marked at 1, 2 and 5: there may be no power of ten among them.
@@ -19,12 +19,12 @@ def sweep(findings: Findings) -> Section:
     """The bound and the knee of each."""
     title = "How much it takes before it slows down"
     if not findings.sweep:
-        return Section("sweep", title, [Text(capital(missing(findings, Mode.SWEEP)))])
+        return Section("sweep", title, [Text(missing(findings, Mode.SWEEP))])
     ranges = _ranges(findings)
     plots = [
         Plots(
             group.heading,
-            [_plot(one, group.heading, ranges) for one in members],
+            [_plot(sweep, group.heading, ranges) for sweep in members],
             [_points(members)],
             "All have the same axes. Dashed: the bound. Dotted: the knee.",
             small=True,
@@ -46,8 +46,8 @@ def sweep(findings: Findings) -> Section:
 
 
 def _summary(findings: Findings) -> Table:
-    def row(one: Sweep) -> list[Cell]:
-        return [Cell(code(one.contender)), _rate(one.knee), _rate(one.within_bound), Cell(duration(one.bound))]
+    def row(sweep: Sweep) -> list[Cell]:
+        return [Cell(code(sweep.contender)), _rate(sweep.knee), _rate(sweep.within_bound), Cell(duration(sweep.bound))]
 
     columns = ("contender", "knee", "in bound to", "bound")
     return Table("How far each goes", columns, rows(findings, findings.sweep, row))
@@ -61,7 +61,7 @@ def _points(members: list[Sweep]) -> Table:
     return Table(
         "At each rate",
         ("offered", "achieved", "p99", "submit p99", "not done"),
-        [Rows(code(one.contender), [_point(point) for point in one.points]) for one in members],
+        [Rows(code(sweep.contender), [_point(point) for point in sweep.points]) for sweep in members],
         frozenset(),
         folded=True,
     )
@@ -76,9 +76,11 @@ def _point(point: SweepPoint) -> list[Cell]:
 
 def _ranges(findings: Findings) -> tuple[float, float, float]:
     """The highest rate, and the exponents of ten between which every p99 and the bound lie."""
-    points = [point for one in findings.sweep for point in one.points]
+    points = [point for sweep in findings.sweep for point in sweep.points]
     heights = [
-        value for value in (*(p.p99 for p in points), *(one.bound for one in findings.sweep)) if 0 < value < math.inf
+        value
+        for value in (*(p.p99 for p in points), *(sweep.bound for sweep in findings.sweep))
+        if 0 < value < math.inf
     ]
     if not heights:
         return 1.0, -1.0, 1.0
@@ -87,20 +89,20 @@ def _ranges(findings: Findings) -> tuple[float, float, float]:
     return max((p.rate for p in points), default=1.0), low - margin, high + margin
 
 
-def _plot(one: Sweep, heading: str, ranges: tuple[float, float, float]) -> Plot:
+def _plot(sweep: Sweep, heading: str, ranges: tuple[float, float, float]) -> Plot:
     rate, low, high = ranges
     most = 1.05 * rate
     data = [
-        line("bound", [0, most], [one.bound, one.bound], "--bad", dash="dash", marks=False),
-        line("p99", [p.rate for p in one.points], [p.p99 for p in one.points], "--execute"),
+        line("bound", [0, most], [sweep.bound, sweep.bound], "--bad", dash="dash", marks=False),
+        line("p99", [p.rate for p in sweep.points], [p.p99 for p in sweep.points], "--execute"),
     ]
-    if one.knee is not None:
-        data.insert(1, line("knee", [one.knee, one.knee], [10**low, 10**high], "--quiet", dash="dot", marks=False))
-    knee = "at no rate" if one.knee is None else per_second(one.knee)
-    said = ", ".join(f"{duration(p.p99)} at {per_second(p.rate)}" for p in one.points)
+    if sweep.knee is not None:
+        data.insert(1, line("knee", [sweep.knee, sweep.knee], [10**low, 10**high], "--quiet", dash="dot", marks=False))
+    knee = "at no rate" if sweep.knee is None else per_second(sweep.knee)
+    in_words = ", ".join(f"{duration(p.p99)} at {per_second(p.rate)}" for p in sweep.points)
     return Plot(
-        title=one.contender,
-        alternative=f"{heading}. {one.contender}: p99 {said}; bound {duration(one.bound)}; knee {knee}.",
+        title=sweep.contender,
+        alternative=f"{heading}. {sweep.contender}: p99 {in_words}; bound {duration(sweep.bound)}; knee {knee}.",
         data=data,
         layout={
             "xaxis": axis("offered per second", high=most),

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.analysis.findings import Findings, Instrument
-from benchmarks.report.groups import rows
-from benchmarks.report.numbers import duration, percent, whole
-from benchmarks.report.page import (
+from benchmarks.report.document import (
     Block,
     Cell,
     Notice,
@@ -18,6 +16,8 @@ from benchmarks.report.page import (
     code,
     plain_cells,
 )
+from benchmarks.report.formatting import duration, percent, whole
+from benchmarks.report.question_groups import rows
 
 #: Above this p99 the load process was late itself, and what it measured is partly its own.
 LATE_SECONDS = 0.05
@@ -44,42 +44,44 @@ def validity(findings: Findings) -> Section:
 def _left_out(findings: Findings) -> Block:
     left, trials = len(findings.left_out), findings.trials
     if left:
-        return Notice(f"{whole(left)} of {whole(trials)} trials {'is' if left == 1 else 'are'} in no figure:")
+        return Notice(f"{whole(left)} of {whole(trials)} trials {'is' if left == 1 else 'are'} in no metric:")
     return Text(f"{whole(trials)} trials were made; none was left out.")
 
 
 def _sent_in_time(findings: Findings) -> str:
-    late = max(one.lateness_p99 for one in findings.instrument)
-    if late > LATE_SECONDS or any(one.dropped for one in findings.instrument):
+    late = max(instrument.lateness_p99 for instrument in findings.instrument)
+    if late > LATE_SECONDS or any(instrument.dropped for instrument in findings.instrument):
         return ""
     return f"Every task was sent, and none of the contenders' later than {duration(late)} (p99). "
 
 
 def _reasons(findings: Findings) -> Table:
-    found = [
+    lines = [
         [
-            *plain_cells(whole(one.trial), code(one.contender), one.mode.value),
-            Cell("; ".join(one.reasons) or "no reason was given", Tone.BAD),
+            *plain_cells(whole(trial.trial), code(trial.contender), trial.mode.value),
+            Cell("; ".join(trial.reasons) or "no reason was given", Tone.BAD),
         ]
-        for one in findings.left_out
+        for trial in findings.left_out
     ]
-    return Table("Trials left out", ("trial", "contender", "mode", "why"), [Rows("", found)], frozenset({1, 2, 3}))
+    return Table("Trials left out", ("trial", "contender", "mode", "why"), [Rows("", lines)], frozenset({1, 2, 3}))
 
 
 def _instrument(findings: Findings) -> Table:
-    def row(one: Instrument) -> list[Cell]:
-        late = Cell(duration(one.lateness_p99), Tone.BAD if one.lateness_p99 > LATE_SECONDS else Tone.PLAIN)
-        dropped = Cell(whole(one.dropped), Tone.BAD if one.dropped else Tone.PLAIN)
+    def row(instrument: Instrument) -> list[Cell]:
+        late = Cell(
+            duration(instrument.lateness_p99), Tone.BAD if instrument.lateness_p99 > LATE_SECONDS else Tone.PLAIN
+        )
+        dropped = Cell(whole(instrument.dropped), Tone.BAD if instrument.dropped else Tone.PLAIN)
         return [
-            Cell(code(one.contender)),
+            Cell(code(instrument.contender)),
             late,
-            Cell(percent(one.busiest_cpu_share)),
-            Cell(whole(one.offered)),
+            Cell(percent(instrument.busiest_cpu_share)),
+            Cell(whole(instrument.offered)),
             dropped,
         ]
 
     columns = ("contender", "late (p99)", "busiest second", "to send", "not sent")
-    well = all(one.lateness_p99 <= LATE_SECONDS and not one.dropped for one in findings.instrument)
+    well = all(instrument.lateness_p99 <= LATE_SECONDS and not instrument.dropped for instrument in findings.instrument)
     return Table("The load process", columns, rows(findings, findings.instrument, row), folded=well)
 
 
@@ -93,8 +95,8 @@ def _environment(findings: Findings) -> list[Block]:
         "kit": " ".join(filter(None, [record.kit, record.git and f"revision {record.git}"])),
     }
     facts = {"The run": run, "The machine": record.host, "Versions": record.versions, "Settings": record.settings}
-    found = [Rows(heading, _facts(values)) for heading, values in facts.items() if values]
-    return [Table("How it was made", ("", "value"), found, frozenset({0, 1}))]
+    groups = [Rows(heading, _facts(values)) for heading, values in facts.items() if values]
+    return [Table("How it was made", ("", "value"), groups, frozenset({0, 1}))]
 
 
 def _facts(facts: Mapping[str, Any]) -> list[tuple[Cell, ...]]:

@@ -12,16 +12,16 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.load.machine import kit_revision, kit_version, library_versions, machine
-from benchmarks.plan.contenders import NoSuchPattern, chosen
-from benchmarks.records.growth import Expiry, GrowthFolder, GrowthRecord, Pair, Soaked, Weight
+from benchmarks.load.environment import kit_revision, kit_version, library_versions, machine
+from benchmarks.plan.contenders import UnknownPattern, select_patterns
+from benchmarks.records.growth import Expiry, GrowthFolder, GrowthRecord, MemoryReading, Pair, SoakRecord
 from benchmarks.records.run import RunError, RunFolder
-from benchmarks.report.output import tell
-from benchmarks.scale.growth.measuring import Growing
+from benchmarks.report.publish import publish_growth
+from benchmarks.scale.growth.measurement import GrowthMeasurement
 from benchmarks.scale.growth.sizes import QUICK, WHOLE, Sizes
 from benchmarks.scale.growth.soak import soak
 from benchmarks.scale.hammer import HammerFailed
-from benchmarks.scale.http1 import BadAnswer
+from benchmarks.scale.http_connection import BadAnswer
 from patterns import PATTERNS
 from patterns.cli.terminal import give_up
 from patterns.contract.settings import SettingsError
@@ -40,9 +40,9 @@ class _Run:
     """What was measured so far."""
 
     pairs: list[Pair] = field(default_factory=list)
-    weights: list[Weight] = field(default_factory=list)
+    weights: list[MemoryReading] = field(default_factory=list)
     expiries: list[Expiry] = field(default_factory=list)
-    soaks: list[Soaked] = field(default_factory=list)
+    soaks: list[SoakRecord] = field(default_factory=list)
 
 
 def growth(
@@ -58,8 +58,8 @@ def growth(
 ) -> None:
     """Latency, memory and expiry as work grows: a small server and a grown one, asked in turn. Ten minutes or more."""
     try:
-        names = [one.name for one in chosen(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
-    except NoSuchPattern as error:
+        names = [pattern.name for pattern in select_patterns(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
+    except UnknownPattern as error:
         raise give_up(error) from None
     folder = GrowthFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-growth")
     if folder.record.exists():
@@ -82,7 +82,7 @@ def growth(
         failure = error
     if run.pairs or run.soaks:
         folder.write(_record(run, began, QUICK if quick else WHOLE, not interrupted and failure is None), run.pairs)
-        tell(RunFolder(folder.path))
+        publish_growth(RunFolder(folder.path))
     if failure:
         raise give_up(failure)
     if interrupted:
@@ -94,7 +94,7 @@ def growth(
 
 def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str) -> None:
     """One pattern; all of it counts, or nothing."""
-    growing = Growing(name, sizes, folder, callback_url, _say)
+    growing = GrowthMeasurement(name, sizes, folder, callback_url, _say)
     growing.run()
     run.pairs += growing.pairs
     run.weights += growing.weights
@@ -103,10 +103,10 @@ def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str
 
 @contextmanager
 def _receiving(log: Path) -> Iterator[str]:
-    """Somebody who takes callbacks; gives the URL."""
+    """A receiver that accepts every callback; gives its URL."""
     port = free_port()
     with Family(log) as family:
-        family.start("receiver", [sys.executable, "-m", "benchmarks.scale.growth.receiver", str(port)], os.environ)
+        family.start("receiver", [sys.executable, "-m", "benchmarks.callback_receiver", str(port)], os.environ)
         yield f"http://127.0.0.1:{port}/outcomes"
 
 

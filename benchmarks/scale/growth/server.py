@@ -1,20 +1,19 @@
-"""A real server of one pattern that can be filled, asked and weighed."""
+"""A real server of one pattern whose records, waiting tasks and memory can be controlled and read."""
 
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-import redis
-
-from benchmarks.scale.growth.filled_apps import PATTERN_VARIABLE
+from benchmarks.scale.growth.grown_redis import GrownRedis
+from benchmarks.scale.growth.measured_app import PATTERN_VARIABLE
+from benchmarks.scale.growth.processes import REDIS, WEB, WORKER, ServerProcesses
 from benchmarks.scale.hammer import HammerFailed, run_hammer
-from benchmarks.scale.http1 import Answer, BadAnswer, Connection, get, post
+from benchmarks.scale.http_connection import Answer, BadAnswer, Connection, get, post
 from patterns import PATTERNS
 from patterns.contract.descriptor import LearnsBy
 from patterns.serving.running import Running, running
@@ -23,30 +22,14 @@ from patterns.serving.waiting import until
 _PROMPT = "Compare the three vendors in this contract."
 _CONNECTIONS = 16
 _SETTLE_SECONDS = 120.0
-#: A million at most are copied or forgotten within this time.
+#: A million at most are forgotten within this time.
 _EXPIRED_SECONDS = 60.0
-_BATCH = 1000
-_ASKED_TO_FORGET = 300
-#: The role that each process plays.
-WEB, WORKER, REDIS = "web server", "worker", "Redis server"
-#: KEYS: a true record, and the new ones. ARGV: when they expire, in milliseconds since the epoch. Written as
-#: a task writes them, the long result after all the rest: how much a hash takes depends on how it grew.
-_COPY = """
-local before, result = {}, {}
-local fields = redis.call('HGETALL', KEYS[1])
-for i = 1, #fields, 2 do
-  local part = fields[i] == 'result' and result or before
-  part[#part + 1] = fields[i]
-  part[#part + 1] = fields[i + 1]
-end
-for i = 2, #KEYS do
-  redis.call('HSET', KEYS[i], unpack(before))
-  redis.call('HSET', KEYS[i], unpack(result))
-  redis.call('PEXPIREAT', KEYS[i], ARGV[1])
-end
-"""
+#: So many task ids are remembered.
+_MOST_IDS = 1000
+#: A server forgets some expired records with each request.
+_REQUESTS_TO_FORGET = 300
 ENV: Mapping[str, str] = {
-    "REDIS_URL": "",  # each server has a Redis of its own
+    "REDIS_URL": "",  # each server has a private Redis
     "KIT_BROKER_URL": "",
     "KIT_AGENT": "simulated",
     "KIT_AGENT_BEHAVIOUR": "work",
@@ -65,22 +48,21 @@ NEVER_DONE: Mapping[str, str] = {"KIT_AGENT_BEHAVIOUR": "hang", "KIT_WORKERS": "
 
 
 class Server:
-    """One pattern's processes, and some of the ids it has given out."""
+    """One pattern's processes, and some of the task ids that it has given out."""
 
     def __init__(self, served: Running, callback_url: str) -> None:
         self.port = int(served.url.rpartition(":")[2])
         self.ids: list[str] = []
         self._chance = random.Random(0)
-        self._served = served
-        told = {"prompt": _PROMPT}
-        if served.pattern.learns_by is LearnsBy.CALLBACK:
-            told["callback_url"] = callback_url
-        self._callback_url = told.get("callback_url", "")
-        self._body = json.dumps(told)
+        self.processes = ServerProcesses(served)
+        self.redis = GrownRedis(served.redis_url, self._chance) if served.redis_url else None
+        self._callback_url = callback_url if served.pattern.learns_by is LearnsBy.CALLBACK else ""
+        self._body = json.dumps(
+            {"prompt": _PROMPT, **({"callback_url": self._callback_url} if self._callback_url else {})}
+        )
         self._submit = post("/agent/submit", self._body.encode())
         self._connection = Connection(self.port)
         self._template: dict[str, Any] | None = None
-        self.redis = redis.Redis.from_url(served.redis_url) if served.redis_url else None
 
     @property
     def keeper(self) -> str:
@@ -89,11 +71,11 @@ class Server:
 
     @property
     def calls_back(self) -> bool:
-        """Whether it tells outcomes by callbacks."""
+        """Whether it delivers outcomes by callbacks."""
         return bool(self._callback_url)
 
     def reconnect(self) -> None:
-        """Open a connection anew: a server closes one that was idle for some seconds."""
+        """Open a new connection: a server closes one that was idle for some seconds."""
         self._connection.close()
         self._connection = Connection(self.port)
 
@@ -105,29 +87,29 @@ class Server:
         return seconds, str(json.loads(answer.body)["task_id"])
 
     def status(self, task_id: str | None = None) -> float:
-        """How long a status request took; without an id for one of those that are known."""
+        """How long a status request took; without an id for one of the remembered tasks."""
         seconds, answer = self._timed(get(f"/agent/status/{task_id or self._chance.choice(self.ids)}"))
         if answer.status != 200:
             raise BadAnswer(f"the status of a known task gave {answer.status}")
         return seconds
 
-    def health(self) -> None:
-        """Ask for nothing much: what was put off is done now."""
+    def touch(self) -> None:
+        """Send a request that asks for nothing: work that the server has put off is done with it."""
         self._timed(get("/agent/status/none"))
 
-    def forgotten(self) -> None:
-        """Wait until expired records are: a server forgets them when it is asked something, Redis by itself."""
+    def forget_expired(self) -> None:
+        """Wait until expired records are gone: a server forgets them as it gets requests, Redis by itself."""
 
-        def are_forgotten() -> bool:
-            for _ in range(_ASKED_TO_FORGET):
-                self.health()
-            return self.redis is None or not any(self.redis.scan_iter(match="*task:*"))
+        def are_gone() -> bool:
+            for _ in range(_REQUESTS_TO_FORGET):
+                self.touch()
+            return self.redis is None or not self.redis.has_records()
 
         self.reconnect()
-        until(are_forgotten, _EXPIRED_SECONDS, pause=0.1)
+        until(are_gone, _EXPIRED_SECONDS, pause=0.1)
 
     def cancel(self, task_id: str) -> None:
-        """End a task."""
+        """Cancel a task."""
         self._timed(post(f"/agent/cancel/{task_id}", b""))
 
     def task(self, task_id: str) -> dict[str, Any]:
@@ -136,131 +118,80 @@ class Server:
 
     def send(self, tasks: int) -> None:
         """Submit over HTTP, as fast as a few connections can."""
-        found = run_hammer(self.port, self._body, _CONNECTIONS, answers=tasks)
-        if found.others:
-            raise HammerFailed(f"{found.others} of {tasks} submits were not accepted.")
-        self.ids = (self.ids + found.task_ids)[-_BATCH:]
+        result = run_hammer(self.port, self._body, _CONNECTIONS, answers=tasks)
+        if result.others:
+            raise HammerFailed(f"{result.others} of {tasks} submits were not accepted.")
+        self.ids = (self.ids + result.task_ids)[-_MOST_IDS:]
         self.reconnect()
 
     def finish(self) -> dict[str, Any]:
-        """Wait until all that was submitted is done, and told; gives one more task, which came last."""
+        """Wait until all that was submitted is done and delivered; gives one more task, which came last."""
         last = self.submit()[1]
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while not _is_over(task := self.task(last)) or self._unfinished():
+        while not _is_over(task := self.task(last)) or (self.redis and self.redis.has_unfinished_tasks()):
             if time.monotonic() > deadline:
                 raise HammerFailed(f"The tasks were not finished after {_SETTLE_SECONDS:g} s.")
             time.sleep(0.02)
         return task
 
     def fill(self, records: int, *, expire_at: float | None = None) -> None:
-        """Write finished records without requests: by the store itself, or in Redis as copies of a true one."""
+        """Write finished records without requests: by the store itself, or in Redis as copies of a real one."""
         task = self._template = self._template or self.finish()
-        if self.redis is None:
-            told = {"count": records, "result": task["result"], "callback_url": self._callback_url}
+        if self.redis is not None:
+            self.ids = self.redis.copy(str(task["task_id"]), records, expire_at)
+        else:
+            fill = {"count": records, "result": task["result"], "callback_url": self._callback_url}
             connection = Connection(self.port, timeout=300)
-            answer = connection.ask(post("/benchmark/fill", json.dumps(told).encode()))
+            answer = connection.ask(post("/benchmark/fill", json.dumps(fill).encode()))
             connection.close()
             if answer.status != 200:
                 raise BadAnswer(f"to be filled gave {answer.status}")
             self.ids = json.loads(answer.body)["task_ids"]
-        else:
-            self._copy(str(task["task_id"]), records, expire_at)
         self.reconnect()
 
     def in_use(self) -> dict[str, int]:
-        """The bytes in use by role: exact of the web server and of Redis, pages of the workers."""
-        found = {WEB: json.loads(self._timed(post("/benchmark/weigh", b""))[1].body)["in_use"] or self._pages(WEB)}
-        if self._served.workers:
-            found[WORKER] = self._pages(WORKER)
+        """The bytes in use by role: exact for the web server and Redis, pages for the workers."""
+        weighed = json.loads(self._timed(post("/benchmark/weigh", b""))[1].body)["in_use"]
+        in_use = {WEB: weighed or self.processes.pages(WEB)}
+        if WORKER in self.processes.roles:
+            in_use[WORKER] = self.processes.pages(WORKER)
         if self.redis is not None:
-            found[REDIS] = self._redis_bytes()
-        return found
+            in_use[REDIS] = self.redis.bytes_in_use()
+        return in_use
 
-    def pages(self) -> dict[str, int]:
-        """The memory of each role as the system counts it."""
-        found = {WEB: self._pages(WEB)}
+    def memory(self) -> dict[str, int]:
+        """The memory of the web server, in pages, and of Redis."""
+        memory = {WEB: self.processes.pages(WEB)}
         if self.redis is not None:
-            found[REDIS] = self._redis_bytes()
-        return found
-
-    def handles(self) -> dict[str, int]:
-        """Open files and sockets by role."""
-        return self._counted(lambda process: int(process.num_fds()))
-
-    def threads(self) -> dict[str, int]:
-        """Threads by role."""
-        return self._counted(lambda process: int(process.num_threads()))
+            memory[REDIS] = self.redis.bytes_in_use()
+        return memory
 
     def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         self._connection.close()
         if self.redis is not None:
             self.redis.close()
-
-    def kept(self) -> int:
-        """How many keys Redis has."""
-        assert self.redis is not None  # noqa: S101 a mistake in this program
-        return int(self.redis.dbsize())
 
     def _timed(self, request: bytes) -> tuple[float, Answer]:
         begin = time.perf_counter()
         answer = self._connection.ask(request)
         return time.perf_counter() - begin, answer
 
-    def _copy(self, task_id: str, records: int, expire_at: float | None) -> None:
-        assert self.redis is not None  # noqa: S101 a mistake in this program
-        key = next(self.redis.scan_iter(match=f"*task:{task_id}", count=10_000)).decode()
-        script = self.redis.register_script(_COPY)
-        expires = int(1000 * expire_at) if expire_at is not None else self.redis.pexpiretime(key)
-        made: list[str] = []
-        while records > 0:
-            made = [f"{self._chance.getrandbits(128):032x}" for _ in range(min(records, _BATCH))]
-            keys = [key, *(key.replace(task_id, one) for one in made)]
-            script(keys=keys, args=[expires])
-            records -= len(made)
-        self.ids = made
-        journal = self.redis
-        until(lambda: not journal.info("persistence")["aof_rewrite_in_progress"], _SETTLE_SECONDS, pause=0.1)
-
-    def _redis_bytes(self) -> int:
-        assert self.redis is not None  # noqa: S101 a mistake in this program
-        found = self.redis.memory_stats()
-        # Without the buffers of its clients and of its journal, which come and go.
-        buffers = ("clients.normal", "clients.slaves", "aof.buffer", "replication.backlog")
-        return int(found["total.allocated"]) - sum(int(found.get(name, 0)) for name in buffers)
-
-    def _unfinished(self) -> bool:
-        if self.redis is None:
-            return False
-        return any(self.redis.zcard(key) for key in self.redis.keys("*unfinished"))
-
-    def _processes(self, role: str) -> list[psutil.Process]:
-        children = {WEB: self._served.web, WORKER: self._served.workers}.get(role, [self._served.redis])
-        found = [psutil.Process(child.pid) for child in children if child]
-        return [*found, *(one for process in found for one in process.children(recursive=True))]
-
-    def _pages(self, role: str) -> int:
-        return sum(int(process.memory_info().rss) for process in self._processes(role))
-
-    def _counted(self, count: Callable[[psutil.Process], int]) -> dict[str, int]:
-        roles = [WEB, *([WORKER] if self._served.workers else []), *([REDIS] if self.redis is not None else [])]
-        return {role: sum(map(count, self._processes(role))) for role in roles}
-
 
 def _is_over(task: dict[str, Any]) -> bool:
-    """Whether it is done and told, or so long done that its record has expired: then its status is that of a 404."""
-    told = task.get("delivery", {"state": "delivered"})["state"]
-    return bool(task["status"] == 404 or (task["status"] == "completed" and told == "delivered"))
+    """Whether it is done and delivered, or its record has expired since: then its status is that of a 404."""
+    delivery = task.get("delivery", {"state": "delivered"})["state"]
+    return bool(task["status"] == 404 or (task["status"] == "completed" and delivery == "delivered"))
 
 
 @contextmanager
 def server(pattern: str, env: Mapping[str, str], log: Path, callback_url: str) -> Iterator[Server]:
-    """A fresh one. Raises `ProcessFailed`, `CannotServe`, `SettingsError`."""
-    served_as = replace(PATTERNS[pattern], app="benchmarks.scale.growth.filled_apps:create_app")
+    """A newly started server. Raises `ProcessFailed`, `CannotServe`, `SettingsError`."""
+    served_as = replace(PATTERNS[pattern], app="benchmarks.scale.growth.measured_app:create_app")
     with running(served_as, env={**ENV, PATTERN_VARIABLE: pattern, **env}, log=log) as served:
-        found = Server(served, callback_url)
+        started = Server(served, callback_url)
         try:
-            yield found
+            yield started
         finally:
             with suppress(OSError):
-                found.close()
+                started.close()

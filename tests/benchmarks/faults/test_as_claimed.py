@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pytest
 from _pytest.mark import ParameterSet
 
-from benchmarks.faults.breaking import applies
-from benchmarks.faults.cells import WORKERS, Faults, Subject
-from benchmarks.faults.run import OVER_RABBITMQ, break_all
-from benchmarks.records.faults import Cell, read_cells
+from benchmarks.faults.fault_trials import WORKERS, FaultPlan, Subject
+from benchmarks.faults.injection import applies
+from benchmarks.faults.suite import OVER_RABBITMQ, inject_all
+from benchmarks.records.faults import FaultTrial, read_fault_trials
 from patterns import CELERY_QUEUE, PATTERNS
 from patterns.contract.descriptor import Fault
 
@@ -42,10 +42,10 @@ every_loss = pytest.mark.parametrize(
 class Measured:
     """What was counted, and what was written down of it."""
 
-    cells: list[Cell]
-    read_again: tuple[Cell, ...]
+    cells: list[FaultTrial]
+    read_again: tuple[FaultTrial, ...]
 
-    def of(self, who: Subject, fault: Fault) -> Cell:
+    def of(self, who: Subject, fault: Fault) -> FaultTrial:
         """One cell."""
         (cell,) = [cell for cell in self.cells if (cell.contender, cell.fault) == (who.name, fault.value)]
         assert not cell.trouble, cell.trouble
@@ -60,10 +60,10 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.module is request.module and "fault" in item.fixturenames
     ]
-    who = [one for one in _WHO if any(params["who"] is one for params in asked)]
+    who = [subject for subject in _WHO if any(params["who"] is subject for params in asked)]
     faults = tuple(fault for fault in Fault if any(params["fault"] is fault for params in asked))
     folder = tmp_path_factory.mktemp("faults")
-    return Measured(break_all(who, Faults(faults, _TASKS), folder, lambda cell: None), read_cells(folder))
+    return Measured(inject_all(who, FaultPlan(faults, _TASKS), folder, lambda cell: None), read_fault_trials(folder))
 
 
 @every_case
@@ -99,8 +99,8 @@ def test_what_has_an_outcome_is_told_once(measured: Measured, who: Subject, faul
     cell = measured.of(who, fault)
 
     if who.pattern.can_call_back:
-        assert cell.told == cell.completed + cell.failed
-        assert cell.told_twice == 0
+        assert cell.delivered == cell.completed + cell.failed
+        assert cell.delivered_twice == 0
 
 
 @every_loss

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.faults.client import Client, Known
-from benchmarks.faults.receiver import Receiver
+from benchmarks.callback_receiver import CallbackReceiver
+from benchmarks.faults.client import AcceptedTask, Client
 from patterns import CELERY_QUEUE
 from patterns.contract.settings import new_webhook_secret
 from patterns.serving.processes import Child
@@ -35,7 +35,7 @@ class Story:
 
     killed: Counter[str]
     statuses: Counter[str]
-    told: list[int]
+    deliveries: list[int]
 
 
 def live_through(_: object) -> Story:
@@ -61,7 +61,7 @@ def live_through(_: object) -> Story:
 
 
 async def _live_through(served: Running, secret: str) -> Story:
-    async with Receiver(secret).listening() as receiver:
+    async with CallbackReceiver(secret).listening() as receiver:
         client = Client(served.url, receiver.url)
         try:
             kills, manager = asyncio.create_task(_kill(served)), asyncio.create_task(_manage(served))
@@ -69,28 +69,28 @@ async def _live_through(served: Running, secret: str) -> Story:
             deadline = time.monotonic() + _PATIENCE_SECONDS
             turn = asyncio.Semaphore(50)  # a client for each of them would be a test of something else
 
-            async def learn(known: Known) -> None:
+            async def learn(known: AcceptedTask) -> None:
                 async with turn:
                     await client.learn(known, deadline)
 
             await asyncio.gather(*map(learn, tasks))
             killed = await kills
             manager.cancel()
-            # Not so many, but these: a task whose answer was lost with its web process is told too.
-            deliveries = [f"msg_{known.task_id}" for known in tasks]
-            await until_async(lambda: receiver.taken.keys() >= set(deliveries), _PATIENCE_SECONDS)
-            told = [receiver.taken[delivery] for delivery in deliveries]
-            return Story(killed, Counter(known.status for known in tasks), told)
+            # Not as many, but these: a task whose answer was lost with its web process is delivered too.
+            webhook_ids = [f"msg_{known.task_id}" for known in tasks]
+            await until_async(lambda: receiver.received.keys() >= set(webhook_ids), _PATIENCE_SECONDS)
+            deliveries = [receiver.received[webhook_id] for webhook_id in webhook_ids]
+            return Story(killed, Counter(known.status for known in tasks), deliveries)
         finally:
             await client.aclose()
 
 
-async def _accepted(client: Client) -> list[Known]:
+async def _accepted(client: Client) -> list[AcceptedTask]:
     """As many tasks as were accepted by an answer that came. Who gets none does not know, and submits another."""
-    tasks: list[Known] = []
+    tasks: list[AcceptedTask] = []
     while len(tasks) < _TASKS:
-        found = await asyncio.gather(*(client.submit(f"sleeps:{_TASK_SECONDS}") for _ in range(10)))
-        tasks += [Known(len(tasks), task_id) for task_id in found if task_id]
+        ids = await asyncio.gather(*(client.submit(f"sleeps:{_TASK_SECONDS}") for _ in range(10)))
+        tasks += [AcceptedTask(len(tasks), task_id) for task_id in ids if task_id]
     return tasks
 
 
@@ -156,9 +156,9 @@ def test_ten_processes_were_killed(story: Story) -> None:
 
 
 def test_none_of_the_tasks_is_lost(story: Story) -> None:
-    assert story.statuses == Counter(completed=len(story.told))
-    assert len(story.told) >= _TASKS
+    assert story.statuses == Counter(completed=len(story.deliveries))
+    assert len(story.deliveries) >= _TASKS
 
 
-def test_each_outcome_is_told(story: Story) -> None:
-    assert min(story.told) >= 1
+def test_each_outcome_is_delivered(story: Story) -> None:
+    assert min(story.deliveries) >= 1

@@ -1,0 +1,43 @@
+"""The command `python -m benchmarks.scale.two_hosts`."""
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from benchmarks.scale.two_hosts.scenario import ScenarioFailed, play
+from patterns.cli.terminal import give_up
+from patterns.serving.errors import CannotServe
+from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.processes import ProcessFailed
+
+
+def two_hosts(
+    tasks: Annotated[int, typer.Option(min=10, max=1000, help="Tasks that are submitted, half on each host.")] = 40,
+    cut: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds for which one host is cut off.")] = 6.0,
+) -> None:
+    """Two hosts, one of which is cut off and healed.
+
+    Exits 1 when anything is lost or finished twice, 2 when it cannot tell.
+    """
+    interrupts_end_it()
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        typer.echo(f"{time.monotonic() - began:7.2f} s  {line}")
+        sys.stdout.flush()
+
+    try:
+        play(tasks, cut, say)
+    except ScenarioFailed as wrong:
+        raise give_up(f"WRONG: {wrong}.", 1) from None
+    except (ProcessFailed, CannotServe, OSError) as error:
+        raise give_up(error) from None
+    except KeyboardInterrupt:
+        raise give_up("Interrupted; nothing to report.", 130) from None
+    typer.echo("\nNothing was lost, and every task finished once.")
+
+
+if __name__ == "__main__":
+    typer.run(two_hosts)
