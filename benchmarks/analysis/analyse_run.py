@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from benchmarks.analysis.busy_machine import machine_load
-from benchmarks.analysis.findings import Findings, Instrument, LeftOut
+from benchmarks.analysis.findings import Findings, Instrument, LeftOut, Steady
 from benchmarks.analysis.margin import NOISE_MEASURE, noise_of
 from benchmarks.analysis.memory_growth import memory_growth
 from benchmarks.analysis.metrics import percentile
@@ -39,11 +39,7 @@ def analyse_samples(
 ) -> Findings:
     """The same, without files."""
     rows = samples_by_trial(record, samples)
-    left_out = tuple(
-        LeftOut(trial.number, trial.contender, trial.mode, reasons)
-        for trial in record.trials
-        if (reasons := invalid_reasons(trial, rows[trial.number]))
-    )
+    left_out = _left_out(record, rows)
     invalid = {trial.trial for trial in left_out}
     valid = [trial for trial in record.trials if trial.number not in invalid]
     measured = {trial.contender for trial in record.trials} | {trial.contender for trial in faults}
@@ -59,8 +55,6 @@ def analyse_samples(
     steady = tuple(
         steady_rate(name, trials, rows, callbacks.get(name, Counter()), seed) for name, trials in at_rate.items()
     )
-    nulls = {contender.name for contender in contenders if contender.kind == "null"}
-    noises = [noise_of(each.spreads.get(NOISE_MEASURE)) for each in steady if each.contender in nulls]
     pairs = [pair for pair in pairs_within(_groups(contenders)) if set(pair) <= set(at_rate)]
     overloads = (overload(name, trials, rows) for name, trials in in_mode(Mode.OVERLOAD).items())
     soaks = (memory_growth(name, first, rows[first.number]) for name, (first, *_) in in_mode(Mode.SOAK).items())
@@ -68,7 +62,7 @@ def analyse_samples(
         record=record,
         contenders=contenders,
         steady=steady,
-        differences=differences(pairs, at_rate, rows, seed, max(noises, default=0.0)),
+        differences=differences(pairs, at_rate, rows, seed, _noise(contenders, steady)),
         sweep=tuple(sweep(name, trials, rows, bound) for name, trials in in_mode(Mode.SWEEP).items()),
         burst=tuple(burst(name, trials, rows) for name, trials in in_mode(Mode.BURST).items()),
         overload=tuple(filter(None, overloads)),
@@ -88,6 +82,20 @@ def samples_by_trial(record: RunRecord, samples: Sequence[Sample]) -> dict[int, 
     for sample in samples:
         rows.setdefault(sample.trial, []).append(sample)
     return rows
+
+
+def _left_out(record: RunRecord, rows: Rows) -> tuple[LeftOut, ...]:
+    return tuple(
+        LeftOut(trial.number, trial.contender, trial.mode, reasons)
+        for trial in record.trials
+        if (reasons := invalid_reasons(trial, rows[trial.number]))
+    )
+
+
+def _noise(contenders: Sequence[ContenderRecord], steady: Sequence[Steady]) -> float:
+    """In seconds, as in `margin`; zero without a null contender."""
+    nulls = {contender.name for contender in contenders if contender.kind == "null"}
+    return max((noise_of(each.spreads.get(NOISE_MEASURE)) for each in steady if each.contender in nulls), default=0.0)
 
 
 def _groups(contenders: Sequence[ContenderRecord]) -> list[list[str]]:

@@ -55,6 +55,11 @@ def make_plan(
         arrivals=arrivals or base.arrivals,
     )
     plan = replace(plan, rate=rate or USUAL_UTILISATION * plan.capacity)
+    _check(plan)
+    return plan
+
+
+def _check(plan: RunPlan) -> None:
     if plan.utilisation > MOST_UTILISATION and {Mode.STEADY, Mode.SOAK} & set(plan.modes):
         most = MOST_UTILISATION * plan.capacity
         raise PlanError(
@@ -63,4 +68,3 @@ def make_plan(
         )
     if Mode.STEADY in plan.modes and not round(plan.rate * plan.duration):
         raise PlanError(f"--rate {plan.rate:g} for --duration {plan.duration:g} s is not a single task.")
-    return plan

@@ -44,6 +44,11 @@ class _Run:
     expiries: list[Expiry] = field(default_factory=list)
     soaks: list[SoakRecord] = field(default_factory=list)
 
+    @property
+    def has_results(self) -> bool:
+        """Whether there is anything to report."""
+        return bool(self.pairs or self.soaks)
+
 
 def growth(
     quick: Annotated[bool, typer.Option("--quick", help="To 100,000 records, 1,000 waiting tasks, 200 polls.")] = False,
@@ -64,10 +69,9 @@ def growth(
     folder = GrowthFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-growth")
     if folder.record.exists():
         raise give_up(f"--out {folder.path} has growth results already. Name another folder.")
-    run, began = _Run(), _now()
+    run, began, sizes = _Run(), _now(), QUICK if quick else WHOLE
     interrupts_end_it()
-    failure: Exception | None = None
-    interrupted = False
+    stopped: BaseException | None = None
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         with _receiving(folder.path / "receiver.log") as callback_url:
@@ -75,21 +79,17 @@ def growth(
                 if soak_too:
                     run.soaks.append(soak(name, tasks, folder.path, callback_url, _say))
                 else:
-                    _measure(run, name, QUICK if quick else WHOLE, folder.path, callback_url)
-    except KeyboardInterrupt:
-        interrupted = True
-    except _CANNOT as error:
-        failure = error
-    if run.pairs or run.soaks:
-        folder.write(_record(run, began, QUICK if quick else WHOLE, not interrupted and failure is None), run.pairs)
+                    _measure(run, name, sizes, folder.path, callback_url)
+    except (KeyboardInterrupt, *_CANNOT) as error:
+        stopped = error
+    if run.has_results:
+        folder.write(_record(run, began, sizes, stopped is None), run.pairs)
         publish_growth(RunFolder(folder.path))
-    if failure:
-        raise give_up(failure)
-    if interrupted:
-        kept = (
-            f"What was measured so far is in {folder.path}" if run.pairs or run.soaks else "Nothing was measured yet."
-        )
+    if isinstance(stopped, KeyboardInterrupt):
+        kept = f"What was measured so far is in {folder.path}" if run.has_results else "Nothing was measured yet."
         raise give_up(f"Interrupted. {kept}", 130)
+    if stopped:
+        raise give_up(stopped)
 
 
 def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str) -> None:

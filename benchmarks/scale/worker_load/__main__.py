@@ -30,7 +30,9 @@ def worker_load(
     progress = Console(stderr=True, highlight=False)
     try:
         with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-            load = measure(tasks, processes, workers, idle_seconds, Path(folder), progress)
+            load = measure(
+                tasks, processes, workers, idle_seconds, Path(folder), lambda line: progress.print(line, style="dim")
+            )
     except (HammerFailed, ProcessFailed, CannotServe, redis.RedisError, OSError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:

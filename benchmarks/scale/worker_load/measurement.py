@@ -8,22 +8,24 @@ sweep for dead workers' messages once a minute instead of each second. Redis's o
 import json
 import multiprocessing
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
 import httpx
 import psutil
-from rich.console import Console
 
 from benchmarks.scale.hammer import HammerFailed, run_hammer
 from benchmarks.scale.worker_load.idle_workers import simulate
-from benchmarks.scale.worker_load.redis_counters import RedisCounters
+from benchmarks.scale.worker_load.redis_counters import RedisCounters, RedisUsage
 from patterns import CELERY_QUEUE
 from patterns.serving.processes import Family
 from patterns.serving.redis_server import start_redis
 from patterns.serving.running import Role, Running, running
 from patterns.serving.waiting import until
+
+Say = Callable[[str], None]
 
 _PROMPT = "Compare the three vendors in this contract."
 _ENV = {
@@ -69,55 +71,66 @@ class WorkerLoad:
     crowds: list[Crowd]
 
 
-def measure(
-    tasks: int, processes: int, simulated: int, idle_seconds: float, folder: Path, progress: Console
-) -> WorkerLoad:
+def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, folder: Path, say: Say) -> WorkerLoad:
     """Let tasks wait, be done, and be kept; then idle with one worker, and with many simulated ones."""
     with Family() as family:
         server = start_redis(family)
         env = {**_ENV, "KIT_WORKERS": str(processes), "REDIS_URL": server.url}
         counters = RedisCounters(server.url)
         with running(CELERY_QUEUE, role=Role.WEB, env=env, log=folder / "web.log") as web:
-            port = int(str(web.url).rpartition(":")[2])
-            run_hammer(port, json.dumps({"prompt": _PROMPT}), 8, answers=50)  # connections and scripts are there now
-            progress.print(f"{tasks:,} tasks wait, and no worker is there", style="dim")
-            cpu_before = _cpu_seconds(web)
-            with counters.spent() as waiting:
-                submitted = run_hammer(port, json.dumps({"prompt": _PROMPT}), 8, answers=tasks)
-            if submitted.others:
-                raise HammerFailed(f"{submitted.others} submits were not accepted.")
-            web_cpu, before = _cpu_seconds(web) - cpu_before, counters.client.client_list()
+            say(f"{tasks:,} tasks wait, and no worker is there")
+            waiting, web_cpu = _submit(web, counters, tasks)
+            before = len(counters.client.client_list())
             with running(CELERY_QUEUE, role=Role.WORKER, env=env, log=folder / "worker.log"):
-                progress.print("a worker does them", style="dim")
+                say("a worker does them")
                 with counters.spent() as doing:
                     _wait_until_done(counters)
-                connections = len(counters.client.client_list()) - len(before)
-                quiet, calls = _health(web), counters.by_command()
-                progress.print(f"the worker idles for {idle_seconds:g} s", style="dim")
-                with counters.spent() as idle:
-                    time.sleep(idle_seconds)
-                idle_calls = {name: n - calls.get(name, 0) for name, n in counters.by_command().items()}
+                connections = len(counters.client.client_list()) - before
+                health = _health(web)
+                say(f"the worker idles for {idle_seconds:g} s")
+                idle, idle_calls = _idle(counters, idle_seconds)
             kept = counters.bytes_of_records()
             crowds = []
             for interval in _SWEEP_SECONDS:
-                progress.print(f"{simulated:,} simulated workers idle, and sweep every {interval:g} s", style="dim")
+                say(f"{simulated:,} simulated workers idle, and sweep every {interval:g} s")
                 crowds.append(_crowd(counters, server.url, simulated, interval, idle_seconds, web))
-    wait, done = waiting[0], doing[0]
+    (done,) = doing
     return WorkerLoad(
         tasks=tasks,
         processes=processes,
-        bytes_per_waiting_task=wait.memory / tasks,
+        bytes_per_waiting_task=waiting.memory / tasks,
         bytes_per_finished_task=kept,
-        commands_per_task=(wait.commands + done.commands) / tasks,
-        redis_cpu_microseconds_per_task=1e6 * (wait.cpu_seconds + done.cpu_seconds) / tasks,
+        commands_per_task=(waiting.commands + done.commands) / tasks,
+        redis_cpu_microseconds_per_task=1e6 * (waiting.cpu_seconds + done.cpu_seconds) / tasks,
         web_cpu_microseconds_per_submit=1e6 * web_cpu / tasks,
         connections_per_worker=connections,
-        idle_commands_per_second=idle[0].commands / idle[0].seconds,
-        idle_commands={name: round(n / idle[0].seconds, 2) for name, n in idle_calls.items() if n},
-        health_milliseconds=quiet,
+        idle_commands_per_second=idle.commands / idle.seconds,
+        idle_commands=idle_calls,
+        health_milliseconds=health,
         simulated_workers=simulated,
         crowds=crowds,
     )
+
+
+def _submit(web: Running, counters: RedisCounters, tasks: int) -> tuple[RedisUsage, float]:
+    """Submit so many tasks: what Redis spent, and the web process's seconds of processor time."""
+    port, body = int(str(web.url).rpartition(":")[2]), json.dumps({"prompt": _PROMPT})
+    run_hammer(port, body, 8, answers=50)  # connections and scripts are there now
+    cpu_before = _cpu_seconds(web)
+    with counters.spent() as spent:
+        submitted = run_hammer(port, body, 8, answers=tasks)
+    if submitted.others:
+        raise HammerFailed(f"{submitted.others} submits were not accepted.")
+    return spent[0], _cpu_seconds(web) - cpu_before
+
+
+def _idle(counters: RedisCounters, seconds: float) -> tuple[RedisUsage, dict[str, float]]:
+    """What Redis spent while the worker idled, and how often each command was called per second."""
+    calls = counters.by_command()
+    with counters.spent() as spent:
+        time.sleep(seconds)
+    more = {name: count - calls.get(name, 0) for name, count in counters.by_command().items()}
+    return spent[0], {name: round(count / spent[0].seconds, 2) for name, count in more.items() if count}
 
 
 def _cpu_seconds(web: Running) -> float:
