@@ -56,10 +56,15 @@ def _process(process: Process, package: str) -> dict[str, str]:
     argv = ["python", *(argument.replace("patterns.", f"{package}.") for argument in arguments)]
     environment = "".join(f"{name}={value} " for name, value in process.env.items())
     return {
-        process.name: f"{environment}uv run {shlex.join(argv)}",
+        process.name: f"{environment}uv run {' '.join(map(_quoted, argv))}",
         f"{process.name}_in_container": json.dumps(argv),
         f"{process.name}_environment": "\n".join(f"      {name}: {value}" for name, value in process.env.items()),
     }
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell, as a person would write it: an apostrophe in double quotes."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def _sections(pattern: Pattern, needed: Needed) -> Iterable[str]:
