@@ -22,7 +22,7 @@ _HOMES = {
         *("solution", "reset", "update", "doctor"),
     ],
     "benchmarks.commands": ["bench"],
-    "patterns.cli.commands": ["patterns", "serve", "submit"],
+    "patterns.cli.commands": ["patterns", "serve", "submit", "copy"],
 }
 
 
@@ -50,7 +50,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def kit(ctx: typer.Context) -> None:
-    """Learn: init, list, check, watch, hint, explain. Compare: bench. Use: patterns, serve, submit."""
+    """Learn: init, list, check, watch, hint, explain. Compare: bench. Use: patterns, serve, submit, copy."""
     if ctx.invoked_subcommand is not None:
         return
     from exercises.commands import show_path  # noqa: PLC0415 as above

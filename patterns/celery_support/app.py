@@ -37,9 +37,7 @@ def process_settings() -> Settings:
     except SettingsError as error:
         raise NotConfigured(str(error)) from None
     if not loaded.redis_url:
-        raise NotConfigured(
-            "REDIS_URL is not set, and records need a Redis. `kit serve celery_queue` starts a private one."
-        )
+        raise NotConfigured("REDIS_URL is not set, and records need a Redis. Set it to redis://host:port/0.")
     return loaded
 
 

@@ -1,1 +1,1 @@
-"""The commands: `kit patterns`, `kit serve`, `kit submit`."""
+"""The commands: `kit patterns`, `kit serve`, `kit submit`, `kit copy`."""

@@ -1,9 +1,10 @@
-"""The commands `kit patterns`, `kit serve` and `kit submit`, put together."""
+"""The commands `kit patterns`, `kit serve`, `kit submit` and `kit copy`, put together."""
 
 import sys
 
 import typer
 
+from patterns.cli.copy_command import copy
 from patterns.cli.listing import patterns
 from patterns.cli.serve import SETTINGS_HELP, serve
 from patterns.cli.submit import submit
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command()(patterns)
 app.command(epilog=SETTINGS_HELP)(serve)
 app.command()(submit)
+app.command()(copy)
 
 
 def serve_module(name: str) -> None:

@@ -1,7 +1,7 @@
-"""One web process: `python -m patterns.web.process MODULE:FACTORY --fd N`.
+"""One web process: `python -m patterns.web.process MODULE:FACTORY`, and where it listens: `--port` or `--fd`.
 
-The listening socket comes from the parent. So a port that is taken is found before anything starts, several
-web processes can share one port, and while a killed one is started again its clients wait instead of being
+With `--port` it opens the socket itself. With `--fd` the listening socket comes from the parent: several web
+processes can then share one port, and while a killed one is started again its clients wait instead of being
 refused. On SIGTERM or Ctrl-C the app first takes no more tasks and gives the accepted ones the grace period,
 while status goes on answering; only then do the connections close.
 """
@@ -13,6 +13,7 @@ import importlib
 import os
 import socket
 import sys
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 
@@ -58,11 +59,8 @@ async def _nothing() -> None:
 
 
 def main() -> None:
-    """Serve one app on a socket that the parent has opened."""
-    parser = argparse.ArgumentParser(prog="python -m patterns.web.process", description=__doc__)
-    parser.add_argument("app", help="a factory without arguments, as a pattern's descriptor names it")
-    parser.add_argument("--fd", type=int, required=True, help="the listening socket, inherited from the parent")
-    arguments = parser.parse_args()
+    """Serve one app until it is stopped."""
+    arguments, listener = _arguments()
     module_name, _, factory = arguments.app.partition(":")
     try:
         settings = load_settings()
@@ -87,7 +85,26 @@ def main() -> None:
         ),
         ws="none",  # no route is one, and a WebSocket would be out of the limits
     )
-    DrainingServer(config, app).run(sockets=[socket.socket(fileno=arguments.fd)])
+    with suppress(KeyboardInterrupt):  # raised after the graceful stop, as uvicorn does for its callers
+        DrainingServer(config, app).run(sockets=[listener])
+
+
+def _arguments() -> tuple[argparse.Namespace, socket.socket]:
+    """The command line, and the listening socket: a port that is taken is found before anything starts."""
+    parser = argparse.ArgumentParser(prog="python -m patterns.web.process", description=__doc__)
+    parser.add_argument("app", help="a factory without arguments, as a pattern's descriptor names it")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on, by default this machine only")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--port", type=int, help="the port to listen on")
+    where.add_argument("--fd", type=int, help="the listening socket, inherited from the parent")
+    arguments = parser.parse_args()
+    if arguments.fd is not None:
+        return arguments, socket.socket(fileno=arguments.fd)
+    family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
+    try:
+        return arguments, socket.create_server((arguments.host, arguments.port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        parser.error(f"cannot listen on {arguments.host}:{arguments.port}: {error}")
 
 
 if __name__ == "__main__":

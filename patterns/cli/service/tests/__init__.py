@@ -1,0 +1,1 @@
+"""The tests: the service is started as in production, and asked over HTTP."""
