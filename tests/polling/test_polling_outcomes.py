@@ -121,7 +121,7 @@ async def test_a_reason_of_many_lines_is_one_line(script: Script, client: Pollin
 
 async def test_a_url_that_is_none_is_said_to_be_none() -> None:
     async with PollingClient("localhost:8000", deadline=20) as client:
-        with pytest.raises(ClientError, match="no http or https URL"):
+        with pytest.raises(ClientError, match="not an http or https URL"):
             await client.run("compare")
 
 
@@ -142,7 +142,7 @@ async def test_an_answer_that_holds_no_task_is_named_by_its_status(
     answers = {SUBMIT: accepted(), STATUS: completed()} | {broken: page}
     script.on(SUBMIT, answers[SUBMIT]).on(STATUS, answers[STATUS])
 
-    with pytest.raises(ClientError, match=r"holds no task: 20\d \w+\. Check that http://") as raised:
+    with pytest.raises(ClientError, match=r"contains no task: 20\d \w+\. Check that http://") as raised:
         await client.run("compare")
 
     assert "It works" not in str(raised.value)
