@@ -19,7 +19,7 @@ from patterns.contract import DeliveryState
 from patterns.contract.settings import Settings
 from patterns.observability.logs import about
 from patterns.tasks.record import Record
-from patterns.web.delivery_routes import check_callback, no_callback
+from patterns.web.delivery_routes import callback_refused, check_callback
 from patterns.webhooks.sender import Attempt, Sender, pause_after
 
 
@@ -28,7 +28,7 @@ def allowed_callback_url(url: str | None, settings: Settings) -> str:
     if not url:
         return ""
     if settings.webhook_secret is None:
-        raise no_callback("set KIT_WEBHOOK_SECRET, the same for web processes and workers: callbacks are signed")
+        raise callback_refused("set KIT_WEBHOOK_SECRET, the same for web processes and workers: callbacks are signed")
     check_callback(url, settings)
     return url
 

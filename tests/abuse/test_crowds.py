@@ -71,7 +71,7 @@ async def test_a_server_without_file_handles_left_closes_what_comes_and_recovers
 
 
 def test_a_process_takes_as_many_clients_as_its_handles_allow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "handles_allowed", lambda: 1024)
+    monkeypatch.setattr(connections, "raise_open_file_limit", lambda: 1024)
 
     assert Limits.of(Settings()).connections == 704
     assert Limits.of(Settings(max_connections=20)).connections == 20
@@ -82,7 +82,7 @@ def test_a_process_asks_for_as_many_handles_as_it_may_have(monkeypatch: pytest.M
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", lambda which, limits: asked.append(limits))
 
-    assert connections.handles_allowed() == 4096
+    assert connections.raise_open_file_limit() == 4096
     assert asked == [(4096, 4096)]
 
 
