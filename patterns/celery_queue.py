@@ -28,9 +28,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from fastapi import FastAPI, Request, Response
 
 from patterns import CELERY_QUEUE
-from patterns.agents.running import TaskEnded, run_in_this_thread
+from patterns.agents.running import TaskEnded, run_in_current_thread
 from patterns.celery_support.app import celery, process_settings
-from patterns.celery_support.deliveries import allowed_callback_url, deliver_what_is_due
+from patterns.celery_support.deliveries import allowed_callback_url, send_due_deliveries
 from patterns.celery_support.lost_messages import send_lost_messages_again
 from patterns.celery_support.publisher import CONFIRM_SECONDS, Message, Publisher
 from patterns.celery_support.worker import RecordedTask, agent, failures_recorded, records
@@ -72,11 +72,11 @@ def run_agent(self: Any, prompt: str, calls_back: bool = False) -> None:
     try:
         if records().start(task_id, MOST_RUNS):  # not if it was cancelled while it waited
             with failures_recorded(task_id):
-                result = run_in_this_thread(agent(), prompt, report_progress)
+                result = run_in_current_thread(agent(), prompt, report_progress)
                 records().complete(task_id, result)
     finally:
         if calls_back:
-            deliver_what_is_due()
+            send_due_deliveries()
 
 
 def send(message: Message, producer: Any) -> None:
@@ -119,7 +119,7 @@ def create_app() -> FastAPI:
                 if to_hand_over:
                     await publisher.publish(Message(task_id, body.prompt, bool(url), tracing().carrier()))
                     if key is not None:
-                        await store.handed_over(key)
+                        await store.mark_sent(key)
         except (Unavailable, TimeoutError) as error:
             await store.forget(task_id)
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error

@@ -20,7 +20,7 @@ from fastapi import FastAPI, Request, Response
 
 from patterns import IN_MEMORY_QUEUE
 from patterns.agents.loading import load_agent
-from patterns.agents.running import run_on_the_loop
+from patterns.agents.running import run_on_event_loop
 from patterns.contract import ErrorCode, SubmitRequest, Task
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, load_settings
@@ -56,7 +56,7 @@ class InMemoryQueue:
             task_id, prompt = await self._waiting.get()
             try:
                 await execute(
-                    self.store, run_on_the_loop, self._agent, task_id, prompt, self._settings.task_timeout_seconds
+                    self.store, run_on_event_loop, self._agent, task_id, prompt, self._settings.task_timeout_seconds
                 )
             except Exception:
                 logger.exception("the task broke its worker", extra={"task_id": task_id})

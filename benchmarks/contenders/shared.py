@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, Response
 from redis.exceptions import RedisError
 
 from patterns.agents.loading import load_agent
-from patterns.agents.running import Agent, ReportProgress, TaskEnded, run_on_the_loop
+from patterns.agents.running import Agent, ReportProgress, TaskEnded, run_on_event_loop
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, load_settings
@@ -58,8 +58,8 @@ def web_app(
     `connected` opens what that needs, and closes it when the server stops.
     """
     settings = load_settings()
-    start_a_worker = " ".join(["python", *pattern.processes[0].arguments])
-    store = RedisStore(settings, redis_url(settings), start_a_worker)
+    worker_command = " ".join(["python", *pattern.processes[0].arguments])
+    store = RedisStore(settings, redis_url(settings), worker_command)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -79,7 +79,7 @@ def web_app(
                 if to_hand_over:
                     await _reaching_the_broker(hand_over, task_id, body.prompt)
                     if key is not None:
-                        await store.handed_over(key)
+                        await store.mark_sent(key)
         except (Unavailable, TimeoutError) as error:
             await store.forget(task_id)
             raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
@@ -102,7 +102,7 @@ class Work:
     `how` says where the agent runs; by default an async one on the caller's event loop, a sync one in a thread.
     """
 
-    def __init__(self, settings: Settings, how: RunAgent = run_on_the_loop) -> None:
+    def __init__(self, settings: Settings, how: RunAgent = run_on_event_loop) -> None:
         self._timeout = settings.task_timeout_seconds
         self._records = WorkerRecords(settings, redis_url(settings))
         self._agent: Agent = load_agent(settings)
@@ -142,9 +142,9 @@ class Work:
     def put_back(self) -> None:
         """Note that this worker stops, and does not die: the runs of what it has in hand do not count. Blocks."""
         with suppress(RedisError):
-            self._records.farewell(self._name)
+            self._records.remove_worker(self._name)
             for task_id in list(self._running):
-                self._records.put_back(task_id)
+                self._records.undo_start(task_id)
 
     async def _watched(self, task_id: str, prompt: str) -> None:
         loop, percent, ended, reported = asyncio.get_running_loop(), 0, False, asyncio.Event()
@@ -196,7 +196,7 @@ class Work:
             self._records.complete(task_id, working.result())
 
 
-def work_or_exit(settings: Settings, how: RunAgent = run_on_the_loop) -> Work:
+def work_or_exit(settings: Settings, how: RunAgent = run_on_event_loop) -> Work:
     """A worker's `Work`. One whose agent cannot be loaded ends here, in one line, before it takes a task."""
     try:
         return Work(settings, how)

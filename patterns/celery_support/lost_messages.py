@@ -62,7 +62,7 @@ class LostMessages:
             return
         self._looked = now
         with suppress(RedisError, KombuError, OSError):
-            overtaken, others = records().unmoved(self._long)
+            overtaken, others = records().stalled(self._long)
             left_over = overtaken + (others if others and self._queue_is_empty() else [])
             self._left_over = {task_id: self._left_over.get(task_id, now) for task_id in left_over}
             for task_id, since in list(self._left_over.items()):
@@ -71,7 +71,7 @@ class LostMessages:
                     self._publish(task_id)
 
     def _publish(self, task_id: str) -> None:
-        if said := records().to_send_again(task_id, self._long):
+        if said := records().claim_stalled(task_id, self._long):
             logger.warning("its message was lost, and is sent again", extra={"task_id": task_id})
             publish(celery.producer_pool, self._send, [Message(task_id, *said)])
 

@@ -22,7 +22,7 @@ from patterns.celery_support.app import process_settings
 from patterns.celery_support.stopping import stop_within_the_grace_period
 from patterns.contract import ErrorCode
 from patterns.contract.settings import SettingsError
-from patterns.observability.lifecycle import working_on
+from patterns.observability.lifecycle import running_task
 from patterns.observability.logs import set_up_logging
 from patterns.observability.tracing import NO_CARRIER, tracing
 from patterns.redis_store.worker_records import WorkerRecords
@@ -61,7 +61,7 @@ class RecordedTask(Task):
 
         If the record cannot be written, the message goes back to the broker.
         """
-        with working_on(self.request.id, self.request.headers or NO_CARRIER):
+        with running_task(self.request.id, self.request.headers or NO_CARRIER):
             try:
                 return self.run(*args, **kwargs)
             except RedisError as error:
@@ -81,7 +81,7 @@ def failures_recorded(task_id: str) -> Iterator[None]:
         raise
     except BaseException as error:  # an agent may raise SystemExit, or asyncio's CancelledError
         if terminate_handler_fired():
-            records().put_back(task_id)
+            records().undo_start(task_id)
             raise  # the worker is stopping: its main process gives the message back to the broker
         records().fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
 
@@ -117,8 +117,8 @@ def report_heartbeat(sender: Any, **_: object) -> None:
 @signals.worker_shutdown.connect
 def report_stop(sender: Any, **_: object) -> None:
     """Let `/health` know that a worker has stopped."""
-    with suppress(RedisError):  # it is forgotten after WORKER_SILENCE_SECONDS
-        records().farewell(str(sender.hostname))
+    with suppress(RedisError):  # it is forgotten after HEARTBEAT_EXPIRES_SECONDS
+        records().remove_worker(str(sender.hostname))
 
 
 @signals.worker_process_shutdown.connect

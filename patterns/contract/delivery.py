@@ -15,7 +15,7 @@ class DeliveryState(StrEnum):
     """The state of the delivery of an outcome."""
 
     WAITING = "waiting"  # the task is not finished, or the next attempt is due later
-    DELIVERED = "delivered"  # the receiver answered 2xx
+    DELIVERED = "delivered"  # the receiver responded with 2xx
     DEAD = "dead"  # given up: a dead letter, which is kept and can be redelivered
 
 

@@ -42,7 +42,7 @@ class SubmitObserver:
             async def send_observed(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     self._answers[scope.get(ERROR_LABEL) or _BY_STATUS.get(message["status"], "error")] += 1
-                    self._tracing.answered(message["status"])
+                    self._tracing.responded(message["status"])
                 await send(message)
                 if message["type"] == "http.response.body" and not message.get("more_body", False):
                     span.close()

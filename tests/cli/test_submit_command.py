@@ -26,7 +26,7 @@ def test_a_failed_task_is_told_by_its_error(polled: Served, kit: Kit) -> None:
     outcome = kit("submit", "fail: please", "--url", f"{polled.url}/")
 
     assert (outcome.code, outcome.out) == (1, "")
-    assert "agent_error: RuntimeError: the simulated agent was told to fail" in outcome.line
+    assert "agent_error: RuntimeError: the simulated agent failed, as requested" in outcome.line
 
 
 def test_where_no_server_is_it_says_how_to_start_one(kit: Kit) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from patterns.agents.running import Agent, ReportProgress, run_in_daemon_thread, run_on_the_loop
+from patterns.agents.running import Agent, ReportProgress, run_in_daemon_thread, run_on_event_loop
 from patterns.contract.settings import Settings
-from patterns.observability.logs import JsonLine, TextLine, about, add_task_id, set_up_logging
+from patterns.observability.logs import JsonLine, TextLine, add_task_id, bound_task_id, set_up_logging
 from patterns.tasks.execution import RunAgent, execute
 from patterns.tasks.memory_store import MemoryStore
 
@@ -57,7 +57,7 @@ as_text = pytest.mark.parametrize("kept", [TextLine], indirect=True)
 
 @as_text
 def test_a_line_for_people_says_what_happened_and_then_the_rest(kept: Kept) -> None:
-    with about("a1"):
+    with bound_task_id("a1"):
         logger.info("finished %s", "well", extra={"seconds": 1.23456789, "code": None, "error": "Broken: no pipe"})
 
     moment, _, rest = kept.lines[0].partition(" ")
@@ -101,8 +101,8 @@ def test_an_extra_does_not_hide_what_every_line_has(kept: Kept) -> None:
 
 def test_a_line_that_is_about_no_task_has_no_id(kept: Kept) -> None:
     logger.info("before")
-    with about("a1"):
-        with about("b2"):
+    with bound_task_id("a1"):
+        with bound_task_id("b2"):
             logger.info("inside")
         logger.info("outside again")
     logger.info("after")
@@ -111,7 +111,7 @@ def test_a_line_that_is_about_no_task_has_no_id(kept: Kept) -> None:
 
 
 def test_who_names_the_task_is_believed(kept: Kept) -> None:
-    with about("a1"):
+    with bound_task_id("a1"):
         logger.info("hello", extra={"task_id": "b2"})
     logger.info("hello", extra={"data": {"id": "c3", "name": "kit.run_agent"}})  # as Celery does
 
@@ -133,7 +133,7 @@ async def says_hello_later(prompt: str, report_progress: ReportProgress) -> str:
 
 
 @pytest.mark.parametrize("agent", [says_hello, says_hello_later])
-@pytest.mark.parametrize("run", [run_on_the_loop, run_in_daemon_thread])
+@pytest.mark.parametrize("run", [run_on_event_loop, run_in_daemon_thread])
 async def test_what_agents_log_side_by_side_has_the_id_of_each_ones_task(
     kept: Kept, agent: Agent, run: RunAgent
 ) -> None:

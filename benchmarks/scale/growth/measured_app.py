@@ -79,7 +79,7 @@ def _finished_task(app: FastAPI, result: str, callback_url: str) -> str:
     store.complete(task_id, result.encode().decode())  # each has its own copy of the text, as results of an agent do
     if callback_url:
         # Before the app takes it from its outbox, so that no callback is sent.
-        store.note(task_id, DeliveryAttempt(at=datetime.now(UTC), status_code=204), DeliveryState.DELIVERED)
+        store.record_attempt(task_id, DeliveryAttempt(at=datetime.now(UTC), status_code=204), DeliveryState.DELIVERED)
     return task_id
 
 
