@@ -145,7 +145,7 @@ async def test_jitter_is_repeatable_too(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_it_fails_half_way_when_told_to() -> None:
     reported: list[int] = []
 
-    with pytest.raises(RuntimeError, match="told to fail"):
+    with pytest.raises(RuntimeError, match="failed, as requested"):
         await run_on_event_loop(simulated(settings(agent_behaviour="fail")), "hello", reported.append)
 
     assert reported == [25, 50]
