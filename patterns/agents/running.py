@@ -84,3 +84,9 @@ def _checked(result: object) -> str:
     if not isinstance(result, str):
         raise TypeError(f"an agent must return a str, and this one returned {type(result).__name__}")
     return result.encode(errors="replace").decode()  # a str with a lone surrogate cannot be sent
+
+
+def describe(error: BaseException) -> str:
+    """An agent's exception in one line of at most 500 characters, without a traceback."""
+    text = " ".join(str(error).split()).encode(errors="replace").decode()  # a lone surrogate cannot be sent
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

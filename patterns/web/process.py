@@ -100,13 +100,14 @@ def _arguments() -> tuple[argparse.Namespace, socket.socket]:
     listen.add_argument("--port", type=int, help="the port to listen on")
     listen.add_argument("--fd", type=int, help="a listening socket, inherited from the parent process")
     arguments = parser.parse_args()
-    if arguments.fd is not None:
-        return arguments, socket.socket(fileno=arguments.fd)
     family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
     try:
+        if arguments.fd is not None:
+            return arguments, socket.socket(fileno=arguments.fd)
         return arguments, socket.create_server((arguments.host, arguments.port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        parser.error(f"cannot listen on {arguments.host}:{arguments.port}: {error}")
+        address = f"{arguments.host}:{arguments.port}" if arguments.fd is None else f"file descriptor {arguments.fd}"
+        parser.error(f"cannot listen on {address}: {error}")
 
 
 if __name__ == "__main__":
