@@ -25,7 +25,7 @@ from benchmarks.records.samples import SamplesError
 from benchmarks.report.progress import Steps, watching
 from patterns import PATTERNS
 from patterns.cli.terminal import give_up
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 
 if TYPE_CHECKING:
     from benchmarks.pipeline import RunResult
@@ -94,7 +94,7 @@ def bench(
     """Run the patterns under the same load, and compare them. A quarter of an hour; a minute with --quick."""
     if ctx.invoked_subcommand is not None:
         return
-    interrupts_end_it()
+    raise_on_interrupts()
     with (
         _errors_in_one_line("Interrupted. Nothing was measured yet."),
         watching(Console(stderr=True, highlight=False)) as steps,
@@ -127,7 +127,7 @@ def report(
     full: Annotated[bool, typer.Option("--full", help="Print the whole report, not just the answer.")] = False,
 ) -> None:
     """Make every table and plot of a run again, from its samples."""
-    interrupts_end_it()
+    raise_on_interrupts()
     with _errors_in_one_line():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Making the report of {run}")
@@ -149,7 +149,7 @@ def compare(
     ] = 10.0,
 ) -> None:
     """What got better, worse, or stayed, from one run to another. Exits 1 on a regression, 2 when it cannot tell."""
-    interrupts_end_it()
+    raise_on_interrupts()
     with _errors_in_one_line():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Comparing {before} with {after}")

@@ -16,7 +16,7 @@ from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, sa
 from exercises.preload import fork_server
 from exercises.workspace import Update, Workspace, WorkspaceError
 from patterns.cli.terminal import give_up
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 
 app = typer.Typer(add_completion=False)
 
@@ -83,7 +83,7 @@ def check(
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, for a CI server.")] = None,
 ) -> None:
     """Run checkpoints. Exits with 0 if they passed, 1 if one failed, 2 if one could not run."""
-    interrupts_end_it()
+    raise_on_interrupts()
     try:
         with nullcontext() if url else fork_server(which[0] if which else None, folder) as forks:
             from exercises.run import Wish, run
@@ -97,7 +97,7 @@ def check(
 @app.command()
 def watch(folder: Folder = None) -> None:
     """Run the next checkpoint each time you save, and move on when it passes."""
-    interrupts_end_it()
+    raise_on_interrupts()
     try:
         with fork_server(None, folder) as forks:
             from exercises.watching import watch_workspace
@@ -189,7 +189,7 @@ def explain(code: Annotated[str | None, typer.Argument(help="The code that a fai
 @app.command()
 def doctor(folder: Folder = None) -> None:
     """Check that this machine has what the kit needs, and say how to fix what it lacks."""
-    interrupts_end_it()
+    raise_on_interrupts()
     try:
         from exercises.doctor import examine
 

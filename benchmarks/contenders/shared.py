@@ -82,7 +82,7 @@ def web_app(
                         await store.mark_sent(key)
         except (Unavailable, TimeoutError) as error:
             await store.forget(task_id)
-            raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
+            raise error if isinstance(error, Unavailable) else Unavailable("The broker did not reply.") from error
         return accepted(task, request, settings)
 
     add_shared_routes(app, pattern, store, settings)

@@ -1,4 +1,4 @@
-"""`kit serve`: one pattern with everything it needs, or one part of it, until Ctrl-C."""
+"""`kit serve`: starts one pattern with everything it needs, or one part of it, until Ctrl-C."""
 
 import sys
 from contextlib import suppress
@@ -14,7 +14,7 @@ from patterns.cli.terminal import give_up
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
 from patterns.serving.errors import CannotServe
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 from patterns.serving.processes import ProcessFailed
 from patterns.serving.running import Role, Running, running
 from patterns.serving.supervising import NotConfigured
@@ -50,7 +50,7 @@ def serve(
     is_up = False
     try:
         settings = load_settings()
-        interrupts_end_it()
+        raise_on_interrupts()
         env = {} if role else _webhook_secret(pattern, settings)
         with running(pattern, role=role, host=host, port=port, web_processes=workers, env=env) as served:
             is_up = True
@@ -82,7 +82,7 @@ def _supervise(served: Running, settings: Settings) -> None:
 
 
 def _say_last(line: str) -> None:
-    """Print over the `^C` that a terminal shows; nothing if the terminal has been closed."""
+    """Print over the `^C` that a terminal shows, and ignore that the terminal may be closed."""
     with suppress(OSError):
         print(f"\r{line}" if sys.stdout.isatty() else line, flush=True)  # noqa: T201 rich would wrap it
 

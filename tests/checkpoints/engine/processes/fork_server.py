@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from patterns.serving.interrupts import interrupts_wait
+from patterns.serving.interrupts import delay_interrupts
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive
 from tests.checkpoints.engine.processes.messages import receive, send
 
@@ -156,7 +156,7 @@ class ForkServer:
         """Send an order, and give the answer."""
         try:
             # What an interrupt left unread of an answer would be read as the answer to the next order.
-            with interrupts_wait(), self._one_at_a_time:
+            with delay_interrupts(), self._one_at_a_time:
                 send(self._control, order, fds)
                 received = receive(self._control)
         except OSError:
