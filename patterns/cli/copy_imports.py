@@ -63,7 +63,7 @@ class Package:
         is_package = self.file(module).name == "__init__.py"
         reader = _Reader(self, module if is_package else module.rpartition(".")[0])
         reader.visit(ast.parse(source))
-        return reader.found
+        return reader.imports
 
     def modules(self, source: str, besides: str) -> set[str]:
         """The modules of this package that another source imports, except those whose names start with `besides`."""
@@ -115,7 +115,7 @@ class _Reader(ast.NodeVisitor):
     """Collects what one module imports."""
 
     def __init__(self, package: Package, parent: str) -> None:
-        self.found = Imports()
+        self.imports = Imports()
         self._package = package
         self._parent = parent
         self._is_optional = False
@@ -132,7 +132,7 @@ class _Reader(ast.NodeVisitor):
             if self._package.is_module(f"{module}.{alias.name}"):
                 self._add(f"{module}.{alias.name}")
             elif module == self._package.name:
-                self.found.names.add(alias.name)
+                self.imports.names.add(alias.name)
 
     def visit_Try(self, node: ast.Try) -> None:
         outer = self._is_optional
@@ -153,7 +153,7 @@ class _Reader(ast.NodeVisitor):
                 self._add(dotted)
 
     def _add(self, name: str) -> None:
-        (self.found.optional if self._is_optional else self.found.required).add(name)
+        (self.imports.optional if self._is_optional else self.imports.required).add(name)
 
 
 def _catches_import_error(handler: ast.ExceptHandler) -> bool:

@@ -61,7 +61,7 @@ def serve(
     except (CannotServe, ProcessFailed, SettingsError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
-        _say_last("Stopped.")
+        _print_last("Stopped.")
         raise typer.Exit(0 if is_up else 130) from None
 
 
@@ -77,11 +77,11 @@ def _supervise(served: Running, settings: Settings) -> None:
     except KeyboardInterrupt:
         if settings.grace_seconds and served.has_tasks:
             limit = f"{settings.grace_seconds:g} s"
-            _say_last(f"Stopping: waiting up to {limit} for running tasks. Press Ctrl-C again to stop now.")
+            _print_last(f"Stopping: waiting up to {limit} for running tasks. Press Ctrl-C again to stop now.")
         raise
 
 
-def _say_last(line: str) -> None:
+def _print_last(line: str) -> None:
     """Print over the `^C` that a terminal shows, and ignore that the terminal may be closed."""
     with suppress(OSError):
         print(f"\r{line}" if sys.stdout.isatty() else line, flush=True)  # noqa: T201 rich would wrap it

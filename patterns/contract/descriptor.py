@@ -52,17 +52,17 @@ class Fault(StrEnum):
 
 _MEANINGS = {
     Fault.WEB_KILL: "the web process is killed (SIGKILL)",
-    Fault.WEB_STOP: "it is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS",
-    Fault.WEB_DEPLOY: "it is stopped (SIGTERM), and the work is done within KIT_GRACE_SECONDS",
+    Fault.WEB_STOP: "it is stopped (SIGTERM), and tasks run longer than KIT_GRACE_SECONDS",
+    Fault.WEB_DEPLOY: "it is stopped (SIGTERM), and tasks finish within KIT_GRACE_SECONDS",
     Fault.WORKER_KILL: "a worker is killed (SIGKILL)",
-    Fault.WORKER_STOP: "a worker is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS",
-    Fault.BROKER_KILL: "the broker is killed, and comes back with its data",
-    Fault.BROKER_LOSS: "the broker comes back without its data",
-    Fault.BROKER_FREEZE: "the broker answers nothing for some seconds (SIGSTOP)",
+    Fault.WORKER_STOP: "a worker is stopped (SIGTERM), and tasks run longer than KIT_GRACE_SECONDS",
+    Fault.BROKER_KILL: "the broker is killed, and restarts with its data",
+    Fault.BROKER_LOSS: "the broker restarts without its data",
+    Fault.BROKER_FREEZE: "the broker does not respond for some seconds (SIGSTOP)",
     Fault.RECEIVER_DOWN: "the receiver of the callbacks refuses connections for a while",
-    Fault.RECEIVER_SLOW: "the receiver takes its time to answer",
-    Fault.RECEIVER_ERRORS: "the receiver answers 500 for a while",
-    Fault.CLIENT_GONE: "the client goes away between submit and outcome, and asks later",
+    Fault.RECEIVER_SLOW: "the receiver responds slowly",
+    Fault.RECEIVER_ERRORS: "the receiver responds with 500 for a while",
+    Fault.CLIENT_GONE: "the client disconnects after the submit, and asks for the outcome later",
 }
 
 

@@ -67,7 +67,7 @@ class Child:
                 stderr=output,
                 start_new_session=True,
             )
-        self._family.tell_reaper(f"+{self._popen.pid}")
+        self._family.send_to_reaper(f"+{self._popen.pid}")
 
     def terminate(self) -> None:
         """Send SIGTERM, if the process is still running."""
@@ -94,7 +94,7 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
-        self._family.tell_reaper(f"-{self._popen.pid}")  # the id may be reused by another process
+        self._family.send_to_reaper(f"-{self._popen.pid}")  # the id may be reused by another process
 
 
 class Family:
@@ -111,7 +111,7 @@ class Family:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self.tell_reaper(str(self.folder))
+        self.send_to_reaper(str(self.folder))
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +158,7 @@ class Family:
             self._reaper.stdin.close()
             self._reaper.wait()
 
-    def tell_reaper(self, line: str) -> None:
+    def send_to_reaper(self, line: str) -> None:
         """Send a line to the reaper, as its docstring describes."""
         if self._reaper.stdin:
             self._reaper.stdin.write(f"{line}\n".encode())

@@ -78,8 +78,8 @@ class RabbitMQ:
 def find_script() -> Path:
     """The script that starts a node. Raises `NoRabbitMQ`."""
     for folder in _FOLDERS:
-        if found := sorted(folder.glob(_SCRIPTS)):
-            return found[-1]
+        if scripts := sorted(folder.glob(_SCRIPTS)):
+            return scripts[-1]
     raise NoRabbitMQ("RabbitMQ is not installed (Debian: apt install rabbitmq-server).")
 
 
