@@ -91,20 +91,7 @@ class RedisStore:
             callback_url=callback_url or None,
             root_path=root_path,
         )
-        keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.prompts]
-        if idempotency_key is not None:
-            keys.append(self._keys.idempotency(idempotency_key))
-        request, now = fingerprint(callback_url, prompt).hex(), repr(record.created_at)
-        arguments: list[str | int] = [
-            *(task_id, now, self._settings.queue_size, request, prompt),
-            *flatten(new_fields(record)),
-        ]
-        with unavailable_on_error():
-            # Another request with this key is sending the message. If that fails, there will be no task, so wait.
-            while (reply := await self._create((keys, arguments)))[0] == "sending":
-                await asyncio.sleep(0.02)
-                arguments[1] = repr(time.time())
-        match reply:
+        match await self._write(record, prompt, idempotency_key):
             case ["full", unfinished]:
                 raise QueueFull(int(unfinished))
             case ["reused"]:
@@ -115,6 +102,23 @@ class RedisStore:
                 raise Unavailable("The task of this Idempotency-Key has just expired. Send the request again.")
             case _:
                 return record.task(), True
+
+    async def _write(self, record: Record, prompt: str, idempotency_key: str | None) -> Any:
+        """Call the script `CREATE`, and return its reply."""
+        keys = [self._keys.record(record.task_id), self._keys.unfinished, self._keys.prompts]
+        if idempotency_key is not None:
+            keys.append(self._keys.idempotency(idempotency_key))
+        request, now = fingerprint(record.callback_url, prompt).hex(), repr(record.created_at)
+        arguments: list[str | int] = [
+            *(record.task_id, now, self._settings.queue_size, request, prompt),
+            *flatten(new_fields(record)),
+        ]
+        with unavailable_on_error():
+            # Another request with this key is sending the message. If that fails, there will be no task, so wait.
+            while (reply := await self._create((keys, arguments)))[0] == "sending":
+                await asyncio.sleep(0.02)
+                arguments[1] = repr(time.time())
+        return reply
 
     async def mark_sent(self, idempotency_key: str) -> None:
         """Store that the message of this key's task was sent, so that no other request sends it."""

@@ -13,6 +13,7 @@ from patterns.observability.tracing import NO_CARRIER, Carrier, tracing
 from patterns.tasks.expiry import ExpiryQueue
 from patterns.tasks.record import Record
 from patterns.tasks.store import KeyReused, QueueFull, Unavailable, fingerprint, new_task_id
+from patterns.tasks.watchers import Watchers
 
 
 class MemoryStore:
@@ -36,7 +37,7 @@ class MemoryStore:
         self._dead_letters: dict[str, None] = {}  # used as an ordered set
         self._undelivered: set[str] = set()
         self._when_finished: dict[str, Callable[[str], object]] = {}
-        self._watchers: dict[str, set[asyncio.Future[None]]] = {}
+        self._watchers = Watchers()
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -54,21 +55,15 @@ class MemoryStore:
     ) -> tuple[Task, bool]:
         """Write the record of a new task. Returns the task, and whether it is new.
 
-        A known idempotency key with the same request returns its task, and False. Raises `KeyReused` if the request
-        differs, `QueueFull` at the limit, and `Unavailable` while draining. `when_finished` is called with the task's
-        id when it finishes.
+        A known idempotency key returns its task, and False. Raises `KeyReused` if the request differs, `QueueFull` at
+        the limit, or `Unavailable` while draining. `when_finished` is called with the task's id when it finishes.
         """
         self._expiry.remove_expired()
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
         request = b"" if idempotency_key is None else fingerprint(callback_url, prompt)
-        if idempotency_key is not None and (known := self._by_key.get(idempotency_key)):
-            known_request, task_id = known
-            if record := self._kept(task_id):
-                if known_request != request:
-                    raise KeyReused
-                return record.task(), False
-            self._forget(task_id)
+        if idempotency_key is not None and (known := self._known(idempotency_key, request)):
+            return known.task(), False
         if self.unfinished >= self._limit:
             raise QueueFull(self.unfinished)
         record = Record(
@@ -203,14 +198,10 @@ class MemoryStore:
 
     def watch(self, task_id: str) -> asyncio.Future[None]:
         """A future that is done when the task is finished. Cancel it if you no longer need it."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future = self._watchers.add(task_id)
         record = self._records.get(task_id)
         if record is None or record.finished:
-            future.set_result(None)
-            return future
-        watchers = self._watchers.setdefault(task_id, set())
-        watchers.add(future)
-        future.add_done_callback(watchers.discard)
+            self._watchers.notify(task_id)
         return future
 
     def _finished(self, record: Record) -> None:
@@ -222,9 +213,7 @@ class MemoryStore:
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()
-        for watcher in self._watchers.pop(task_id, ()):
-            if not watcher.done():
-                watcher.set_result(None)
+        self._watchers.notify(task_id)
         if when_finished := self._when_finished.pop(task_id, None):
             when_finished(task_id)
         if record.callback_url is not None:
@@ -233,6 +222,16 @@ class MemoryStore:
     def _deliver(self, record: Record) -> None:
         self._undelivered.add(record.task_id)
         self.outbox.put_nowait(record.task_id)
+
+    def _known(self, idempotency_key: str, request: bytes) -> Record | None:
+        """The record of an earlier submit with this key, or None. Raises `KeyReused` if its request differs."""
+        known_request, task_id = self._by_key.get(idempotency_key, (request, ""))
+        record = self._kept(task_id)
+        if record is None:
+            self._forget(task_id)  # otherwise its later removal would delete the key of the new record
+        elif known_request != request:
+            raise KeyReused
+        return record
 
     def _kept(self, task_id: str) -> Record | None:
         """The record, unless it has expired. An expired record may not have been removed yet."""
