@@ -56,7 +56,7 @@ class LostMessages:
         self._checked_at = -timeout
 
     def resend(self) -> None:
-        """Send lost messages again. It may be called often, and checks only now and then."""
+        """Send lost messages again. It may be called often: it checks only at intervals."""
         now = time.monotonic()
         if now - self._checked_at < self._timeout / _CHECKS_PER_TIMEOUT:
             return

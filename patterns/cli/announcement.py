@@ -30,7 +30,7 @@ def _print_processes(served: Running, settings: Settings) -> None:
     for child in served.children:
         out.print(f"  {child.name:<13} process {child.pid}", style="dim")
     if "redis" in served.pattern.needs:
-        where = "REDIS_URL" if os.environ.get("REDIS_URL") else "a private Redis, gone when this stops"
+        where = "REDIS_URL" if os.environ.get("REDIS_URL") else "a private Redis, deleted at exit"
         out.print(f"  {'records':<13} {where}", style="dim")
     if served.pattern.processes and settings.broker_url:
         out.print(f"  {'messages':<13} KIT_BROKER_URL", style="dim")

@@ -154,7 +154,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._waiting_since = now
         elif now - self._waiting_since > self._limits.client_seconds:
             if self.cycle is None and not self._header_bytes:
-                self.transport.close()  # no request was begun, so there is nothing to respond to
+                self.transport.close()  # no request has started, so there is nothing to respond to
             else:
                 self._reject(*_TOO_LATE)
 

@@ -32,7 +32,7 @@ _MEANING = {
     400: ("The request is not valid HTTP.", "Not HTTP"),
     404: ("No task has this id: it never existed, or its record has expired.", "Unknown task"),
     408: ("The request did not arrive in time.", "Request Timeout"),
-    409: ("The task or its delivery is finished, and can no longer be changed.", "Already finished"),
+    409: ("The state of the task, or of its delivery, does not allow this.", "Already finished"),
     413: ("The body is longer than the limit.", "Content Too Large"),
     422: ("The request is invalid; `detail` names each field.", "Invalid request"),
     431: ("The request line and the headers are longer than the limit.", "Request Header Fields Too Large"),
