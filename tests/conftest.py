@@ -8,7 +8,7 @@ import pytest
 from exercises.startup import keep_compiled
 from patterns.serving.rabbitmq_server import RabbitMQ, running_rabbitmq
 from tests.support import selection, side_by_side
-from tests.support.receiving import Callbacks, receiving
+from tests.support.callback_receiver import Callbacks, receiving
 
 keep_compiled()  # before the first server is started
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from patterns import BACKGROUND_TASKS, IN_MEMORY_QUEUE, PATTERNS
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import Callbacks
 from tests.support.serving import Served, Servers
 
 _HERE = Path(__file__).parent

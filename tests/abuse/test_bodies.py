@@ -7,7 +7,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.abuse.raw import Raw
+from tests.abuse.raw_connection import Raw
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 

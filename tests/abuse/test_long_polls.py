@@ -5,7 +5,7 @@ import json
 
 import psutil
 
-from tests.abuse.crowd import crowd
+from tests.abuse.many_connections import crowd
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.abuse.raw import Raw
+from tests.abuse.raw_connection import Raw
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from patterns import WEBHOOK
 from tests.abuse.hostile_network import PUBLIC
-from tests.support.listening import Tripwire
-from tests.support.loopback import Script, Scripts, scripted_server
+from tests.support.scripted_server import Script, Scripts, scripted_server
 from tests.support.serving import Served, Servers
-from tests.webhooks.webhooks import submit, until_delivery
+from tests.support.tripwire import Tripwire
+from tests.webhooks.callbacks import submit, until_delivery
 
 _HOOK = "POST /hook"
 _PUBLIC = PUBLIC.replace(".", "-")

@@ -8,8 +8,8 @@ import time
 
 import psutil
 
-from tests.abuse.crowd import Member, crowd, joining
-from tests.abuse.raw import Raw
+from tests.abuse.many_connections import Member, crowd, joining
+from tests.abuse.raw_connection import Raw
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 from tests.support.waiting import eventually

@@ -14,7 +14,7 @@ from patterns.contract.settings import Settings, environment_variable
 
 KIT = [sys.executable, "-m", "kit"]
 PATIENCE_SECONDS = 60
-_FORKS = Path(__file__).with_name("forks.py")
+_FORK_SERVER = Path(__file__).with_name("kit_fork_server.py")
 
 #: What a developer has set must not change the outcome. Width and colour are those of a pipe.
 _UNSET = {environment_variable(field) for field in Settings.model_fields} | {"FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"}
@@ -62,9 +62,9 @@ class Kit:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        path = os.pathsep.join([str(_FORKS.parents[2]), *sys.path])
-        self._forks = subprocess.Popen(
-            [sys.executable, str(_FORKS)],
+        path = os.pathsep.join([str(_FORK_SERVER.parents[2]), *sys.path])
+        self._fork_server = subprocess.Popen(
+            [sys.executable, str(_FORK_SERVER)],
             env={**environment({}), "COLUMNS": "200", "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -77,7 +77,7 @@ class Kit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._forks.communicate(timeout=PATIENCE_SECONDS)
+        self._fork_server.communicate(timeout=PATIENCE_SECONDS)
 
     def __call__(self, *arguments: str, **settings: str) -> Outcome:
         """Run `kit` with these arguments and settings to its end."""
@@ -96,11 +96,11 @@ class Kit:
             "out": str(out),
             "err": str(err),
         }
-        assert self._forks.stdin is not None
-        assert self._forks.stdout is not None
-        self._forks.stdin.write(f"{json.dumps(order)}\n")
-        self._forks.stdin.flush()
-        code = int(self._forks.stdout.readline())
+        assert self._fork_server.stdin is not None
+        assert self._fork_server.stdout is not None
+        self._fork_server.stdin.write(f"{json.dumps(order)}\n")
+        self._fork_server.stdin.flush()
+        code = int(self._fork_server.stdout.readline())
         outcome = Outcome(code, out.read_text(), err.read_text())
         out.unlink()
         err.unlink()

@@ -12,7 +12,7 @@ from patterns.contract.settings import new_webhook_secret
 from patterns.serving.processes import Family
 from patterns.serving.redis_server import start_redis
 from tests.cli.command import KIT, Kit
-from tests.cli.marked import running
+from tests.cli.marked_processes import running
 from tests.cli.serve_process import ServeProcess
 from tests.support.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import KIT, PATIENCE_SECONDS, environment
-from tests.cli.marked import running
+from tests.cli.marked_processes import running
 from tests.support.waiting import eventually
 
 BENCH = ["bench", "--quick", "--patterns", "background_tasks", "--duration", "0.5", "--out", "run", "--json"]

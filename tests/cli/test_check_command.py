@@ -9,7 +9,7 @@ import pytest
 from exercises.course import SOLUTIONS, course
 from exercises.diagnoses import diagnosis
 from tests.cli.command import Kit
-from tests.cli.learner import solve
+from tests.cli.learners_folder import solve
 
 FIRST = course()[0]
 

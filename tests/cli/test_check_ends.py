@@ -16,9 +16,9 @@ import pytest
 from exercises.course import SOLUTIONS, course
 from tests.checkpoints.engine.processes.time_limits import TIME_LIMIT_SECONDS
 from tests.cli.command import KIT, environment
-from tests.cli.interrupted import interrupted_in
-from tests.cli.marked import running
-from tests.support.exits import as_a_shell_says
+from tests.cli.interrupted_import import interrupted_in
+from tests.cli.marked_processes import running
+from tests.support.exit_codes import as_a_shell_says
 from tests.support.waiting import eventually
 
 FIRST = course()[0]

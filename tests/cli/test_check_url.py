@@ -16,7 +16,7 @@ from tests.checkpoints.engine.api import Verdict
 from tests.cli.command import KIT, Outcome, run
 from tests.cli.conftest import SECRET
 from tests.cli.node_server import check_as_a_user, check_node, failed
-from tests.support.pools import processes
+from tests.support.process_pool import processes
 from tests.support.serving import Served, Servers
 
 #: Long enough to be seen at work, on a busy machine too.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import dead_ends
+from tests.cli import unusable_servers
 from tests.cli.command import Kit, Outcome
 from tests.cli.node_server import node_server
 
@@ -20,9 +20,9 @@ def ends(kit: Kit, what: Callable[[], AbstractContextManager[str]], *more: str) 
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        (dead_ends.nobody, "the connection was refused"),
-        (dead_ends.silence, "is not answered within"),
-        (dead_ends.another_protocol, "does not speak HTTP"),
+        (unusable_servers.nobody, "the connection was refused"),
+        (unusable_servers.silence, "is not answered within"),
+        (unusable_servers.another_protocol, "does not speak HTTP"),
     ],
     ids=lambda one: getattr(one, "__name__", ""),
 )
@@ -35,14 +35,14 @@ def test_where_nobody_answers_it_is_one_line_and_nobodys_failure(
 
 
 def test_that_nobody_answers_is_in_the_json_too(kit: Kit, tmp_path: Path) -> None:
-    ended = ends(kit, dead_ends.nobody, "--exercise", "1", "--json", str(tmp_path / "grade.json"))
+    ended = ends(kit, unusable_servers.nobody, "--exercise", "1", "--json", str(tmp_path / "grade.json"))
     said = json.loads((tmp_path / "grade.json").read_text())
     assert (ended.code, said["result"], said["exercises"]) == (2, "could not run", [])
     assert "the connection was refused" in said["problems"][0]
 
 
 def test_another_website_has_no_such_route(kit: Kit) -> None:
-    ended = ends(kit, dead_ends.another_website)
+    ended = ends(kit, unusable_servers.another_website)
     assert ended.code == 1
     assert "nothing takes a POST at /agent/submit" in ended.out
     assert ended.out.count("✗") == 2  # and GET /health
@@ -51,7 +51,7 @@ def test_another_website_has_no_such_route(kit: Kit) -> None:
 
 @pytest.mark.needs("node")
 def test_a_server_that_dies_is_told_once(kit: Kit) -> None:
-    ended = ends(kit, dead_ends.one_that_dies)
+    ended = ends(kit, unusable_servers.one_that_dies)
     assert ended.code == 1
     assert "CRASHED: The process ended in the middle of the check." in ended.out
     assert ended.out.count("✗") == 1
@@ -59,7 +59,7 @@ def test_a_server_that_dies_is_told_once(kit: Kit) -> None:
 
 @pytest.mark.parametrize(("number", "file"), [("6", "client.py"), ("8", "receiver.py")])
 def test_an_exercise_that_is_no_server_cannot_be_checked_by_url(kit: Kit, number: str, file: str) -> None:
-    ended = ends(kit, dead_ends.nobody, "--exercise", number)
+    ended = ends(kit, unusable_servers.nobody, "--exercise", number)
     assert (ended.code, ended.out) == (2, "")
     assert file in ended.line
     assert f"kit check {number}" in ended.line

@@ -23,7 +23,7 @@ from patterns.serving.processes import Family
 from patterns.serving.sockets import free_port
 from tests.cli.command import environment, run
 from tests.cli.documents import curl
-from tests.cli.learner import solve
+from tests.cli.learners_folder import solve
 from tests.support.waiting import eventually
 
 #: What there is on every machine, or is shell; everything else is in the kit's environment and nowhere else.

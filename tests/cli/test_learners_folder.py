@@ -7,7 +7,7 @@ import pytest
 
 from exercises.course import course
 from tests.cli.command import KIT, Kit, run
-from tests.cli.learner import solve
+from tests.cli.learners_folder import solve
 
 FIRST = course()[0]
 

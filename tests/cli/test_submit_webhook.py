@@ -5,7 +5,7 @@ import pytest
 from patterns.contract.settings import new_webhook_secret
 from tests.cli.command import Kit
 from tests.cli.conftest import SECRET
-from tests.support.loopback import bound_socket
+from tests.support.scripted_server import bound_socket
 from tests.support.serving import Served
 
 

@@ -18,9 +18,9 @@ import pytest
 from exercises.course import SOLUTIONS, course
 from exercises.workspace import Workspace
 from tests.cli.command import KIT, environment
-from tests.cli.interrupted import interrupted_in
-from tests.cli.marked import running
-from tests.support.exits import as_a_shell_says
+from tests.cli.interrupted_import import interrupted_in
+from tests.cli.marked_processes import running
+from tests.support.exit_codes import as_a_shell_says
 
 FIRST = course()[0]
 DEADLINE_SECONDS = 40

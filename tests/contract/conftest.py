@@ -13,9 +13,9 @@ import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
 from patterns.serving.rabbitmq_server import RabbitMQ
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import Callbacks
+from tests.support.scenarios import Told, lived_through, put_stories_last
 from tests.support.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
-from tests.support.stories import Told, lived_through, put_stories_last
 
 _HERE = Path(__file__).parent
 

@@ -8,8 +8,8 @@ import tempfile
 import pytest
 
 from tests.contract.conftest import Fleets
+from tests.support.scenarios import Told
 from tests.support.serving import Served
-from tests.support.stories import Told
 
 _CHECKS = (
     "not_a_server_error",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import Callbacks
+from tests.support.scenarios import Told, lived_through, put_stories_last
 from tests.support.serving import Servers
-from tests.support.stories import Told, lived_through, put_stories_last
 
 _HERE = Path(__file__).parent
 

@@ -13,8 +13,8 @@ import pytest
 
 from patterns import CELERY_QUEUE
 from patterns.serving.processes import Child
+from tests.support.scenarios import Told
 from tests.support.serving import QUICK_AGENT, Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 #: Submit has this long to say that the broker is away: the contract itself.

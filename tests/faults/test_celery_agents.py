@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from patterns import CELERY_QUEUE
+from tests.support.scenarios import Told
 from tests.support.serving import Json, Servers
-from tests.support.stories import Told
 
 _GOOD = ["sync_agent", "async_agent", "coroutine_from_sync", "callable_agent"]
 _BAD = {

@@ -14,9 +14,9 @@ import pytest
 
 from patterns import CELERY_QUEUE
 from patterns.contract.settings import new_webhook_secret
-from tests.support.receiving import receiving
+from tests.support.callback_receiver import receiving
+from tests.support.scenarios import Told
 from tests.support.serving import Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 _SETTINGS = {

@@ -14,8 +14,8 @@ import pytest
 
 from patterns import CELERY_QUEUE
 from patterns.contract.descriptor import Fault
+from tests.support.scenarios import Told
 from tests.support.serving import Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import at_once
 
 _TASKS = 200

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from patterns import CELERY_QUEUE
+from tests.support.scenarios import Told
 from tests.support.serving import Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 #: Twice what a message is given, which is ten seconds more than the timeout of a task, and some to look.

@@ -19,8 +19,8 @@ from patterns import CELERY_QUEUE
 from patterns.celery_queue import MOST_RUNS
 from patterns.redis_store.keys import Keys
 from patterns.serving.rabbitmq_server import RabbitMQ
+from tests.support.scenarios import Told
 from tests.support.serving import Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.thorough, pytest.mark.needs("rabbitmq")]

@@ -16,9 +16,9 @@ import pytest
 
 from patterns import PATTERNS
 from patterns.contract.descriptor import Fault, Pattern
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import Callbacks
+from tests.support.scenarios import Told
 from tests.support.serving import QUICK_AGENT, Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from benchmarks.scale.two_hosts.host import Host
 from benchmarks.scale.two_hosts.scenario import ScenarioFailed, nothing_is_lost
 from patterns.serving.rabbitmq_server import RabbitMQ
 from tests.cli.command import Outcome, environment
-from tests.cli.marked import running
+from tests.cli.marked_processes import running
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]

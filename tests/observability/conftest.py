@@ -8,7 +8,7 @@ import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
 from tests.observability.collector import Collector, collecting
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import Callbacks
 from tests.support.serving import QUICK_AGENT, Served, Servers
 
 _SETTINGS = {

@@ -20,7 +20,7 @@ from patterns.serving.redis_server import start_redis
 from patterns.serving.running import Role, running
 from patterns.serving.sockets import listening_socket, url_of
 from tests.cli.documents import OF_PATTERNS
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import Callbacks
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 _SECRET = new_webhook_secret()

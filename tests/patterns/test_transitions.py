@@ -12,8 +12,8 @@ from patterns.contract import DeliveryAttempt, DeliveryState, WebhookTask
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.store import StoreError
-from tests.patterns.both_stores import InMemory, InRedis, Subject
 from tests.patterns.clock import Clock
+from tests.patterns.stores_under_test import InMemory, InRedis, Subject
 
 HOOK = "https://example.com/hook"
 #: Each attempt of a test is made at this time.

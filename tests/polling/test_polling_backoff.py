@@ -6,7 +6,7 @@ from itertools import pairwise
 from patterns.contract.backoff import full_jitter
 from patterns.polling import PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, problem, running
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 
 _FIRST, _LONGEST, _SEED = 0.004, 0.1, 5
 

@@ -6,7 +6,7 @@ import pytest
 
 from patterns.polling import DeadlineExceeded, PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, hang, problem, running
-from tests.support.loopback import Script, bound_socket
+from tests.support.scripted_server import Script, bound_socket
 
 
 async def _too_late(client: PollingClient) -> DeadlineExceeded:

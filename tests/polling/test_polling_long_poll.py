@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from patterns.polling import DeadlineExceeded, PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, running
-from tests.support.loopback import Script, Seen
+from tests.support.scripted_server import Script, Seen
 
 #: A client that makes a pause of its own, of up to this many seconds, never gets to its end.
 _NO_PAUSE = 36_000.0

@@ -5,7 +5,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from patterns.polling import ClientError, PollingClient, SubmitRefused, TaskCancelled, TaskFailed, TaskLost
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, problem, running, task
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from patterns.polling import PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, running
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 
 from patterns.polling import DeadlineExceeded, PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, lost, problem, running
-from tests.support.loopback import Script, bound_socket, scripted_server, until
+from tests.support.scripted_server import Script, bound_socket, scripted_server, until
 
 
 def _quick(script: Script) -> PollingClient:

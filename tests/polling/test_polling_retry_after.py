@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from patterns.contract import Task
 from patterns.polling import PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, problem, running
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 
 #: A header has whole seconds only. Two clocks, one of them the wall's, may differ by this much.
 _CLOCKS = 0.02

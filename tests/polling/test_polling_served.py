@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from patterns.polling import PollingClient, SubmitRefused, TaskFailed
 from tests.support.answers import SUBMIT, lost
-from tests.support.loopback import Script, Seen
+from tests.support.scripted_server import Script, Seen
 from tests.support.serving import Served
 
 

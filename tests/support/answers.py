@@ -6,7 +6,7 @@ from typing import Any, Never
 
 from starlette.responses import JSONResponse, Response
 
-from tests.support.loopback import Seen
+from tests.support.scripted_server import Seen
 
 SUBMIT = "POST /agent/submit"
 STATUS = "GET /agent/status/1"

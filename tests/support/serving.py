@@ -19,7 +19,7 @@ from patterns.serving.processes import Family
 from patterns.serving.rabbitmq_server import RabbitMQ
 from patterns.serving.redis_server import RedisServer, start_redis
 from patterns.serving.running import Running, running
-from tests.support.documented import OpenAPI
+from tests.support.openapi import OpenAPI
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 Json = dict[str, Any]

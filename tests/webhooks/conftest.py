@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from patterns import WEBHOOK
-from tests.support.loopback import Script, Scripts, scripted_server
+from tests.support.scripted_server import Script, Scripts, scripted_server
 from tests.support.serving import QUICK_AGENT, Served, Servers
-from tests.webhooks.webhooks import SECRET
+from tests.webhooks.callbacks import SECRET
 
 _REPEATING_AGENT = """
 def repeat(prompt, report_progress):

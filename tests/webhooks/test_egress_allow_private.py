@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from patterns.webhooks.egress import ForbiddenAddress, check_callback_url
-from tests.support.listening import Tripwire
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 from tests.support.serving import Served
+from tests.support.tripwire import Tripwire
+from tests.webhooks.callbacks import HOOK, TAKEN, submit, try_submit, until_delivery, url_of
 from tests.webhooks.hostile_urls import BAD_PORTS, LINK_LOCAL_AND_METADATA, at
-from tests.webhooks.webhooks import HOOK, TAKEN, submit, try_submit, until_delivery, url_of
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "localhost", "[::ffff:127.0.0.1]"])

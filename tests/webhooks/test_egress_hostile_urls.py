@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.listening import Tripwire
 from tests.support.serving import Served
+from tests.support.tripwire import Tripwire
+from tests.webhooks.callbacks import dead_letters, try_submit, until_delivery
 from tests.webhooks.hostile_urls import HOSTILE, at
-from tests.webhooks.webhooks import dead_letters, try_submit, until_delivery
 
 
 @pytest.fixture(scope="module")

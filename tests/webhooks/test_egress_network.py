@@ -9,7 +9,7 @@ import httpcore
 import pytest
 
 from patterns.webhooks.egress import ForbiddenAddress, GuardedNetwork
-from tests.support.listening import Tripwire
+from tests.support.tripwire import Tripwire
 
 _PUBLIC, _PUBLIC_IPV6 = "93.184.215.14", "2606:4700:4700::1111"
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 from tests.support.serving import Served
-from tests.webhooks.webhooks import HOOK, TAKEN, delivery, submit, try_submit, until_delivery, url_of, verified
+from tests.webhooks.callbacks import HOOK, TAKEN, delivery, submit, try_submit, until_delivery, url_of, verified
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 from tests.support.serving import Served
-from tests.webhooks.webhooks import HOOK, TAKEN, dead_letters, submit, until_delivery, url_of
+from tests.webhooks.callbacks import HOOK, TAKEN, dead_letters, submit, until_delivery, url_of
 
 _GONE = Response(status_code=410)
 _ATTEMPTS = 5  # as in conftest.py

@@ -1,8 +1,8 @@
 """A callback stays under 20 kB. A result that is longer is fetched."""
 
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 from tests.support.serving import Served
-from tests.webhooks.webhooks import HOOK, TAKEN, submit, until_delivery, url_of, verified
+from tests.webhooks.callbacks import HOOK, TAKEN, submit, until_delivery, url_of, verified
 
 
 def test_a_long_result_is_left_out_and_is_where_the_callback_says(patient: Served, script: Script) -> None:

@@ -9,10 +9,10 @@ from itertools import pairwise
 from starlette.responses import Response
 
 from tests.support.answers import hang
-from tests.support.loopback import Script, bound_socket, scripted_server
+from tests.support.scripted_server import Script, bound_socket, scripted_server
 from tests.support.serving import Served
 from tests.support.waiting import eventually
-from tests.webhooks.webhooks import HOOK, TAKEN, delivery, submit, until_delivery, url_of
+from tests.webhooks.callbacks import HOOK, TAKEN, delivery, submit, until_delivery, url_of
 
 _FIRST_PAUSE = 0.05  # as in conftest.py
 _CLOCKS = 0.02  # a wall clock and a monotonic one may differ by this much

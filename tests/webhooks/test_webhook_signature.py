@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from patterns.contract.settings import new_webhook_secret
 from patterns.receiver import Receiver, Refused
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 from tests.support.serving import Served
-from tests.webhooks.webhooks import HOOK, SECRET, TAKEN, submit, until_delivery, url_of, verified
+from tests.webhooks.callbacks import HOOK, SECRET, TAKEN, submit, until_delivery, url_of, verified
 
 
 def test_a_delivery_verifies_with_the_reference_library_and_with_our_receiver(webhook: Served, script: Script) -> None:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from starlette.responses import StreamingResponse
 
 from tests.support.answers import hang
-from tests.support.loopback import Script, scripted_server
+from tests.support.scripted_server import Script, scripted_server
 from tests.support.serving import Served
-from tests.webhooks.webhooks import HOOK, TAKEN, delivery, submit, until_delivery, url_of
+from tests.webhooks.callbacks import HOOK, TAKEN, delivery, submit, until_delivery, url_of
 
 
 def test_a_receiver_that_hangs_delays_neither_the_tasks_nor_the_other_deliveries(

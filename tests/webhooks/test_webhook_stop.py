@@ -6,10 +6,10 @@ from collections.abc import Callable
 from starlette.responses import Response
 
 from patterns import WEBHOOK
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 from tests.support.serving import QUICK_AGENT, Servers
 from tests.support.waiting import eventually
-from tests.webhooks.webhooks import HOOK, SECRET, TAKEN, submit, url_of, verified
+from tests.webhooks.callbacks import HOOK, SECRET, TAKEN, submit, url_of, verified
 
 
 def test_on_sigterm_what_finishes_and_what_is_ended_is_told_within_the_grace(

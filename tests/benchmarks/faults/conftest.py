@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scenarios import Told, lived_through, put_stories_last
 from tests.support.serving import Servers
-from tests.support.stories import Told, lived_through, put_stories_last
 
 _HERE = Path(__file__).parent
 

@@ -19,7 +19,7 @@ from patterns.contract.settings import new_webhook_secret
 from patterns.serving.processes import Child
 from patterns.serving.running import Running, running
 from patterns.serving.waiting import until_async
-from tests.support.stories import Told
+from tests.support.scenarios import Told
 
 _TASKS, _KILLS = 1000, 10
 _WORKERS = 4

@@ -7,7 +7,7 @@ from standardwebhooks import Webhook
 from starlette.responses import Response
 
 from patterns.contract.settings import new_webhook_secret
-from tests.support.loopback import Script, Seen
+from tests.support.scripted_server import Script, Seen
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 

@@ -11,7 +11,7 @@ import pytest
 from patterns.contract.settings import Settings
 from patterns.web import connections
 from patterns.web.connections import Limits
-from tests.abuse.crowd import Member, crowd, joining
+from tests.abuse.many_connections import Member, crowd, joining
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from tests.checkpoints.engine.http.scripted_server import Reply, ScriptedServer
 from tests.cli.node_server import node_server
-from tests.support.loopback import bound_socket
+from tests.support.scripted_server import bound_socket
 
 
 @contextmanager

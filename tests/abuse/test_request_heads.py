@@ -3,7 +3,7 @@
 import pytest
 
 from patterns.web.connections import MOST_HEADER_BYTES, MOST_IN_A_ROW
-from tests.abuse.raw import Raw
+from tests.abuse.raw_connection import Raw
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 
