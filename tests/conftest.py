@@ -8,7 +8,7 @@ import pytest
 from exercises.startup import keep_compiled
 from patterns.serving.rabbitmq_server import RabbitMQ, running_rabbitmq
 from tests.support import selection, side_by_side
-from tests.support.callback_receiver import Callbacks, receiving
+from tests.support.callback_receiver import CallbackReceiver, callback_receiver
 
 keep_compiled()  # before the first server is started
 
@@ -60,10 +60,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def callbacks() -> Iterator[Callbacks]:
-    """Where the webhook pattern delivers its outcomes in these tests."""
-    with receiving() as taken:
-        yield taken
+def callbacks() -> Iterator[CallbackReceiver]:
+    """Where the webhook pattern delivers its outcomes, unless a test gives another URL."""
+    with callback_receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from patterns import BACKGROUND_TASKS, IN_MEMORY_QUEUE, PATTERNS
-from tests.support.callback_receiver import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.serving import Served, Servers
 
 _HERE = Path(__file__).parent
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def starting(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Starting]:
+def starting(tmp_path_factory: pytest.TempPathFactory, callbacks: CallbackReceiver) -> Iterator[Starting]:
     """All servers of these tests, started side by side; `celery_queue` has two web processes."""
     with Servers(tmp_path_factory.mktemp("abuse"), callbacks.url) as servers, ThreadPoolExecutor() as threads:
         five = {

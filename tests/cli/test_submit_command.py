@@ -8,9 +8,9 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from tests.cli.command import KIT, PATIENCE_SECONDS, Kit, environment
-from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, hang, task
+from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, task
 from tests.support.exit_codes import as_a_shell_says
-from tests.support.scripted_server import bound_socket, scripted_server
+from tests.support.scripted_server import bound_socket, hang, scripted_server
 from tests.support.serving import Served
 
 

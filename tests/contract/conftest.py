@@ -13,7 +13,7 @@ import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
 from patterns.serving.rabbitmq_server import RabbitMQ
-from tests.support.callback_receiver import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.scenarios import Told, lived_through, put_stories_last
 from tests.support.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def fleet(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, callbacks: CallbackReceiver
 ) -> Iterator[Fleets]:
     """Gives the patterns that the tests of this run ask about in one of the settings, by name. For any thread."""
     asked = _asked(request.session)

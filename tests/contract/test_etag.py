@@ -11,7 +11,7 @@ def finished(quick: Served) -> str:
     task_id = quick.accept()
     quick.outcome(task_id)
     if quick.pattern.requires_callback:
-        quick.until_told(task_id)
+        quick.until_delivery(task_id)
     return task_id
 
 

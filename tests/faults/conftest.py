@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.callback_receiver import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.scenarios import Told, lived_through, put_stories_last
 from tests.support.serving import Servers
 
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     """The stories of this folder. They begin when the first of them is asked for."""
-    callbacks: Callbacks = request.getfixturevalue("callbacks")
+    callbacks: CallbackReceiver = request.getfixturevalue("callbacks")
     needs_rabbitmq = any("rabbitmq" in getattr(item, "fixturenames", ()) for item in request.session.items)
     rabbitmq = request.getfixturevalue("rabbitmq") if needs_rabbitmq else None
     with (

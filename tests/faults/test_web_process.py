@@ -16,7 +16,7 @@ import pytest
 
 from patterns import PATTERNS
 from patterns.contract.descriptor import Fault, Pattern
-from tests.support.callback_receiver import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.scenarios import Told
 from tests.support.serving import QUICK_AGENT, Json, Served, Servers
 from tests.support.waiting import eventually
@@ -180,7 +180,7 @@ def test_work_within_the_grace_period_is_completed_and_its_client_hears_of_it(st
 
 
 def test_a_webhook_server_tells_its_last_outcomes_before_it_ends(
-    all_stories: Mapping[str, Stories], callbacks: Callbacks
+    all_stories: Mapping[str, Stories], callbacks: CallbackReceiver
 ) -> None:
     told = all_stories["webhook"]
     for task in (*told.long_stop.outcomes, *told.short_stop.outcomes):

@@ -8,7 +8,7 @@ import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
 from tests.observability.collector import Collector, collecting
-from tests.support.callback_receiver import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.serving import QUICK_AGENT, Served, Servers
 
 _SETTINGS = {
@@ -26,7 +26,7 @@ _SETTINGS = {
 
 
 @pytest.fixture(scope="package")
-def servers(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Servers]:
+def servers(tmp_path_factory: pytest.TempPathFactory, callbacks: CallbackReceiver) -> Iterator[Servers]:
     """Starts patterns as real processes, and stops them after the last test."""
     with Servers(tmp_path_factory.mktemp("observability"), callbacks.url) as servers:
         yield servers

@@ -107,10 +107,10 @@ def test_a_worker_says_what_a_worker_does(fleet: dict[str, Served]) -> None:
 
 
 def test_each_callback_is_told_with_what_came_of_it(caller: Served) -> None:
-    taken = caller.called_back("work")
-    caller.until_told(taken)
-    refused = caller.called_back("work", callback_url="http://127.0.0.1:9/nobody")
-    eventually(lambda: caller.task(refused)["delivery"]["state"], lambda state: state == "dead")
+    taken = caller.accept("work", callback_url=caller.callback_url)
+    caller.until_delivery(taken)
+    refused = caller.accept("work", callback_url="http://127.0.0.1:9/nobody")
+    caller.until_delivery(refused, "dead")
 
     def attempts(task_id: str) -> list[Json]:
         return [line for line in lines_about(caller, task_id) if line["message"] == "delivery attempt"]

@@ -153,7 +153,7 @@ def test_only_celery_has_workers_to_count(served: Served) -> None:
 def test_what_redis_keeps_every_web_process_tells_alike(fleet: dict[str, Served]) -> None:
     served = fleet["celery_queue"]
     for _ in range(3):
-        served.until_told(served.called_back("work"))
+        served.until_delivery(served.accept("work", callback_url=served.callback_url))
 
     one, other = scrape_all(served).values()
 
@@ -187,9 +187,9 @@ def test_without_redis_a_web_process_tells_what_it_knows_itself(fleet: dict[str,
 def test_each_callback_is_counted_by_what_came_of_it(caller: Served) -> None:
     attempts = "longjobs_delivery_attempts_total"
     before = scrape(caller)
-    caller.until_told(caller.called_back("work"))
-    task_id = caller.called_back("work", callback_url="http://127.0.0.1:9/nobody")
-    eventually(lambda: caller.task(task_id)["delivery"]["state"], lambda state: state == "dead")
+    caller.until_delivery(caller.accept("work", callback_url=caller.callback_url))
+    task_id = caller.accept("work", callback_url="http://127.0.0.1:9/nobody")
+    caller.until_delivery(task_id, "dead")
 
     after = scrape(caller)
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.observability.collector import Collector, Span
 from tests.observability.test_logs import until_said
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 
@@ -143,26 +144,28 @@ def test_a_client_that_does_not_trace_gets_a_trace_all_the_same(served: Served, 
     eventually(lambda: above(submit, collector.trace(trace_id)), lambda ids: ids[-1] == "")
 
 
-def test_the_callback_continues_the_trace_at_its_receiver(caller: Served, collector: Collector) -> None:
+def test_the_callback_continues_the_trace_at_its_receiver(
+    caller: Served, collector: Collector, callbacks: CallbackReceiver
+) -> None:
     client = Client(caller, collector)
-    task_id = client.submit(callback_url=f"{collector.url}/outcomes")
-    client.served.until_told(task_id)
+    task_id = client.submit(callback_url=callbacks.url)
+    client.served.until_delivery(task_id)
 
     trace = client.trace("submit", "run", "deliver")
 
     (submit,), (deliver,) = trace["submit"], trace["deliver"]
     assert deliver.parent_id == submit.span_id
-    (headers,) = [headers for headers in collector.callbacks if headers["webhook-id"] == f"msg_{task_id}"]
-    assert headers["traceparent"] == f"00-{client.trace_id}-{deliver.span_id}-01"
+    (attempt,) = [seen for seen in callbacks.seen() if seen.headers["webhook-id"] == f"msg_{task_id}"]
+    assert attempt.headers["traceparent"] == f"00-{client.trace_id}-{deliver.span_id}-01"
     assert (deliver.kind, deliver.failed) == ("CLIENT", False)
     assert deliver.attributes["longjobs.task_id"] == task_id
-    assert deliver.attributes["http.response.status_code"] == 200
+    assert deliver.attributes["http.response.status_code"] == 204
 
 
 def test_each_attempt_to_tell_is_a_span(caller: Served, collector: Collector) -> None:
     client = Client(caller, collector)
     task_id = client.submit(callback_url="http://127.0.0.1:9/nobody")
-    eventually(lambda: client.served.task(task_id)["delivery"]["state"], lambda state: state == "dead")
+    client.served.until_delivery(task_id, "dead")
 
     attempts = eventually(lambda: client.trace("deliver")["deliver"], lambda spans: len(spans) == 2)
 

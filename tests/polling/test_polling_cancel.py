@@ -6,8 +6,9 @@ import pytest
 from starlette.responses import JSONResponse
 
 from patterns.polling import ClientError, PollingClient
-from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, hang, lost, problem, running, task
-from tests.support.scripted_server import Answer, Script, bound_socket, until
+from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, problem, running, task
+from tests.support.scripted_server import Answer, Script, bound_socket, hang, lost
+from tests.support.waiting import until
 
 
 async def _cancel_while_it_waits(script: Script) -> None:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from patterns.polling import DeadlineExceeded, PollingClient
-from tests.support.answers import STATUS, SUBMIT, accepted, hang, problem, running
-from tests.support.scripted_server import Script, bound_socket
+from tests.support.answers import STATUS, SUBMIT, accepted, problem, running
+from tests.support.scripted_server import Script, bound_socket, hang
 
 
 async def _too_late(client: PollingClient) -> DeadlineExceeded:

@@ -7,8 +7,9 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from patterns.polling import DeadlineExceeded, PollingClient
-from tests.support.answers import STATUS, SUBMIT, accepted, completed, lost, problem, running
-from tests.support.scripted_server import Script, bound_socket, scripted_server, until
+from tests.support.answers import STATUS, SUBMIT, accepted, completed, problem, running
+from tests.support.scripted_server import Script, bound_socket, lost, scripted_server
+from tests.support.waiting import until
 
 
 def _quick(script: Script) -> PollingClient:

@@ -7,8 +7,8 @@ import pytest
 from starlette.responses import Response
 
 from patterns.polling import PollingClient, SubmitRefused, TaskFailed
-from tests.support.answers import SUBMIT, lost
-from tests.support.scripted_server import Script, Seen
+from tests.support.answers import SUBMIT
+from tests.support.scripted_server import Script, Seen, lost
 from tests.support.serving import Served
 
 

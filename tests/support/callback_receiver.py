@@ -1,46 +1,53 @@
-"""A receiver on loopback that accepts every callback, and keeps it."""
+"""A receiver of callbacks on loopback. It acknowledges every callback unless a test says otherwise."""
 
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
+
+from starlette.responses import Response
+
+from tests.support.scripted_server import Answer, Script, Seen, scripted_server
+
+#: What a receiver answers to a callback that it has taken.
+ACKNOWLEDGED = Response(status_code=204)
+_ROUTE = "POST /hook"
 
 
-class Callbacks:
-    """What was POSTed here so far."""
+class CallbackReceiver:
+    """What is at one callback URL: one of the scripts of a scripted server."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.taken: list[dict[str, Any]] = []
+    def __init__(self, script: Script) -> None:
+        self.script = script.on(_ROUTE, ACKNOWLEDGED)
+        self.url = f"{script.url}/hook"
+
+    def answers(self, *answers: Answer) -> Self:
+        """Give these answers in turn from now on; the last one is given to all further attempts."""
+        self.script.on(_ROUTE, *answers)
+        return self
+
+    def seen(self) -> list[Seen]:
+        """Every attempt so far."""
+        return self.script.seen(_ROUTE)
+
+    def count(self) -> int:
+        """How many attempts have arrived."""
+        return self.script.count(_ROUTE)
+
+    def times(self) -> list[float]:
+        """When the attempts arrived, in seconds on the monotonic clock."""
+        return self.script.times(_ROUTE)
+
+    def until_seen(self, count: int = 1) -> list[Seen]:
+        """The attempts, once there are that many."""
+        return self.script.until_seen(_ROUTE, count)
 
     def about(self, task_id: str) -> list[dict[str, Any]]:
         """The callbacks of one task."""
-        return [callback for callback in list(self.taken) if callback["task_id"] == task_id]
+        return [request.json for request in self.seen() if request.json["task_id"] == task_id]
 
 
 @contextmanager
-def receiving() -> Iterator[Callbacks]:
-    """Accept callbacks for as long as the block lasts."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            callbacks.taken.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name in the base class
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    callbacks = Callbacks(f"http://127.0.0.1:{server.server_port}/hooks/agent")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield callbacks
-    finally:
-        server.shutdown()
-        server.server_close()
+def callback_receiver() -> Iterator[CallbackReceiver]:
+    """A receiver with a server of its own, for as long as the block lasts."""
+    with scripted_server() as scripts:
+        yield CallbackReceiver(scripts.script())

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Never
 
 import uvicorn
 from starlette.datastructures import Headers
@@ -140,6 +140,12 @@ def bound_socket() -> socket.socket:
     return taken
 
 
-async def until(look: Callable[[], bool]) -> None:
-    """Wait for something that happens in another thread or process. Fails when it does not."""
-    await asyncio.to_thread(eventually, look, bool)
+async def hang(seen: Seen) -> Never:
+    """Never answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def lost(seen: Seen) -> Response:
+    """Close the connection in the middle of the answer."""
+    return Response(b"{", 202, {"content-length": "1000"})

@@ -42,7 +42,7 @@ class Served:
         self.url = running.url
         self.openapi = OpenAPI(self.url)
         self.submitted: list[str] = []
-        self._callback_url = callback_url
+        self.callback_url = callback_url
         self._own = threading.local()
         self._clients: list[httpx.Client] = []
 
@@ -78,20 +78,25 @@ class Served:
 
     def body(self, prompt: object = "compare the vendors", **more: object) -> Json:
         """A submit body that this pattern takes."""
-        callback = {"callback_url": self._callback_url} if self.pattern.requires_callback else {}
+        callback = {"callback_url": self.callback_url} if self.pattern.requires_callback else {}
         return {"prompt": prompt, **callback, **more}
 
-    def submit(self, prompt: str = "compare the vendors", key: str | None = None) -> httpx.Response:
+    def submit(
+        self, prompt: str = "compare the vendors", key: str | None = None, *, callback_url: str | None = None
+    ) -> httpx.Response:
         """Submit a prompt, and return the answer, whatever it is."""
         headers = {"Idempotency-Key": key} if key is not None else {}
-        answer = self.http.post("/agent/submit", json=self.body(prompt), headers=headers)
+        body = self.body(prompt) if callback_url is None else self.body(prompt, callback_url=callback_url)
+        answer = self.http.post("/agent/submit", json=body, headers=headers)
         if answer.status_code == 202:
             self.submitted.append(answer.json()["task_id"])
         return answer
 
-    def accept(self, prompt: str = "compare the vendors", key: str | None = None) -> str:
+    def accept(
+        self, prompt: str = "compare the vendors", key: str | None = None, *, callback_url: str | None = None
+    ) -> str:
         """Submit a prompt that must be accepted, and return its task id."""
-        answer = self.submit(prompt, key)
+        answer = self.submit(prompt, key=key, callback_url=callback_url)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["task_id"])
 
@@ -131,15 +136,20 @@ class Served:
             lambda: _json(self.status(task_id, prefer="wait=2")), lambda task: task["status"] in FINISHED, within
         )
 
-    def until_told(self, task_id: str) -> Json:
-        """The task, once its callback has been acknowledged."""
-        return eventually(lambda: self.task(task_id), lambda task: task["delivery"]["state"] == "delivered")
+    def delivery(self, task_id: str) -> Json:
+        """The delivery of a task's outcome so far."""
+        delivery: Json = self.task(task_id)["delivery"]
+        return delivery
 
-    def called_back(self, prompt: str, **more: object) -> str:
-        """Submit a prompt with a callback URL, and return its task id."""
-        answer = self.http.post("/agent/submit", json={"prompt": prompt, "callback_url": self._callback_url} | more)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["task_id"])
+    def until_delivery(self, task_id: str, state: str = "delivered") -> Json:
+        """The delivery of a task's outcome, once it is in this state."""
+        return eventually(lambda: self.delivery(task_id), lambda delivery: delivery["state"] == state)
+
+    def dead_letters(self) -> list[str]:
+        """The ids of the tasks whose outcome could not be delivered, oldest first."""
+        answer = self.http.get("/agent/dead-letters", params={"limit": 1000})
+        assert answer.status_code == 200, answer.text
+        return [task["task_id"] for task in answer.json()]
 
     def cancel(self, task_id: str) -> httpx.Response:
         """Cancel a task, and return the answer, whatever it is."""

@@ -1,5 +1,6 @@
 """Waiting for events, and doing things at the same moment. Nothing here sleeps and hopes."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,11 @@ def eventually(look: Callable[[], T], is_it: Callable[[T], bool], within: float 
         time.sleep(pause)
         pause = min(1.2 * pause, _LONGEST_PAUSE_SECONDS)
     return seen
+
+
+async def until(look: Callable[[], bool]) -> None:
+    """Wait for something that happens in another thread or process. Fails when it does not."""
+    await asyncio.to_thread(eventually, look, bool)
 
 
 def at_once(times: int, do: Callable[[int], T]) -> list[T]:

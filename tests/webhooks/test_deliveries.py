@@ -11,7 +11,7 @@ from patterns.tasks.memory_store import MemoryStore
 from patterns.tasks.record import Record
 from patterns.webhook import Deliveries
 from patterns.webhooks.sender import Attempt, Sender
-from tests.webhooks.callbacks import SECRET
+from tests.webhooks.signing import SECRET
 
 HOOK = "https://example.com/hook"
 
