@@ -14,7 +14,7 @@ import pytest
 from patterns import CELERY_QUEUE, PATTERNS
 from patterns.serving.rabbitmq_server import RabbitMQ
 from tests.support.callback_receiver import CallbackReceiver
-from tests.support.scenarios import Told, lived_through, put_stories_last
+from tests.support.scenarios import ScenarioResult, put_scenarios_last, running_scenarios
 from tests.support.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 
 _HERE = Path(__file__).parent
@@ -49,8 +49,8 @@ _SETTINGS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories go on beside the tests that have none, and are told last."""
-    put_stories_last(items, _HERE)
+    """The scenarios go on beside the tests that have none, and are told last."""
+    put_scenarios_last(items, _HERE)
 
 
 @pytest.fixture(scope="package")
@@ -80,10 +80,10 @@ def fleet(
 
 
 @pytest.fixture(scope="package", autouse=True)
-def told(request: pytest.FixtureRequest, fleet: Fleets) -> Iterator[Told]:
-    """The stories of this folder. They begin with the first test here, and go on beside it."""
-    with lived_through(request.session, _HERE, fleet, at_once=1) as tell:
-        yield tell
+def scenario_result(request: pytest.FixtureRequest, fleet: Fleets) -> Iterator[ScenarioResult]:
+    """The scenarios of this folder. They begin with the first test here, and go on beside it."""
+    with running_scenarios(request.session, _HERE, fleet, at_once=1) as result_of:
+        yield result_of
 
 
 def everywhere(fleet: Fleet, do: Callable[[Served], T]) -> dict[str, T]:

@@ -8,7 +8,7 @@ import tempfile
 import pytest
 
 from tests.contract.conftest import Fleets
-from tests.support.scenarios import Told
+from tests.support.scenarios import ScenarioResult
 from tests.support.serving import Served
 
 _CHECKS = (
@@ -26,7 +26,7 @@ _CHECKS = (
 Verdict = subprocess.CompletedProcess[str]
 
 
-def live_through(fleet: Fleets) -> dict[str, Verdict]:
+def run_scenario(fleet: Fleets) -> dict[str, Verdict]:
     """What Schemathesis says of each pattern, one after the other: each run is one busy process."""
     return {name: run(served) for name, served in fleet("quick").items()}
 
@@ -43,8 +43,8 @@ def run(served: Served) -> Verdict:
 
 
 @pytest.mark.thorough
-def test_no_made_up_request_gets_an_undocumented_answer(told: Told, name: str) -> None:
-    verdict: Verdict = told(__name__)[name]
+def test_no_made_up_request_gets_an_undocumented_answer(scenario_result: ScenarioResult, name: str) -> None:
+    verdict: Verdict = scenario_result(__name__)[name]
 
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr
     generated = re.search(r"(\d+) generated", verdict.stdout)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from patterns import CELERY_QUEUE
 from patterns.contract.settings import new_webhook_secret
 from tests.support.callback_receiver import ACKNOWLEDGED, CallbackReceiver, callback_receiver
-from tests.support.scenarios import Told
+from tests.support.scenarios import ScenarioResult
 from tests.support.scripted_server import Seen, hang
 from tests.support.serving import Json, Served, Servers
 from tests.support.waiting import eventually
@@ -29,7 +29,7 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Stories:
+class Scenarios:
     """All that happened."""
 
     delivered: dict[str, list[Json]]
@@ -54,7 +54,7 @@ async def slow(request: Seen) -> Response:
     return ACKNOWLEDGED
 
 
-def live_through(servers: Servers) -> Stories:
+def run_scenario(servers: Servers) -> Scenarios:
     """Have every kind of outcome delivered; then refuse a callback until it is given up; then take one slowly; then
     kill the worker during an attempt."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS)
@@ -97,7 +97,7 @@ def live_through(servers: Servers) -> Stories:
         kill_pool(served)
         moody.answers(ACKNOWLEDGED)
         after_the_kill = served.until_delivery(held)
-        return Stories(
+        return Scenarios(
             delivered={name: callbacks.about(task_id) for name, task_id in tasks.items()},
             shown=shown,
             without=without,
@@ -128,10 +128,10 @@ def kill_pool(served: Served) -> None:
 
 
 @pytest.fixture(scope="module")
-def stories(told: Told) -> Stories:
+def scenarios(scenario_result: ScenarioResult) -> Scenarios:
     """What happened."""
-    stories: Stories = told(__name__)
-    return stories
+    scenarios: Scenarios = scenario_result(__name__)
+    return scenarios
 
 
 @pytest.mark.parametrize(
@@ -143,49 +143,49 @@ def stories(told: Told) -> Stories:
         ("cancelled", "cancelled", None),
     ],
 )
-def test_every_outcome_is_told_once(stories: Stories, outcome: str, status: str, code: str | None) -> None:
-    (callback,) = stories.delivered[outcome]
+def test_every_outcome_is_told_once(scenarios: Scenarios, outcome: str, status: str, code: str | None) -> None:
+    (callback,) = scenarios.delivered[outcome]
 
     assert callback["status"] == status
     assert (callback["error"] or {}).get("code") == code
 
 
-def test_status_shows_how_the_outcome_was_told(stories: Stories) -> None:
-    assert stories.shown["state"] == "delivered"
-    assert [attempt["status_code"] for attempt in stories.shown["attempts"]] == [204]
+def test_status_shows_how_the_outcome_was_told(scenarios: Scenarios) -> None:
+    assert scenarios.shown["state"] == "delivered"
+    assert [attempt["status_code"] for attempt in scenarios.shown["attempts"]] == [204]
 
 
-def test_who_asks_for_no_callback_sees_no_delivery(stories: Stories) -> None:
-    assert "delivery" not in stories.without
+def test_who_asks_for_no_callback_sees_no_delivery(scenarios: Scenarios) -> None:
+    assert "delivery" not in scenarios.without
 
 
-def test_the_callback_url_is_part_of_what_an_idempotency_key_stands_for(stories: Stories) -> None:
-    first, same, other = stories.same_key
+def test_the_callback_url_is_part_of_what_an_idempotency_key_stands_for(scenarios: Scenarios) -> None:
+    first, same, other = scenarios.same_key
 
     assert first.json()["task_id"] == same.json()["task_id"]
     assert other.status_code == 422
 
 
-def test_what_is_refused_too_often_is_a_dead_letter(stories: Stories) -> None:
-    assert [attempt["status_code"] for attempt in stories.dead["attempts"]] == [500, 500, 500]
-    assert [task["task_id"] for task in stories.listed] == [stories.refused]
+def test_what_is_refused_too_often_is_a_dead_letter(scenarios: Scenarios) -> None:
+    assert [attempt["status_code"] for attempt in scenarios.dead["attempts"]] == [500, 500, 500]
+    assert [task["task_id"] for task in scenarios.listed] == [scenarios.refused]
 
 
-def test_only_a_dead_letter_can_be_sent_again(stories: Stories) -> None:
-    assert stories.before.status_code == 409
-    assert stories.redelivered.status_code == 202
+def test_only_a_dead_letter_can_be_sent_again(scenarios: Scenarios) -> None:
+    assert scenarios.before.status_code == 409
+    assert scenarios.redelivered.status_code == 202
 
 
-def test_a_dead_letter_that_is_sent_again_is_told(stories: Stories) -> None:
-    assert stories.after["state"] == "delivered"
-    assert stories.after["attempts"][-1]["status_code"] == 204
+def test_a_dead_letter_that_is_sent_again_is_told(scenarios: Scenarios) -> None:
+    assert scenarios.after["state"] == "delivered"
+    assert scenarios.after["attempts"][-1]["status_code"] == 204
 
 
-def test_an_attempt_to_tell_may_take_longer_than_a_task(stories: Stories) -> None:
-    assert stories.slow["state"] == "delivered"
-    assert stories.told_slowly == 1
+def test_an_attempt_to_tell_may_take_longer_than_a_task(scenarios: Scenarios) -> None:
+    assert scenarios.slow["state"] == "delivered"
+    assert scenarios.told_slowly == 1
 
 
-def test_killed_while_it_tells_a_worker_does_not_keep_it_to_itself(stories: Stories) -> None:
-    assert stories.told_after_the_kill == 2  # the one that was cut off, and the one that was taken
-    assert stories.after_the_kill["state"] == "delivered"
+def test_killed_while_it_tells_a_worker_does_not_keep_it_to_itself(scenarios: Scenarios) -> None:
+    assert scenarios.told_after_the_kill == 2  # the one that was cut off, and the one that was taken
+    assert scenarios.after_the_kill["state"] == "delivered"
