@@ -29,32 +29,32 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Which process runs which tests."""
+    """Decide which process runs which tests."""
     return side_by_side.scheduler(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to the other run, or cannot run here."""
+    """Leave out the tests of the other run, and those that cannot run here."""
     selection.select(config, items)
     side_by_side.longest_first(items)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the process that reports what this one left out."""
+    """Report to pytest's main process what this process left out."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = selection.left_out(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Hear from a process that ran tests; they all left out the same."""
+    """Take over the report of a process that ran tests: they all left out the same."""
     selection.remember(node.config, getattr(node, "workeroutput", {}).get("left_out", {}))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say in one line what was left out, and how to get it."""
+    """Print in one line what was left out, and how to run it."""
     if line := selection.summary(selection.left_out(config)):
         terminalreporter.write_line(line)
 

@@ -1,4 +1,4 @@
-"""A receiver with a public address turns hostile, and a name turns into one of ours: nobody here is ever called.
+"""A receiver at a public address turns hostile, or its name resolves to a private address: that is never called.
 
 The server's names resolve as a hostile name server would answer them, see `hostile_network`.
 """
@@ -44,7 +44,7 @@ def receiver(scripts: Scripts) -> CallbackReceiver:
 
 @pytest.fixture(scope="module")
 def guarded(scripts: Scripts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The webhook pattern in a hostile world: private addresses are not allowed; three attempts, quickly."""
+    """The webhook pattern in a hostile network: private addresses are not allowed; three attempts, quickly."""
     port = str(urlsplit(scripts.script().url).port)
     with Servers(tmp_path_factory.mktemp("hostile"), "http://nobody.test/") as servers:
         yield servers.serve(
@@ -67,11 +67,11 @@ def hook(receiver: CallbackReceiver, name: str, port: int) -> str:
 
 
 def closing(status: int, **headers: str) -> Response:
-    """An answer after which the next attempt has to connect anew."""
+    """An answer after which the next attempt needs a new connection."""
     return Response(status_code=status, headers={"connection": "close", **headers})
 
 
-def test_the_receiver_at_the_public_address_is_told(
+def test_the_receiver_at_the_public_address_is_called(
     guarded: Served, receiver: CallbackReceiver, tripwire: Tripwire
 ) -> None:
     receiver.answers(closing(204))
@@ -83,10 +83,10 @@ def test_the_receiver_at_the_public_address_is_told(
 
 
 @pytest.mark.parametrize("ours", _OURS)
-def test_a_name_that_resolves_to_one_of_ours_is_not_called(
+def test_a_name_that_resolves_to_a_private_address_is_not_called(
     guarded: Served, receiver: CallbackReceiver, tripwire: Tripwire, ours: str
 ) -> None:
-    """At once; together with a public address, before and after it; and at the second look (DNS rebinding)."""
+    """Alone; together with a public address, before and after it; and at the second lookup (DNS rebinding)."""
     receiver.answers(closing(500))
     at_once = [ours, f"{ours}-and-{_PUBLIC}", f"{_PUBLIC}-and-{ours}"]
     tasks = [guarded.accept(callback_url=hook(receiver, name, tripwire.port)) for name in at_once]
@@ -102,7 +102,7 @@ def test_a_name_that_resolves_to_one_of_ours_is_not_called(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_receiver_that_sends_the_server_home_is_not_followed(
+def test_a_redirect_to_the_servers_own_machine_is_not_followed(
     guarded: Served, receiver: CallbackReceiver, tripwire: Tripwire, status: int
 ) -> None:
     receiver.answers(

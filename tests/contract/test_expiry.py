@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 
 @dataclass(frozen=True)
 class Scenario:
-    """What a client saw of a completed, a failed and a cancelled task: first, and when their time was over."""
+    """What a client saw of a completed, a failed and a cancelled task: first, and after they had expired."""
 
     first: list[Json]
     key: str

@@ -1,4 +1,4 @@
-"""Schemathesis makes up requests from each server's own OpenAPI document, and compares the answers with it."""
+"""Schemathesis generates requests from each server's OpenAPI document, and compares the answers with it."""
 
 import re
 import subprocess
@@ -27,12 +27,12 @@ Verdict = subprocess.CompletedProcess[str]
 
 
 def run_scenario(fleet: Fleets) -> dict[str, Verdict]:
-    """What Schemathesis says of each pattern, one after the other: each run is one busy process."""
+    """What Schemathesis reports about each pattern. One run after the other: each keeps a core busy."""
     return {name: run(served) for name, served in fleet("quick").items()}
 
 
 def run(served: Served) -> Verdict:
-    """Let Schemathesis loose on one pattern."""
+    """Run Schemathesis against a pattern."""
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{served.url}/openapi.json", "--no-color"),
         *("--max-examples", "10", "--generation-deterministic", "--phases", "examples,coverage,fuzzing"),
@@ -43,7 +43,7 @@ def run(served: Served) -> Verdict:
 
 
 @pytest.mark.thorough
-def test_no_made_up_request_gets_an_undocumented_answer(scenario_result: ScenarioResult, name: str) -> None:
+def test_no_generated_request_gets_an_undocumented_answer(scenario_result: ScenarioResult, name: str) -> None:
     verdict: Verdict = scenario_result(__name__)[name]
 
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr

@@ -1,4 +1,4 @@
-"""The servers of the scenarios, which are lived through side by side."""
+"""The servers of the scenarios, which run side by side."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The other tests come first: some change what is true for the whole process (its PATH, its clock)."""
+    """The other tests come first: some change things for the whole process (its PATH, its clock)."""
     put_scenarios_last(items, _HERE)
 
 
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def scenario_result(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ScenarioResult]:
-    """The scenarios of this folder. They begin when the first of them is asked for."""
+    """The scenarios of this folder. They start when the first result is asked for."""
     callbacks: CallbackReceiver = request.getfixturevalue("callbacks")
     needs_rabbitmq = any("rabbitmq" in getattr(item, "fixturenames", ()) for item in request.session.items)
     rabbitmq = request.getfixturevalue("rabbitmq") if needs_rabbitmq else None

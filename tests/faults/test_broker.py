@@ -1,4 +1,4 @@
-"""celery_queue without its broker: it is frozen, killed, started again, and comes back without its data.
+"""celery_queue without its broker: frozen, killed, restarted, and back without its data.
 
 Here the broker also keeps the records, so that status cannot be answered either while it is away.
 """
@@ -126,18 +126,18 @@ def scenarios(scenario_result: ScenarioResult) -> Scenarios:
 
 @pytest.fixture(params=["frozen", "dead"])
 def scenario(scenarios: Scenarios, request: pytest.FixtureRequest) -> Away:
-    """What happened while the broker was away, in one way and the other."""
+    """What happened while the broker was frozen, and while it was dead."""
     scenario: Away = getattr(scenarios, request.param)
     return scenario
 
 
-def test_submit_says_within_three_seconds_that_the_broker_is_away(scenario: Away) -> None:
+def test_submit_says_within_three_seconds_that_the_broker_is_down(scenario: Away) -> None:
     assert scenario.submit.status_code == 503
     assert int(scenario.submit.headers["retry-after"]) >= 1
     assert scenario.submit_seconds < _SUBMIT_SECONDS
 
 
-def test_everything_else_says_so_too(scenario: Away) -> None:
+def test_every_other_route_reports_the_broker_too(scenario: Away) -> None:
     assert scenario.status.status_code == 503
     assert scenario.cancel.status_code == 503
     assert scenario.health == 503
@@ -147,17 +147,17 @@ def test_a_broker_that_comes_back_with_its_data_has_lost_nothing(scenario: Away)
     assert scenario.known_before.json()["status"] == "completed"
 
 
-def test_when_it_is_back_tasks_are_done_again_and_no_process_had_to_be_started_again(scenario: Away) -> None:
+def test_when_it_is_back_tasks_are_done_again_and_no_process_had_to_be_restarted(scenario: Away) -> None:
     assert scenario.new["status"] == "completed"
     assert scenario.same_processes
 
 
-def test_a_broker_that_lost_its_data_lost_the_tasks_and_nobody_says_otherwise(scenarios: Scenarios) -> None:
+def test_a_broker_that_lost_its_data_lost_the_tasks_and_their_status_is_404(scenarios: Scenarios) -> None:
     assert scenarios.loss.done.status_code == 404
     assert scenarios.loss.unfinished.status_code == 404
     assert scenarios.loss.cancel.status_code == 404
 
 
-def test_a_broker_that_lost_its_data_takes_new_tasks(scenarios: Scenarios) -> None:
+def test_a_broker_that_lost_its_data_accepts_new_tasks(scenarios: Scenarios) -> None:
     assert scenarios.loss.with_the_same_key.status_code == 202
     assert scenarios.loss.new["status"] == "completed"

@@ -1,4 +1,4 @@
-"""Agents of all kinds in a real Celery worker: whatever one does, its task ends, and the worker goes on."""
+"""Agents of all kinds in a real Celery worker: whatever an agent does, its task ends, and the worker goes on."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ _LATE = ["catches_everything", "works_until_ended", "swallows_cancellation"]
 
 @dataclass(frozen=True)
 class Scenario:
-    """All these agents were at work together, and then some good ones again."""
+    """All these agents ran together, and some good ones after them."""
 
     outcomes: dict[str, Json]
     runs: int

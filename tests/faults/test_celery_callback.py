@@ -43,8 +43,8 @@ class Scenarios:
     redelivered: httpx.Response
     after: Json
     slow: Json
-    told_slowly: int
-    told_after_the_kill: int
+    slow_attempts: int
+    attempts_after_the_kill: int
     after_the_kill: Json
 
 
@@ -55,10 +55,10 @@ async def slow(request: Seen) -> Response:
 
 
 def run_scenario(servers: Servers) -> Scenarios:
-    """Have every kind of outcome delivered; then refuse a callback until it is given up; then take one slowly; then
+    """Deliver every kind of outcome, refuse one until it is a dead letter, acknowledge one slowly, and at last
     kill the worker during an attempt."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS)
-    with callback_receiver() as callbacks, callback_receiver() as moody:
+    with callback_receiver() as callbacks, callback_receiver() as receiver:
         tasks = {
             "completed": served.accept("sleeps:0.1", callback_url=callbacks.url),
             "agent_error": served.accept("raises:no", callback_url=callbacks.url),
@@ -76,26 +76,26 @@ def run_scenario(servers: Servers) -> Scenarios:
             body = {"prompt": "sleeps:0", "callback_url": url}
             return served.http.post("/agent/submit", json=body, headers={"Idempotency-Key": "one"})
 
-        same_key = [again(callbacks.url), again(callbacks.url), again(moody.url)]
+        same_key = [again(callbacks.url), again(callbacks.url), again(receiver.url)]
 
-        moody.answers(Response(status_code=500))
-        refused = served.accept("sleeps:0", callback_url=moody.url)
+        receiver.answers(Response(status_code=500))
+        refused = served.accept("sleeps:0", callback_url=receiver.url)
         before = served.http.post(f"/agent/redeliver/{tasks['completed']}")
         dead = served.until_delivery(refused, "dead")
         listed = served.http.get("/agent/dead-letters").json()
-        moody.answers(ACKNOWLEDGED)
+        receiver.answers(ACKNOWLEDGED)
         redelivered = served.http.post(f"/agent/redeliver/{refused}")
         after = served.until_delivery(refused)
 
-        moody.answers(slow)
-        slowly = served.accept("sleeps:0", callback_url=moody.url)
-        told_slowly = served.until_delivery(slowly)
+        receiver.answers(slow)
+        slowly = served.accept("sleeps:0", callback_url=receiver.url)
+        delivered_slowly = served.until_delivery(slowly)
 
-        moody.answers(hang)
-        held = served.accept("sleeps:0", callback_url=moody.url)
-        eventually(lambda: attempts(moody, held), bool)
+        receiver.answers(hang)
+        held = served.accept("sleeps:0", callback_url=receiver.url)
+        eventually(lambda: attempts(receiver, held), bool)
         kill_pool(served)
-        moody.answers(ACKNOWLEDGED)
+        receiver.answers(ACKNOWLEDGED)
         after_the_kill = served.until_delivery(held)
         return Scenarios(
             delivered={name: callbacks.about(task_id) for name, task_id in tasks.items()},
@@ -108,9 +108,9 @@ def run_scenario(servers: Servers) -> Scenarios:
             before=before,
             redelivered=redelivered,
             after=after,
-            slow=told_slowly,
-            told_slowly=attempts(moody, slowly),
-            told_after_the_kill=attempts(moody, held),
+            slow=delivered_slowly,
+            slow_attempts=attempts(receiver, slowly),
+            attempts_after_the_kill=attempts(receiver, held),
             after_the_kill=after_the_kill,
         )
 
@@ -143,30 +143,30 @@ def scenarios(scenario_result: ScenarioResult) -> Scenarios:
         ("cancelled", "cancelled", None),
     ],
 )
-def test_every_outcome_is_told_once(scenarios: Scenarios, outcome: str, status: str, code: str | None) -> None:
+def test_every_outcome_is_delivered_once(scenarios: Scenarios, outcome: str, status: str, code: str | None) -> None:
     (callback,) = scenarios.delivered[outcome]
 
     assert callback["status"] == status
     assert (callback["error"] or {}).get("code") == code
 
 
-def test_status_shows_how_the_outcome_was_told(scenarios: Scenarios) -> None:
+def test_status_shows_the_delivery(scenarios: Scenarios) -> None:
     assert scenarios.shown["state"] == "delivered"
     assert [attempt["status_code"] for attempt in scenarios.shown["attempts"]] == [204]
 
 
-def test_who_asks_for_no_callback_sees_no_delivery(scenarios: Scenarios) -> None:
+def test_without_a_callback_url_there_is_no_delivery(scenarios: Scenarios) -> None:
     assert "delivery" not in scenarios.without
 
 
-def test_the_callback_url_is_part_of_what_an_idempotency_key_stands_for(scenarios: Scenarios) -> None:
+def test_the_same_key_with_another_callback_url_is_refused(scenarios: Scenarios) -> None:
     first, same, other = scenarios.same_key
 
     assert first.json()["task_id"] == same.json()["task_id"]
     assert other.status_code == 422
 
 
-def test_what_is_refused_too_often_is_a_dead_letter(scenarios: Scenarios) -> None:
+def test_a_delivery_that_is_refused_too_often_is_a_dead_letter(scenarios: Scenarios) -> None:
     assert [attempt["status_code"] for attempt in scenarios.dead["attempts"]] == [500, 500, 500]
     assert [task["task_id"] for task in scenarios.listed] == [scenarios.refused]
 
@@ -176,16 +176,16 @@ def test_only_a_dead_letter_can_be_sent_again(scenarios: Scenarios) -> None:
     assert scenarios.redelivered.status_code == 202
 
 
-def test_a_dead_letter_that_is_sent_again_is_told(scenarios: Scenarios) -> None:
+def test_a_dead_letter_that_is_sent_again_is_delivered(scenarios: Scenarios) -> None:
     assert scenarios.after["state"] == "delivered"
     assert scenarios.after["attempts"][-1]["status_code"] == 204
 
 
-def test_an_attempt_to_tell_may_take_longer_than_a_task(scenarios: Scenarios) -> None:
+def test_a_delivery_attempt_may_take_longer_than_a_task(scenarios: Scenarios) -> None:
     assert scenarios.slow["state"] == "delivered"
-    assert scenarios.told_slowly == 1
+    assert scenarios.slow_attempts == 1
 
 
-def test_killed_while_it_tells_a_worker_does_not_keep_it_to_itself(scenarios: Scenarios) -> None:
-    assert scenarios.told_after_the_kill == 2  # the one that was cut off, and the one that was taken
+def test_a_delivery_whose_worker_is_killed_is_attempted_again(scenarios: Scenarios) -> None:
+    assert scenarios.attempts_after_the_kill == 2  # the attempt that was cut off, and the one that was acknowledged
     assert scenarios.after_the_kill["state"] == "delivered"

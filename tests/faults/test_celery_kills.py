@@ -54,7 +54,7 @@ def unfinished(served: Served, task_ids: list[str]) -> int:
 
 
 def run_scenario(servers: Servers) -> Scenarios:
-    """Kill one thing after the other."""
+    """Kill the processes one after the other."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS, web_processes=2)
     (worker,) = served.running.workers  # it has three processes
 
@@ -68,7 +68,7 @@ def run_scenario(servers: Servers) -> Scenarios:
     left_by_worker = unfinished(served, with_worker)
     worker.start()
 
-    # one of the processes that run tasks is killed, in the middle of one
+    # a process of the worker's pool is killed in the middle of a task
     runs = servers.folder / f"{uuid4().hex}.runs"
     with served.workers_held():
         with_child = [
@@ -118,7 +118,7 @@ def ask_often(served: Served) -> list[Json]:
 
 
 def ask_the_other(served: Served) -> httpx.Response:
-    """Submit by one web process, and ask the other. A process that is stopped takes no connection."""
+    """Submit to one web process, and ask the other. A process that is stopped accepts no connection."""
     first, second = served.running.web
     first.kill(signal.SIGSTOP)
     with served.connect() as connection:
@@ -141,11 +141,11 @@ def scenarios(scenario_result: ScenarioResult) -> Scenarios:
 @pytest.fixture(params=["worker", "worker_child", "web"])
 def scenario(scenarios: Scenarios, request: pytest.FixtureRequest) -> Scenario:
     """Each scenario in turn."""
-    told: Scenario = getattr(scenarios, request.param)
-    return told
+    scenario: Scenario = getattr(scenarios, request.param)
+    return scenario
 
 
-def test_celery_says_that_it_loses_tasks_only_with_the_broker_and_its_data() -> None:
+def test_the_descriptor_says_that_tasks_are_lost_only_with_the_data_of_the_broker() -> None:
     assert CELERY_QUEUE.loses_on == {Fault.BROKER_LOSS}
 
 

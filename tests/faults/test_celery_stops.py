@@ -24,7 +24,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Stop:
-    """A process got SIGTERM, and was started again."""
+    """A process got SIGTERM, and was restarted."""
 
     seconds: float
     exit_code: int | None
@@ -89,7 +89,7 @@ def test_a_web_process_stops_in_time_and_the_task_goes_on_without_it(scenarios: 
     assert scenarios.web.outcome["status"] == "completed"
 
 
-def test_a_client_that_it_held_is_told_how_far_the_task_is(scenarios: Scenarios) -> None:
+def test_a_held_status_request_is_answered_before_the_stop(scenarios: Scenarios) -> None:
     assert scenarios.held.status_code == 200
     assert scenarios.held.json()["status"] in {"running", "completed"}
 

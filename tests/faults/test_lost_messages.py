@@ -1,4 +1,4 @@
-"""celery_queue when messages are gone, and the records are still there: each is sent again."""
+"""celery_queue when messages are gone and the records are still there: each message is sent again."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ class Scenario:
 
 
 def run_scenario(servers: Servers) -> Scenario:
-    """Lose messages in two ways, and beside that let tasks wait for longer than one that is lost is looked for."""
+    """Lose messages in two ways, and meanwhile let other tasks wait longer than it takes to look for lost messages."""
     with ThreadPoolExecutor(2) as threads:
         patient, taken_along = threads.submit(wait_long, servers), threads.submit(take_along, servers)
         running, *waiting, new = lose_all(servers)

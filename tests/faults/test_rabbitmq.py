@@ -189,13 +189,13 @@ def test_every_task_is_completed_all_the_same(broken: Break) -> None:
 
 
 @pytest.mark.parametrize("broken", ["worker"], indirect=True)
-def test_what_a_dead_worker_had_in_hand_is_run_again_and_nothing_else(broken: Break) -> None:
+def test_the_tasks_of_a_dead_worker_run_again_and_no_others(broken: Break) -> None:
     assert broken.runs[:3] == [2, 2, 2]
     assert set(broken.runs[3:]) <= {1, 2}
 
 
 @pytest.mark.parametrize("broken", ["broker_frozen"], indirect=True)
-def test_a_broker_that_is_silent_for_some_seconds_makes_nobody_run_a_task_again(broken: Break) -> None:
+def test_a_broker_that_is_silent_for_some_seconds_causes_no_second_run(broken: Break) -> None:
     assert set(broken.runs) == {1}
 
 
@@ -210,7 +210,7 @@ def test_a_task_that_kills_its_worker_each_time_ends_after_a_few_runs(scenarios:
     assert scenarios.poison_runs == MOST_RUNS
 
 
-def test_submit_says_within_three_seconds_that_the_broker_is_away(scenarios: Scenarios) -> None:
+def test_submit_says_within_three_seconds_that_the_broker_is_down(scenarios: Scenarios) -> None:
     assert scenarios.away.seconds < _SUBMIT_SECONDS
     for answer in scenarios.away.submits:
         assert answer.status_code == 503
@@ -225,5 +225,5 @@ def test_the_first_submit_to_a_broker_that_is_back_is_accepted(scenarios: Scenar
     assert scenarios.first_after.status_code == 202, scenarios.first_after.text
 
 
-def test_after_a_restart_of_the_broker_no_process_had_to_be_started_again(scenarios: Scenarios) -> None:
+def test_after_a_restart_of_the_broker_no_process_had_to_be_restarted(scenarios: Scenarios) -> None:
     assert scenarios.same_processes

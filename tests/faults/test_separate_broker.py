@@ -1,4 +1,4 @@
-"""celery_queue with its records in one Redis and its messages in another, which is away: status is answered."""
+"""celery_queue with its records in one Redis and its messages in another, which is down: status is answered."""
 
 import signal
 import time
@@ -47,7 +47,7 @@ def run_scenario(servers: Servers) -> dict[str, Scenario]:
 
 
 def one_scenario(served: Served, broker: Child, fault: signal.Signals) -> Scenario:
-    """Let the broker go away by `fault`, submit to no avail, let it come back, and submit again."""
+    """Freeze or kill the broker (`fault`), submit in vain, bring it back, and submit again."""
     known = served.accept()
     served.outcome(known)
     pids, key = [child.pid for child in served.running.children], uuid4().hex
@@ -88,7 +88,7 @@ def scenario(scenario_result: ScenarioResult, request: pytest.FixtureRequest) ->
     return scenario
 
 
-def test_submit_says_within_three_seconds_that_the_broker_is_away(scenario: Scenario) -> None:
+def test_submit_says_within_three_seconds_that_the_broker_is_down(scenario: Scenario) -> None:
     assert scenario.submit_seconds < _SUBMIT_SECONDS
     for answer in scenario.many:
         assert answer.status_code == 503
@@ -104,7 +104,7 @@ def test_status_does_not_wait_with_the_submits(scenario: Scenario) -> None:
     assert scenario.status_came_first
 
 
-def test_of_many_submits_with_one_key_none_is_told_of_a_task_that_is_then_dropped(scenario: Scenario) -> None:
+def test_of_many_submits_with_one_key_none_gets_the_id_of_a_task_that_is_then_dropped(scenario: Scenario) -> None:
     assert {answer.status_code for answer in scenario.with_one_key} == {503}
 
 
@@ -112,5 +112,5 @@ def test_when_the_broker_is_back_submit_works_and_no_place_was_lost(scenario: Sc
     assert [task["status"] for task in scenario.afterwards] == ["completed"] * _QUEUE_SIZE
 
 
-def test_no_process_had_to_be_started_again(scenario: Scenario) -> None:
+def test_no_process_had_to_be_restarted(scenario: Scenario) -> None:
     assert scenario.same_processes

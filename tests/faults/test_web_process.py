@@ -36,7 +36,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Kill:
-    """A web process was killed with a completed, a running and a waiting task, and started again."""
+    """A web process was killed with a completed, a running and a waiting task, and restarted."""
 
     after: list[httpx.Response]
     new: Json
@@ -71,7 +71,7 @@ class Scenarios:
 
 
 def kill(served: Served) -> Kill:
-    """Kill the web process, start it again, and ask for the tasks that it had."""
+    """Kill the web process, restart it, and ask for the tasks that it had."""
     done = served.accept("done before")
     served.outcome(done)
     running, waiting = served.accept("hang: for ever"), served.accept("waits")
@@ -102,7 +102,7 @@ def stop(served: Served, prompts: list[str], look: Callable[[list[str]], T]) -> 
 
 
 def look_around(served: Served, task_ids: list[str]) -> Draining:
-    """Ask a server that stops, as soon as it says so."""
+    """Ask a server that is stopping, as soon as its health says so."""
     health = eventually(served.health, lambda status: status != 200)
     return Draining(health, served.submit("too late"), served.status(task_ids[0]))
 
@@ -150,18 +150,18 @@ def test_after_a_kill_and_a_start_the_server_works_as_before(scenarios: Scenario
     assert scenarios.kill.new["status"] == "completed"
 
 
-def test_a_server_that_stops_takes_no_more_tasks_and_says_so(scenarios: Scenarios) -> None:
+def test_a_stopping_server_accepts_no_tasks_and_answers_503(scenarios: Scenarios) -> None:
     assert scenarios.meanwhile.health == 503
     assert scenarios.meanwhile.submit.status_code == 503
     assert scenarios.meanwhile.submit.headers["retry-after"].isdigit()
 
 
-def test_a_server_that_stops_still_answers_who_asks(scenarios: Scenarios) -> None:
+def test_a_stopping_server_still_answers_status_requests(scenarios: Scenarios) -> None:
     assert scenarios.meanwhile.status.status_code == 200
     assert scenarios.meanwhile.status.json()["status"] == "running"
 
 
-def test_work_that_outlasts_the_grace_period_ends_as_failed_and_its_client_hears_of_it(scenarios: Scenarios) -> None:
+def test_work_that_outlasts_the_grace_period_ends_as_failed_and_status_shows_it(scenarios: Scenarios) -> None:
     for task in scenarios.long_stop.outcomes:
         assert task["status"] == "failed"
         assert task["error"]["code"] == "shutdown"
@@ -173,16 +173,16 @@ def test_a_stop_takes_no_longer_than_the_grace_period(scenarios: Scenarios) -> N
     assert scenarios.long_stop.exit_code != -signal.SIGKILL
 
 
-def test_work_within_the_grace_period_is_completed_and_its_client_hears_of_it(scenarios: Scenarios) -> None:
+def test_work_within_the_grace_period_is_completed_and_status_shows_it(scenarios: Scenarios) -> None:
     (task,) = scenarios.short_stop.outcomes
     assert task["status"] == "completed"
     assert task["progress"] == 100
 
 
-def test_a_webhook_server_tells_its_last_outcomes_before_it_ends(
+def test_a_webhook_server_delivers_its_last_outcomes_before_it_ends(
     all_scenarios: Mapping[str, Scenarios], callbacks: CallbackReceiver
 ) -> None:
-    told = all_scenarios["webhook"]
-    for task in (*told.long_stop.outcomes, *told.short_stop.outcomes):
+    webhook = all_scenarios["webhook"]
+    for task in (*webhook.long_stop.outcomes, *webhook.short_stop.outcomes):
         (callback,) = callbacks.about(task["task_id"])
         assert callback["status"] == task["status"]

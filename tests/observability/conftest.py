@@ -1,4 +1,4 @@
-"""The five patterns as real processes that tell what they do, one task at a time in each: all of it can be counted."""
+"""Every pattern as real processes with logs, metrics and traces. One task runs at a time in each, so that events can be counted."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +41,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="package")
 def fleet(servers: Servers, collector: Collector) -> dict[str, Served]:
-    """All five, by name. Two web processes share the address of celery_queue."""
+    """Every pattern, by name. Those that scale out have two web processes at one address."""
     env = {**_SETTINGS, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
     with ThreadPoolExecutor(len(PATTERNS)) as threads:
         started = {
@@ -53,7 +53,7 @@ def fleet(servers: Servers, collector: Collector) -> dict[str, Served]:
 
 @pytest.fixture(scope="package")
 def silent(servers: Servers) -> Served:
-    """celery_queue, the most talkative of them, as it is by default."""
+    """celery_queue, which has most to log, with default settings."""
     return servers.serve(CELERY_QUEUE, QUICK_AGENT)
 
 
@@ -65,7 +65,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["webhook", "celery_queue"])
 def caller(fleet: dict[str, Served], request: pytest.FixtureRequest) -> Served:
-    """Each pattern that calls back. It tries twice."""
+    """Each pattern that can call back. It makes two attempts."""
     return fleet[request.param]
 
 

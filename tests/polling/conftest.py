@@ -18,7 +18,7 @@ def scripts() -> Iterator[Scripts]:
 
 @pytest.fixture
 def script(scripts: Scripts) -> Script:
-    """A script of this test's own."""
+    """A script for this test alone."""
     return scripts.script()
 
 

@@ -33,7 +33,7 @@ def completed(result: str = "done", **headers: str) -> Response:
 
 
 def problem(status: int, title: str = "A title", detail: str = "A detail.", **headers: str) -> Response:
-    """An error as the kit's servers tell it."""
+    """An error, as the kit's servers answer it."""
     body = {"title": title, "status": status, "detail": detail}
     return JSONResponse(body, status, _named(headers), "application/problem+json")
 

@@ -1,4 +1,4 @@
-"""Waiting for events, and doing things at the same moment. Nothing here sleeps and hopes."""
+"""Waiting for events with a deadline, and doing things at the same moment."""
 
 import asyncio
 import time
@@ -9,9 +9,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: What works takes far less. A test that waits this long has found something broken.
+#: Whatever works takes far less time: a test that waits this long has found a bug.
 PATIENCE_SECONDS = 30.0
-#: Each look is often a request: the longer a wait, the rarer its looks, to leave the machine to the others.
+#: A look is often a request: the longer the wait, the rarer the looks, to leave the machine to other tests.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.1
 
 

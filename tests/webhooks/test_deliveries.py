@@ -1,4 +1,4 @@
-"""The loop that delivers outcomes, without a server: one delivery that breaks ends no other."""
+"""The loop that delivers outcomes, without a server: a delivery that breaks does not affect the others."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A server as it is by default is told by its clients to call itself, in every notation. It never does."""
+"""Callback URLs of the server's own machine, in every notation: a server with default settings never calls one."""
 
 import socket
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def test_the_tripwire_notices_a_visitor(tripwire: Tripwire) -> None:
 
 
 @pytest.mark.parametrize("url", HOSTILE, ids=ascii)
-def test_a_hostile_url_is_refused_at_submit_and_nobody_is_called(guarded: Served, tripwire: Tripwire, url: str) -> None:
+def test_a_hostile_url_is_refused_at_submit_and_never_called(guarded: Served, tripwire: Tripwire, url: str) -> None:
     answer = guarded.submit(callback_url=at(url, tripwire.port))
 
     assert answer.status_code == 422, answer.text
@@ -35,7 +35,7 @@ def test_a_hostile_url_is_refused_at_submit_and_nobody_is_called(guarded: Served
     assert tripwire.visitors() == []
 
 
-def test_a_name_that_leads_to_this_machine_ends_as_a_dead_letter_and_nobody_is_called(
+def test_a_name_that_resolves_to_this_machine_ends_as_a_dead_letter_and_is_never_called(
     guarded: Served, tripwire: Tripwire
 ) -> None:
     answer = guarded.submit(callback_url=f"http://{socket.gethostname()}:{tripwire.port}/")

@@ -1,4 +1,4 @@
-"""Whichever way a task ends, its client is told: once, and with all that the status would say."""
+"""However a task ends, its outcome is delivered once, with everything that the status would show."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from tests.support.serving import Served
 from tests.webhooks.signing import verified
 
 
-def test_a_completed_task_is_told_with_its_result(webhook: Served, receiver: CallbackReceiver) -> None:
+def test_a_completed_task_is_delivered_with_its_result(webhook: Served, receiver: CallbackReceiver) -> None:
     task_id = webhook.accept(callback_url=receiver.url)
 
     webhook.until_delivery(task_id)
@@ -21,7 +21,7 @@ def test_a_completed_task_is_told_with_its_result(webhook: Served, receiver: Cal
     assert callback["result"]
 
 
-def test_a_failed_task_is_told_with_its_error(webhook: Served, receiver: CallbackReceiver) -> None:
+def test_a_failed_task_is_delivered_with_its_error(webhook: Served, receiver: CallbackReceiver) -> None:
     task_id = webhook.accept("fail: please", callback_url=receiver.url)
 
     webhook.until_delivery(task_id)
@@ -32,7 +32,7 @@ def test_a_failed_task_is_told_with_its_error(webhook: Served, receiver: Callbac
     assert callback["error"]["code"] == "agent_error"
 
 
-def test_a_task_cancelled_while_it_ran_is_told(webhook: Served, receiver: CallbackReceiver) -> None:
+def test_a_task_cancelled_while_it_ran_is_delivered(webhook: Served, receiver: CallbackReceiver) -> None:
     task_id = webhook.accept("hang: for ever", callback_url=receiver.url)
     webhook.until(task_id, "running")
 
@@ -43,7 +43,7 @@ def test_a_task_cancelled_while_it_ran_is_told(webhook: Served, receiver: Callba
     assert verified(request)["status"] == "cancelled"
 
 
-def test_a_task_cancelled_while_it_waited_is_told(webhook: Served, receiver: CallbackReceiver) -> None:
+def test_a_task_cancelled_while_it_waited_is_delivered(webhook: Served, receiver: CallbackReceiver) -> None:
     running = [
         webhook.accept("hang: for ever", callback_url=receiver.url) for _ in range(3)
     ]  # as many as there are workers
@@ -60,9 +60,7 @@ def test_a_task_cancelled_while_it_waited_is_told(webhook: Served, receiver: Cal
     webhook.cancel_all()
 
 
-def test_a_result_that_could_not_be_sent_as_it_is_is_told_all_the_same(
-    patient: Served, receiver: CallbackReceiver
-) -> None:
+def test_a_result_that_is_no_valid_unicode_is_still_delivered(patient: Served, receiver: CallbackReceiver) -> None:
     task_id = patient.accept("It costs HALF A CHARACTER.*1", callback_url=receiver.url)
 
     patient.until_delivery(task_id)
@@ -96,15 +94,15 @@ def test_the_status_shows_the_delivery_from_the_first_moment(webhook: Served, re
 def test_a_delivery_shows_its_one_attempt(webhook: Served, receiver: CallbackReceiver) -> None:
     task_id = webhook.accept(callback_url=receiver.url)
 
-    told = webhook.until_delivery(task_id)
+    delivered = webhook.until_delivery(task_id)
 
-    [attempt] = told["attempts"]
+    [attempt] = delivered["attempts"]
     assert (attempt["status_code"], attempt["error"]) == (204, None)
     assert attempt["at"] >= webhook.task(task_id)["finished_at"]
-    assert (told["next_attempt_at"], told["last_error"]) == (None, None)
+    assert (delivered["next_attempt_at"], delivered["last_error"]) == (None, None)
 
 
-def test_any_2xx_is_a_yes(webhook: Served, new_receiver: Callable[[], CallbackReceiver]) -> None:
+def test_any_2xx_acknowledges(webhook: Served, new_receiver: Callable[[], CallbackReceiver]) -> None:
     receivers = [new_receiver().answers(Response("thanks", status)) for status in (200, 201, 202, 299)]
     tasks = [webhook.accept(callback_url=receiver.url) for receiver in receivers]
 
@@ -114,7 +112,7 @@ def test_any_2xx_is_a_yes(webhook: Served, new_receiver: Callable[[], CallbackRe
     assert [receiver.count() for receiver in receivers] == [1, 1, 1, 1]
 
 
-def test_a_submit_sent_twice_with_one_key_is_told_once(webhook: Served, receiver: CallbackReceiver) -> None:
+def test_a_submit_sent_twice_with_one_key_is_delivered_once(webhook: Served, receiver: CallbackReceiver) -> None:
     body = {"prompt": "compare", "callback_url": receiver.url}
     headers = {"Idempotency-Key": f"key-{receiver.url}"}
     first, second = (webhook.http.post("/agent/submit", json=body, headers=headers).json() for _ in range(2))

@@ -1,4 +1,4 @@
-"""What cannot be told becomes a dead letter: kept, listed, and sent again when somebody asks."""
+"""An outcome that cannot be delivered becomes a dead letter: kept, listed, and sent again on request."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ _GONE = Response(status_code=410)
 _ATTEMPTS = 5  # as in conftest.py
 
 
-def test_410_stops_at_once(webhook: Served, receiver: CallbackReceiver) -> None:
+def test_410_ends_the_delivery_immediately(webhook: Served, receiver: CallbackReceiver) -> None:
     task_id = webhook.accept(callback_url=receiver.answers(_GONE).url)
 
     dead = webhook.until_delivery(task_id, "dead")
@@ -40,7 +40,7 @@ def test_a_redirect_is_a_failure_and_is_never_followed(
     assert (target.count(), target.script.count("GET /hook")) == (0, 0)
 
 
-def test_a_receiver_that_never_takes_it_leaves_a_dead_letter_that_shows_every_attempt(
+def test_a_receiver_that_never_acknowledges_leaves_a_dead_letter_that_shows_every_attempt(
     webhook: Served, receiver: CallbackReceiver
 ) -> None:
     task_id = webhook.accept(callback_url=receiver.answers(Response(status_code=500)).url)
@@ -54,17 +54,17 @@ def test_a_receiver_that_never_takes_it_leaves_a_dead_letter_that_shows_every_at
     assert webhook.task(task_id)["status"] == "completed", "the task itself has not failed"
 
 
-def test_a_dead_letter_is_sent_again_when_asked_for(webhook: Served, receiver: CallbackReceiver) -> None:
+def test_a_dead_letter_is_sent_again_on_request(webhook: Served, receiver: CallbackReceiver) -> None:
     task_id = webhook.accept(callback_url=receiver.answers(_GONE, ACKNOWLEDGED).url)
     webhook.until_delivery(task_id, "dead")
 
     answer = webhook.http.post(f"/agent/redeliver/{task_id}")
-    told = webhook.until_delivery(task_id)
+    delivered = webhook.until_delivery(task_id)
 
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/agent/status/{task_id}"
     assert answer.json()["delivery"]["state"] == "waiting"
-    assert [attempt["status_code"] for attempt in told["attempts"]] == [410, 204]
+    assert [attempt["status_code"] for attempt in delivered["attempts"]] == [410, 204]
     assert task_id not in webhook.dead_letters()
     assert len({request.headers["webhook-id"] for request in receiver.seen()}) == 1
 
@@ -94,7 +94,7 @@ def test_the_oldest_dead_letter_is_listed_first(webhook: Served, receiver: Callb
     assert len(webhook.http.get("/agent/dead-letters", params={"limit": 1}).json()) == 1
 
 
-def test_what_is_delivered_or_still_waits_is_not_sent_again(
+def test_a_delivery_that_succeeded_or_still_waits_is_not_sent_again(
     webhook: Served, new_receiver: Callable[[], CallbackReceiver]
 ) -> None:
     delivered = webhook.accept(callback_url=new_receiver().url)

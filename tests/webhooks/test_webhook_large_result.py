@@ -5,7 +5,9 @@ from tests.support.serving import Served
 from tests.webhooks.signing import verified
 
 
-def test_a_long_result_is_left_out_and_is_where_the_callback_says(patient: Served, receiver: CallbackReceiver) -> None:
+def test_a_long_result_is_left_out_and_can_be_fetched_where_the_callback_says(
+    patient: Served, receiver: CallbackReceiver
+) -> None:
     task_id = patient.accept("word *5000", callback_url=receiver.url)
     patient.until_delivery(task_id)
 
@@ -28,7 +30,7 @@ def test_a_result_that_fits_comes_with_the_callback(patient: Served, receiver: C
     assert (callback["result"], callback["result_at"]) == ("word " * 3900, None)
 
 
-def test_it_is_bytes_that_count_not_characters(patient: Served, receiver: CallbackReceiver) -> None:
+def test_the_limit_counts_bytes_not_characters(patient: Served, receiver: CallbackReceiver) -> None:
     task_id = patient.accept("ä*12000", callback_url=receiver.url)
     patient.until_delivery(task_id)
 

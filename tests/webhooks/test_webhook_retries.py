@@ -1,4 +1,4 @@
-"""A receiver that is down, slow, or says no gets the outcome again, after pauses that grow."""
+"""A receiver that is down, slow, or refuses gets the outcome again, after pauses that grow."""
 
 import time
 from collections.abc import Callable
@@ -17,16 +17,14 @@ _FIRST_PAUSE = 0.05  # as in conftest.py
 _CLOCKS = 0.02  # a wall clock and a monotonic one may differ by this much
 
 
-def test_a_receiver_that_answers_500_gets_it_again_until_it_takes_it(
-    webhook: Served, receiver: CallbackReceiver
-) -> None:
+def test_a_delivery_is_retried_until_it_is_acknowledged(webhook: Served, receiver: CallbackReceiver) -> None:
     receiver.answers(Response(status_code=500), Response(status_code=404), Response(status_code=429), ACKNOWLEDGED)
 
-    told = webhook.until_delivery(webhook.accept(callback_url=receiver.url))
+    delivered = webhook.until_delivery(webhook.accept(callback_url=receiver.url))
 
-    assert [attempt["status_code"] for attempt in told["attempts"]] == [500, 404, 429, 204]
-    assert "500" in told["attempts"][0]["error"]
-    assert (told["attempts"][-1]["error"], told["last_error"]) == (None, None)
+    assert [attempt["status_code"] for attempt in delivered["attempts"]] == [500, 404, 429, 204]
+    assert "500" in delivered["attempts"][0]["error"]
+    assert (delivered["attempts"][-1]["error"], delivered["last_error"]) == (None, None)
     assert receiver.count() == 4
 
 
@@ -47,18 +45,16 @@ def test_a_receiver_that_starts_later_gets_it(webhook: Served) -> None:
 
     with scripted_server(port) as scripts:
         receiver = CallbackReceiver(scripts.script())
-        told = webhook.until_delivery(task_id)
+        delivered = webhook.until_delivery(task_id)
 
     assert failed["state"] == "waiting"
     assert failed["attempts"][0]["status_code"] is None
     assert "ConnectError" in failed["last_error"]
-    assert told["attempts"][-1]["status_code"] == 204
+    assert delivered["attempts"][-1]["status_code"] == 204
     assert receiver.count() == 1
 
 
-def test_a_receiver_that_says_when_to_come_back_is_obeyed(
-    webhook: Served, new_receiver: Callable[[], CallbackReceiver]
-) -> None:
+def test_the_retry_after_of_a_receiver_is_obeyed(webhook: Served, new_receiver: Callable[[], CallbackReceiver]) -> None:
     due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
     not_before = time.monotonic() + (due - datetime.now(UTC)).total_seconds() - _CLOCKS
     by_seconds, by_date = (
@@ -87,10 +83,12 @@ def test_the_status_says_when_the_next_attempt_is_due(webhook: Served, receiver:
     assert waiting["state"] == "waiting"
 
 
-def test_a_receiver_that_does_not_answer_in_time_gets_it_again(webhook: Served, receiver: CallbackReceiver) -> None:
+def test_a_receiver_that_does_not_answer_in_time_gets_another_attempt(
+    webhook: Served, receiver: CallbackReceiver
+) -> None:
     receiver.answers(hang, ACKNOWLEDGED)
 
-    told = webhook.until_delivery(webhook.accept(callback_url=receiver.url))
+    delivered = webhook.until_delivery(webhook.accept(callback_url=receiver.url))
 
-    assert [attempt["status_code"] for attempt in told["attempts"]] == [None, 204]
-    assert "Timeout" in told["attempts"][0]["error"]
+    assert [attempt["status_code"] for attempt in delivered["attempts"]] == [None, 204]
+    assert "Timeout" in delivered["attempts"][0]["error"]

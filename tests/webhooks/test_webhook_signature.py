@@ -1,4 +1,4 @@
-"""Every attempt is signed as Standard Webhooks says, and can be checked by whoever holds the key."""
+"""Every attempt is signed as Standard Webhooks requires, and anyone with the key can verify it."""
 
 import time
 
@@ -44,7 +44,7 @@ def test_a_delivery_does_not_verify_with_another_key_or_another_body(
 def test_every_attempt_has_the_same_id_a_fresh_timestamp_and_a_signature_of_its_own(
     webhook: Served, receiver: CallbackReceiver
 ) -> None:
-    # A timestamp has whole seconds, so the receiver asks for one between the attempts.
+    # A timestamp has whole seconds, so the receiver asks for a second between the attempts.
     receiver.answers(Response(status_code=503, headers={"retry-after": "1"}), ACKNOWLEDGED)
     began = int(time.time())
 

@@ -15,7 +15,7 @@ def test_a_receiver_that_hangs_delays_neither_the_tasks_nor_the_other_deliveries
 ) -> None:
     with scripted_server() as scripts:
         hanging = CallbackReceiver(scripts.script()).answers(hang)
-        stuck = [patient.accept("word*1", callback_url=hanging.url) for _ in range(120)]  # more than are told at once
+        stuck = [patient.accept("word*1", callback_url=hanging.url) for _ in range(120)]  # more than are sent at once
         for task_id in stuck:
             patient.until(task_id, "completed")
         hanging.until_seen()
@@ -24,10 +24,10 @@ def test_a_receiver_that_hangs_delays_neither_the_tasks_nor_the_other_deliveries
             patient.until_delivery(task_id)
 
         for task_id in stuck:
-            assert patient.delivery(task_id)["attempts"] == [], "its first attempt ended before the others were told"
+            assert patient.delivery(task_id)["attempts"] == [], "it ended before the others were delivered"
 
 
-def test_an_answer_whose_body_never_ends_is_taken_by_its_status(
+def test_of_an_answer_whose_body_never_ends_only_the_status_counts(
     patient: Served, new_receiver: Callable[[], CallbackReceiver]
 ) -> None:
     async def flood() -> AsyncIterator[bytes]:
@@ -46,5 +46,5 @@ def test_an_answer_whose_body_never_ends_is_taken_by_its_status(
     tasks = [patient.accept("word*1", callback_url=receiver.url) for receiver in receivers]
 
     for task_id in tasks:
-        told = patient.until_delivery(task_id)
-        assert [attempt["status_code"] for attempt in told["attempts"]] == [200]
+        delivered = patient.until_delivery(task_id)
+        assert [attempt["status_code"] for attempt in delivered["attempts"]] == [200]

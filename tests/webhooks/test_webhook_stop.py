@@ -1,4 +1,4 @@
-"""A server that is told to stop tells the last outcomes first."""
+"""A server that is stopped delivers the last outcomes first."""
 
 import signal
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 from tests.webhooks.signing import SECRET, verified
 
 
-def test_on_sigterm_what_finishes_and_what_is_ended_is_told_within_the_grace(
+def test_on_sigterm_every_outcome_is_delivered_within_the_grace_period(
     servers: Servers, new_receiver: Callable[[], CallbackReceiver]
 ) -> None:
     settings = {"KIT_GRACE_SECONDS": "2", "KIT_WORKERS": "2", "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.05"}
