@@ -1,4 +1,4 @@
-"""The command line as a user runs it: another process, its exit code, and what it printed."""
+"""The command line as a user runs it: a process, its exit code, and its output."""
 
 import json
 import os
@@ -22,7 +22,7 @@ _UNSET = {environment_variable(field) for field in Settings.model_fields} | {"FO
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a command."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Outcome:
 
     @property
     def line(self) -> str:
-        """The one line on its standard error; a test fails when there are none or several."""
+        """The only line on its standard error; the test fails if there are none or several."""
         lines = self.err.splitlines()
         assert len(lines) == 1, f"{len(lines)} lines on stderr:\n{self.err}"
         return lines[0]
@@ -58,7 +58,7 @@ def run(argv: list[str], folder: Path, **settings: str) -> Outcome:
 
 
 class Kit:
-    """Runs `kit` in a folder, each time in a process of its own that is forked from one with the imports done."""
+    """Runs `kit` in a folder, each time in a new process, forked from a process that has done the imports."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

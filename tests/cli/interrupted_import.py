@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment of one's choice: while a certain module is being imported."""
+"""Ctrl-C at a chosen moment: while a certain module is being imported."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""`kit … | head -1`: when whoever reads the output has gone, every command ends without a word, and leaves nothing."""
+"""`kit … | head -1`: when the reader of its output has gone, every command ends silently, and leaves nothing behind."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ def test_it_ends_quietly(arguments: list[str], mark: str, mine: Path) -> None:
         )
     finally:
         os.close(near_end)
-    # `kit bench` tells on standard error how far it is.
+    # `kit bench` shows its progress on standard error.
     assert [line for line in ended.stderr.splitlines() if "left" not in line] == []
     assert ended.returncode == 1
     eventually(lambda: running(mark), lambda left: left == [])

@@ -1,4 +1,4 @@
-"""What every document promises: its links lead somewhere, and its commands can be typed."""
+"""What every document promises: its links lead somewhere, and its commands exist."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ DOCUMENTS = [
 ]
 
 
-def test_every_link_and_picture_is_there() -> None:
+def test_every_link_and_picture_exists() -> None:
     links = [(document, target) for document in DOCUMENTS for target in document.links()]
     assert len(links) > 50
     assert [(document.name, target) for document, target in links if not leads_somewhere(document, target)] == []
@@ -65,7 +65,7 @@ def test_every_module_that_is_run_exists() -> None:
     assert [module for module in modules if find_spec(module) is None] == []
 
 
-def test_every_other_command_is_one_that_is_known() -> None:
+def test_every_other_command_is_known() -> None:
     known = (
         *("cd ", "curl ", "export ", "python3 -m pip install -U --target .uv uv && .uv/bin/uv run "),
         *("uv run celery ", "uv run kit ", "uv run locust -f benchmarks/locustfile.py ", "uv run uvicorn "),

@@ -1,4 +1,4 @@
-"""Every pattern as real processes with logs, metrics and traces. One task runs at a time in each, so that events can be counted."""
+"""Every pattern as real processes with logs, metrics and traces. Each runs one task at a time, so tests can count."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +63,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["webhook", "celery_queue"])
+@pytest.fixture(params=[pattern.name for pattern in PATTERNS.values() if pattern.can_call_back])
 def caller(fleet: dict[str, Served], request: pytest.FixtureRequest) -> Served:
     """Each pattern that can call back. It makes two attempts."""
     return fleet[request.param]

@@ -19,7 +19,7 @@ def grown(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
 
 
 def occupy(served: Served, waiting: int = 0) -> list[str]:
-    """Submit a task that runs until it is cancelled, and others that wait. Returns all ids, the running task's first."""
+    """Submit a task that runs until it is cancelled, and others that wait. Returns all ids, that one first."""
     running = served.accept("hang: until it is cancelled")
     served.until(running, "running")
     return [running, *(served.accept(f"wait {number}") for number in range(waiting))]

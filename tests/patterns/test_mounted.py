@@ -30,7 +30,7 @@ _AGENT = "def answer(prompt, report_progress):\n    return prompt * 5000\n"
 
 @contextmanager
 def mounted(pattern: Pattern, folder: Path, program: str) -> Iterator[str]:
-    """Serve `program` by plain uvicorn, with all that the pattern needs beside it; gives the outer URL."""
+    """Serve `program` by plain uvicorn, with everything that the pattern needs; yields the outer URL."""
     (folder / "my_app.py").write_text(program)
     (folder / "my_agent.py").write_text(_AGENT)
     env = {

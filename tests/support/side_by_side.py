@@ -28,7 +28,7 @@ _LONGEST = (
         "webhooks",
     ),
     *("tests/hosts/test_two_hosts.py", "tests/cli/test_check_url.py", "tests/benchmarks/test_contenders.py"),
-    *("tests/cli/test_check_command.py", "tests/cli/test_check_ends.py", "tests/cli/test_serve_ctrl_c.py"),
+    *("tests/cli/test_check_command.py", "tests/cli/test_check_misbehaving_code.py", "tests/cli/test_serve_ctrl_c.py"),
     *("observability", "tests/cli/test_patterns_readme.py", "tests/benchmarks/test_worker_load.py"),
     *("tests/benchmarks/test_load_process.py", "tests/benchmarks/test_growth.py"),
 )
