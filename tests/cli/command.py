@@ -13,7 +13,7 @@ from typing import Self
 from patterns.contract.settings import Settings, environment_variable
 
 KIT = [sys.executable, "-m", "kit"]
-PATIENCE_SECONDS = 60
+COMMAND_SECONDS = 60  # a command that takes longer hangs
 _FORK_SERVER = Path(__file__).with_name("kit_fork_server.py")
 
 #: What a developer has set must not change the outcome. Width and colour are those of a pipe.
@@ -51,7 +51,7 @@ def run(argv: list[str], folder: Path, **settings: str) -> Outcome:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
     return _checked(Outcome(done.returncode, done.stdout, done.stderr))
@@ -77,7 +77,7 @@ class Kit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._fork_server.communicate(timeout=PATIENCE_SECONDS)
+        self._fork_server.communicate(timeout=COMMAND_SECONDS)
 
     def __call__(self, *arguments: str, **settings: str) -> Outcome:
         """Run `kit` with these arguments and settings to its end."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import KIT, PATIENCE_SECONDS, environment
+from tests.cli.command import COMMAND_SECONDS, KIT, environment
 from tests.cli.marked_processes import running
 from tests.support.waiting import eventually
 
@@ -47,7 +47,7 @@ def test_it_ends_quietly(arguments: list[str], mark: str, mine: Path) -> None:
             stdout=near_end,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
     finally:

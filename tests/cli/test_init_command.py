@@ -9,7 +9,7 @@ import pytest
 
 from exercises.course import HERE
 from exercises.home import how_to_begin
-from tests.cli.command import KIT, PATIENCE_SECONDS, run
+from tests.cli.command import COMMAND_SECONDS, KIT, run
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_outside_the_kit_the_printed_commands_work_from_every_folder(tmp_path: P
         },
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from tests.cli.command import KIT, PATIENCE_SECONDS, Kit, environment
+from tests.cli.command import COMMAND_SECONDS, KIT, Kit, environment
 from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, task
 from tests.support.exit_codes import as_a_shell_says
 from tests.support.scripted_server import bound_socket, hang, scripted_server
@@ -79,7 +79,7 @@ def test_ctrl_c_cancels_the_task(tmp_path: Path) -> None:
         with subprocess.Popen(argv, cwd=tmp_path, env=environment({}), stderr=subprocess.PIPE, text=True) as submit:
             script.until_seen(STATUS)
             submit.send_signal(signal.SIGINT)
-            _, err = submit.communicate(timeout=PATIENCE_SECONDS)
+            _, err = submit.communicate(timeout=COMMAND_SECONDS)
 
         assert script.count(CANCEL) == 1
     assert as_a_shell_says(submit.returncode) == 130

@@ -8,12 +8,12 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, Literal
 
 from websockets.sync.client import ClientConnection, connect
 
 from patterns.serving.waiting import until
+from tests.support.waiting import eventually
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _PATIENCE = 60.0
@@ -122,14 +122,11 @@ def browsing() -> Iterator[Page]:
 
 
 def _port(file: Path, process: "subprocess.Popen[bytes]") -> int:
-    deadline = monotonic() + _PATIENCE
-    while True:
-        lines = file.read_text(encoding="utf-8").split() if file.exists() else []
-        if len(lines) == 2:
-            return int(lines[0])
-        assert process.poll() is None, f"the browser ended at once, with {process.returncode}"
-        assert monotonic() < deadline, f"the browser was not ready within {_PATIENCE:g} s"
-        sleep(0.05)
+    def lines() -> list[str]:
+        assert process.poll() is None, f"the browser ended early, with {process.returncode}"
+        return file.read_text(encoding="utf-8").split() if file.exists() else []
+
+    return int(eventually(lines, lambda lines: len(lines) == 2, _PATIENCE)[0])
 
 
 def _address(port: int) -> str:
