@@ -39,6 +39,7 @@ from patterns.observability.tracing import tracing
 from patterns.redis_store.store import RedisStore
 from patterns.tasks.store import Unavailable, new_task_id
 from patterns.web.app import new_app
+from patterns.web.delivery_routes import add_delivery_routes
 from patterns.web.headers import idempotency_key
 from patterns.web.mounting import root_path
 from patterns.web.openapi import submit_route
@@ -126,6 +127,7 @@ def create_app() -> FastAPI:
         return accepted(task, request, settings)
 
     add_shared_routes(app, CELERY_QUEUE, store, settings)
+    add_delivery_routes(app, store, settings)
     return app
 
 

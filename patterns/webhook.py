@@ -30,7 +30,7 @@ from patterns.contract.settings import Settings, load_settings, new_webhook_secr
 from patterns.in_memory_queue import InMemoryQueue
 from patterns.tasks.memory_store import MemoryStore
 from patterns.web.app import new_app
-from patterns.web.delivery_routes import check_callback
+from patterns.web.delivery_routes import add_delivery_routes, check_callback
 from patterns.web.headers import idempotency_key
 from patterns.web.mounting import root_path
 from patterns.web.openapi import submit_route
@@ -134,6 +134,7 @@ def create_app() -> FastAPI:
         return accepted(task, request, settings)
 
     add_shared_routes(app, WEBHOOK, queue.store, settings)
+    add_delivery_routes(app, queue.store, settings)
     return app
 
 

@@ -16,14 +16,14 @@ from fastapi import FastAPI, Request, Response
 from redis.exceptions import RedisError
 
 from patterns.agents.loading import load_agent
-from patterns.agents.running import Agent, ReportProgress, TaskEnded, run_on_the_loop
+from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe, run_on_the_loop
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, load_settings
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.detached import abandon
-from patterns.tasks.execution import RunAgent, describe
+from patterns.tasks.execution import RunAgent
 from patterns.tasks.store import Unavailable, new_task_id
 from patterns.web.app import new_app
 from patterns.web.headers import idempotency_key

@@ -85,3 +85,9 @@ def _text(outcome: object) -> str:
     if not isinstance(outcome, str):
         raise TypeError(f"an agent must return a str, and this one returned {type(outcome).__name__}")
     return outcome.encode(errors="replace").decode()  # half a surrogate pair is a str, and cannot be sent
+
+
+def describe(error: BaseException) -> str:
+    """An agent's exception in one line, without a traceback."""
+    text = " ".join(str(error).split()).encode(errors="replace").decode()  # a file's name may hold half a character
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

@@ -17,7 +17,7 @@ from celery.worker.request import Request
 from redis.exceptions import RedisError
 
 from patterns.agents.loading import load_agent
-from patterns.agents.running import Agent, TaskEnded
+from patterns.agents.running import Agent, TaskEnded, describe
 from patterns.celery_support.app import process_settings
 from patterns.celery_support.stopping import stop_within_the_grace_period
 from patterns.contract import ErrorCode
@@ -26,7 +26,6 @@ from patterns.observability.lifecycle import working_on
 from patterns.observability.logs import set_up_logging
 from patterns.observability.tracing import NO_CARRIER, tracing
 from patterns.redis_store.worker_records import WorkerRecords
-from patterns.tasks.execution import describe
 
 
 @cache

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from patterns.agents.running import Agent, ReportProgress, TaskEnded
+from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe
 from patterns.contract import ErrorCode
 from patterns.observability.lifecycle import working_on
 from patterns.tasks.detached import abandon
@@ -60,9 +60,3 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
         store.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
     else:
         store.complete(task_id, working.result())
-
-
-def describe(error: BaseException) -> str:
-    """An agent's exception in one line, without a traceback."""
-    text = " ".join(str(error).split()).encode(errors="replace").decode()  # a file's name may hold half a character
-    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

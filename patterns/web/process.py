@@ -98,13 +98,14 @@ def _arguments() -> tuple[argparse.Namespace, socket.socket]:
     where.add_argument("--port", type=int, help="the port to listen on")
     where.add_argument("--fd", type=int, help="the listening socket, inherited from the parent")
     arguments = parser.parse_args()
-    if arguments.fd is not None:
-        return arguments, socket.socket(fileno=arguments.fd)
     family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
     try:
+        if arguments.fd is not None:
+            return arguments, socket.socket(fileno=arguments.fd)
         return arguments, socket.create_server((arguments.host, arguments.port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        parser.error(f"cannot listen on {arguments.host}:{arguments.port}: {error}")
+        where_to = f"{arguments.host}:{arguments.port}" if arguments.fd is None else f"file descriptor {arguments.fd}"
+        parser.error(f"cannot listen on {where_to}: {error}")
 
 
 if __name__ == "__main__":

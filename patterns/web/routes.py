@@ -1,4 +1,4 @@
-"""The routes that all patterns share: status, cancel, deliveries, health and metrics, and the answer to a submit.
+"""The routes that all patterns share: status, cancel, health and metrics, and the answer to a submit.
 
 Submit itself is not here. How a job is handed over is the lesson of each pattern, so each module shows its own.
 """
@@ -15,7 +15,6 @@ from patterns.contract.settings import Settings
 from patterns.observability import lifecycle
 from patterns.tasks.store import TaskStore
 from patterns.web import openapi, problems
-from patterns.web.delivery_routes import add_delivery_routes
 from patterns.web.headers import matches, retry_after_seconds, status_headers, wanted_wait
 from patterns.web.metrics import add_metrics_route
 
@@ -23,7 +22,7 @@ _DOCS = {"tryItOutEnabled": True, "displayRequestDuration": True, "defaultModels
 
 
 def add_shared_routes(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Settings) -> None:
-    """Add status, cancel, health and metrics for the tasks in `store`; and their deliveries, if there are any."""
+    """Add status, cancel, health and metrics for the tasks in `store`."""
     app.state.store = store
     _add_status(app, pattern, store, settings)
 
@@ -39,8 +38,6 @@ def add_shared_routes(app: FastAPI, pattern: Pattern, store: TaskStore, settings
         await store.check()
         return Response(Health(pattern=pattern.name).model_dump_json(), media_type=openapi.JSON)
 
-    if pattern.can_call_back:
-        add_delivery_routes(app, store, settings)
     add_metrics_route(app, pattern, settings, store, app.state.submits)
     patch_fastapi(app, title=f"{pattern.title}: routes", swagger_ui_parameters=_DOCS)
 

@@ -233,7 +233,9 @@ def test_the_readme_s_contender_takes_part_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_one_that_breaks_the_contract_is_refused_and_told_why(tmp_path: Path) -> None:
-    wrong = example().replace("return accepted(task, settings)", "return Response(task.model_dump_json(), 200)")
+    right, wrong_answer = "return accepted(task, request, settings)", "return Response(task.model_dump_json(), 200)"
+    assert right in example()
+    wrong = example().replace(right, wrong_answer)
     outcome = bench_with(tmp_path, wrong)
     assert outcome.code == 1
     assert outcome.out == ""

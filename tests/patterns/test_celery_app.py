@@ -13,7 +13,7 @@ from tests.cli.command import Outcome, run
 
 _NOWHERE = "redis://127.0.0.1:1/0"
 WORKER = [sys.executable, "-m", "celery", "-A", "patterns.celery_queue", "worker"]
-WEB = [sys.executable, "-m", "patterns.web.process", "patterns.celery_queue:create_app", "--fd", "0"]
+WEB = [sys.executable, "-m", "patterns.web.process", "patterns.celery_queue:create_app", "--port", "0"]
 
 
 def python(code: str, folder: Path, **settings: str) -> Outcome:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from patterns.agents.running import Agent, run_in_daemon_thread, run_on_the_loop
+from patterns.agents.running import Agent, describe, run_in_daemon_thread, run_on_the_loop
 from patterns.contract import ErrorCode, Task, TaskStatus
-from patterns.tasks.execution import RunAgent, describe, execute
+from patterns.tasks.execution import RunAgent, execute
 from patterns.tasks.memory_store import MemoryStore
 from tests.support import agents
 
