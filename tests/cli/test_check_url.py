@@ -101,7 +101,7 @@ EXERCISE_FAULTS = {
     (2, "progress-goes-back"): ("progress_never_goes_back", "PROGRESS_WENT_BACK"),
     (2, "progress-99"): ("progress_is_100_when_completed", "PROGRESS_NOT_100"),
 }
-#: Of each exercise the checks that can be made from outside, and how many cannot.
+#: For each exercise: at least how many checks can be made from outside, and how many cannot.
 FROM_OUTSIDE = {1: (6, 1), 2: (4, 4), 3: (1, 8), 5: (1, 7)}
 
 Found = Callable[..., Checked]
