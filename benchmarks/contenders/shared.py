@@ -31,7 +31,7 @@ from patterns.web.openapi import submit_route
 from patterns.web.routes import accepted, add_shared_routes
 
 #: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
-MOST_RUNS = 3
+MAX_RUNS = 3
 #: Submit answers 503 after this long without the broker.
 SUBMIT_SECONDS = 2.0
 #: `/health` believes in a worker for ten seconds after it was last heard of.
@@ -120,7 +120,7 @@ class Work:
 
         Raises `RedisError` when that could not be written down: then the task has to be run again.
         """
-        if not await asyncio.to_thread(self._records.start, task_id, MOST_RUNS):
+        if not await asyncio.to_thread(self._records.start, task_id, MAX_RUNS):
             return  # it was cancelled while it waited, or this is a second delivery of it
         self._running.add(task_id)
         try:

@@ -10,7 +10,7 @@ from tests.checkpoints.engine.actors.celery_deployment import NEXT_ROUND
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
 from tests.checkpoints.engine.diagnosis.failures import Wrong
 from tests.checkpoints.engine.http.scripted_server import Reply
-from tests.checkpoints.engine.scenarios.crash import LONG, MOST_RUNS, CrashScenario
+from tests.checkpoints.engine.scenarios.crash import LONG, MAX_RUNS, CrashScenario
 from tests.checkpoints.engine.scenarios.poison_task import must_be_given_up, must_stay_completed
 from tests.checkpoints.engine.webhooks.receiver import BUSY, CUT, CallbackReply
 
@@ -82,7 +82,7 @@ def test_a_task_whose_worker_is_killed_is_run_by_another(environment: CheckEnvir
 
 @pytest.mark.points(2)
 def test_a_task_that_kills_its_worker_each_time_is_given_up(environment: CheckEnvironment) -> None:
-    """A task whose worker dies each time is given up after MOST_RUNS runs: it is failed, and told."""
+    """A task whose worker dies each time is given up after MAX_RUNS runs: it is failed, and told."""
     scenario = environment.enter(CrashScenario(environment))
     app = scenario.begin(retry=LONG).app
     scenario.answer_with("/busy", BUSY)
@@ -92,9 +92,9 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(environment: CheckEn
     app.completed(other, app.finish(other, run))
     scenario.must_deliver(other, "completed")
     task = scenario.submit()
-    for number in range(1, MOST_RUNS + 1):
+    for number in range(1, MAX_RUNS + 1):
         run = scenario.deployment.started(task) if number == 1 else scenario.must_run_again(task, number)
-        if number == MOST_RUNS:  # an agent works for minutes: what counts its runs must not be gone by then
+        if number == MAX_RUNS:  # an agent works for minutes: what counts its runs must not be gone by then
             environment.pass_time(minutes=10)
         scenario.deployment.kill_pool_process(run)
     must_be_given_up(scenario, task)

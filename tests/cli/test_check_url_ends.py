@@ -1,4 +1,4 @@
-"""What `kit check --url` makes of a task that is not completed when the time is up: who did wrong, if anybody."""
+"""`kit check --url` and a task that is not completed in time: whether that is the server's fault."""
 
 import json
 
@@ -29,7 +29,7 @@ def watched(*seen: tuple[str, int]) -> ObservedTask:
     ],
     ids=["pending", "running", "running-at-100", "never-running"],
 )
-def test_a_task_that_gets_no_further_is_the_servers_doing(seen: list[tuple[str, int]], code: str) -> None:
+def test_a_task_that_makes_no_progress_is_the_servers_fault(seen: list[tuple[str, int]], code: str) -> None:
     with pytest.raises(Wrong) as wrong:
         ends_well(watched(*seen))
     assert wrong.value.code == code
@@ -43,7 +43,7 @@ def test_a_task_that_gets_no_further_is_the_servers_doing(seen: list[tuple[str, 
     ],
     ids=["still-at-work", "its-agent-failed"],
 )
-def test_an_agent_that_takes_long_or_fails_is_nobodys_failure(seen: list[tuple[str, int]]) -> None:
+def test_a_slow_or_failing_agent_is_not_the_servers_fault(seen: list[tuple[str, int]]) -> None:
     with pytest.raises(Inconclusive):
         ends_well(watched(*seen))
 

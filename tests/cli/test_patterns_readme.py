@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of what it says to serve before the three requests."""
+    """The URL of the server that it starts before the three requests."""
     assert "`uv run kit serve in_memory_queue`" in OF_PATTERNS.section("The HTTP contract")
     yield from serve("uv run kit serve in_memory_queue", tmp_path_factory.mktemp("served"))
 
@@ -57,7 +57,7 @@ def test_a_callback_brings_the_result_to_a_receiver_with_the_secret(tmp_path: Pa
         assert "(2 steps" in ended.stdout
 
 
-def test_the_log_for_programs_and_the_metrics_are_as_it_shows_them(tmp_path: Path) -> None:
+def test_the_json_log_and_the_metrics_are_as_it_shows_them(tmp_path: Path) -> None:
     logged, metrics, _ = OF_PATTERNS.block("sh", "/metrics").strip().splitlines()
     for url in serve(logged, tmp_path):
         ended = run(as_here(f"uv run kit submit hello --url {url}"))
@@ -83,7 +83,7 @@ def test_the_spans_of_a_task_share_one_trace_id(tmp_path: Path) -> None:
 
 
 def printed(log: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log that are JSON."""
+    """The lines of a log that are JSON."""
     return [
         json.loads(line) for line in log.read_text().splitlines(True) if line.startswith("{") and line.endswith("}\n")
     ]

@@ -6,12 +6,12 @@ import uuid
 
 from exercises.course import SOLUTIONS
 from tests.cli.command import environment
-from tests.cli.marked import running
+from tests.cli.marked_processes import running
 from tests.support.waiting import eventually
 
 SCRIPT = """\
 import time
-from tests.support.pools import processes
+from tests.support.process_pool import processes
 if __name__ == "__main__":
     with processes(2) as pool:
         for seconds in (600, 600, 600):

@@ -9,7 +9,7 @@ import pytest
 from tests.checkpoints.engine.api import Outcome
 from tests.mistakes.mistake import ROOT, mistakes, right_too
 from tests.mistakes.runner import Ran, run
-from tests.support.pools import processes
+from tests.support.process_pool import processes
 
 #: Each check of these is made. Of a mistake only the checks up to the first failure are.
 STUB, SOLUTION = "stub", "solution"

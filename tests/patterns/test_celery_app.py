@@ -1,4 +1,4 @@
-"""celery_queue as a module: it is imported without a broker, and a setting that it lacks is one line on stderr."""
+"""celery_queue as a module: it can be imported without a broker, and a missing setting is one line on stderr."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ WEB = [sys.executable, "-m", "patterns.web.process", "patterns.celery_queue:crea
 
 
 def python(code: str, folder: Path, **settings: str) -> Outcome:
-    """Run `code` in a fresh interpreter. What an `assert` in it says is in the outcome."""
+    """Run `code` in a new interpreter. The message of a failed `assert` is in the outcome."""
     outcome = run([sys.executable, "-c", code], folder, **settings)
     assert outcome.code == 0, outcome.err
     return outcome

@@ -1,4 +1,4 @@
-"""What a worker finds in the records about messages that are lost."""
+"""What the records tell a worker about lost messages."""
 
 import time
 
@@ -24,7 +24,7 @@ async def test_a_message_is_known_until_its_task_is_finished(
     assert "prompts" not in keys.all()
 
 
-async def test_of_many_workers_one_sends_a_lost_message_again(
+async def test_only_one_of_many_workers_sends_a_lost_message_again(
     store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, _ = await store.create(new_task_id(), "the prompt", None, "http://receiver.example/hook")

@@ -13,7 +13,7 @@ from patterns.webhooks.sender import Sender
 
 @pytest.fixture
 def deaf() -> Iterator[int]:
-    """A port on which nobody speaks TLS."""
+    """A port on which no one answers in TLS."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 

@@ -19,7 +19,7 @@ from patterns.contract.settings import new_webhook_secret
 from patterns.serving.processes import Child
 from patterns.serving.running import Running, running
 from patterns.serving.waiting import until_async
-from tests.support.stories import Told
+from tests.support.scenarios import ScenarioResult
 
 _TASKS, _KILLS = 1000, 10
 _WORKERS = 4
@@ -38,7 +38,7 @@ class Story:
     deliveries: list[int]
 
 
-def live_through(_: object) -> Story:
+def run_scenario(_: object) -> Story:
     """Submit, kill, and wait for every outcome."""
     secret = new_webhook_secret()
     env = {
@@ -57,10 +57,10 @@ def live_through(_: object) -> Story:
         tempfile.TemporaryDirectory(prefix="kit-kills-") as folder,
         running(CELERY_QUEUE, env=env, web_processes=2, log=Path(folder, "log")) as served,
     ):
-        return asyncio.run(_live_through(served, secret))
+        return asyncio.run(_run_scenario(served, secret))
 
 
-async def _live_through(served: Running, secret: str) -> Story:
+async def _run_scenario(served: Running, secret: str) -> Story:
     async with CallbackReceiver(secret).listening() as receiver:
         client = Client(served.url, receiver.url)
         try:
@@ -145,9 +145,9 @@ async def _manage(served: Running) -> None:
 
 
 @pytest.fixture(scope="module")
-def story(told: Told) -> Story:
+def story(scenario_result: ScenarioResult) -> Story:
     """What happened."""
-    story: Story = told(__name__)
+    story: Story = scenario_result(__name__)
     return story
 
 

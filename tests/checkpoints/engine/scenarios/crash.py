@@ -21,7 +21,7 @@ from tests.checkpoints.engine.webhooks.receiver import CUT, TAKEN, CallbackReply
 VISIBILITY, LONG = 0.6, 300.0
 RETRY = 0.05
 #: MANY where a machine that is slow may have a living worker's message delivered once more.
-MOST_RUNS, MANY = 2, 9
+MAX_RUNS, MANY = 2, 9
 
 
 class CrashScenario:
@@ -44,7 +44,7 @@ class CrashScenario:
         self.deployment = CeleryDeployment(
             self._environment,
             VISIBILITY_SECONDS=str(self.visibility),
-            MOST_RUNS=str(MANY if kills_workers else MOST_RUNS),
+            MAX_RUNS=str(MANY if kills_workers else MAX_RUNS),
             RETRY_SECONDS=str(retry),
         )
         return self.deployment
@@ -167,7 +167,7 @@ class CrashScenario:
                 next_step = "set `task_acks_late`, and leave the `visibility_timeout` as it was given, in seconds."
             if self.app.status(task, note=False)["status"] == "failed":
                 likely = "it is given up before its time: the runs of all tasks are counted together, or one too many."
-                next_step = "count under a name of each task's own, and give up when there are more than MOST_RUNS."
+                next_step = "count under a name of each task's own, and give up when there are more than MAX_RUNS."
             raise Wrong("NOT_RUN_AGAIN", wrong.seen, likely, next_step) from None
         self.app.timeline.amend(", once more")
         return run

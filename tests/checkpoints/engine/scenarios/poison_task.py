@@ -3,7 +3,7 @@
 from tests.checkpoints.engine.actors.celery_deployment import NEXT_ROUND
 from tests.checkpoints.engine.actors.task import Task
 from tests.checkpoints.engine.diagnosis.failures import Wrong
-from tests.checkpoints.engine.scenarios.crash import MOST_RUNS, CrashScenario
+from tests.checkpoints.engine.scenarios.crash import MAX_RUNS, CrashScenario
 
 
 def must_be_given_up(scenario: CrashScenario, task: Task) -> None:
@@ -12,8 +12,8 @@ def must_be_given_up(scenario: CrashScenario, task: Task) -> None:
     try:
         body = app.until(task, "failed", app.time_limit + NEXT_ROUND)
     except Wrong as wrong:
-        if len(app.agent_control.of(task.prompt)) > MOST_RUNS:
-            seen = f"the agent starts on {task.task_id} once more, and MOST_RUNS is {MOST_RUNS}"
+        if len(app.agent_control.of(task.prompt)) > MAX_RUNS:
+            seen = f"the agent starts on {task.task_id} once more, and MAX_RUNS is {MAX_RUNS}"
             raise Wrong("POISON_TASK", seen) from None
         raise Wrong(
             "FAILURE_NOT_TOLD",
@@ -27,7 +27,7 @@ def must_be_given_up(scenario: CrashScenario, task: Task) -> None:
 
 def must_stay_completed(scenario: CrashScenario, task: Task, message: str) -> None:
     """See that a finished task is neither run again nor given up, however often its message is delivered."""
-    scenario.deliver_again(task, message, MOST_RUNS)
+    scenario.deliver_again(task, message, MAX_RUNS)
     scenario.must_have_run(task, 1)
     try:
         scenario.app.completed(task)
@@ -38,5 +38,5 @@ def must_stay_completed(scenario: CrashScenario, task: Task, message: str) -> No
             wrong.code,
             wrong.seen,
             likely="deliveries are counted, and found too many, before anybody looks whether the task is finished.",
-            next_step="look first: count a run, and compare with MOST_RUNS, only when the task is not finished.",
+            next_step="look first: count a run, and compare with MAX_RUNS, only when the task is not finished.",
         ) from None

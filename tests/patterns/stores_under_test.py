@@ -1,4 +1,4 @@
-"""Both stores by the same calls, so that a test can put them through the same."""
+"""Both stores behind the same methods, so that one test can check both."""
 
 from typing import Protocol
 
