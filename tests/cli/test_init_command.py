@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exercises.course import HERE
-from exercises.home import how_to_begin
+from exercises.home import first_steps
 from tests.cli.command import KIT, PATIENCE_SECONDS, run
 
 
@@ -51,7 +51,7 @@ def test_outside_the_kit_what_init_tells_works_from_every_folder(tmp_path: Path,
 
 def test_inside_the_kit_nothing_has_to_be_said_but_uv_run(monkeypatch: pytest.MonkeyPatch, uv: str) -> None:
     monkeypatch.setenv("UV", uv)
-    lines = how_to_begin(HERE.parent / "my-exercises")
+    lines = first_steps(HERE.parent / "my-exercises")
     assert lines[-1].endswith("alias kit='uv run kit'")
     assert not any("UV_PROJECT" in line for line in lines)
 

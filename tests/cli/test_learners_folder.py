@@ -70,4 +70,4 @@ def test_a_folder_that_was_deleted_meanwhile_is_told(tmp_path: Path, arguments: 
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
     ended = run(["/bin/sh", "-c", script, "sh", *KIT, *arguments], tmp_path)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.line == "kit: The folder that you are in is gone. Go to another: cd"
+    assert ended.line == "kit: The current folder no longer exists. Change to another folder: cd"

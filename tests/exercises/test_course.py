@@ -1,4 +1,4 @@
-"""The kit checks itself: nothing is missing, nothing is unlisted, nothing is explained twice or never."""
+"""The course is complete: nothing is missing, unlisted or unexplained."""
 
 import ast
 import re
@@ -27,7 +27,7 @@ def folders(where: Path) -> list[str]:
     return sorted(path.name for path in where.glob("ex[0-9]*") if path.is_dir())
 
 
-def test_every_folder_is_on_the_path_and_nothing_else_is() -> None:
+def test_the_course_lists_every_folder_and_nothing_else() -> None:
     listed = [one.folder for one in course()]
     assert listed == sorted(listed)
     assert folders(HERE) == folders(SOLUTIONS) == folders(MISTAKES) == listed
@@ -45,13 +45,13 @@ def test_an_exercise_has_its_files_and_no_others(one: Exercise) -> None:
     assert {path.name for path in one.solution.iterdir() if path.is_file()} == set(one.files)
 
 
-#: What a stub or a solution may import beside the standard library: what production code would import, and the agent.
+#: What a stub or a solution may import besides the standard library: libraries for production code, and the agent.
 _ALLOWED = {"fastapi", "pydantic", "starlette", "httpx", "celery", "redis", "standardwebhooks", "patterns"}
 
 
 @each
 @pytest.mark.parametrize("where", [HERE, SOLUTIONS], ids=["stub", "solution"])
-def test_learner_code_imports_libraries_and_the_agent_and_nothing_else(one: Exercise, where: Path) -> None:
+def test_learner_code_imports_only_libraries_and_the_agent(one: Exercise, where: Path) -> None:
     for file in one.files:
         for node in ast.walk(ast.parse((where / one.folder / file).read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -83,14 +83,14 @@ def test_there_are_at_least_three_hints_and_none_is_empty(one: Exercise) -> None
 
 
 @each
-def test_no_hint_gives_the_solution_away(one: Exercise) -> None:
+def test_no_hint_reveals_the_solution(one: Exercise) -> None:
     telling = {line for line in lines_of(one.solution, one) - lines_of(one.given, one) if len(line) > 40}
     text = "\n".join(one.hints())
     assert [line for line in telling if line in text] == []
 
 
 @each
-def test_the_readme_tells_number_title_minutes_and_the_command(one: Exercise) -> None:
+def test_the_readme_has_number_title_minutes_and_command(one: Exercise) -> None:
     text = (one.given / "README.md").read_text()
     assert text.startswith(f"# {one.number}. {one.title}\n")
     assert f"**{one.minutes} minutes.**" in text
@@ -105,12 +105,12 @@ def test_there_are_at_least_six_mistakes(one: Exercise) -> None:
 
 
 @each
-def test_every_mistake_has_its_text_and_no_text_is_left_over(one: Exercise) -> None:
+def test_every_mistake_has_a_text_and_every_text_a_mistake(one: Exercise) -> None:
     folder = MISTAKES / one.folder
     assert {path.stem for path in folder.glob("*.toml")} == {path.stem for path in folder.glob("*.txt")}
 
 
-def test_the_course_page_shows_the_path() -> None:
+def test_the_course_page_lists_the_exercises() -> None:
     page = (HERE / "README.md").read_text()
     for one in course():
         row = f"| {one.number} | [{one.title}]({one.folder}/README.md) | `{one.pattern}` | {one.minutes} | {one.able} |"
@@ -119,17 +119,17 @@ def test_the_course_page_shows_the_path() -> None:
 
 def test_an_exercise_is_found_by_number_name_and_folder() -> None:
     third = course()[2]
-    for wanted in ("3", "03", "ex03", third.name, third.folder, f"{third.folder}/"):
-        assert exercise(wanted) == third
+    for which in ("3", "03", "ex03", third.name, third.folder, f"{third.folder}/"):
+        assert exercise(which) == third
 
 
-@pytest.mark.parametrize("wanted", ["0", "10", "three", "", "ex"])
-def test_what_is_no_exercise_is_said_to_be_none(wanted: str) -> None:
+@pytest.mark.parametrize("which", ["0", "10", "three", "", "ex"])
+def test_an_unknown_exercise_is_an_error(which: str) -> None:
     with pytest.raises(NoSuchExercise, match="There are 1 to 9"):
-        exercise(wanted)
+        exercise(which)
 
 
-def test_every_code_that_a_check_gives_is_explained_and_every_explanation_is_given() -> None:
+def test_every_code_is_explained_and_every_explanation_is_used() -> None:
     given = set()
     for path in CHECKPOINTS.rglob("*.py"):
         given |= set(re.findall(r'"([A-Z0-9]+(?:_[A-Z0-9]+)+|CRASHED)"', path.read_text()))
@@ -138,8 +138,8 @@ def test_every_code_that_a_check_gives_is_explained_and_every_explanation_is_giv
 
 
 @pytest.mark.parametrize("path", sorted(ENGINE.rglob("*.py")), ids=lambda path: str(path.relative_to(ENGINE)))
-def test_the_engine_keeps_no_list_of_codes(path: Path) -> None:
-    """A new code is one file: what the engine must know about it stands there."""
+def test_the_engine_has_no_list_of_codes(path: Path) -> None:
+    """A new code is one file, which contains all that the engine must know about it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Set | ast.List | ast.Tuple | ast.Dict):
             inside = {
@@ -148,7 +148,7 @@ def test_the_engine_keeps_no_list_of_codes(path: Path) -> None:
             assert inside.isdisjoint(codes()), f"line {node.lineno}"
 
 
-#: Names of environment variables that stand in quotes in the checkpoints.
+#: Names of environment variables in the checkpoints, which look like codes.
 _NOT_CODES = {
     "KIT_RANDOM_SEED",
     "XDG_CACHE_HOME",
@@ -180,7 +180,7 @@ def test_a_diagnosis_has_its_parts_and_a_drawing(code: str) -> None:
         ("shows-exceptions: maybe", "shows-exceptions"),
     ],
 )
-def test_a_property_that_means_nothing_is_refused(
+def test_an_unknown_property_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front_matter: str, unknown: str
 ) -> None:
     monkeypatch.setattr(diagnoses, "_HERE", tmp_path)
@@ -189,7 +189,7 @@ def test_a_property_that_means_nothing_is_refused(
         diagnosis("MADE_UP")
 
 
-def test_a_file_says_what_the_checks_must_know_about_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_has_what_the_checks_must_know_about_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnoses, "_HERE", tmp_path)
     properties = "explained-by: sleep, mistake\nshows-exceptions: no\nfatal: nothing starts"
     (tmp_path / "NEW_CODE.md").write_text(f"---\n{properties}\n---\n# T\n\nLikely: l\n\nNext: n\n\nStory.\n")
