@@ -243,4 +243,4 @@ def made(said: dict[str, Any]) -> list[dict[str, Any]]:
 
 @needs_node
 def test_what_takes_long_is_said_to_be_waited_for(told: Outcome) -> None:
-    assert "… waiting until the server's agent has finished" in told.out
+    assert "… waiting for the server's agent to finish" in told.out
