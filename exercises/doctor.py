@@ -84,11 +84,11 @@ def _temporary(_: Path | None) -> str:
 def _redis(_: Path | None) -> str:
     try:
         with Family() as family, redis.Redis.from_url(start_redis(family).url, decode_responses=True) as client:
-            found = client.info("server")
+            server = client.info("server")
     except (ProcessFailed, redis.RedisError) as error:
         raise _Problem(f"Redis: {error}") from None
-    kind = "Valkey" if "valkey_version" in found else "Redis"
-    return f"Redis: {kind} {found.get('valkey_version') or found['redis_version']} starts and responds"
+    kind = "Valkey" if "valkey_version" in server else "Redis"
+    return f"Redis: {kind} {server.get('valkey_version') or server['redis_version']} starts and responds"
 
 
 def _checks(_: Path | None) -> str:

@@ -43,7 +43,7 @@ def _first_libraries(which: str | None, folder: Path | None) -> tuple[str, ...]:
 
 
 def _guess(arguments: Sequence[str]) -> tuple[str | None, Path | None]:
-    """The exercise and the folder in these arguments, as far as one can tell without parsing them fully."""
+    """The exercise and the folder in these arguments, without parsing them fully."""
     which, folder = None, None
     rest = iter(arguments)
     for argument in rest:

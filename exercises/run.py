@@ -145,10 +145,10 @@ def _plan(options: Options) -> _Plan:
     if options.exercise:
         raise _CannotRun("--exercise needs --url. Without a URL: kit check N")
     if options.solutions:
-        chosen = [course.exercise(one) for one in options.which] or list(course.course())
-        return _Plan([one.folder for one in chosen], course.SOLUTIONS, None, None)
+        chosen = [course.exercise(which) for which in options.which] or list(course.course())
+        return _Plan([exercise.folder for exercise in chosen], course.SOLUTIONS, None, None)
     target, workspace = _target(options)
-    return _Plan([one.folder for one in _chosen(options, workspace)], target, None, workspace)
+    return _Plan([exercise.folder for exercise in _chosen(options, workspace)], target, None, workspace)
 
 
 def _is_url(text: str) -> bool:
@@ -180,14 +180,14 @@ def _target(options: Options) -> tuple[Path, Workspace | None]:
         return folder, Workspace(folder)
     except WorkspaceError:
         # A teacher's copy, or the kit's own: any folder with an exercise is accepted, and nothing is written to it.
-        if any((folder / one.folder).is_dir() for one in course.course()):
+        if any((folder / exercise.folder).is_dir() for exercise in course.course()):
             return folder, None
         raise
 
 
 def _chosen(options: Options, workspace: Workspace | None) -> list[Exercise]:
     if options.which:
-        return [course.exercise(one) for one in options.which]
+        return [course.exercise(which) for which in options.which]
     coming = workspace.next() if workspace else None
     return list(course.course()) if options.every or coming is None else [coming]
 
@@ -212,11 +212,15 @@ def _print_next_steps(plan: _Plan, checked: Checked, result: Result) -> None:
 
 
 def _why_not_run(plan: _Plan) -> str:
-    chosen = [one for one in course.course() if one.folder in plan.names]
-    missing = {f"{one.folder}/{file}": one for one in chosen for file in one.files if _is_missing(plan, one, file)}
+    missing = {
+        f"{exercise.folder}/{file}": exercise
+        for exercise in course.course()
+        for file in exercise.files
+        if exercise.folder in plan.names and _is_missing(plan, exercise, file)
+    }
     if not missing:
         return "The check could not run. To find out what is missing on this machine: kit doctor"
-    [back, *others] = {f"kit reset {one.number}" for one in missing.values()}
+    [back, *others] = {f"kit reset {exercise.number}" for exercise in missing.values()}
     return f"Missing: {', '.join(missing)}. To restore: {'kit update' if others else back}"
 
 
@@ -225,7 +229,7 @@ def _is_missing(plan: _Plan, exercise: Exercise, file: str) -> bool:
 
 
 def _title(folder: str) -> str:
-    known = next((one for one in course.course() if one.folder == folder), None)
+    known = next((exercise for exercise in course.course() if exercise.folder == folder), None)
     return f"{known.number}. {known.title}  ({known.folder})" if known else f"The {folder}"
 
 

@@ -94,7 +94,7 @@ def test_location(app: App, observer: Observer) -> None:
         raise Wrong("LOCATION_MISSING")
 
 
-def test_submit_says_when_to_ask(app: App, observer: Observer) -> None:
+def test_submit_has_retry_after(app: App, observer: Observer) -> None:
     """The response to submit has a Retry-After header."""
     exchange = accepted(observer)
     if not wire.says_when(exchange.answer):
@@ -122,7 +122,7 @@ def test_submit_does_not_wait_for_the_agent(app: App, observer: Observer) -> Non
 
 
 @pytest.mark.points(2)
-def test_the_record_exists_before_the_answer(app: App, observer: Observer) -> None:
+def test_the_record_exists_before_the_response(app: App, observer: Observer) -> None:
     """A task is known as soon as it is accepted, even if many are submitted at once."""
     observer.must_have_tasks()
     for task in (observer.a, observer.b):
@@ -146,7 +146,7 @@ def test_the_record_exists_before_the_answer(app: App, observer: Observer) -> No
         )
 
 
-def test_what_is_no_submit_is_422(app: App, observer: Observer) -> None:
+def test_an_invalid_body_is_422(app: App, observer: Observer) -> None:
     """An invalid body gets a 422."""
     observer.must_have_tasks()
     for what, body in INVALID_BODIES.items():
@@ -154,7 +154,7 @@ def test_what_is_no_submit_is_422(app: App, observer: Observer) -> None:
         must_be_refused(app, submitted(app, observer, sent, what))
 
 
-def test_a_callback_url_where_it_is_called_and_nowhere_else(app: App, observer: Observer) -> None:
+def test_a_callback_url_is_required_or_refused(app: App, observer: Observer) -> None:
     """A callback_url is required if the server sends callbacks, and refused otherwise, with a 422 that names it."""
     observer.must_have_tasks()
     body: dict[str, object] = {"prompt": "x", "callback_url": f"{observer.receiver.url}/hooks/agent"}
@@ -184,7 +184,7 @@ def test_a_body_that_is_far_too_long_is_413(app: App, observer: Observer) -> Non
 
 
 @pytest.mark.points(2)
-def test_an_id_that_was_never_given_out_is_404(app: App, observer: Observer) -> None:
+def test_an_unknown_id_is_404(app: App, observer: Observer) -> None:
     """An unknown task id gets a 404, whatever it looks like."""
     observer.must_have_tasks()
     for task_id in UNKNOWN_IDS:
@@ -193,7 +193,7 @@ def test_an_id_that_was_never_given_out_is_404(app: App, observer: Observer) -> 
 
 
 @pytest.mark.points(2)
-def test_the_same_key_gives_the_same_task(app: App, observer: Observer) -> None:
+def test_the_same_key_returns_the_same_task(app: App, observer: Observer) -> None:
     """The same Idempotency-Key with the same body returns the same task."""
     observer.must_have_tasks()
     key, body = {"Idempotency-Key": secrets.token_hex(8)}, observer.body("Once, please.")
@@ -234,7 +234,7 @@ def test_a_task_is_cancelled(app: App, observer: Observer) -> None:
             raise Wrong("CANCEL_REFUSED")
 
 
-def test_what_was_never_given_out_cannot_be_cancelled(app: App, observer: Observer) -> None:
+def test_an_unknown_task_cannot_be_cancelled(app: App, observer: Observer) -> None:
     """Cancelling an unknown task id gets a 404."""
     observer.must_have_tasks()
     must_have_cancel(observer)

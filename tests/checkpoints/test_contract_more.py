@@ -77,7 +77,7 @@ def test_the_callback_is_signed(app: App, observer: Observer) -> None:
             raise Wrong("SIGNATURE_WRONG", f"POST /hooks/agent ({task.task_id}), webhook-signature: {signatures}")
 
 
-def test_a_failure_is_told(app: App, observer: Observer) -> None:
+def test_a_failure_is_reported(app: App, observer: Observer) -> None:
     """When the agent fails, the task fails with the code agent_error and a message."""
     observer.must_have_tasks()
     observer.wait_for(observer.f)
@@ -96,7 +96,7 @@ def test_a_failure_is_told(app: App, observer: Observer) -> None:
         raise Wrong("FAILURE_NOT_TOLD", f"its result is {task['result']!r}, but it failed")
 
 
-def test_a_task_that_hangs_is_ended(observer: Observer, environment: CheckEnvironment) -> None:
+def test_a_task_that_hangs_times_out(observer: Observer, environment: CheckEnvironment) -> None:
     """A task that exceeds its timeout fails with the code timeout."""
     observer.must_have_tasks()
     raise NotFromOutside(ITS_OWN_AGENT)
@@ -108,7 +108,7 @@ def test_a_full_queue_is_503(observer: Observer, environment: CheckEnvironment) 
     raise NotFromOutside("this check fills the queue, but the size of this server's queue is unknown")
 
 
-def test_a_finished_record_is_forgotten(observer: Observer, environment: CheckEnvironment) -> None:
+def test_a_finished_record_is_removed(observer: Observer, environment: CheckEnvironment) -> None:
     """A finished task is removed when its time to live is over."""
     observer.must_have_tasks()
     raise NotFromOutside("this check would have to wait for the time to live, by default a day")

@@ -50,12 +50,12 @@ def test_two_tasks_do_not_mix(app: App, observer: Observer) -> None:
                 raise Wrong("TASKS_MIXED_UP", f"{seen}, with the task_id {other_id}")
 
 
-def test_a_task_has_its_eight_fields(app: App, observer: Observer) -> None:
+def test_a_task_has_all_eight_fields(app: App, observer: Observer) -> None:
     """A task has all eight fields, from the first response to the last."""
     for task in observer.followed():
         for exchange in [task.submit, *task.known] if task.submit else []:
-            if amiss := wire.shape(wire.task_in(exchange.answer)):
-                note(app, exchange, f", {amiss}")
+            if fault := wire.shape(wire.task_in(exchange.answer)):
+                note(app, exchange, f", {fault}")
                 raise Wrong("FIELDS_MISSING")
 
 
@@ -78,8 +78,8 @@ def test_times(app: App, observer: Observer) -> None:
     """The times are ISO 8601 in UTC, set as soon as they are known, and in order."""
     for task in observer.followed():
         for exchange in task.known:
-            if amiss := wire.times(wire.task_in(exchange.answer)):
-                note(app, exchange, f", {amiss}")
+            if fault := wire.times(wire.task_in(exchange.answer)):
+                note(app, exchange, f", {fault}")
                 raise Wrong("BAD_TIMES")
 
 
@@ -93,7 +93,7 @@ def test_the_result_is_a_string(app: App, observer: Observer) -> None:
                 raise Wrong("RESULT_MISSING" if exchange.word == "completed" else "FINISHED_TOO_SOON")
 
 
-def test_status_says_when_to_ask_again(app: App, observer: Observer) -> None:
+def test_status_has_retry_after(app: App, observer: Observer) -> None:
     """Status has a Retry-After header until the task is finished, and not after that."""
     for task in observer.followed():
         for exchange in task.known:
@@ -103,7 +103,7 @@ def test_status_says_when_to_ask_again(app: App, observer: Observer) -> None:
 
 
 @pytest.mark.points(2)
-def test_an_answer_is_held(app: App, observer: Observer) -> None:
+def test_a_response_is_held(app: App, observer: Observer) -> None:
     """Prefer: wait holds the response until the task is finished, and no longer."""
     seen_to_hold = False
     for task in observer.followed():
@@ -130,7 +130,7 @@ def until_held_is_answered(app: App, observer: Observer) -> None:
         raise Wrong("HELD_TOO_LONG")
 
 
-def test_an_outcome_stays(app: App, observer: Observer) -> None:
+def test_a_finished_task_never_changes(app: App, observer: Observer) -> None:
     """A finished task never changes, however often it is polled."""
     for task in observer.completed():
         for _ in range(3):
@@ -143,7 +143,7 @@ def test_an_outcome_stays(app: App, observer: Observer) -> None:
 
 
 @pytest.mark.points(2)
-def test_what_has_not_changed_is_304(app: App, observer: Observer) -> None:
+def test_an_unchanged_task_is_304(app: App, observer: Observer) -> None:
     """If-None-Match with the current ETag gets a 304 without a body."""
     task = observer.completed()[0]
     deadline = time.monotonic() + app.time_limit
@@ -221,5 +221,5 @@ def test_every_error_is_a_problem(app: App, observer: Observer) -> None:
     no_submit = app.request("POST", "/agent/submit", b"{")
     for answer, due in ((unknown, 404), (too_late, 409), (no_submit, 422)):
         # Another check covers the status code itself.
-        if answer.status == due and (amiss := wire.problem(answer)):
-            raise Wrong("NOT_A_PROBLEM", f"the response {answer.status}: {amiss}")
+        if answer.status == due and (fault := wire.problem(answer)):
+            raise Wrong("NOT_A_PROBLEM", f"the response {answer.status}: {fault}")

@@ -11,7 +11,7 @@ from tests.checkpoints.engine.http.http_client import NoResponse, send_request
 
 
 @pytest.mark.points(2)
-def test_submit_gives_an_id_while_the_agent_still_works(app: App) -> None:
+def test_submit_returns_an_id_while_the_agent_works(app: App) -> None:
     """Submit returns an id at once, while the agent is still working."""
     task = app.submit()
     app.started(task)
@@ -33,7 +33,7 @@ def test_a_task_is_completed_with_the_agents_answer(app: App) -> None:
     app.completed(task, answer)
 
 
-def test_an_outcome_stays(app: App) -> None:
+def test_a_finished_task_never_changes(app: App) -> None:
     """A completed task never changes, however often it is polled."""
     task = app.submit()
     answer = app.finish(task, app.started(task))
@@ -108,7 +108,7 @@ def beside(app: App, second: Task, first: Task, run: Run) -> Run:
 THREADS = 40
 
 
-def test_a_task_that_waits_for_its_turn_is_known(app: App) -> None:
+def test_a_waiting_task_is_known(app: App) -> None:
     """Each of many tasks gets its own id, and a task that waits for a free thread is known, and pending."""
     app.must_control_the_agent()
     app.timeline.note(f"{THREADS + 1} tasks are submitted, two with each prompt; the agent works on {THREADS} of them")
@@ -197,7 +197,7 @@ def must_know_the_first(app: App, task: Task) -> None:
 
 
 @pytest.mark.independent
-def test_an_id_that_was_never_given_out_is_404(app: App) -> None:
+def test_an_unknown_id_is_404(app: App) -> None:
     """An unknown task id gets a 404."""
     app.must_not_know()
     app.must_not_know("7f3a5e0c9b1d4e2f8a6b3c5d7e9f1a2b")  # in the form of a real id

@@ -28,7 +28,7 @@ def test_progress_is_0_at_first(app: App) -> None:
 
 
 @pytest.mark.points(2)
-def test_each_report_is_told_while_the_agent_works(app: App) -> None:
+def test_each_report_is_shown_while_the_agent_works(app: App) -> None:
     """Status shows each report while the agent is working, and nothing that it did not report."""
     app.must_control_the_agent()
     task = app.submit()
@@ -181,7 +181,7 @@ def fails(app: App, reported: int) -> None:
         )
 
 
-def test_two_tasks_have_their_own_progress(app: App) -> None:
+def test_two_tasks_have_separate_progress(app: App) -> None:
     """Two tasks at once have separate progress."""
     app.must_control_the_agent()
     first, second = app.submit(), app.submit()

@@ -139,7 +139,7 @@ def test_a_refused_task_leaves_nothing_behind(app: App) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told(app: App) -> None:
+def test_a_failure_is_reported(app: App) -> None:
     """When the agent fails, the task fails, and its error contains the agent's message."""
     app.must_control_the_agent()
     for kind, message in {"RuntimeError": "the model refused", "TimeoutError": "the model took too long"}.items():
@@ -149,7 +149,7 @@ def test_a_failure_is_told(app: App) -> None:
 
 
 @pytest.mark.points(2)
-def test_every_worker_goes_on_after_a_failure(app: App) -> None:
+def test_every_worker_continues_after_a_failure(app: App) -> None:
     """Every worker takes the next task after a failure, however many there were."""
     following = begin(app)
     for _ in range(ROUNDS):

@@ -169,7 +169,7 @@ def test_tasks_outlive_the_web_process(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told(environment: CheckEnvironment) -> None:
+def test_a_failure_is_reported(environment: CheckEnvironment) -> None:
     """When the agent fails, the task fails, and its error contains the agent's message."""
     deployment = CeleryDeployment(environment)
     app = deployment.app
@@ -185,7 +185,7 @@ def test_a_failure_is_told(environment: CheckEnvironment) -> None:
         app.until(task, "failed")  # a client may poll again
 
 
-def test_nobody_else_waits_for_redis(environment: CheckEnvironment) -> None:
+def test_other_requests_do_not_wait_for_redis(environment: CheckEnvironment) -> None:
     """While submit and status wait for Redis, other requests get responses."""
     app = CeleryDeployment(environment, workers=0).app
     task = app.submit()
@@ -209,7 +209,7 @@ def test_nobody_else_waits_for_redis(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.independent
-def test_an_id_that_was_never_given_out_is_404(environment: CheckEnvironment) -> None:
+def test_an_unknown_id_is_404(environment: CheckEnvironment) -> None:
     """An unknown task id gets a 404, although Celery calls it PENDING."""
     app = CeleryDeployment(environment, workers=0).app
     task = app.submit()

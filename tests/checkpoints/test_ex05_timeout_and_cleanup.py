@@ -37,7 +37,7 @@ _FAILURES = [("RuntimeError", "the model refused"), ("TimeoutError", "the model 
 
 @pytest.mark.points(2)
 @pytest.mark.gap("TODO 1")
-def test_an_agent_that_is_done_in_time_is_not_disturbed(environment: CheckEnvironment) -> None:
+def test_an_agent_that_finishes_in_time_is_not_interrupted(environment: CheckEnvironment) -> None:
     """An agent that finishes in time is not interrupted: its task is completed, and stays completed."""
     app = serve(environment, workers=2)
     first, second = app.submit(), app.submit()
@@ -56,7 +56,7 @@ def test_an_agent_that_is_done_in_time_is_not_disturbed(environment: CheckEnviro
 
 @pytest.mark.points(2)
 @pytest.mark.gap("TODO 1")
-def test_a_task_whose_agent_hangs_is_failed_with_timeout(environment: CheckEnvironment) -> None:
+def test_a_task_whose_agent_hangs_fails_with_timeout(environment: CheckEnvironment) -> None:
     """A task whose agent hangs fails when its time is up, with the code timeout."""
     app, task, _, timeout = hangs(environment)
     body = ended(app, task, timeout)
@@ -74,7 +74,7 @@ def test_a_task_whose_agent_hangs_is_failed_with_timeout(environment: CheckEnvir
 
 @pytest.mark.points(2)
 @pytest.mark.gap("TODO 1")
-def test_the_agent_stops_when_its_task_is_ended(environment: CheckEnvironment) -> None:
+def test_the_agent_stops_at_the_timeout(environment: CheckEnvironment) -> None:
     """When its time is up, the agent really stops, and the outcome does not change."""
     app, task, run, timeout = hangs(environment)
     ended(app, task, timeout)
@@ -111,7 +111,7 @@ def test_the_worker_takes_the_next_task(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.gap("TODO 1")
-def test_the_clock_starts_with_the_work(environment: CheckEnvironment) -> None:
+def test_the_timeout_starts_with_the_agent(environment: CheckEnvironment) -> None:
     """The timeout starts with the agent: a task that waited has its full time."""
     for timeout in (0.2, 0.4, 0.8, 1.6):  # long enough to distinguish half of it from all of it on a busy machine
         environment.timeline.begin_again()
@@ -145,7 +145,7 @@ def _has_its_full_time(app: App, timeout: float) -> bool:
 
 
 @pytest.mark.gap("TODO 1")
-def test_an_agent_that_fails_by_itself_is_an_agent_error(environment: CheckEnvironment) -> None:
+def test_an_agent_that_fails_in_time_is_an_agent_error(environment: CheckEnvironment) -> None:
     """An agent that fails in time gives an agent_error, even if it raises TimeoutError."""
     app = serve(environment)
     app.must_control_the_agent()
@@ -165,7 +165,7 @@ def test_an_agent_that_fails_by_itself_is_an_agent_error(environment: CheckEnvir
             raise Wrong(wrong, f"its {error_in_words(body)}, expected the code 'agent_error'", likely)
 
 
-def test_a_finished_record_goes_after_its_time(environment: CheckEnvironment) -> None:
+def test_a_finished_record_is_removed_after_its_time_to_live(environment: CheckEnvironment) -> None:
     """A finished task is removed when its time to live is over, whether it is polled or not."""
     for timeout in (0.08, 0.08, 0.16, 0.32, 0.64):  # on a slow machine it may pass before the agent is done
         environment.timeline.begin_again()
@@ -193,7 +193,7 @@ def test_a_finished_record_goes_after_its_time(environment: CheckEnvironment) ->
             raise Wrong("NEVER_FORGOTTEN", f"GET /health counted no tasks, but {task.task_id} is still known")
 
 
-def test_an_unfinished_task_is_never_forgotten(environment: CheckEnvironment) -> None:
+def test_an_unfinished_task_is_never_removed(environment: CheckEnvironment) -> None:
     """An unfinished task is never removed: its time to live starts when it finishes."""
     for ttl in (0.1, 0.1, 0.2, 0.4, 0.8, 1.6):  # on a slow machine a record may expire before it is polled
         environment.timeline.begin_again()

@@ -49,7 +49,7 @@ def test_it_submits_and_polls_and_returns_the_result(environment: CheckEnvironme
 
 
 @pytest.mark.points(2)
-def test_a_moments_failure_is_retried(environment: CheckEnvironment) -> None:
+def test_a_temporary_failure_is_retried(environment: CheckEnvironment) -> None:
     """It retries after a 503 and a broken connection, and creates only one task."""
     stories = [([BUSY, COMPLETED], [ACCEPTED]), ([CUT, COMPLETED], [ACCEPTED]), ([COMPLETED], [BUSY, ACCEPTED])]
     for client, (_, submits) in [(ClientCall(environment, *story), story) for story in stories]:
@@ -93,7 +93,7 @@ def test_without_retry_after_the_pauses_grow_and_differ(environment: CheckEnviro
     for first_pause in FIRST_PAUSES:
         clients = [ClientCall(environment, [RUNNING], first_pause=first_pause) for _ in range(6)]
         known = pauses_of(clients, START_SECONDS + 2**POLLS * first_pause)
-        first, last = (sum(sum(one[part]) for one in known) for part in (slice(2), slice(-2, None)))
+        first, last = (sum(sum(pauses[part]) for pauses in known) for part in (slice(2), slice(-2, None)))
         least = 4 * first_pause * len(known)  # a third of the mean if the maximum were half as long
         if last < least:
             raise do_not_grow(clients)
@@ -139,7 +139,7 @@ def test_the_pauses_have_an_upper_limit(environment: CheckEnvironment) -> None:
     )
 
 
-def test_it_goes_on_while_the_server_is_long_away(environment: CheckEnvironment) -> None:
+def test_it_keeps_trying_while_the_server_is_unavailable(environment: CheckEnvironment) -> None:
     """It keeps trying while the server is unavailable: only the deadline ends it."""
     client = ClientCall(environment, [*[BUSY] * LONG_AWAY, COMPLETED], longest_pause=FIRST_PAUSE)
     if (outcome := client.outcome(2 * TIME_LIMIT_SECONDS)) and "raised" in outcome:
@@ -153,7 +153,7 @@ def test_it_goes_on_while_the_server_is_long_away(environment: CheckEnvironment)
     client.returns_the_result()
 
 
-def test_a_clients_error_is_raised_at_once(environment: CheckEnvironment) -> None:
+def test_a_4xx_is_raised_at_once(environment: CheckEnvironment) -> None:
     """It does not retry a 4xx: it raises HTTPStatusError at once."""
     refused = Reply(422, {"detail": "The prompt is too long."})
     for polls, submits in (([Reply(404, {"detail": "There is no such task."})], [ACCEPTED]), ([], [refused])):
@@ -164,7 +164,7 @@ def test_a_clients_error_is_raised_at_once(environment: CheckEnvironment) -> Non
         client.raises("HTTPStatusError", "CLIENT_ERROR_NOT_TOLD", by_mistake=False)
 
 
-def test_a_failed_task_is_raised(environment: CheckEnvironment) -> None:
+def test_a_failed_task_raises_task_failed(environment: CheckEnvironment) -> None:
     """It raises TaskFailed if the task failed or was cancelled."""
     failed = task("failed", error={"code": "agent_error", "message": "the model refused"})
     often = 2 * FIRST_PAUSE

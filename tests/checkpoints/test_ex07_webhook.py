@@ -26,7 +26,7 @@ MANY = 1000
 
 
 @pytest.mark.points(2)
-def test_the_outcome_is_told(environment: CheckEnvironment) -> None:
+def test_the_outcome_is_delivered(environment: CheckEnvironment) -> None:
     """When the task is completed, the receiver gets the finished task, the same as in status."""
     receiver = environment.enter(Receiver(environment))
     app, reader = receiver.serve(), StatusReader(receiver)
@@ -43,14 +43,14 @@ def test_the_outcome_is_told(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told_too(environment: CheckEnvironment) -> None:
+def test_a_failure_is_delivered_too(environment: CheckEnvironment) -> None:
     """When the agent fails, the receiver gets the failed task, with the error."""
     receiver = environment.enter(Receiver(environment))
     app, reader, message = receiver.serve(), StatusReader(receiver), "the model refused"
     delivery = receiver.submit(reader.reply)
     app.fail(delivery.task, app.started(delivery.task), message)
     try:
-        request = delivery.attempt(wanted="failed")
+        request = delivery.attempt(expected="failed")
     except Wrong as wrong:
         if wrong.code != "CALLBACK_NOT_SENT":
             raise
@@ -86,7 +86,7 @@ def test_the_callback_is_signed(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.points(2)
-def test_what_is_not_taken_is_sent_again(environment: CheckEnvironment) -> None:
+def test_an_attempt_without_a_2xx_is_retried(environment: CheckEnvironment) -> None:
     """It retries after every response except a 2xx, and follows no redirect."""
     receiver = environment.enter(Receiver(environment))
     receiver.serve()
@@ -95,7 +95,7 @@ def test_what_is_not_taken_is_sent_again(environment: CheckEnvironment) -> None:
         delivery.attempt(number)
 
 
-def test_what_is_taken_is_not_sent_again(environment: CheckEnvironment) -> None:
+def test_an_acknowledged_callback_is_not_sent_again(environment: CheckEnvironment) -> None:
     """After a 2xx, it sends nothing more, and the task does not change."""
     receiver = environment.enter(Receiver(environment))
     app = receiver.serve()
@@ -115,7 +115,7 @@ def test_what_is_taken_is_not_sent_again(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_delivery_holds_up_nobody(environment: CheckEnvironment) -> None:
+def test_a_delivery_delays_no_other_task(environment: CheckEnvironment) -> None:
     """While a delivery pauses or waits, the only worker runs the next task, and its callback is sent."""
     receiver = environment.enter(Receiver(environment))
     app = receiver.serve(workers=1, first_pause=LONG, timeout=LONG)
@@ -131,16 +131,16 @@ def test_a_delivery_holds_up_nobody(environment: CheckEnvironment) -> None:
         receiver.complete(TAKEN).attempt()
 
 
-def test_a_receiver_that_is_away_is_called_again(environment: CheckEnvironment) -> None:
+def test_an_unreachable_receiver_is_retried(environment: CheckEnvironment) -> None:
     """It retries if the receiver closes the connection or cannot be reached, and delivers once it is back."""
     receiver = environment.enter(Receiver(environment))
     app = receiver.serve(attempts=MANY)
     hangs_up = receiver.complete(CUT, TAKEN)
     hangs_up.attempt(1)
     hangs_up.attempt(2)
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
-        port: int = nobody.getsockname()[1]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        port: int = unused.getsockname()[1]
         app.timeline.note("the receiver of the next task is not listening")
         away = receiver.complete(TAKEN, port=port)
         app.completed(away.task)
@@ -162,7 +162,7 @@ def test_a_receiver_that_is_away_is_called_again(environment: CheckEnvironment) 
         raise Wrong(code, "no further attempt arrives") from None
 
 
-def test_a_silent_receiver_is_not_waited_for(environment: CheckEnvironment) -> None:
+def test_an_attempt_without_a_response_is_given_up(environment: CheckEnvironment) -> None:
     """It gives up an attempt that gets no response in time, and retries."""
     receiver = environment.enter(Receiver(environment))
     seconds = 0.6  # longer than any gap between two bytes, even on a busy machine
@@ -196,7 +196,7 @@ def test_the_pauses_grow(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.points(2)
-def test_each_attempt_is_signed_anew(environment: CheckEnvironment) -> None:
+def test_each_attempt_has_its_own_signature(environment: CheckEnvironment) -> None:
     """Every attempt has the same id and body, and its own timestamp and signature."""
     receiver = environment.enter(Receiver(environment))
     receiver.serve()
@@ -223,7 +223,7 @@ def test_each_attempt_is_signed_anew(environment: CheckEnvironment) -> None:
         )
 
 
-def test_it_gives_up_and_leaves_the_task_alone(environment: CheckEnvironment) -> None:
+def test_it_gives_up_and_does_not_change_the_task(environment: CheckEnvironment) -> None:
     """After the last attempt it gives up, the task does not change, and the server keeps working."""
     receiver = environment.enter(Receiver(environment))
     attempts = 3

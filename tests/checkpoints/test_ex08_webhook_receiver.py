@@ -28,12 +28,12 @@ def sender(environment: CheckEnvironment) -> Sender:
 
 
 @pytest.mark.points(2)
-def test_a_genuine_delivery_is_taken_and_worked_on(sender: Sender) -> None:
+def test_a_genuine_delivery_is_accepted_and_worked_on(sender: Sender) -> None:
     """A genuine delivery is accepted, byte for byte, and worked on once, whatever its outcome."""
-    for what, known_as in (("a genuine delivery", "it"), ("another genuine delivery", "the other one")):
+    for what, name in (("a genuine delivery", "it"), ("another genuine delivery", "the other one")):
         task_id, body, headers = sender.delivery()
         sender.take(what, body, headers)
-        sender.worked_on(task_id, known_as).finish()
+        sender.worked_on(task_id, name).finish()
     for what, outcome in _OTHER_OUTCOMES.items():
         task_id, body, headers = sender.delivery(instead={"result": None, "progress": 40, **outcome})
         sender.take(f"a genuine delivery: {what}", body, headers)
@@ -49,7 +49,7 @@ def test_a_genuine_delivery_is_taken_and_worked_on(sender: Sender) -> None:
 
 
 @pytest.mark.points(2)
-def test_the_answer_does_not_wait_for_the_work(sender: Sender) -> None:
+def test_the_response_does_not_wait_for_the_work(sender: Sender) -> None:
     """The response is sent before the work is done, and so is the response to the next delivery."""
     task_id, body, headers = sender.delivery()
     sender.take("a genuine delivery", body, headers)
@@ -123,7 +123,7 @@ def test_a_stale_delivery_is_refused(sender: Sender) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_repeat_is_taken_and_not_worked_on_again(sender: Sender) -> None:
+def test_a_repeat_is_accepted_and_not_worked_on_again(sender: Sender) -> None:
     """A delivery with a known id is accepted but not worked on again, at once or long after."""
     task_id, body, headers = sender.delivery()
     sender.take("a genuine delivery", body, headers)
@@ -160,7 +160,7 @@ def test_a_repeat_is_taken_and_not_worked_on_again(sender: Sender) -> None:
     )
 
 
-def test_a_forgery_does_not_keep_the_genuine_one_out(sender: Sender) -> None:
+def test_a_forged_delivery_does_not_block_the_genuine_one(sender: Sender) -> None:
     """A forged delivery does not block the genuine one with the same id."""
     task_id, body, headers = sender.delivery()
     forged = signed_headers(new_secret(), f"msg_{task_id}", body)
@@ -169,7 +169,7 @@ def test_a_forgery_does_not_keep_the_genuine_one_out(sender: Sender) -> None:
     sender.worked_on(task_id, "it").finish()
 
 
-def test_any_of_several_signatures_will_do(sender: Sender) -> None:
+def test_one_valid_signature_is_enough(sender: Sender) -> None:
     """During a key rotation a delivery has several signatures; one valid signature is enough."""
     task_id, body, headers = sender.delivery()
     other = signed_headers(new_secret(), f"msg_{task_id}", body)["webhook-signature"]
@@ -183,7 +183,7 @@ def test_any_of_several_signatures_will_do(sender: Sender) -> None:
     sender.worked_on(task_id, "it").finish()
 
 
-def test_work_that_fails_does_not_stop_the_next(sender: Sender) -> None:
+def test_failed_work_does_not_affect_the_next_delivery(sender: Sender) -> None:
     """After work that failed, the next delivery is still accepted and worked on."""
     for _ in range(_FAILURES):
         task_id, body, headers = sender.delivery()

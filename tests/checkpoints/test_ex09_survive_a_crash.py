@@ -22,7 +22,7 @@ REFUSALS = (BUSY, CUT, NOT_FOUND, BUSY, BUSY)
 
 
 @pytest.mark.points(2)
-def test_without_a_crash_all_is_done_and_told_once(environment: CheckEnvironment) -> None:
+def test_without_a_crash_a_task_runs_and_is_delivered_once(environment: CheckEnvironment) -> None:
     """Without a crash, a task runs once, and its outcome is delivered once, success or failure."""
     scenario = environment.enter(CrashScenario(environment))
     app = scenario.begin().app
@@ -40,7 +40,7 @@ def test_without_a_crash_all_is_done_and_told_once(environment: CheckEnvironment
 
 
 @pytest.mark.points(3)
-def test_a_task_whose_process_is_killed_is_run_again(environment: CheckEnvironment) -> None:
+def test_a_task_whose_process_is_killed_runs_again(environment: CheckEnvironment) -> None:
     """When the process that runs the agent is killed, the task runs again, and its outcome is delivered."""
     scenario = environment.enter(CrashScenario(environment))
     app = scenario.begin().app
@@ -52,7 +52,7 @@ def test_a_task_whose_process_is_killed_is_run_again(environment: CheckEnvironme
 
 
 @pytest.mark.points(3)
-def test_a_task_whose_worker_is_killed_is_run_by_another(environment: CheckEnvironment) -> None:
+def test_a_task_whose_worker_is_killed_runs_in_another_worker(environment: CheckEnvironment) -> None:
     """When a whole worker is killed, another worker runs its unfinished tasks, but not its finished tasks."""
     scenario = environment.enter(CrashScenario(environment))
     deployment = scenario.begin(kills_workers=True)
@@ -112,7 +112,7 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(environment: CheckEn
 
 
 @pytest.mark.points(2)
-def test_an_outcome_is_told_until_it_is_taken(environment: CheckEnvironment) -> None:
+def test_a_callback_is_retried_until_it_is_acknowledged(environment: CheckEnvironment) -> None:
     """A refused callback is retried, even if the process that sends it is killed."""
     scenario = environment.enter(CrashScenario(environment))
     scenario.answer_with("/busy", *REFUSALS, scenario.silent)

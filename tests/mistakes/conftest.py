@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoints.engine.api import Outcome
-from tests.mistakes.mistake import ROOT, mistakes, right_too
+from tests.mistakes.mistake import ROOT, mistakes, right_solutions
 from tests.mistakes.runner import Ran, run
 from tests.support.pools import processes
 
@@ -41,7 +41,7 @@ class Runs:
     def _run(self, exercise: str) -> Iterator[Ran]:
         needed = self._needed[exercise]
         whole = [path for name, path in _COURSE.items() if name in needed]
-        whole += [it.make(self._folder) for it in right_too() if it.exercise == exercise and it.name in needed]
+        whole += [it.make(self._folder) for it in right_solutions() if it.exercise == exercise and it.name in needed]
         wrong = [it.make(self._folder) for it in mistakes() if it.exercise == exercise and it.name in needed]
         # The checks mostly wait, so each process of the pool takes a share.
         parts = [(whole, False), *((wrong[first::_AT_ONCE], True) for first in range(_AT_ONCE))]

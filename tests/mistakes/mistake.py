@@ -63,7 +63,7 @@ def mistakes() -> list[Mistake]:
     return [_read(path) for path in sorted(HERE.glob("ex*/*.toml"))]
 
 
-def right_too() -> list[Mistake]:
+def right_solutions() -> list[Mistake]:
     """All right solutions that differ from the reference solution."""
     return [_read(path) for path in sorted(HERE.glob("ex*/right/*.toml"))]
 

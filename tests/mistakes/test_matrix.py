@@ -8,7 +8,7 @@ from _pytest.mark import ParameterSet
 from exercises import screen
 from tests.checkpoints.engine.api import Outcome, Verdict
 from tests.mistakes.conftest import SOLUTION, STUB, Runs, exercises
-from tests.mistakes.mistake import Mistake, mistakes, one_of_each_code, right_too
+from tests.mistakes.mistake import Mistake, mistakes, one_of_each_code, right_solutions
 from tests.mistakes.runner import NOTHING
 
 #: The first test of an exercise waits for the runs of all its targets.
@@ -17,13 +17,14 @@ pytestmark = pytest.mark.timeout(600)
 _USUAL = one_of_each_code()
 
 
-def _parameters(one: Mistake) -> ParameterSet:
-    marks = [] if one in _USUAL else [pytest.mark.thorough]
-    return pytest.param(one.exercise, one.name, one, id=f"{one.exercise}-{one.name}", marks=marks)
+def _parameters(solution: Mistake) -> ParameterSet:
+    marks = [] if solution in _USUAL else [pytest.mark.thorough]
+    name = f"{solution.exercise}-{solution.name}"
+    return pytest.param(solution.exercise, solution.name, solution, id=name, marks=marks)
 
 
 def first_failure(outcomes: list[Outcome]) -> tuple[str, str | None]:
-    """The check that fails first, and the code it gives."""
+    """The check that fails first, and its code."""
     failed = [outcome for outcome in outcomes if outcome.verdict is not Verdict.PASSED]
     assert failed, "every check passed"
     return failed[0].check, failed[0].code
@@ -45,14 +46,14 @@ def test_the_solution_passes(exercise: str, target: str, runs: Runs) -> None:
     assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
 
 
-@pytest.mark.parametrize(("exercise", "target", "right"), [_parameters(one) for one in right_too()])
+@pytest.mark.parametrize(("exercise", "target", "right"), [_parameters(solution) for solution in right_solutions()])
 def test_another_right_solution_passes(exercise: str, target: str, right: Mistake, runs: Runs) -> None:
     outcomes = runs.of(exercise, target)
     assert outcomes
     assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
 
 
-@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(one) for one in mistakes()])
+@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(mistake) for mistake in mistakes()])
 def test_a_mistake_gets_its_code(exercise: str, target: str, mistake: Mistake, runs: Runs) -> None:
     outcomes = runs.of(exercise, target)
     assert first_failure(outcomes) == (mistake.check, mistake.code), "\n".join(screen.lines(outcomes))
@@ -62,7 +63,7 @@ def test_a_mistake_gets_its_code(exercise: str, target: str, mistake: Mistake, r
 @pytest.mark.parametrize("exercise", exercises())
 def test_every_check_catches_a_mistake_that_no_other_catches_first(exercise: str, target: str, runs: Runs) -> None:
     checks = {outcome.check for outcome in runs.of(exercise, target)}
-    assert checks - {one.check for one in mistakes() if one.exercise == exercise} == set()
+    assert checks - {mistake.check for mistake in mistakes() if mistake.exercise == exercise} == set()
 
 
 @pytest.mark.parametrize("target", [STUB])
@@ -72,7 +73,7 @@ def test_the_checks_leave_no_thread_process_socket_or_file_behind(exercise: str,
         assert ran.left == NOTHING
 
 
-@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(one) for one in mistakes()])
+@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(mistake) for mistake in mistakes()])
 def test_a_learner_sees_the_recorded_text(
     exercise: str, target: str, mistake: Mistake, runs: Runs, request: pytest.FixtureRequest
 ) -> None:

@@ -174,14 +174,14 @@ class App(Server):
             raise Wrong("UNKNOWN_ID_NOT_404", "", *RETURNED)
         raise Wrong("UNKNOWN_ID_NOT_404", "", *refused_by_its_type(answer.json))
 
-    def until(self, task: Task, wanted: str, within: float | None = None) -> Json:
+    def until(self, task: Task, expected: str, within: float | None = None) -> Json:
         """The task, once it has this status. Diagnoses a task that does not reach it."""
         began = time.monotonic()
         within = within or self.time_limit
         while True:
             body = self.status(task, note=False)
-            if body["status"] == wanted or (
-                wanted == "running" and task.ran and self.external
+            if body["status"] == expected or (
+                expected == "running" and task.ran and self.external
             ):  # it does not wait for us
                 self.timeline.note(f"GET /agent/status/{task.task_id} → 200 {body['status']}")
                 return body
@@ -190,7 +190,7 @@ class App(Server):
                 still = "" if body["status"] in FINISHED else f"after {within:g} s of polling, still "
                 error = f", error: {body['error']}" if body.get("error") else ""
                 self.timeline.note(f"GET /agent/status/{task.task_id} → {still}200 {body['status']}{error}")
-                raise Wrong(self._why_not(task, wanted, body["status"]))
+                raise Wrong(self._why_not(task, expected, body["status"]))
             time.sleep(0.02)
 
     def _completed_in_the_end(self, task: Task, run: Run) -> bool:
@@ -203,16 +203,16 @@ class App(Server):
             return False
         return True
 
-    def _why_not(self, task: Task, wanted: str, seen: str) -> str:
-        """The diagnosis code for a task whose status should have become `wanted`, and is `seen`."""
+    def _why_not(self, task: Task, expected: str, seen: str) -> str:
+        """The diagnosis code for a task whose status should have become `expected`, and is `seen`."""
         run = next(reversed(self._agent_control.of(task.prompt)), None) if self._agent_control else None
         if seen == "completed" and run and run.works_on():
             return "FINISHED_TOO_SOON"
-        if wanted == "running" and run:
+        if expected == "running" and run:
             return "NOT_MARKED_RUNNING" if self._completed_in_the_end(task, run) else "SPLIT_STORE"
-        if wanted == "failed":
+        if expected == "failed":
             return "FAILURE_NOT_TOLD"
-        if wanted == "completed" and seen == "failed":
+        if expected == "completed" and seen == "failed":
             return "FAILED_THOUGH_DONE"
         if seen == "running":
             return "STUCK_RUNNING"

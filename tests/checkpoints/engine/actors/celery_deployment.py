@@ -97,7 +97,9 @@ class CeleryDeployment:
         with suppress(psutil.NoSuchProcess):
             for process in processes:
                 process.kill()
-            while any(one.status() != psutil.STATUS_ZOMBIE for one in processes) and time.monotonic() < deadline:
+            while (
+                any(process.status() != psutil.STATUS_ZOMBIE for process in processes) and time.monotonic() < deadline
+            ):
                 time.sleep(0.001)
         parent.resume()
 

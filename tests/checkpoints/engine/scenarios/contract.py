@@ -95,7 +95,7 @@ def submit_and_poll(app: App, observer: Observer) -> Exchange | None:
         observer.drop(task_id)
         return exchange
     except NoResponse as error:
-        raise silent_server(app.url, app.time_limit, f"one of them: {error}", error) from None
+        raise silent_server(app.url, app.time_limit, f"one of them → {error}", error) from None
 
 
 def must_be_refused(app: App, exchange: Exchange, says: str = "") -> None:

@@ -189,8 +189,8 @@ class CrashScenario:
 
     def _reply_to(self, request: Request) -> CallbackReply:
         replies = self._replies.get(request.path, ())
-        before = self.server.matching(lambda one: one.path == request.path)
-        number = next(number for number, one in enumerate(before) if one is request)
+        callbacks = self.server.matching(lambda callback: callback.path == request.path)
+        number = next(number for number, callback in enumerate(callbacks) if callback is request)
         return replies[number] if number < len(replies) else TAKEN
 
     def _hold(self) -> None:

@@ -134,8 +134,8 @@ def error_in_words(body: Json) -> str:
     return f"error has the code {code!r}" if code is not None else f"error is {body.get('error')!r}, without a code"
 
 
-def until_kept(app: App, wanted: int) -> None:
-    """Wait until only `wanted` records are left, without polling them: that might be what removes them."""
+def until_kept(app: App, expected: int) -> None:
+    """Wait until only `expected` records are left, without polling them: that might be what removes them."""
     deadline = time.monotonic() + SHORT + app.time_limit
     while True:
         answer = app.request("GET", "/health", note=False)
@@ -148,8 +148,8 @@ def until_kept(app: App, wanted: int) -> None:
                 likely,
                 'return the number of records as "tasks", as in the stub.',
             )
-        if kept <= wanted:
-            app.timeline.note(f"GET /health → 200, tasks: {wanted}" + (" or fewer" if wanted else ""))
+        if kept <= expected:
+            app.timeline.note(f"GET /health → 200, tasks: {expected}" + (" or fewer" if expected else ""))
             return
         if time.monotonic() > deadline:
             if broke := app.what_broke():

@@ -28,16 +28,16 @@ _BAD_LUCK = "576315"
 
 def pauses_grow(environment: CheckEnvironment) -> None:
     """Diagnose pauses that are too short, do not grow, or are all too long."""
-    if not _amiss(environment, FIRST_PAUSE / 2):
+    if not _fault(environment, FIRST_PAUSE / 2):
         return
     # The time of an attempt is part of every measured pause: if in doubt, use pauses much longer than that.
     longer = 5 * FIRST_PAUSE / 2
     environment.timeline.note(f"again, with FIRST_PAUSE_SECONDS={longer:g}")
-    if wrong := _amiss(environment, longer):
+    if wrong := _fault(environment, longer):
         raise wrong
 
 
-def _amiss(environment: CheckEnvironment, first_pause: float) -> Wrong | None:
+def _fault(environment: CheckEnvironment, first_pause: float) -> Wrong | None:
     """What seems to be wrong with the pauses. Raises `Wrong` for a pause that is certainly too short."""
     replies = [*[BUSY] * _PAUSES, TAKEN]
     full = [first_pause * 2**number for number in range(_PAUSES)]

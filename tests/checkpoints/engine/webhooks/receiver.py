@@ -69,13 +69,13 @@ class Delivery:
         """The reply to an attempt; the last reply repeats."""
         return self.replies[min(number, len(self.replies)) - 1]
 
-    def attempt(self, number: int = 1, wanted: str = "completed", later: float = 0) -> Request:
+    def attempt(self, number: int = 1, expected: str = "completed", later: float = 0) -> Request:
         """An attempt, which must arrive in time. Diagnoses a missing attempt."""
         within = self._receiver.app.time_limit + later
         self._receiver.wait(lambda: len(self.attempts) >= number, within)
         self.note(number)
         if len(self.attempts) < number:
-            raise self._missing(number, wanted, within)
+            raise self._missing(number, expected, within)
         return self.attempts[number - 1]
 
     def must_leave(self, before: Json) -> None:
@@ -105,7 +105,7 @@ class Delivery:
             self._receiver.app.timeline.note(f"{request.method} {self.path}{again} → {answer}", at=request.at)
             self._noted = number
 
-    def _missing(self, number: int, wanted: str, within: float) -> Wrong:
+    def _missing(self, number: int, expected: str, within: float) -> Wrong:
         app = self._receiver.app
         if ended := app.ended():
             return Wrong("CRASHED", ended)
@@ -113,7 +113,7 @@ class Delivery:
             return Wrong("REDIRECT_FOLLOWED", f"{self._receiver.matching(_ELSEWHERE)[0].method} {_ELSEWHERE} → 200")
         if number > 1:
             return Wrong("CALLBACK_NOT_RETRIED", f"no further attempt within {within:g} s")
-        app.until(self.task, wanted)
+        app.until(self.task, expected)
         strange = [request for request in self._receiver.requests if bare(request) not in self._receiver.known]
         seen = f"only {strange[0].method} {strange[0].path} arrived" if strange else "no callback arrives"
         return Wrong("CALLBACK_NOT_SENT", seen)
@@ -220,7 +220,7 @@ class Receiver:
         delivery = self._deliveries.get(bare(request))
         if delivery is None:
             return Reply(200 if bare(request) == _ELSEWHERE else 404)
-        number = next((n for n, one in enumerate(delivery.attempts, 1) if one is request), 1)
+        number = next((n for n, attempt in enumerate(delivery.attempts, 1) if attempt is request), 1)
         reply = delivery.reply(number)
         reply.before(request)
         return reply.answer
