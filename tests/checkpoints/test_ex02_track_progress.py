@@ -169,13 +169,13 @@ def fails(app: App, reported: int) -> None:
         app.wait_for_traceback()
         raise Wrong(
             "PROGRESS_MADE_UP",
-            likely="100 is written in a `finally`, or after the `except`, so also if the agent fails.",
-            next_step="write it right after run_agent has returned, where the code does not get after an exception.",
+            likely="100 is written in a `finally`, or after the `except`, even if the agent fails.",
+            next_step="write it right after run_agent returns, in a line that an exception skips.",
         )
     if task.seen == "completed":
         raise Wrong(
             "FAILURE_NOT_TOLD",
-            likely='"completed" is written after the `except`, in a `finally`, or when the progress is 100, so also if '
+            likely='"completed" is written after the `except`, in a `finally`, or when the progress is 100, even if '
             "the agent has failed.",
             next_step='write "completed" in the `try`, right after run_agent returns, and "failed" in the `except`.',
         )
