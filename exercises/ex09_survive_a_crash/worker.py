@@ -16,7 +16,7 @@ from patterns.practice import run_agent  # run_agent(prompt) -> str: takes secon
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 VISIBILITY_SECONDS = float(os.environ.get("VISIBILITY_SECONDS", "600"))  # longer than any agent works
-MAX_RUNS = int(os.environ.get("MAX_RUNS", "3"))  # of one task, before it is given up
+MOST_RUNS = int(os.environ.get("MOST_RUNS", "3"))  # of one task, before it is given up
 RETRY_SECONDS = float(os.environ.get("RETRY_SECONDS", "10"))  # between two attempts of a callback
 MOST_RETRIES = int(os.environ.get("MOST_RETRIES", "100"))
 
@@ -55,7 +55,7 @@ def save(task: dict[str, Any]) -> None:
 def work(task_id: str) -> None:
     """Work on a task. It runs again whenever a run dies, so any number of runs must lead to one outcome."""
     # TODO 3: load the task. If it is not finished, count this run: redis.incr(f"runs:{task_id}") returns the number.
-    #         If that is more than MAX_RUNS, the task is "failed", and its "error" says why. Otherwise, mark it as
+    #         If that is more than MOST_RUNS, the task is "failed", and its "error" says why. Otherwise, mark it as
     #         "running", call the agent, and store the outcome, as in exercise 3.
     #         At the end, even if the task was already finished, queue the callback: tell.delay(task_id).
     raise NotImplementedError("TODO 3, in work")

@@ -12,7 +12,7 @@ from patterns.practice import run_agent
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 VISIBILITY_SECONDS = float(os.environ.get("VISIBILITY_SECONDS", "600"))
-MAX_RUNS = int(os.environ.get("MAX_RUNS", "3"))
+MOST_RUNS = int(os.environ.get("MOST_RUNS", "3"))
 RETRY_SECONDS = float(os.environ.get("RETRY_SECONDS", "10"))
 MOST_RETRIES = int(os.environ.get("MOST_RETRIES", "100"))
 
@@ -50,8 +50,8 @@ def work(task_id: str) -> None:
     task = load(task_id)
     # A worker may have died just after it saved the outcome. Then only the callback is left to send.
     if task["status"] not in {"completed", "failed"}:
-        if redis.incr(f"runs:{task_id}") > MAX_RUNS:
-            task.update(status="failed", error=f"Its worker died {MAX_RUNS} times.")
+        if redis.incr(f"runs:{task_id}") > MOST_RUNS:
+            task.update(status="failed", error=f"Its worker died {MOST_RUNS} times.")
         else:
             task["status"] = "running"
             save(task)
