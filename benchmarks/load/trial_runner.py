@@ -29,7 +29,7 @@ LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 _LOAD_START_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _LOAD = "load process"
-_STOPPED = "it was stopped before its end"
+_STOPPED = "it was interrupted"
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def test_ctrl_c_exits_130_keeps_the_measurements_and_leaves_nothing_running(tmp_
     summary = json.loads(out)  # nothing else is there
     assert summary["record"]["complete"] is False
     (left_out,) = summary["left_out"]  # half a trial is no trial; its samples are kept
-    assert left_out["reasons"] == ["it was stopped before its end"]
+    assert left_out["reasons"] == ["it was interrupted"]
     kept = read_samples(tmp_path / "samples.csv.gz")
     assert sum(row.outcome is Outcome.COMPLETED for row in kept) > 5
     assert (tmp_path / "report.html").exists()

@@ -76,4 +76,4 @@ class GeventReceiver:
         if callback is None:
             return CallbackVerdict.REPEATED
         self._callback(callback.task_id).set(ReceivedCallback(at, Answer(200, json.loads(body), None)))
-        return CallbackVerdict.TAKEN
+        return CallbackVerdict.ACCEPTED

@@ -122,7 +122,7 @@ class TrialClients:
     def _note_callback(self, at: float, webhook_id: str, verdict: CallbackVerdict) -> None:
         row = callback_row(self._served.pattern, self._options.trial, at, webhook_id, verdict)
         self._rows.write(CALLBACKS, row)
-        if verdict is not CallbackVerdict.TAKEN:
+        if verdict is not CallbackVerdict.ACCEPTED:
             self._fire(f"callback {verdict}", 0.0, RuntimeError(f"a callback was {verdict}"))
 
     def _new_sample(self, arrival: Arrival, intended: float) -> Sample:
