@@ -1,1 +1,1 @@
-"""`kit bench`: plan, load, records, analysis and report follow each other, as the data flows."""
+"""`kit bench`, a pipeline: plan, load, records, analysis, report."""

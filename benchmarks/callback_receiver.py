@@ -1,8 +1,8 @@
-"""Receives callbacks on an asyncio loop: verifies and counts each, and can be down, slow or broken.
+"""A webhook receiver on asyncio: verifies and counts callbacks, and can be down, slow or broken.
 
-`python -m benchmarks.callback_receiver PORT` accepts every callback without verifying it, in its own process. It
-must cost less than the server that calls it, so it is no framework but a few lines of HTTP. The load process has its
-own receiver, on gevent: `benchmarks.load.process.gevent_receiver`.
+`python -m benchmarks.callback_receiver PORT` accepts every callback without verification, in its own process. It must
+use less CPU than the server that calls it, so it is a few lines of HTTP instead of a framework. The load process has
+its own receiver on gevent: `benchmarks.load.process.gevent_receiver`.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ _HEAD_BYTES = 32_768
 
 
 class CallbackReceiver:
-    """Answers 204 to every genuine callback; without a `secret`, to every callback.
+    """Responds with 204 to every callback with a valid signature; without a `secret`, to every callback.
 
-    While `broken` is set it answers 500, and each answer takes `answer_after` seconds.
+    Each response takes `answer_after` seconds. While `broken` is set, it is 500.
     """
 
     def __init__(self, secret: str | None, port: int = 0) -> None:
@@ -28,20 +28,19 @@ class CallbackReceiver:
         self._server: asyncio.Server | None = None
         self._port = port
         self._open: set[asyncio.StreamWriter] = set()
-        #: How many genuine callbacks came with each webhook-id.
+        #: The number of verified callbacks per webhook-id.
         self.received: Counter[str] = Counter()
-        self.forged = 0
         self.answer_after = 0.0
         self.broken = False
 
     @property
     def url(self) -> str:
-        """The callback URL; the same after `down` and `up`."""
+        """The callback URL, which `down` and `up` keep."""
         return f"http://127.0.0.1:{self._port}/outcomes"
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["CallbackReceiver"]:
-        """Up for as long as the block lasts."""
+        """Listen while the block lasts."""
         await self.up()
         try:
             yield self
@@ -49,12 +48,12 @@ class CallbackReceiver:
             await self.down()
 
     async def up(self) -> None:
-        """Listen, on the port it had before if there was one."""
+        """Listen, on the same port as before if there was one."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=_HEAD_BYTES)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
-        """Refuse every connection, and cut those that are open."""
+        """Refuse new connections and abort open ones."""
         if self._server:
             self._server.close()
             for writer in list(self._open):
@@ -72,9 +71,9 @@ class CallbackReceiver:
                 writer.write(f"HTTP/1.1 {self._accept(headers, body)} X\r\ncontent-length: 0\r\n\r\n".encode())
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
-            pass  # the other end has gone, or speaks something else
+            pass  # the client disconnected, or does not speak HTTP
         except asyncio.CancelledError:
-            pass  # the run is over, and nothing awaits this task: asyncio would complain about it
+            pass  # at shutdown nothing awaits this task, and asyncio would log it
         finally:
             self._open.discard(writer)
             with contextlib.suppress(ConnectionError):
@@ -88,7 +87,6 @@ class CallbackReceiver:
         try:
             self._verifier.verify(body, headers)
         except (WebhookVerificationError, ValueError):
-            self.forged += 1
             return 400
         self.received[headers["webhook-id"]] += 1
         return 204

@@ -1,6 +1,6 @@
-"""`kit bench`: run the patterns under the same load, and see which to pick.
+"""`kit bench`: run the patterns under the same load and compare them.
 
-Slow modules are imported in the commands, after the first sign of life.
+Slow modules are imported inside the commands, after the first line of progress.
 """
 
 # ruff: noqa: PLC0415 as above
@@ -25,14 +25,14 @@ from benchmarks.records.samples import SamplesError
 from benchmarks.report.progress import Steps, watching
 from patterns import PATTERNS
 from patterns.cli.terminal import give_up
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 
 if TYPE_CHECKING:
     from benchmarks.pipeline import RunResult
 
 
 class _Bench(TyperGroup):
-    """Adds `growth`, which is imported only when it runs."""
+    """Adds `growth` and imports it only when it runs."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), "growth"]
@@ -55,52 +55,48 @@ app.add_typer(bench_app, name="bench")
 @bench_app.callback()
 def bench(
     ctx: typer.Context,
-    quick: Annotated[bool, typer.Option("--quick", help="All five at one rate, within a minute.")] = False,
-    patterns: Annotated[str, typer.Option(help="Only these, with commas between.")] = ",".join(PATTERNS),
+    quick: Annotated[bool, typer.Option("--quick", help="One round at one rate, within a minute.")] = False,
+    patterns: Annotated[str, typer.Option(help="Patterns to run, comma-separated.")] = ",".join(PATTERNS),
     contender: Annotated[
         list[str] | None,
-        typer.Option(help="One from outside: a file with its PATTERN, or an installed one's name; may be repeated."),
+        typer.Option(help="External contender: a file with a PATTERN, or an installed name. Repeatable."),
     ] = None,
-    mode: Annotated[
-        list[Mode] | None, typer.Option(help="What to look at; may be repeated. Otherwise: all but soak.")
-    ] = None,
-    matrix: Annotated[bool, typer.Option("--matrix", help="Also where by how: what the five leave out.")] = False,
+    mode: Annotated[list[Mode] | None, typer.Option(help="Mode to run. Repeatable. Default: all except soak.")] = None,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Add the combinations of the two questions that the five leave out.")
+    ] = False,
     faults: Annotated[
-        bool, typer.Option("--faults", help="Break things, and count what is lost. With --mode or --quick: that too.")
+        bool, typer.Option("--faults", help="Inject faults and count lost tasks. No load, unless --mode or --quick.")
     ] = False,
     rate: Annotated[
-        float | None, typer.Option(min=0.1, max=500, help="Tasks per second. Otherwise: workers are half busy.")
+        float | None, typer.Option(min=0.1, max=500, help="Tasks per second. Default: half of the workers' capacity.")
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(min=0.5, max=3600, help="Seconds that are measured, in each round.")
+        float | None, typer.Option(min=0.5, max=3600, help="Measured seconds per trial at the steady rate.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, max=100, help="Rounds at the steady rate.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks at once: KIT_WORKERS.")] = None,
-    work: Annotated[Length | None, typer.Option(help="How long the agent works on a task.")] = None,
-    agent: Annotated[AgentActivity | None, typer.Option(help="What the agent does with its time.")] = None,
-    locust_workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Processes that the load is spread over: Locust's own workers.")
-    ] = 1,
-    url: Annotated[
-        str | None, typer.Option(help="Measure a server that runs already, wherever, as it is set up there.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Tasks that run at once (KIT_WORKERS).")] = None,
+    work: Annotated[Length | None, typer.Option(help="Duration of a task.")] = None,
+    agent: Annotated[AgentActivity | None, typer.Option(help="Whether the agent awaits, blocks or computes.")] = None,
+    locust_workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that generate the load.")] = 1,
+    url: Annotated[str | None, typer.Option(help="Measure a running server instead, with its own settings.")] = None,
     arrivals: Annotated[str, typer.Option(help="poisson or constant.")] = "poisson",
-    bound: Annotated[float | None, typer.Option(min=0.001, help="Seconds: the p99 that the sweep looks for.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write. Otherwise: runs/ and the time, in UTC.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: nothing but JSON on standard output.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Print the whole report, not just the answer.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed: the same moments, the same work.")] = 0,
+    bound: Annotated[float | None, typer.Option(min=0.001, help="Limit for the p99 in the sweep, in seconds.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder. Default: runs/ and the time in UTC.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print the full report instead of the summary.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the arrivals and of the agent's work.")] = 0,
 ) -> None:
-    """Run the patterns under the same load, and compare them. A quarter of an hour; a minute with --quick."""
+    """Run the patterns under the same load and compare them. Takes a quarter of an hour, with --quick a minute."""
     if ctx.invoked_subcommand is not None:
         return
-    interrupts_end_it()
+    raise_on_interrupts()
     with (
         _errors_in_one_line("Interrupted. Nothing was measured yet."),
         watching(Console(stderr=True, highlight=False)) as steps,
     ):
         if arrivals not in {"poisson", "constant"}:
-            raise _BadChoice(f"--arrivals {arrivals}: poisson or constant.")
+            raise _BadOption(f"--arrivals {arrivals}: poisson or constant.")
         if url:
             contenders = [_external_server(url, steps)]
         else:
@@ -124,13 +120,13 @@ def bench(
 @bench_app.command()
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
-    full: Annotated[bool, typer.Option("--full", help="Print the whole report, not just the answer.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print the full report instead of the summary.")] = False,
 ) -> None:
-    """Make every table and plot of a run again, from its samples."""
-    interrupts_end_it()
+    """Create the report of a run again, from its samples."""
+    raise_on_interrupts()
     with _errors_in_one_line():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
-            steps.at(0, f"Making the report of {run}")
+            steps.at(0, f"Creating the report of {run}")
             from benchmarks.report.publish import print_findings, publish_growth, write_report
 
             findings = write_report(RunFolder(run))
@@ -144,12 +140,10 @@ def report(
 def compare(
     before: Annotated[Path, typer.Argument(metavar="A", help="The folder of a run.")],
     after: Annotated[Path, typer.Argument(metavar="B", help="The folder of a later one.")],
-    bound: Annotated[
-        float, typer.Option(min=0, help="Exit 1 when something got worse by more than so many percent.")
-    ] = 10.0,
+    bound: Annotated[float, typer.Option(min=0, help="Regression in percent above which the exit code is 1.")] = 10.0,
 ) -> None:
-    """What got better, worse, or stayed, from one run to another. Exits 1 on a regression, 2 when it cannot tell."""
-    interrupts_end_it()
+    """Compare two runs. Exits with 1 on a regression, and with 2 if the runs cannot be compared."""
+    raise_on_interrupts()
     with _errors_in_one_line():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Comparing {before} with {after}")
@@ -158,7 +152,7 @@ def compare(
 
             comparison = compare_runs(RunFolder(before), RunFolder(after), bound / 100)
         if not comparison.changes:
-            raise _BadChoice("The two runs have no valid trial of the same contender at a steady rate.")
+            raise _BadOption("The two runs have no valid trial of the same contender at a steady rate.")
         worse = print_comparison(comparison, bound / 100)
     if comparison.machine_changed:
         raise give_up(comparison.machine_changed)
@@ -166,8 +160,8 @@ def compare(
         raise give_up(f"{worse} got worse by more than {bound:g} %.", 1)
 
 
-class _BadChoice(Exception):
-    """An option cannot be used. The message is one line."""
+class _BadOption(Exception):
+    """An option that cannot be used. The message is one line."""
 
 
 def _folder(out: Path | None) -> RunFolder:
@@ -175,9 +169,9 @@ def _folder(out: Path | None) -> RunFolder:
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _BadChoice(f"--out {folder.path}: {error.strerror}.") from None
+        raise _BadOption(f"--out {folder.path}: {error.strerror}.") from None
     if folder.samples.exists() or folder.packed_samples.exists():
-        raise _BadChoice(f"--out {folder.path} has the samples of another run. Name another folder.")
+        raise _BadOption(f"--out {folder.path} contains the samples of another run. Choose another folder.")
     return folder
 
 
@@ -198,12 +192,12 @@ def _run(request: RunRequest, steps: Steps) -> "RunResult":
 
 @contextmanager
 def _errors_in_one_line(interrupted: str = "Interrupted.") -> Iterator[None]:
-    """An error that is no bug ends a command with a line that says why."""
+    """End the command with a one-line message on an expected error."""
     try:
         yield
     except BrokenPipeError:
-        raise  # the reader of the output has gone, as `head` does: end in silence
-    except (UnknownPattern, PlanError, ContenderError, _BadChoice, RunError, SamplesError, OSError) as error:
+        raise  # the reader of the output has closed it, as `head` does: exit silently
+    except (UnknownPattern, PlanError, ContenderError, _BadOption, RunError, SamplesError, OSError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
         raise give_up(interrupted, 130) from None

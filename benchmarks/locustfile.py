@@ -1,17 +1,16 @@
-"""The load, as Locust runs it. It learns from `/health` which pattern is served, and behaves as its client.
+"""The load as a locustfile. It reads from `/health` which pattern is served and behaves as its client.
 
-The ordinary way, with Locust's web page and any number of users, each of whom submits a task, learns its
-outcome, and then submits the next::
+With Locust's web page and any number of users, each of which submits a task, learns its outcome and repeats::
 
     kit serve in_memory_queue
     locust -f benchmarks/locustfile.py --host http://127.0.0.1:8000
 
-The open loop, which is how `kit bench` runs it: tasks are sent at their moments, whatever became of those
-before. Users wait for outcomes and so send less when a server stalls; the open loop needs none (-u 0)::
+As an open loop, which `kit bench` uses: tasks are sent on schedule, whatever happened to earlier ones. Users would
+wait for outcomes and so send less when the server stalls; the open loop needs no users (-u 0)::
 
     locust -f benchmarks/locustfile.py --host http://127.0.0.1:8000 --headless -u 0 --rate 20 --samples runs/my.csv
 
-Beside the plain requests, Locust shows what a whole task took, as requests of the type TASK.
+Beside the HTTP requests, Locust shows the latencies of tasks, as requests of type TASK.
 """
 
 import logging
@@ -38,22 +37,22 @@ from benchmarks.load.process.trial_clients import TrialClients
 
 logger = logging.getLogger("kit")
 
-#: A request may take the server's whole hold, and some.
+#: Added to the long-poll duration for the network timeout.
 _GRACE_SECONDS = 10.0
-#: A server that was started beside the load may need so long until it is healthy.
+#: How long a server that starts at the same time may take to become healthy.
 _START_SECONDS = 20.0
 
 
 class Load:
-    """The trial that is under way in this process, and the master if there is one."""
+    """The current trial of this process, and the master if it is one."""
 
     trial: TrialClients | None = None
     master: Master | None = None
-    moment: AsyncResult = AsyncResult()  # when a worker is to begin
+    start: AsyncResult = AsyncResult()  # the start time for a worker
 
 
 def begin(environment: Any, **_: Any) -> None:
-    """Find out what is served, and in the open loop start to send."""
+    """Prepare the clients of the served pattern and start the open loop, if there is one."""
     options, runner = environment.parsed_options, environment.runner
     Load.trial = None
     is_open_loop = bool(options.rate or options.burst)
@@ -62,7 +61,7 @@ def begin(environment: Any, **_: Any) -> None:
             gevent.spawn(_lead, environment)
         return
     if is_open_loop and isinstance(runner, WorkerRunner):
-        return  # the master says when
+        return  # the master starts it
     rows = RowSender(runner) if isinstance(runner, WorkerRunner) else RowFiles(options.samples, options.callbacks)
     try:
         session, Load.trial = _prepare(environment, rows)
@@ -73,8 +72,8 @@ def begin(environment: Any, **_: Any) -> None:
         gevent.spawn(_open_loop, environment, Load.trial, session)
 
 
-def meet(environment: Any, **_: Any) -> None:
-    """Let the processes of one load talk to each other."""
+def connect(environment: Any, **_: Any) -> None:
+    """Connect master and workers."""
     runner = environment.runner
     if isinstance(runner, MasterRunner):
         Load.master = Master(runner, environment.parsed_options)
@@ -87,12 +86,12 @@ def meet(environment: Any, **_: Any) -> None:
 def _prepare(environment: Any, rows: Rows) -> tuple[Session, TrialClients]:
     options = environment.parsed_options
     if not environment.host:
-        raise CannotLoad("Which server? Give its address: --host http://127.0.0.1:8000")
+        raise CannotLoad("The address of the server is missing: --host http://127.0.0.1:8000")
     session: Any = FastHttpSession(
         base_url=environment.host,
         request_event=environment.events.request,
         user=None,
-        # Keep-alive, and as many connections as there may be tasks: a long-poll holds one.
+        # Keep-alive, and a connection for every task in flight, because each long-poll holds one.
         client_pool=HTTPClientPool(
             concurrency=options.max_in_flight,
             connection_timeout=_GRACE_SECONDS,
@@ -117,7 +116,7 @@ def _prepare(environment: Any, rows: Rows) -> tuple[Session, TrialClients]:
 
 
 def _health(session: Session) -> Any:
-    """The answer of a server that may still be starting."""
+    """The response of `/health` from a server that may still be starting."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         health = session.get("/health", name="/health", headers={})
@@ -127,7 +126,7 @@ def _health(session: Session) -> Any:
 
 
 def stop(**_: Any) -> None:
-    """Write the samples of what is under way."""
+    """Write the samples of the tasks in flight."""
     if Load.trial:
         Load.trial.interrupt()
 
@@ -151,7 +150,7 @@ def _lead(environment: Any) -> None:
 
 
 def _begin_share(environment: Any, msg: Any, **_: Any) -> None:
-    """A worker gets ready for its share, and waits for the moment."""
+    """Prepare a worker's share, and send it from the start time on."""
     share, runner = msg.data, environment.runner
     vars(environment.parsed_options).update(share["options"])
     environment.host = share["host"]
@@ -163,16 +162,16 @@ def _begin_share(environment: Any, msg: Any, **_: Any) -> None:
         return
     Load.trial = trial
     runner.send_message("kit.ready")
-    rows.done(trial.open_loop(session, Load.moment.get(), share["index"], share["of"]))
+    rows.done(trial.open_loop(session, Load.start.get(), share["index"], share["of"]))
 
 
 def _go(msg: Any, **_: Any) -> None:
-    Load.moment.set(msg.data["at"])
+    Load.start.set(msg.data["at"])
 
 
 def _give_up(environment: Any, why: object) -> None:
     logger.error("%s", why)
-    # In its own greenlet: this one belongs to the runner, which would wait for it. The web page stays.
+    # In a separate greenlet, because the runner waits for this one. With a web page, only the test stops.
     if environment.parsed_options.headless:
         gevent.spawn(_end, environment, 1)
     else:
@@ -184,22 +183,22 @@ def _end(environment: Any, exit_code: int) -> None:
     environment.runner.quit()
 
 
-when: Any = events  # they have no types
-when.init_command_line_parser.add_listener(add_options)
-when.init.add_listener(meet)
-when.test_start.add_listener(begin)
-when.quitting.add_listener(stop)
+hooks: Any = events  # Locust does not type them
+hooks.init_command_line_parser.add_listener(add_options)
+hooks.init.add_listener(connect)
+hooks.test_start.add_listener(begin)
+hooks.quitting.add_listener(stop)
 
 
 class AgentClient(FastHttpUser):
-    """Submits a task, learns its outcome as the pattern's client does, thinks, and submits the next."""
+    """Submits a task, learns its outcome as the pattern's client does, pauses, and submits the next."""
 
     wait_time = between(0.5, 1.5)
     network_timeout = 60.0
 
     @task
     def submit_and_learn(self) -> None:
-        """One task."""
+        """Run one task."""
         if Load.trial is None or Load.trial.is_open_loop:
             raise StopUser
         session: Any = self.client

@@ -1,6 +1,6 @@
-"""One run of `kit bench`: check the contenders, inject faults, run the trials, write the records, make the report.
+"""One run of `kit bench`: check the contenders, inject faults, run the trials, write the records, create the report.
 
-Slow to import: everything that a run needs comes with it. The command line imports it once something is shown.
+Slow to import, because it imports everything that a run needs. The command line shows progress first.
 """
 
 import shlex
@@ -32,7 +32,7 @@ RUN_ERRORS = (ProcessFailed, CannotServe, SettingsError, SamplesError, RunError,
 
 @dataclass(frozen=True)
 class RunResult:
-    """The findings, if there are any, and what went wrong, if anything did."""
+    """The findings, if any, and the problem that ended the run, if any."""
 
     findings: Findings | None = None
     problem: str = ""
@@ -40,11 +40,11 @@ class RunResult:
 
 
 def run(request: RunRequest, steps: Steps) -> RunResult:
-    """Run it; nothing is left running. Raises `BrokenPipeError` when the reader of the progress has gone."""
+    """Run the request and leave nothing running. Raises `BrokenPipeError` if the reader of the progress has gone."""
     try:
         return _Pipeline(request, steps).run()
     except BrokenPipeError:
-        raise  # the reader of the output has gone, as `head` does: end in silence
+        raise  # the reader of the output has closed it, as `head` does: exit silently
     except NotConforming as error:
         return RunResult(problem=str(error), exit_code=1)
     except RUN_ERRORS as error:
@@ -66,16 +66,16 @@ class _Pipeline:
                 admit([pattern], folder, self._say_in_step)
             fault_trials = self._inject_faults() if self._request.faults else []
         except KeyboardInterrupt:
-            counted = f"The faults counted so far are in {folder}." if read_fault_trials(folder) else ""
-            return RunResult(problem=f"Interrupted. {counted or 'Nothing was measured yet.'}", exit_code=130)
+            kept = f"The fault trials so far are in {folder}." if read_fault_trials(folder) else ""
+            return RunResult(problem=f"Interrupted. {kept or 'Nothing was measured yet.'}", exit_code=130)
         record, stopped = self._measure()
         findings = None
         if record.trials or fault_trials:
-            self._steps.at(len(self._request.seconds()) - 1, "Making the report")
+            self._steps.at(len(self._request.seconds()) - 1, "Creating the report")
             try:
                 findings = write_report(self._folder)
             except KeyboardInterrupt:
-                how = f"Everything was measured, and is in {folder}. Its report: kit bench report {folder}"
+                how = f"All measurements are in {folder}. To create the report: kit bench report {folder}"
                 return RunResult(problem=f"Interrupted. {how}", exit_code=130)
         return self._result(findings, record, fault_trials, stopped)
 
@@ -87,12 +87,12 @@ class _Pipeline:
         stopped: BaseException | None,
     ) -> RunResult:
         if isinstance(stopped, KeyboardInterrupt):
-            kept = f"What was measured so far is in {self._folder.path}"
+            kept = f"The measurements so far are in {self._folder.path}"
             return RunResult(findings, f"Interrupted. {kept if record.trials else 'Nothing was measured yet.'}", 130)
         if stopped:
             return RunResult(findings, str(stopped), 2)
         if wrong := [f"{trial.contender} on {trial.fault}" for trial in fault_trials if trial.contradicts]:
-            problem = f"More was lost than a descriptor says, or nothing was measured: {', '.join(wrong)}."
+            problem = f"More tasks were lost than declared, or the trial failed: {', '.join(wrong)}."
             return RunResult(findings, problem, 1)
         return RunResult(findings)
 
@@ -102,10 +102,10 @@ class _Pipeline:
     def _inject_faults(self) -> list[FaultTrial]:
         contenders = self._request.contenders
         self._step += 1
-        self._say_in_step("Breaking things")
+        self._say_in_step("Injecting faults")
         if CELERY_QUEUE.name in {contender.name for contender in contenders} and not has_rabbitmq():
             self._steps.say(
-                "No RabbitMQ is here: celery_queue over it is left out (Debian: apt install rabbitmq-server)."
+                "RabbitMQ is not installed, so celery_queue over it is skipped (Debian: apt install rabbitmq-server)."
             )
         patterns = [contender.pattern for contender in contenders if contender.kind != "matrix"]
         return inject_all(

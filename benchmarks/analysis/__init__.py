@@ -1,1 +1,1 @@
-"""From the files of a run to what they show: pure functions."""
+"""From the files of a run to its findings: pure functions."""

@@ -1,8 +1,8 @@
-"""Lines through what was measured as work grew: pure functions of the raw pairs.
+"""Fits lines to the measurements of `kit bench growth`: pure functions of the raw pairs.
 
-What counts is the ratio of a grown server to a small one that was asked in the same moments. Through the ratios a
-line is fitted by least squares, over the logarithm of the size or over the size itself: whichever fits better. Its
-slope has a 95 % interval by the bootstrap, as everywhere: first rounds, then pairs within them, both of a pair or none.
+The metric is the ratio of the grown server to the small one, which got the same requests at the same time. A line is
+fitted to the ratios by least squares, over the logarithm of the size or the size itself, whichever fits better. Its
+slope has a 95 % bootstrap interval, which resamples rounds, then pairs within them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,17 +17,17 @@ from benchmarks.records.growth import Axis, GrowthRecord, Pair, SoakReading, Soa
 
 _PERCENTS = (50.0, 99.0)
 _RESAMPLES = 500
-#: Where both lines fit about as well, the logarithm is taken: the sizes are spread by it.
+#: The linear fit is chosen only if its residual is below this share of the logarithmic one.
 _CLEARLY_BETTER = 0.5
 _EXACT_FIT = 1e-9
-#: The first part of a soak is caches and buffers that are filled once.
+#: The first part of a soak fills caches and buffers.
 _SETTLED = 0.5
 
 Numbers = NDArray[np.float64]
 
 
 def analyse_growth(record: GrowthRecord, pairs: Sequence[Pair], seed: int = 0) -> GrowthFindings:
-    """Everything that a run of `kit bench growth` has shown."""
+    """The findings of a run of `kit bench growth`."""
     by_request: dict[tuple[object, ...], dict[int, list[Pair]]] = {}
     for pair in pairs:
         by_request.setdefault((pair.pattern, pair.axis, pair.action), {}).setdefault(pair.size, []).append(pair)
@@ -44,8 +44,8 @@ def _lines(by_size: Mapping[int, list[Pair]], small: Mapping[str, int], seed: in
     """A line for each percentile."""
     sizes = sorted(by_size)
     first = by_size[sizes[0]][0]
-    chance = np.random.default_rng(seed)
-    resampled = {size: _resampled_ratios(by_size[size], chance) for size in sizes}
+    rng = np.random.default_rng(seed)
+    resampled = {size: _resampled_ratios(by_size[size], rng) for size in sizes}
     lines = []
     for at, percent in enumerate(_PERCENTS):
         points = []
@@ -57,26 +57,26 @@ def _lines(by_size: Mapping[int, list[Pair]], small: Mapping[str, int], seed: in
         x = np.array([small.get(first.axis, 1), *sizes], dtype=float)
         values = np.array([1.0, *(point.ratio.value for point in points)])
         resampled_values = np.column_stack([np.ones(_RESAMPLES), *(resampled[size][:, at] for size in sizes)])
-        slope, begin, tenfold = line_through(x, values, resampled_values)
-        lines.append(GrowthLine(first.pattern, first.axis, first.action, percent, tuple(points), slope, begin, tenfold))
+        slope, start, tenfold = fit_line(x, values, resampled_values)
+        lines.append(GrowthLine(first.pattern, first.axis, first.action, percent, tuple(points), slope, start, tenfold))
     return lines
 
 
-def line_through(sizes: Numbers, values: Numbers, resampled: Numbers) -> tuple[Estimate, float, bool]:
-    """The slope of the line through the values, with an interval by their resamples, a row for each.
+def fit_line(sizes: Numbers, values: Numbers, resampled: Numbers) -> tuple[Estimate, float, bool]:
+    """Fit a line to `values`. `resampled` has a row for each resample, which give the interval of the slope.
 
-    Then where the line begins. With True they are of the logarithm of the size, with False of its thousands.
+    Returns slope, intercept, and whether they are per tenfold of the size (True) or per thousand (False).
     """
     scales = {True: np.log10(sizes), False: sizes / 1000}
     residuals = {tenfold: _residual(x, values) for tenfold, x in scales.items()}
     tenfold = residuals[True] < _EXACT_FIT or residuals[False] >= _CLEARLY_BETTER * residuals[True]
     x = scales[tenfold]
-    slope, begin = np.polyfit(x, values, 1)
-    return with_interval(float(slope), np.polyfit(x, resampled.T, 1)[0]), float(begin), bool(tenfold)
+    slope, start = np.polyfit(x, values, 1)
+    return with_interval(float(slope), np.polyfit(x, resampled.T, 1)[0]), float(start), bool(tenfold)
 
 
 def memory_per_item(record: GrowthRecord) -> tuple[MemoryPerItem, ...]:
-    """What one more item of each kind costs in memory."""
+    """The memory of one more item on each axis."""
     readings: dict[tuple[str, Axis, str], list[tuple[int, int]]] = {}
     for reading in record.weights:
         readings.setdefault((reading.pattern, reading.axis, reading.role), []).append((reading.size, reading.bytes))
@@ -88,7 +88,7 @@ def memory_per_item(record: GrowthRecord) -> tuple[MemoryPerItem, ...]:
 
 
 def soak_result(soak: SoakRecord) -> SoakResult:
-    """The slopes of the second half, of the tasks and of the records alone, over the same numbers of records."""
+    """The growth per task and per record alone, both fitted over the second half."""
     first, last = soak.expired
     return SoakResult(
         pattern=soak.pattern,
@@ -112,20 +112,20 @@ def _slope(x: Sequence[int], y: Sequence[int]) -> float:
     return float(np.polyfit(np.array(x, dtype=float), np.array(y, dtype=float), 1)[0])
 
 
-def _resampled_ratios(pairs: Sequence[Pair], chance: np.random.Generator) -> Numbers:
-    """The ratios at all percentiles: a row for each resample."""
+def _resampled_ratios(pairs: Sequence[Pair], rng: np.random.Generator) -> Numbers:
+    """The ratio at each percentile, with a row for each resample."""
     by_round: dict[int, list[tuple[float, float]]] = {}
     for pair in pairs:
         by_round.setdefault(pair.round, []).append((pair.small_seconds, pair.grown_seconds))
     rounds = [np.array(seconds) for seconds in by_round.values()]
-    return repeated(lambda: _ratios(resample(rounds, chance)), _RESAMPLES)
+    return repeated(lambda: _ratios(resample(rounds, rng)), _RESAMPLES)
 
 
 def _ratios(seconds: Numbers) -> Numbers:
-    """How many times as long the grown server takes, at each percentile.
+    """The ratio of the grown server's latency to the small one's, at each percentile.
 
-    For the median that of the pairs' own ratios: what slows both of a pair down is in none of them. A tail has no
-    pairs: a server that is slow once in a hundred requests is slow at another moment than the other.
+    At the median, it is the median ratio within pairs, which cancels what slows both requests of a pair. At p99 it is
+    the ratio of the two p99s, because the slowest requests of the two servers do not coincide.
     """
     few, many = np.percentile(seconds, _PERCENTS[1], axis=0, method="inverted_cdf")
     return np.array([np.median(seconds[:, 1] / seconds[:, 0]), many / few])

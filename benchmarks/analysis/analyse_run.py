@@ -22,11 +22,11 @@ Rows = Mapping[int, Sequence[Sample]]  # by trial
 
 
 def analyse_run(folder: RunFolder) -> Findings:
-    """Everything that a run has shown. Raises `RunError` and `SamplesError` when there is no run to read."""
+    """The findings of a run. Raises `RunError` and `SamplesError` if its files cannot be read."""
     record = folder.read_record()
     packed = folder.packed_samples
     if any(trial.load for trial in record.trials) and not packed.exists() and not folder.samples.exists():
-        raise SamplesError(f"{folder.path} has no {packed.name}: a report is made from the samples of its run.")
+        raise SamplesError(f"{folder.path} has no {packed.name}, which the report is created from.")
     samples = read_samples(packed if packed.exists() else folder.samples) if record.trials else []
     return analyse_samples(record, samples, count_callbacks(folder.callbacks), read_fault_trials(folder.path))
 
@@ -37,7 +37,7 @@ def analyse_samples(
     callbacks: dict[str, Counter[str]],
     faults: tuple[FaultTrial, ...] = (),
 ) -> Findings:
-    """The same, without files."""
+    """The findings of a run that is already in memory."""
     rows = samples_by_trial(record, samples)
     left_out = _left_out(record, rows)
     invalid = {trial.trial for trial in left_out}
@@ -93,13 +93,13 @@ def _left_out(record: RunRecord, rows: Rows) -> tuple[LeftOut, ...]:
 
 
 def _noise(contenders: Sequence[ContenderRecord], steady: Sequence[Steady]) -> float:
-    """In seconds, as in `margin`; zero without a null contender."""
+    """The noise of the null contender in seconds, as `margin` defines it; zero without one."""
     nulls = {contender.name for contender in contenders if contender.kind == "null"}
     return max((noise_of(each.spreads.get(NOISE_MEASURE)) for each in steady if each.contender in nulls), default=0.0)
 
 
 def _groups(contenders: Sequence[ContenderRecord]) -> list[list[str]]:
-    """The contenders that may be ranked together: those that answer one question. The baseline answers both."""
+    """The contenders that may be ranked together, because they answer the same question. The baseline answers both."""
     groups = []
     for question in Question:
         members = [contender.name for contender in contenders if contender.teaches == question.value]
@@ -114,7 +114,7 @@ def _groups(contenders: Sequence[ContenderRecord]) -> list[list[str]]:
 def _instrument(name: str, record: RunRecord, rows: Rows) -> Instrument:
     trials = [trial for trial in record.trials if trial.contender == name]
     measured = [row for trial in trials for row in rows[trial.number] if row.phase is Phase.MEASURED]
-    # In a burst no sender is on time with all tasks: it is judged by itself, in `validity`.
+    # No sender can send a burst on time: `validity` judges it separately.
     bursts = {trial.number for trial in trials if trial.mode is Mode.BURST}
     late = sorted(row.lateness for row in measured if row.lateness is not None and row.trial not in bursts)
     return Instrument(

@@ -1,4 +1,4 @@
-"""Two runs side by side: which metrics got better, which got worse, and which changed by no more than noise."""
+"""Compares two runs: which metrics got better, which got worse, and which changed only within the noise."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +15,17 @@ from benchmarks.analysis.validity import invalid_reasons
 from benchmarks.records.run import Mode, RunFolder, RunRecord, Trial
 from benchmarks.records.samples import Sample, read_samples
 
-#: Less than this is measured by no client: a change of half of nothing is nothing.
+#: Smaller changes are irrelevant to any client, whatever their ratio.
 _SMALLEST_SECONDS = 0.0002
 
 
 class ChangeVerdict(StrEnum):
-    """How a metric has changed."""
+    """How a metric changed."""
 
     BETTER = "better"
     WORSE = "worse"
-    SAME = "same"  # the interval of the change includes none at all, or one round has seen less than what matters
-    UNKNOWN = ""  # the machine changed too
+    SAME = "same"  # the interval includes zero, or the change is within the margin
+    UNKNOWN = ""  # the machine changed as well
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Change:
     metric: str
     before: float  # seconds
     after: float
-    change: Estimate  # as a part of what it was: 0.1 is a tenth more
-    margin: float = _SMALLEST_SECONDS  # seconds: a change up to this decides nothing
-    machine_changed: bool = False  # so the change may be that of the machine
+    change: Estimate  # relative: 0.1 is an increase of 10 %
+    margin: float = _SMALLEST_SECONDS  # seconds: smaller changes do not count
+    machine_changed: bool = False  # the machine may have caused the change
 
     @property
     def verdict(self) -> ChangeVerdict:
-        """Less is better in all that is compared."""
+        """The verdict; for every compared metric, less is better."""
         if self.machine_changed:
             return ChangeVerdict.UNKNOWN
         low, high = self.change.low, self.change.high
@@ -53,20 +53,20 @@ class Change:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Everything that both runs have."""
+    """The changes of everything that both runs measured."""
 
     before: RunRecord
     after: RunRecord
     changes: tuple[Change, ...]
-    #: What makes the comparison one of two things at once: another machine, other settings.
+    #: Differences in machine, settings or versions, which may have caused the changes.
     differ_in: tuple[str, ...]
-    #: How the null contender moved, if it did by more than the bound: in one line.
+    #: How the null contender changed, if by more than the bound, in one line.
     machine_changed: str = ""
     #: What could not be checked, in one line.
     unchecked: str = ""
 
     def regressions(self, bound: float) -> list[Change]:
-        """What got worse by more than the bound, as a part of what it was."""
+        """The metrics that got worse by more than the bound, which is relative."""
         return [each for each in self.changes if each.verdict is ChangeVerdict.WORSE and each.change.value > bound]
 
 
@@ -92,48 +92,48 @@ class _Side:
         ]
 
     def noise(self) -> float:
-        """What the machine did to the null contender, as in `margin`."""
+        """The noise of the null contender, as `margin` defines it."""
         nulls = [contender.name for contender in self.record.contenders if contender.kind == "null"]
         rounds = [values for name in nulls for values in rounds_of(self.trials(name), self.rows, NOISE_MEASURE)]
         return _pooled(rounds, 95) - _pooled(rounds, 50) if rounds else 0.0
 
 
 def compare_runs(before: RunFolder, after: RunFolder, bound: float) -> RunComparison:
-    """What changed, and whether the machine did: if the null contender moved by more than the bound, as a part of what
-    it was, nothing else is named as better or worse.
+    """Compare two runs. If the null contender changed by more than the bound, which is relative, so did the machine,
+    and nothing is called better or worse.
 
-    Raises `RunError` and `SamplesError` when one of them is no run.
+    Raises `RunError` and `SamplesError` if a run cannot be read.
     """
     old, new = _Side.read(before), _Side.read(after)
-    known = {contender.name for contender in new.record.contenders}
-    names = [contender.name for contender in old.record.contenders if contender.name in known]
+    in_new = {contender.name for contender in new.record.contenders}
+    names = [contender.name for contender in old.record.contenders if contender.name in in_new]
     changes = tuple(change for name in names for change in _changes(name, old, new))
     nulls = {contender.name for contender in old.record.contenders if contender.kind == "null"}
     null = [change for change in changes if change.contender in nulls]
-    moved = _moved(null, bound)
+    moved = _null_change(null, bound)
     if moved:
         changes = tuple(replace(change, machine_changed=True) for change in changes)
     unchecked = "" if null else (
-        "No null contender was measured in both runs, so whether the machine changed cannot be checked."
+        "The null contender was not measured in both runs, so a change of the machine cannot be detected."
     )  # fmt: skip
     return RunComparison(old.record, new.record, changes, tuple(_differ_in(old.record, new.record)), moved, unchecked)
 
 
-def _moved(null: Sequence[Change], bound: float) -> str:
-    """By its medians: it does no work, so what became of them is the machine's doing."""
+def _null_change(null: Sequence[Change], bound: float) -> str:
+    """The message if a median of the null contender changed: it does no work, so the machine caused it."""
     medians = [change for change in null if change.metric.endswith("p50")]
-    far = [
+    moved = [
         each
         for each in medians
         if abs(each.change.value) > bound and abs(each.after - each.before) >= _SMALLEST_SECONDS
     ]
-    if not far:
+    if not moved:
         return ""
-    most = far[0]  # that of submit, if it moved: a single request
+    first = moved[0]  # submit, if it changed: a single request
     return (
-        f"The machine changed: the null contender, which does no work, took {1000 * most.before:.3g} ms before and "
-        f"{1000 * most.after:.3g} ms after ({most.metric}, {most.change.value:+.0%}). Nothing is named as better or "
-        f"worse: repeat both runs on an idle machine."
+        f"The machine changed: the null contender, which does no work, took {1000 * first.before:.3g} ms before and "
+        f"{1000 * first.after:.3g} ms after ({first.metric}, {first.change.value:+.0%}). No verdict is given: repeat "
+        f"both runs on an idle machine."
     )
 
 
@@ -144,7 +144,7 @@ def _changes(name: str, old: _Side, new: _Side) -> Iterator[Change]:
         if all(rounds):
             before, after = (_pooled(side, percent) for side in rounds)
             if not before:
-                continue  # of nothing there is no part
+                continue  # no relative change of zero
             change = relative_change(rounds[0], rounds[1], percent, old.record.seed)
             one_round = min(map(len, rounds)) == 1
             least = margin(before, after, noise) if one_round else _SMALLEST_SECONDS

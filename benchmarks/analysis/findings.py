@@ -1,6 +1,6 @@
-"""What a run has shown, as data: every number of every report is here, and nothing else is.
+"""The findings of a run as data: every number that a report shows.
 
-Seconds, bytes, tasks per second. Where a number is known with an interval, it is one of 95 %.
+In seconds, bytes and tasks per second. Intervals are 95 % confidence intervals.
 """
 
 import math
@@ -16,26 +16,26 @@ from benchmarks.records.run import ContenderRecord, Mode, RunRecord
 
 @dataclass(frozen=True)
 class Difference:
-    """The median of the first contender less that of the second, of tasks that were sent at the same moments."""
+    """The median of the first contender minus that of the second, over tasks sent at the same moments."""
 
     measure: Measure
     first: str
     second: str
     seconds: Estimate
-    one_round: bool = False  # of a single round, whose intervals say nothing of another one
-    margin: float = 0.0  # seconds: a difference up to this decides nothing
+    one_round: bool = False  # from a single round, whose interval says nothing about other rounds
+    margin: float = 0.0  # seconds: smaller differences do not count
 
     @property
     def tie(self) -> bool:
-        """Whether neither is better: the interval includes zero or is unknown, or a single round has shown a difference
-        that does not matter."""
+        """Whether neither is faster: the interval includes zero or is unknown, or the difference is within the
+        margin."""
         low, high = self.seconds.low, self.seconds.high
         return low is None or high is None or low <= 0 <= high or abs(self.seconds.value) <= self.margin
 
 
 @dataclass(frozen=True)
 class RoleUsage:
-    """What the processes of one role used."""
+    """The resource usage of all processes of one role."""
 
     role: str
     cpu_seconds_per_task: float
@@ -44,77 +44,77 @@ class RoleUsage:
 
 @dataclass(frozen=True)
 class Steady:
-    """One contender at the given rate."""
+    """One contender at the steady rate."""
 
     contender: str
     trials: int  # valid ones
     tally: Tally
     spreads: Mapping[Measure, Spread]
-    #: The mean seconds of each stage: submit, wait, execute, notify. They add up to the mean end to end.
+    #: The mean seconds of each stage (submit, wait, execute, notify), which add up to the mean end-to-end latency.
     stages: Mapping[Measure, float]
     tasks_per_second: float | None
     requests_per_task: float | None
     usage: tuple[RoleUsage, ...]
-    deepest_queue: int  # tasks that were accepted and not started, at the worst moment
+    deepest_queue: int  # the most tasks that were accepted but not started at any moment
 
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """One contender at one of the rates."""
+    """One contender at one rate of the sweep."""
 
     rate: float
-    achieved: float  # tasks finished per second while load was offered
-    p99: float  # end to end, of those that were done; infinite if none was
+    achieved: float  # throughput: tasks finished per second while load was offered
+    p99: float  # end to end, of completed tasks; infinite if there are none
     submit_p99: float
     not_done: float  # the share of the offered tasks that were refused, dropped, failed or lost
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One contender at all rates."""
+    """One contender at all rates of the sweep."""
 
     contender: str
     points: tuple[SweepPoint, ...]
-    #: The highest rate up to which it kept up: achieved at least 95 % of what was offered.
+    #: The highest rate up to which throughput was at least 95 % of the offered load.
     knee: float | None
-    #: The highest rate up to which its p99 stayed under the bound.
+    #: The highest rate up to which the p99 stayed under the bound.
     within_bound: float | None
     bound: float
 
 
 @dataclass(frozen=True)
 class Burst:
-    """One contender, when many tasks came at once. Seconds from the burst until so many were known to be done."""
+    """One contender in a burst. Times are seconds from the burst until the client knew of so many completed tasks."""
 
     contender: str
     count: int
     to_half: float | None
     to_most: float | None  # 95 %
-    to_all: float | None  # None: some were refused or lost
-    answer_p99: float  # of submit, from the sent moment; infinite if none was accepted
+    to_all: float | None  # None: not all tasks completed
+    answer_p99: float  # of submit, from sent to accepted; infinite if none was accepted
     not_done: int
 
 
 @dataclass(frozen=True)
 class Overload:
-    """One contender, offered more than its workers can do."""
+    """One contender at an offered load above the capacity of its workers."""
 
     contender: str
     offered: float  # tasks per second
     capacity: float
-    goodput: float  # completed per second, while it was overloaded
-    refused: float  # the share that got a 503
+    goodput: float  # completed tasks per second during the overload
+    refused: float  # the share of tasks refused with 503
     lost: int
-    #: Seconds from the end of the overload until a new task took no longer than twice as long as before it. None: it
-    #: did not come back while it was watched.
+    #: Seconds from the end of the overload until new tasks took at most twice as long as before it. None: latency did
+    #: not recover while it was observed.
     recovery: float | None
-    #: Seconds since the overload began, and tasks completed in that second: what goodput looks like over time.
+    #: Goodput over time: seconds since the overload began, and tasks completed in that second.
     completed: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
 class Soak:
-    """What stays in memory of each task."""
+    """The memory that each task leaves behind."""
 
     contender: str
     tasks: int
@@ -124,7 +124,7 @@ class Soak:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A trial that is in no metric, and why."""
+    """A trial that is excluded from every metric, with the reasons."""
 
     trial: int
     contender: str
@@ -134,7 +134,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Instrument:
-    """How well the load process did, over all trials of a contender."""
+    """The quality of the load generation, over all trials of a contender."""
 
     contender: str
     lateness_p99: float
@@ -145,38 +145,39 @@ class Instrument:
 
 @dataclass(frozen=True)
 class MachineLoad:
-    """What the machine had to do beside the run. In cores: 1.0 is one core, all the time."""
+    """The load on the machine from outside the run, in cores: 1.0 is one fully used core."""
 
-    cores: int | None = None  # None: it was not looked at
-    others: float = 0.0  # other programs, on average over the valid trials
+    cores: int | None = None  # None: not recorded
+    others: float = 0.0  # other programs, averaged over the valid trials
     steal: float = 0.0  # other virtual machines
     worst: float = 0.0  # both together, in the worst trial
-    during: str = ""  # whose trial that was
-    null: Spread | None = None  # how long the null contender took to answer submit
+    during: str = ""  # the contender of that trial
+    null: Spread | None = None  # the submit latency of the null contender
 
     @property
     def was_shared(self) -> bool:
-        """Whether others used so much of the processors that times are partly theirs."""
+        """Whether other programs used enough CPU time to affect the latencies."""
         cores = self.cores or math.inf
         return self.others + self.steal > _SHARED * cores or self.worst > _SHARED_IN_A_TRIAL * cores
 
     @property
     def was_slow(self) -> bool:
-        """Whether even the null contender, which does no work, was slow."""
+        """Whether even the null contender was slow."""
         return self.null is not None and (self.null.p50.value > _SLOW_MEDIAN or self.null.p95.value > _SLOW_P95)
 
 
-#: Shares of all cores, on average and in any one trial; and seconds: on an idle machine it answers within 1 to 3 ms.
+#: As shares of all cores, on average and in any one trial.
 _SHARED, _SHARED_IN_A_TRIAL = 0.15, 0.3
+#: Submit latencies of the null contender in seconds; on an idle machine it takes 1 to 3 ms.
 _SLOW_MEDIAN, _SLOW_P95 = 0.005, 0.025
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything."""
+    """All findings of a run."""
 
     record: RunRecord
-    contenders: tuple[ContenderRecord, ...]  # that were measured, in the order of the tables
+    contenders: tuple[ContenderRecord, ...]  # those measured, in the order of the tables
     steady: tuple[Steady, ...]
     differences: tuple[Difference, ...]
     sweep: tuple[Sweep, ...]
@@ -188,15 +189,15 @@ class Findings:
     trials: int
     warnings: tuple[str, ...]
     faults: tuple[FaultTrial, ...] = ()
-    growth: GrowthFindings | None = None  # if the folder has such results too
+    growth: GrowthFindings | None = None  # if the folder also has growth results
     machine: MachineLoad = MachineLoad()
 
     def steady_of(self, contender: str) -> Steady | None:
-        """One contender at the given rate, if it was measured there."""
+        """The findings of a contender at the steady rate, if it has any."""
         return next((steady for steady in self.steady if steady.contender == contender), None)
 
     def difference(self, measure: Measure, first: str, second: str) -> Difference | None:
-        """How two differ, if both were measured; always as `first` less `second`."""
+        """The difference `first` minus `second`, if both were measured."""
         for difference in self.differences:
             if difference.measure is measure and {difference.first, difference.second} == {first, second}:
                 return difference if difference.first == first else _reversed(difference)

@@ -1,4 +1,4 @@
-"""What a run of `kit bench growth` has shown, as data."""
+"""The findings of a run of `kit bench growth`, as data."""
 
 import math
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from enum import StrEnum
 from benchmarks.analysis.measures import Estimate
 from benchmarks.records.growth import Action, Axis, Expiry, GrowthRecord
 
-#: The grown server is as fast as the small one if it is no slower than this.
+#: The largest ratio to the small server that counts as equally fast.
 FLAT = 1.10
 
 
 class GrowthVerdict(StrEnum):
-    """Whether more costs more."""
+    """Whether latency grows with the size."""
 
     FLAT = "flat"
-    GROWS = "grows"  # even the low end of its interval is above what counts as flat
-    UNCLEAR = "unclear"  # it was slower, but that may be chance
+    GROWS = "grows"  # even the low end of the interval is above `FLAT`
+    UNCLEAR = "unclear"  # the ratio is above `FLAT`, but that may be chance
 
 
 @dataclass(frozen=True)
 class GrowthPoint:
-    """One size: how long the small server took and the grown one, and the ratio of the two."""
+    """The latencies of the small and the grown server at one size, in seconds, and their ratio."""
 
     size: int
     small: float
@@ -32,30 +32,30 @@ class GrowthPoint:
 
 @dataclass(frozen=True)
 class GrowthLine:
-    """One percentile of one request to one pattern, against the size of what grows."""
+    """The ratio of one percentile of one request to one pattern, as a function of the size."""
 
     pattern: str
     axis: Axis
     action: Action
     percent: float
     points: tuple[GrowthPoint, ...]
-    #: The ratio's rise for each tenfold of the size, if `tenfold`; otherwise for each thousand more.
+    #: The increase of the ratio per tenfold of the size if `tenfold`, else per thousand.
     slope: Estimate
-    begin: float
+    intercept: float
     tenfold: bool
 
     def at(self, size: float) -> float:
-        """The ratio that the line has there."""
-        return self.begin + self.slope.value * (math.log10(size) if self.tenfold else size / 1000)
+        """The ratio on the line at this size."""
+        return self.intercept + self.slope.value * (math.log10(size) if self.tenfold else size / 1000)
 
     @property
     def last(self) -> GrowthPoint:
-        """The largest size."""
+        """The point at the largest size."""
         return self.points[-1]
 
     @property
     def verdict(self) -> GrowthVerdict:
-        """By the largest size."""
+        """The verdict at the largest size."""
         ratio = self.last.ratio
         if ratio.value <= FLAT:
             return GrowthVerdict.FLAT
@@ -64,7 +64,7 @@ class GrowthLine:
 
 @dataclass(frozen=True)
 class MemoryPerItem:
-    """The slope of one role's memory over the size of what grows."""
+    """The memory of one role per item on one axis."""
 
     pattern: str
     axis: Axis
@@ -74,26 +74,26 @@ class MemoryPerItem:
 
 @dataclass(frozen=True)
 class SoakResult:
-    """What stays of a task, beside what was meant to stay."""
+    """The memory that a task leaves behind, compared with the size of its record."""
 
     pattern: str
     tasks: int
-    keeper: str
-    record_bytes: float  # of a kept record, measured without any task
-    kept_bytes: Mapping[str, float]  # that stay of a task while its record is kept, by role
-    expired_bytes: Mapping[str, float]  # that stay of a task when its record has expired, by role
-    handles: Mapping[str, int]  # more than before, by role
+    keeper: str  # the role that keeps the records
+    record_bytes: float  # of a record, measured without any task
+    kept_bytes: Mapping[str, float]  # per task while its record is kept, by role
+    expired_bytes: Mapping[str, float]  # per task after its record has expired, by role
+    handles: Mapping[str, int]  # the increase, by role
     threads: Mapping[str, int]
 
     @property
     def difference(self) -> float:
-        """By what part of a record the keeper's growth per task differs from a record."""
+        """The relative difference between the keeper's growth per task and the size of a record."""
         return self.kept_bytes[self.keeper] / self.record_bytes - 1
 
 
 @dataclass(frozen=True)
 class GrowthFindings:
-    """Everything."""
+    """All findings of a growth run."""
 
     record: GrowthRecord
     lines: tuple[GrowthLine, ...]
@@ -102,5 +102,5 @@ class GrowthFindings:
     soaks: tuple[SoakResult, ...]
 
     def of(self, axis: Axis, percent: float) -> list[GrowthLine]:
-        """The lines of what grows, in the order in which they were measured."""
+        """The lines of one axis and percentile, in the order of measurement."""
         return [line for line in self.lines if line.axis is axis and line.percent == percent]

@@ -1,14 +1,11 @@
-"""What is measured of each task, and how a number is given: with its interval, and with its spread.
-
-Seconds. Where a number is known with an interval, it is one of 95 %.
-"""
+"""The measures of a task, and estimates with 95 % confidence intervals. All in seconds."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Measure(StrEnum):
-    """What is measured of each task, in seconds."""
+    """A latency of a task, in seconds."""
 
     SUBMIT_LATENCY = "submit_latency"
     QUEUE_WAIT = "queue_wait"
@@ -17,7 +14,7 @@ class Measure(StrEnum):
     END_TO_END = "end_to_end"
 
 
-#: How each is called in a report.
+#: The names of the measures in a report.
 MEASURE_TITLES = {
     Measure.SUBMIT_LATENCY: "submit",
     Measure.QUEUE_WAIT: "wait",
@@ -29,7 +26,7 @@ MEASURE_TITLES = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and between what the true one lies, if that is known."""
+    """A number with its confidence interval, if known."""
 
     value: float
     low: float | None = None
@@ -38,7 +35,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Spread:
-    """How one measure is spread over all valid trials: values that were measured, never one in between."""
+    """The percentiles of one measure over all valid trials: measured values, never interpolated."""
 
     count: int
     p50: Estimate

@@ -1,4 +1,4 @@
-"""What stays in memory of each task, from a long and low load."""
+"""The memory that each task leaves behind, from a soak."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from benchmarks.analysis.findings import Soak
 from benchmarks.records.run import Trial
 from benchmarks.records.samples import Sample
 
-#: The first part of a trial is imports, connections and caches.
+#: The first part of a trial fills caches and connection pools.
 _SETTLING = 0.25
 _FEWEST_READINGS = 5
 
 
 def memory_growth(contender: str, trial: Trial, rows: Sequence[Sample]) -> Soak | None:
-    """The slope of each role's memory over time, for each task that was accepted in that time."""
+    """The growth of each role's memory per accepted task; None if none was accepted."""
     accepted = sorted(row.accepted for row in rows if row.accepted is not None)
     if not accepted:
         return None

@@ -1,6 +1,6 @@
-"""From rows to metrics: pure functions, nothing estimated and nothing remembered.
+"""Metrics of rows: pure functions.
 
-A percentile here is always a value that was measured (nearest rank), never one in between.
+Percentiles are always measured values (nearest rank), never interpolated.
 """
 
 import math
@@ -14,19 +14,19 @@ from benchmarks.records.samples import Outcome, Phase, Sample
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """The smallest value that at least `percent` of all values do not exceed (nearest rank).
 
-    `ordered` is sorted and not empty; 0 < `percent` <= 100. So with fewer than 100 values p99 is the maximum.
+    `ordered` is sorted and not empty; 0 < `percent` <= 100. With fewer than 100 values, p99 is the maximum.
     """
     if not ordered:
-        raise ValueError("there is no percentile of nothing")
+        raise ValueError("no values")
     if not 0 < percent <= 100:
-        raise ValueError(f"a percentile is above 0 and at most 100, not {percent:g}")
-    # Multiplied first: 0.95 * 20 is 19.000000000000004 in binary, and would give the twentieth of twenty.
+        raise ValueError(f"percent must be above 0 and at most 100, not {percent:g}")
+    # Multiply first: 0.95 * 20 is 19.000000000000004 in floating point, whose ceiling is 20.
     return ordered[math.ceil(percent * len(ordered) / 100) - 1]
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of every task that was to be sent."""
+    """The outcomes of all tasks that were due to be sent."""
 
     offered: int
     accepted: int
@@ -37,19 +37,18 @@ class Tally:
     errors: int
     dropped: int
     interrupted: int
-    twice: int  # task ids given out, or outcomes delivered, a second time: a duplicate can hide a loss
+    twice: int  # duplicate task ids or deliveries: a duplicate can hide a loss
 
     @property
     def all_well(self) -> bool:
-        """Whether every task was accepted and completed, once."""
+        """Whether every task was accepted and completed exactly once."""
         return self.offered == self.accepted == self.completed and self.twice == 0
 
 
 def tasks_per_second(rows: Sequence[Sample]) -> float | None:
-    """How many tasks finished per second while load was offered, over all trials.
+    """The throughput while load was offered, over all trials; None without such a time.
 
-    Those of the warm-up that finish within that time count: the last ones offered, which finish after it,
-    do not. None when there is no such time.
+    Tasks of the warm-up that finish in that time count; they make up for the last tasks, which finish after it.
     """
     finished, seconds = 0, 0.0
     for trial in {row.trial for row in rows}:
@@ -64,7 +63,7 @@ def tasks_per_second(rows: Sequence[Sample]) -> float | None:
 
 
 def tally(measured: Sequence[Sample], repeated: int) -> Tally:
-    """What became of these. `repeated` is how many callbacks came a second time: an outcome delivered twice."""
+    """Count the outcomes of these tasks. `repeated` is the number of repeated callbacks: outcomes delivered twice."""
     outcomes = Counter(row.outcome for row in measured)
     ids = Counter(row.task_id for row in measured if row.task_id)
     return Tally(

@@ -1,4 +1,4 @@
-"""What a contender does at rates up to more than its workers can do, in a burst, and after an overload."""
+"""A contender near and beyond the capacity of its workers: sweep, burst and overload."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,16 +11,16 @@ from benchmarks.records.samples import Outcome, Phase, Sample
 
 Rows = Mapping[int, Sequence[Sample]]  # by trial
 
-#: A contender that does less than this share of what is offered does not keep up.
+#: The share of the offered load that a contender must complete to keep up.
 _KEEPS_UP = 0.95
-#: A task after an overload takes no longer than so many times as long as one before it.
+#: Latency has recovered when it is at most this multiple of the latency before the overload.
 _RECOVERED = 2.0
-#: One quick task may be luck.
+#: So many tasks in a row must be that fast: a single one may be luck.
 _IN_A_ROW = 5
 
 
 def sweep(contender: str, trials: Sequence[Trial], rows: Rows, bound: float) -> Sweep:
-    """All rates; the trials of one rate together."""
+    """All rates, with the trials of each rate pooled."""
     by_rate: dict[float, list[Trial]] = {}
     for trial in trials:
         by_rate.setdefault(trial.rate, []).append(trial)
@@ -66,7 +66,7 @@ def burst(contender: str, trials: Sequence[Trial], rows: Rows) -> Burst:
         to_half=until(50),
         to_most=until(95),
         to_all=until(100),
-        # From the sent moment: in a burst all are intended at once, and the sender's turn is not the server's time.
+        # From sent, not from intended: in a burst, the time until the sender's turn is not the server's.
         answer_p99=_p99(
             row.accepted - row.sent
             for samples in bursts
@@ -78,7 +78,7 @@ def burst(contender: str, trials: Sequence[Trial], rows: Rows) -> Burst:
 
 
 def _time_to(rows: Sequence[Sample], share: float) -> float | None:
-    """Seconds from the burst until this share of all, not only of those that were done, was known to be done."""
+    """Seconds from the burst until the client knew that this percentage of all tasks had completed."""
     began = min(row.intended for row in rows)
     done = sorted(row.notified - began for row in rows if row.outcome is Outcome.COMPLETED and row.notified is not None)
     needed = -(-len(rows) * share // 100)
@@ -86,7 +86,7 @@ def _time_to(rows: Sequence[Sample], share: float) -> float | None:
 
 
 def overload(contender: str, trials: Sequence[Trial], rows: Rows) -> Overload | None:
-    """Its trials together; None when none of them has offered anything."""
+    """The pooled trials; None if none of them offered load."""
     parts = [_Overloaded(rows[trial.number]) for trial in trials if rows[trial.number]]
     parts = [part for part in parts if part.measured]
     if not parts:
@@ -107,7 +107,7 @@ def overload(contender: str, trials: Sequence[Trial], rows: Rows) -> Overload | 
 
 
 class _Overloaded:
-    """One trial."""
+    """One trial of the overload."""
 
     def __init__(self, rows: Sequence[Sample]) -> None:
         self.rows = rows
@@ -117,16 +117,16 @@ class _Overloaded:
 
     @property
     def seconds(self) -> float:
-        """How long it was overloaded."""
+        """The duration of the overload."""
         return max(self.ended - self.began, 1e-9)
 
     @property
     def done(self) -> int:
-        """The tasks that were completed meanwhile."""
+        """The tasks completed during the overload."""
         return sum(self.began <= when <= self.ended for when in self._completions())
 
     def each_second(self) -> tuple[tuple[float, float], ...]:
-        """How many were completed in each second since it began."""
+        """The tasks completed in each second since the overload began."""
         counts: dict[int, int] = {}
         for when in self._completions():
             if when >= self.began:
@@ -134,7 +134,7 @@ class _Overloaded:
         return tuple((float(second), float(counts.get(second, 0))) for second in range(max(counts, default=-1) + 1))
 
     def recovery(self) -> float | None:
-        """From its end until tasks are as quick as before again."""
+        """Seconds from its end until latency has recovered; None if it did not."""
         before = [row.end_to_end for row in self.rows if row.phase is Phase.WARM_UP and row.end_to_end is not None]
         if not before:
             return None
@@ -154,6 +154,6 @@ class _Overloaded:
 
 
 def _p99(values: Iterable[float | None]) -> float:
-    """Infinite if there are none: a client would wait for ever."""
+    """The p99; infinite without values, because a client would wait forever."""
     ordered = sorted(value for value in values if value is not None)
     return percentile(ordered, 99) if ordered else math.inf

@@ -1,4 +1,4 @@
-"""The given rate: what each contender takes, what a task costs, and which differences are more than noise."""
+"""The steady rate: the latencies of each contender, the cost of a task, and which differences exceed the noise."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,12 +17,12 @@ from benchmarks.records.samples import Phase, Sample
 
 Rows = Mapping[int, Sequence[Sample]]  # by trial
 
-#: Where a difference decides.
+#: The measures that are compared between contenders.
 COMPARED = (Measure.SUBMIT_LATENCY, Measure.NOTIFICATION_LAG, Measure.END_TO_END)
 
 
 def steady_rate(contender: str, trials: Sequence[Trial], rows: Rows, callbacks: Counter[str], seed: int) -> Steady:
-    """The valid trials of one contender, together."""
+    """The pooled valid trials of one contender."""
     everything = [row for trial in trials for row in rows[trial.number]]
     measured = [row for row in everything if row.phase is Phase.MEASURED]
     accepted = [row for row in measured if row.accepted is not None]
@@ -43,7 +43,7 @@ def steady_rate(contender: str, trials: Sequence[Trial], rows: Rows, callbacks: 
 def differences(
     pairs: Iterable[tuple[str, str]], trials: Mapping[str, Sequence[Trial]], rows: Rows, seed: int, noise: float
 ) -> tuple[Difference, ...]:
-    """How the medians of each pair differ, in all that is compared. `noise` is as in `margin`."""
+    """The differences of the medians of each pair, for every compared measure. `noise` is as in `margin`."""
     all_differences = []
     for first, second in pairs:
         for measure in COMPARED:
@@ -56,16 +56,16 @@ def differences(
 
 
 def pairs_within(groups: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
-    """Every pair of contenders in the same group, once."""
+    """Every pair of contenders in the same group, without duplicates."""
     return list(dict.fromkeys(pair for group in groups for pair in combinations(group, 2)))
 
 
 def deepest(rows: Sequence[Sample]) -> int:
-    """The most tasks that had been accepted and were not started, at any moment."""
+    """The most tasks that were accepted but not started at any moment."""
     steps = []
     for row in rows:
         if row.accepted is not None:
-            # The work may start before its 202 has arrived: then the task has not waited.
+            # The work may start before its 202 arrives: then the task did not wait.
             steps.append((min(row.accepted, row.started or row.accepted), +1))
             end = row.started or row.ended
             if end is not None:
@@ -88,7 +88,7 @@ def measure_of(row: Sample, measure: Measure) -> float | None:
 
 
 def rounds_of(trials: Sequence[Trial], rows: Rows, measure: Measure) -> list[NDArray[np.float64]]:
-    """What was measured, round by round; rounds without any are left out."""
+    """The measured values of each round, without empty rounds."""
     return [np.array(values) for trial in trials if (values := _values(rows[trial.number], measure))]
 
 
@@ -122,17 +122,17 @@ def _by_round(trials: Sequence[Trial], rows: Rows, measure: Measure) -> dict[int
 
 
 def _stages(accepted: Sequence[Sample]) -> dict[Measure, float]:
-    """Where the time goes, on average; submit ends where the work starts, if that is before its answer arrives."""
-    whole = [row for row in accepted if None not in (row.started, row.finished, row.notified)]
-    if not whole:
+    """The mean of each stage. If the work starts before the 202 arrives, submit ends at the start."""
+    finished = [row for row in accepted if None not in (row.started, row.finished, row.notified)]
+    if not finished:
         return {}
 
     def mean(measure: Callable[[Sample, float, float, float, float], float]) -> float:
         total = 0.0
-        for row in whole:
+        for row in finished:
             accepted_at = min(row.accepted or 0.0, row.started or 0.0)
             total += measure(row, accepted_at, row.started or 0.0, row.finished or 0.0, row.notified or 0.0)
-        return total / len(whole)
+        return total / len(finished)
 
     return {
         Measure.SUBMIT_LATENCY: mean(lambda row, accepted, *_: accepted - row.intended),

@@ -1,1 +1,1 @@
-"""Other queue libraries, each with the same contract as the five: `kit bench --contender NAME`."""
+"""Other queue libraries behind the same contract as the five patterns: `kit bench --contender NAME`."""

@@ -1,13 +1,13 @@
 """Dramatiq and Redis: threads of a worker process take jobs from a list in Redis.
 
-The idea. `send` puts a message in a list; a worker moves it to a set of its own and takes it out there when the
-work is done. Each command that a worker sends is a sign of life. What a worker had in hand that has been silent
-for `heartbeat_timeout` is put back, by whichever worker looks next.
+How it works. `send` puts a message in a list; a worker moves it to its own set and removes it when the task is done.
+Every command of a worker counts as a heartbeat. The messages of a worker that has been silent for
+`heartbeat_timeout` are requeued by the next worker that checks.
 
-Use it when one process with threads is enough for each machine, and Celery's settings are too many.
+Use it if one process with threads per machine is enough and Celery has more settings than you need.
 
-It breaks when the broker loses its data. A thread cannot be killed, so a sync agent that hangs keeps its thread
-until the worker ends; its record is ended all the same.
+It loses tasks when the broker loses its data. A thread cannot be killed, so a sync agent that hangs occupies its
+thread until the worker ends, although its record times out.
 """
 
 import asyncio
@@ -46,11 +46,11 @@ broker = RedisBroker(
     client=redis.Redis.from_url(redis_url(settings), socket_timeout=1, retry=Retry(NoBackoff(), 1)),
     namespace=f"{settings.key_prefix}dramatiq",
     heartbeat_timeout=10_000,
-    # Looking for silent workers is left to chance: by default to one command of a thousand, which an idle worker
-    # sends within minutes. One of twenty is within seconds.
+    # The check for silent workers runs on a random share of commands, by default one in a thousand, which takes an
+    # idle worker minutes. With one in twenty it takes seconds.
     maintenance_chance=MAINTENANCE_SCALE // 20,
-    # Of the usual middleware only this one. TimeLimit would end tasks after ten minutes, and cannot interrupt a
-    # thread that waits; the record has a timeout of its own.
+    # The only middleware needed. TimeLimit would end tasks after ten minutes, and cannot interrupt a waiting thread;
+    # the record has its own timeout.
     middleware=[Retries()],
 )
 dramatiq.set_broker(broker)
@@ -58,11 +58,11 @@ dramatiq.set_broker(broker)
 
 @cache
 def work() -> Work:
-    """The worker's side, made once: in a thread of its own an agent of any kind holds up nothing but its task."""
+    """The worker side, created once. Each agent runs in its own thread, so it blocks only its own task."""
     return work_or_exit(settings, run_in_daemon_thread)
 
 
-# Retried is a task that could not write its outcome, without an end: by default the twenty-first failure would drop it.
+# A task that could not write its outcome is retried forever; by default, it would be dropped after twenty retries.
 @dramatiq.actor(queue_name="agent", max_retries=None, min_backoff=1000, max_backoff=10_000)
 def run_agent(task_id: str, prompt: str) -> None:
     """Run one task. Dramatiq acknowledges the message after this returns."""
@@ -70,16 +70,16 @@ def run_agent(task_id: str, prompt: str) -> None:
 
 
 def create_app() -> FastAPI:
-    """The web side. `send` blocks, so it is kept off the event loop."""
+    """The web side. `send` blocks, so it runs in a thread."""
     return web_app(PATTERN, lambda task_id, prompt: asyncio.to_thread(run_agent.send, task_id, prompt))
 
 
 def main() -> None:
-    """Work until told to stop; then give what is in hand the grace period."""
+    """Work until SIGTERM; then give running tasks the grace period."""
     work()
-    # An idle worker looks for messages this often, in milliseconds. By default it is a second.
+    # The interval in milliseconds at which an idle worker looks for messages; by default a second.
     worker = dramatiq.Worker(broker, worker_threads=settings.workers, worker_timeout=100)
-    # It would take twice as many messages as it has threads, and half of them would wait behind a long task.
+    # By default it prefetches twice as many messages as it has threads, and half of them wait behind long tasks.
     worker.queue_prefetch = settings.workers
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -1,15 +1,13 @@
 """SAQ and Redis: one event loop in a worker process runs many jobs at once.
 
-The idea. A worker moves a job's id from the list of those that wait to the list of those at work, and takes it out
-there when the work is done. A job that has not been touched for as long as its `heartbeat` belongs to a dead
-worker: any worker that sweeps puts it back.
+How it works. A worker moves a job's id from the queued list to the active list, and removes it when the job is done.
+A job that has not been touched for its `heartbeat` belongs to a dead worker; any worker that sweeps requeues it.
 
-Use it when the web app and the agent are asyncio already, and jobs are mostly waiting.
+Use it if web app and agent already use asyncio, and jobs mostly wait.
 
-It breaks when the broker loses its data, and when a worker is killed while it sweeps: for five seconds the job that
-it sweeps is in no list, so nobody finds it again. Dead workers' jobs are swept one after the other, five seconds
-each. An `async` agent that blocks holds up all jobs of its worker, and their heartbeats too: another worker runs
-them a second time.
+It loses tasks when the broker loses its data, and when a worker is killed during a sweep: for five seconds, the job
+that it sweeps is in no list. Sweeping takes five seconds per job of a dead worker. An `async` agent that blocks
+delays all jobs of its worker and their heartbeats, so that another worker runs them a second time.
 """
 
 import asyncio
@@ -38,24 +36,24 @@ PATTERN = Pattern(
     runs_in=RunsIn.WORKER_PROCESS,
     learns_by=LearnsBy.FIXED_POLL,
     teaches=Question.RUNS_IN,
-    loses_on=frozenset({Fault.BROKER_LOSS, Fault.WORKER_KILL}),  # the second, when it comes while a worker sweeps
+    loses_on=frozenset({Fault.BROKER_LOSS, Fault.WORKER_KILL}),  # the latter only during a sweep
     processes=(Process(name="worker", arguments=("-m", "saq", "benchmarks.contenders.saq_queue.worker")),),
     needs=frozenset({"redis"}),
 )
 
-#: A job that is not touched for so long, in seconds, is run again.
+#: A job that is not touched for so long runs again.
 _SILENCE_SECONDS = 10
-#: The record counts runs, and says when there were too many. SAQ must not give up before.
-_WITHOUT_END = 1_000_000
+#: The record counts and limits the runs, so SAQ must not give up first.
+_UNLIMITED = 1_000_000
 
 
 def new_queue(settings: Settings, **options: Any) -> RedisQueue:
-    """The queue, for the web side and the worker side. `options` are those of the Redis client."""
+    """The queue, for web and worker side. `options` are passed to the Redis client."""
     return RedisQueue(Redis.from_url(redis_url(settings), **options), name=f"{settings.key_prefix}agent")
 
 
 def create_app() -> FastAPI:
-    """The web side: `enqueue` is a coroutine, and needs no thread."""
+    """The web side. `enqueue` is a coroutine and needs no thread."""
     settings = load_settings()
     queue = new_queue(settings, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1))
 
@@ -68,13 +66,13 @@ def create_app() -> FastAPI:
     async def hand_over(task_id: str, prompt: str) -> None:
         await queue.enqueue(
             "run_agent",
-            key=task_id,  # the same task twice in the queue is one job
+            key=task_id,  # enqueueing a task twice gives one job
             task_id=task_id,
             prompt=prompt,
-            retries=_WITHOUT_END,  # by default 1: a job whose worker died would not be run again
+            retries=_UNLIMITED,  # by default 1: the job of a dead worker would not run again
             heartbeat=_SILENCE_SECONDS,
-            timeout=math.ceil(settings.task_timeout_seconds) + 5,  # by default 10 s; the record's own comes first
-            ttl=-1,  # nobody looks at SAQ's own record of it
+            timeout=math.ceil(settings.task_timeout_seconds) + 5,  # by default 10 s; the record times out first
+            ttl=-1,  # SAQ's own record of the job is not used
         )
 
     return web_app(PATTERN, hand_over, connected)
@@ -92,7 +90,7 @@ def worker() -> dict[str, Any]:
             await work.run(task_id, prompt)
         finally:
             alive.cancel()
-            # A touch after the end would write SAQ's record of the job again.
+            # A touch after the end would recreate SAQ's record of the job.
             await asyncio.wait({alive})
 
     async def touch(job: Job) -> None:
@@ -115,9 +113,9 @@ def worker() -> dict[str, Any]:
         "concurrency": settings.workers,
         "startup": startup,
         "shutdown": shutdown,
-        # Shorter than the five seconds after which redis-py 8 gives up waiting for an answer.
+        # Shorter than redis-py 8's socket timeout of five seconds.
         "dequeue_timeout": 2.0,
-        # Sweeping is once a minute by default.
+        # By default, sweeps are a minute apart.
         "timers": {"sweep": 5},
         "shutdown_grace_period_s": settings.grace_seconds,
     }

@@ -1,7 +1,7 @@
-"""What the contenders here share, so that each file shows its library and nothing else.
+"""Shared by the contenders here, so that each file shows only its library.
 
-The web side writes a task's record and hands the task over. The worker side runs the agent and writes the
-record as it goes. Records are in the kit's own store in Redis, as those of `celery_queue` are.
+The web side writes a task's record and enqueues the task. The worker side runs the agent and updates the record.
+Records are in the kit's own Redis store, as with `celery_queue`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, Response
 from redis.exceptions import RedisError
 
 from patterns.agents.loading import load_agent
-from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe, run_on_the_loop
+from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe, run_on_event_loop
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, load_settings
@@ -30,21 +30,21 @@ from patterns.web.headers import idempotency_key
 from patterns.web.openapi import submit_route
 from patterns.web.routes import accepted, add_shared_routes
 
-#: A task whose worker dies is run again, but not for ever: one that kills its worker each time must end.
-MOST_RUNS = 3
-#: Submit answers 503 after this long without the broker.
+#: The most runs of a task whose workers die: a task that kills its worker each time must end.
+MAX_RUNS = 3
+#: Submit responds with 503 after this long without the broker.
 SUBMIT_SECONDS = 2.0
-#: `/health` believes in a worker for ten seconds after it was last heard of.
+#: `/health` counts a worker for ten seconds after its last heartbeat.
 HEARTBEAT_SECONDS = 2.0
-#: How often a running task is looked at that reports no progress: it may have been cancelled.
-_LOOK_SECONDS = 1.0
+#: How often a running task without new progress is checked for cancellation.
+_CHECK_SECONDS = 1.0
 
-#: Sends a task id and a prompt to a worker. Whatever it raises, the broker cannot be reached.
+#: Sends a task id and a prompt to a worker. Any exception means that the broker cannot be reached.
 HandOver = Callable[[str, str], Awaitable[object]]
 
 
 def redis_url(settings: Settings) -> str:
-    """Where the broker is. A contender's file is also imported where nothing is served, and then it says nothing."""
+    """The broker's URL. The default is never used: a contender's file is also imported where nothing is served."""
     return settings.redis_url or "redis://localhost"
 
 
@@ -53,13 +53,13 @@ def web_app(
     hand_over: HandOver,
     connected: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
 ) -> FastAPI:
-    """The web side of a queue whose tasks are given to workers by `hand_over`.
+    """The web side of a queue that passes its tasks to workers by `hand_over`.
 
-    `connected` opens what that needs, and closes it when the server stops.
+    `connected` opens the connections for that, and closes them when the server stops.
     """
     settings = load_settings()
-    start_a_worker = " ".join(["python", *pattern.processes[0].arguments])
-    store = RedisStore(settings, redis_url(settings), start_a_worker)
+    worker_command = " ".join(["python", *pattern.processes[0].arguments])
+    store = RedisStore(settings, redis_url(settings), worker_command)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -77,51 +77,51 @@ def web_app(
                 task, to_hand_over = await store.create(task_id, body.prompt, key)
                 task_id = task.task_id
                 if to_hand_over:
-                    await _reaching_the_broker(hand_over, task_id, body.prompt)
+                    await _enqueue(hand_over, task_id, body.prompt)
                     if key is not None:
-                        await store.handed_over(key)
+                        await store.mark_sent(key)
         except (Unavailable, TimeoutError) as error:
             await store.forget(task_id)
-            raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
+            raise error if isinstance(error, Unavailable) else Unavailable("The broker did not reply.") from error
         return accepted(task, request, settings)
 
     add_shared_routes(app, pattern, store, settings)
     return app
 
 
-async def _reaching_the_broker(hand_over: HandOver, task_id: str, prompt: str) -> None:
+async def _enqueue(hand_over: HandOver, task_id: str, prompt: str) -> None:
     try:
         await hand_over(task_id, prompt)
-    except Exception as error:  # each library has exceptions of its own
+    except Exception as error:  # each library has its own exceptions
         raise Unavailable(f"The broker cannot be reached ({type(error).__name__}). Nothing was accepted.") from error
 
 
 class Work:
-    """The worker side of any queue: runs the agent for a task, and writes its record as it goes.
+    """The worker side of any queue: runs the agent for a task and updates its record.
 
-    `how` says where the agent runs; by default an async one on the caller's event loop, a sync one in a thread.
+    `run_agent` decides where the agent runs: by default async on the caller's event loop, sync in a thread.
     """
 
-    def __init__(self, settings: Settings, how: RunAgent = run_on_the_loop) -> None:
+    def __init__(self, settings: Settings, run_agent: RunAgent = run_on_event_loop) -> None:
         self._timeout = settings.task_timeout_seconds
         self._records = WorkerRecords(settings, redis_url(settings))
         self._agent: Agent = load_agent(settings)
-        self._how = how
+        self._run_agent = run_agent
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._running: set[str] = set()
 
     @property
-    def in_hand(self) -> int:
-        """How many tasks it is at."""
+    def running_tasks(self) -> int:
+        """The number of running tasks."""
         return len(self._running)
 
     async def run(self, task_id: str, prompt: str) -> None:
-        """Run one task to its end, whatever the agent does.
+        """Run one task to its outcome, whatever the agent does.
 
-        Raises `RedisError` when that could not be written down: then the task has to be run again.
+        Raises `RedisError` if the outcome could not be recorded: then the task has to run again.
         """
-        if not await asyncio.to_thread(self._records.start, task_id, MOST_RUNS):
-            return  # it was cancelled while it waited, or this is a second delivery of it
+        if not await asyncio.to_thread(self._records.start, task_id, MAX_RUNS):
+            return  # cancelled while it was queued, or delivered twice
         self._running.add(task_id)
         try:
             await self._watched(task_id, prompt)
@@ -129,22 +129,22 @@ class Work:
             self._running.discard(task_id)
 
     def heartbeat(self) -> None:
-        """Let `/health` know that this worker lives. Blocks."""
-        with suppress(RedisError):  # the next one may get through
+        """Report to `/health` that this worker is alive. Blocks."""
+        with suppress(RedisError):  # the next heartbeat may succeed
             self._records.heartbeat(self._name)
 
     async def heartbeats(self) -> NoReturn:
-        """Do so until cancelled."""
+        """Send heartbeats until cancelled."""
         while True:
             await asyncio.to_thread(self.heartbeat)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def put_back(self) -> None:
-        """Note that this worker stops, and does not die: the runs of what it has in hand do not count. Blocks."""
+        """Record that this worker stops cleanly, so that the runs of its unfinished tasks do not count. Blocks."""
         with suppress(RedisError):
-            self._records.farewell(self._name)
+            self._records.remove_worker(self._name)
             for task_id in list(self._running):
-                self._records.put_back(task_id)
+                self._records.undo_start(task_id)
 
     async def _watched(self, task_id: str, prompt: str) -> None:
         loop, percent, ended, reported = asyncio.get_running_loop(), 0, False, asyncio.Event()
@@ -156,36 +156,36 @@ class Work:
             percent = now
             loop.call_soon_threadsafe(reported.set)
 
-        async def keep_the_record() -> None:
-            """Write progress as it comes. Returns when nobody wants the task any more."""
-            wanted = True
-            while wanted:
+        async def record_progress() -> None:
+            """Write progress as it is reported. Returns when the task has been cancelled."""
+            running = True
+            while running:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(reported.wait(), _LOOK_SECONDS)
+                    await asyncio.wait_for(reported.wait(), _CHECK_SECONDS)
                 reported.clear()
-                wanted = await asyncio.to_thread(self._records.progress, task_id, percent)
+                running = await asyncio.to_thread(self._records.progress, task_id, percent)
 
         working = asyncio.create_task(self._job(prompt, report_progress))
-        keeping = asyncio.create_task(keep_the_record())
+        recording = asyncio.create_task(record_progress())
         try:
-            await asyncio.wait({working, keeping}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, recording}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended = True
-            keeping.cancel()
+            recording.cancel()
             abandon(working)
         if working.done():
             await asyncio.to_thread(self._finish, task_id, working)
-        elif keeping.done():
-            keeping.result()  # raises, if the record could not be written
+        elif recording.done():
+            recording.result()  # raises if the record could not be written
         else:
             message = f"The task ran longer than {self._timeout:g} s."
             await asyncio.to_thread(self._records.fail, task_id, ErrorCode.TIMEOUT, message)
 
     async def _job(self, prompt: str, report_progress: ReportProgress) -> str:
         try:
-            return await self._how(self._agent, prompt, report_progress)
+            return await self._run_agent(self._agent, prompt, report_progress)
         except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError("the agent called sys.exit()") from error  # it must not take the worker with it
+            raise RuntimeError("the agent called sys.exit()") from error  # must not end the worker
 
     def _finish(self, task_id: str, working: asyncio.Task[str]) -> None:
         if working.cancelled():
@@ -196,10 +196,10 @@ class Work:
             self._records.complete(task_id, working.result())
 
 
-def work_or_exit(settings: Settings, how: RunAgent = run_on_the_loop) -> Work:
-    """A worker's `Work`. One whose agent cannot be loaded ends here, in one line, before it takes a task."""
+def work_or_exit(settings: Settings, run_agent: RunAgent = run_on_event_loop) -> Work:
+    """The `Work` of a worker. If the agent cannot be loaded, exits with a one-line message."""
     try:
-        return Work(settings, how)
+        return Work(settings, run_agent)
     except SettingsError as error:
         print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the parent has nothing to add
         sys.exit(os.EX_CONFIG)

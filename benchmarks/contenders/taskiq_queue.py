@@ -1,13 +1,13 @@
 """Taskiq and a Redis stream: one event loop in a worker process runs many tasks at once.
 
-The idea. A stream with a consumer group keeps what a worker has taken as pending until it is acknowledged. What
-has been pending for `idle_timeout` belongs to a dead worker, and is claimed by another.
+How it works. A stream with a consumer group keeps a message as pending until its worker acknowledges it. A message
+that has been pending for `idle_timeout` belongs to a dead worker and is claimed by another.
 
-Use it when the web app and the agent are asyncio already, and you want to choose the broker (Redis, NATS, RabbitMQ)
-without another line.
+Use it if web app and agent already use asyncio, and you want to change the broker (Redis, NATS, RabbitMQ) without
+changing code.
 
-It breaks when the broker loses its data. What a dead worker had is run again only after longer than a task may take.
-An `async` agent that blocks holds up all tasks of its worker.
+It loses tasks when the broker loses its data. The tasks of a dead worker run again only after the task timeout. An
+`async` agent that blocks delays all tasks of its worker.
 """
 
 import asyncio
@@ -42,14 +42,14 @@ PATTERN = Pattern(
     needs=frozenset({"redis"}),
 )
 
-#: How often a worker looks what others have left behind.
-_LOOK_SECONDS = 1.0
+#: How often a worker checks for messages of dead workers.
+_CHECK_SECONDS = 1.0
 
 settings = load_settings()
 
 
 class Broker(RedisStreamBroker):
-    """taskiq-redis' own, but that what is done is also deleted: acknowledged entries would stay in the stream."""
+    """Also deletes acknowledged entries, which taskiq-redis would leave in the stream."""
 
     def _ack_generator(self, id: str, queue_name: str) -> Callable[[], Awaitable[None]]:  # noqa: A002 its name there
         async def acknowledge() -> None:
@@ -65,27 +65,27 @@ broker = Broker(
     redis_url(settings),
     queue_name=f"{settings.key_prefix}taskiq",
     consumer_group_name=f"{settings.key_prefix}taskiq",
-    # By default "$": what was sent before the first worker came would never be read.
+    # By default "$": messages sent before the first worker starts would never be read.
     consumer_id="0",
-    # By default a hundred: they would wait behind the long tasks of the worker that took them.
+    # By default a hundred, which would wait behind long tasks of the same worker.
     xread_count=1,
     unacknowledged_batch_size=1,
-    # In milliseconds. Longer than any task takes, or one that is alive would be run twice.
+    # In milliseconds. Longer than any task, or a live one would run twice.
     idle_timeout=int(1000 * settings.task_timeout_seconds) + 5000,
-    # More than the two seconds for which a worker lets Redis hold its answer.
+    # Longer than the two seconds for which a worker blocks in Redis.
     socket_timeout=5,
-    # Without a second try the first request after a restart of Redis would fail.
+    # Without a retry, the first request after a restart of Redis would fail.
     retry=Retry(NoBackoff(), 1),
 )
 
 
 @cache
 def work() -> Work:
-    """The worker's side, made once."""
+    """The worker side, created once."""
     return work_or_exit(settings)
 
 
-# Acknowledged by hand: otherwise a task that could not write its outcome would be acknowledged too.
+# Acknowledged manually: otherwise a task that could not write its outcome would be acknowledged too.
 @broker.task(task_name="run_agent", ack_type="manual")
 async def run_agent(task_id: str, prompt: str, context: Context = TaskiqDepends()) -> None:  # noqa: B008 its way
     """Run one task."""
@@ -93,39 +93,39 @@ async def run_agent(task_id: str, prompt: str, context: Context = TaskiqDepends(
     await context.ack()
 
 
-@broker.task(task_name="look_around")
-async def look_around() -> None:
-    """Nothing, but a worker that has received it looks what others have left behind; an idle one never does."""
+@broker.task(task_name="wake_up")
+async def wake_up() -> None:
+    """Does nothing, but makes an idle worker check for messages of dead workers, which it does only after a message."""
 
 
-async def live() -> None:
-    """What a worker does beside its work, until it is cancelled."""
-    beating = asyncio.create_task(work().heartbeats())
+async def run_background() -> None:
+    """The background work of a worker, until cancelled: heartbeats, and checks for messages of dead workers."""
+    heartbeats = asyncio.create_task(work().heartbeats())
     try:
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            if work().in_hand < settings.workers:
+            await asyncio.sleep(_CHECK_SECONDS)
+            if work().running_tasks < settings.workers:
                 with suppress(TaskiqError):
-                    await look_around.kiq()
+                    await wake_up.kiq()
     finally:
-        beating.cancel()
+        heartbeats.cancel()
 
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 async def begin(state: TaskiqState) -> None:
-    """Let `/health` know that a worker is there."""
-    state.life = asyncio.create_task(live())
+    """Start the background work."""
+    state.background = asyncio.create_task(run_background())
 
 
 @broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
 async def end(state: TaskiqState) -> None:
-    """Let `/health` know that it stops."""
-    state.life.cancel()
+    """Stop the background work, and report to `/health` that the worker stops."""
+    state.background.cancel()
     await asyncio.to_thread(work().put_back)
 
 
 def create_app() -> FastAPI:
-    """The web side: `kiq` is a coroutine, and needs no thread."""
+    """The web side. `kiq` is a coroutine and needs no thread."""
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[None]:
@@ -140,8 +140,8 @@ def create_app() -> FastAPI:
 
 
 def main() -> None:
-    """What `taskiq worker` does, with this kit's settings. Its one process is started again when it dies."""
-    work()  # ends here, and not again and again there, when there is no such agent
+    """Run `taskiq worker` with the kit's settings: one process, which is restarted if it dies."""
+    work()  # exits here if the agent cannot be loaded, instead of restarting forever
     run_worker(
         WorkerArgs(
             broker=f"{PATTERN.module}:broker",

@@ -1,5 +1,6 @@
-"""What survives what: a load of identified tasks, something broken in the middle of it, and a count by task id.
+"""Fault trials: submit tasks with known ids, inject a fault, and count the outcomes by task id.
 
-Nothing here depends on luck. Half of the tasks are done and known before anything breaks; of the other half the
-workers hold as many as they can, and the rest waits, because the agent stands at a gate that only opens afterwards.
+Nothing depends on timing. Before the fault, half of the tasks have completed and their outcomes are known. Of the
+other half, the workers run as many as they can and the rest are queued, because the agent waits at a gate that opens
+only after the fault.
 """

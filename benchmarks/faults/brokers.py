@@ -1,4 +1,4 @@
-"""The brokers that can be broken: a private Redis, and a private RabbitMQ."""
+"""The brokers that faults are injected into: a private Redis, or a private RabbitMQ."""
 
 import shutil
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ class Broker(Protocol):
         """Its process."""
 
     def start(self) -> None:
-        """Start it again, after it has ended."""
+        """Start it again after it has ended."""
 
     def lose_data(self) -> None:
-        """Delete all that it had written to disk, while it does not run."""
+        """Delete its data on disk while it is stopped."""
 
 
 @dataclass(frozen=True)
 class PrivateRedis:
-    """The Redis that was started beside the servers."""
+    """The Redis that was started with the servers."""
 
     child: Child
     served: Running
 
     def start(self) -> None:
-        """Start it again, after it has ended."""
+        """Start it again after it has ended."""
         self.child.start()
 
     def lose_data(self) -> None:
-        """Delete all that it had written to disk, while it does not run."""
+        """Delete its data on disk while it is stopped."""
         for data in self.served.family.folder.glob("redis-*/appendonlydir"):
             shutil.rmtree(data)
 

@@ -1,4 +1,4 @@
-"""The client of a fault run: it submits, and holds on to every task until its outcome is known or cannot be."""
+"""The client of a fault trial: it submits tasks, and polls each until its outcome is known or the id is gone."""
 
 import asyncio
 import time
@@ -12,27 +12,27 @@ from patterns.contract import FINISHED
 _AT_ONCE = 8
 _PAUSE_SECONDS = 0.1
 _HOLD_SECONDS = 2
-#: A server that is frozen, or gone without a word, answers nothing: ask again after this long.
-_PATIENCE_SECONDS = _HOLD_SECONDS + 3.0
+#: The request timeout, after which a frozen or vanished server is asked again.
+_TIMEOUT_SECONDS = _HOLD_SECONDS + 3.0
 
 
 @dataclass
 class AcceptedTask:
-    """A task that was accepted, and what became of it."""
+    """An accepted task and its outcome."""
 
     number: int
     task_id: str
-    status: str = ""  # a finished one, "gone" when the id is unknown, or nothing yet
-    known_at: float = 0.0
+    status: str = ""  # a final status, "gone" if the id is unknown, or empty
+    notified_at: float = 0.0  # on time.monotonic()
 
 
 class Client:
-    """Speaks to one server, and repeats every request that gets no answer."""
+    """A client of one server that repeats status requests without a response."""
 
     def __init__(self, url: str, callback_url: str) -> None:
         self._http = httpx.AsyncClient(
             base_url=url,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
             trust_env=False,
             verify=False,  # noqa: S501 plain HTTP on this machine: reading the certificates takes 30 ms
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=50),
@@ -44,7 +44,7 @@ class Client:
         await self._http.aclose()
 
     async def submit(self, prompt: str) -> str | None:
-        """The id of the task, or None when it was not accepted, or there was no answer."""
+        """Submit a task. Returns its id, or None if it was not accepted or there was no response."""
         body = {"prompt": prompt} | ({"callback_url": self._callback_url} if self._callback_url else {})
         try:
             answer = await self._http.post("/agent/submit", json=body)
@@ -53,11 +53,11 @@ class Client:
             return None
 
     async def submit_all(self, trial: str, numbers: Iterable[int], how: str) -> list[AcceptedTask]:
-        """Those that were accepted."""
-        turn = asyncio.Semaphore(_AT_ONCE)
+        """Submit a task for each number. Returns the accepted ones."""
+        slots = asyncio.Semaphore(_AT_ONCE)
 
         async def submit(number: int) -> AcceptedTask | None:
-            async with turn:
+            async with slots:
                 task_id = await self.submit(f"{trial}:{number}:{how}")
                 return AcceptedTask(number, task_id) if task_id else None
 
@@ -65,17 +65,17 @@ class Client:
         return [task for task in tasks if task]
 
     async def learn(self, task: AcceptedTask, deadline: float) -> None:
-        """Return when it is finished or gone; at the deadline, on time.monotonic(), nothing is known."""
+        """Poll until the task is finished or gone, or the deadline on time.monotonic() has passed."""
         while not task.status and time.monotonic() < deadline:
             task.status = await self._status(task.task_id)
-            task.known_at = time.monotonic()
+            task.notified_at = time.monotonic()
 
     async def learn_all(self, tasks: Iterable[AcceptedTask], deadline: float) -> None:
-        """All of them, side by side."""
+        """Poll all tasks concurrently, as `learn`."""
         await asyncio.gather(*(self.learn(task, deadline) for task in tasks))
 
     async def until_done(self, prompts: Iterable[str], deadline: float) -> float | None:
-        """When the first of these prompts was submitted and completed; each is tried once."""
+        """Submit one prompt after the other. Returns when the first task completed, or None at the deadline."""
         for prompt in prompts:
             if time.monotonic() > deadline:
                 return None
@@ -83,12 +83,12 @@ class Client:
                 probe = AcceptedTask(0, task_id)
                 await self.learn(probe, deadline)
                 if probe.status == "completed":
-                    return probe.known_at
+                    return probe.notified_at
             await asyncio.sleep(_PAUSE_SECONDS)
         return None
 
     async def healthy(self, deadline: float) -> bool:
-        """Whether the server says so before the deadline."""
+        """Whether the server becomes healthy before the deadline."""
         while time.monotonic() < deadline:
             try:
                 if (await self._http.get("/health")).status_code == 200:

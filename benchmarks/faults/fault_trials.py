@@ -1,4 +1,4 @@
-"""The fault trials of one contender: one fault after the other on the same servers."""
+"""The fault trials of one contender, one after the other on the same servers."""
 
 import asyncio
 import itertools
@@ -24,16 +24,16 @@ from patterns.serving.running import Running, running
 from patterns.serving.waiting import until_async
 
 WORKERS = 4
-#: The task timeout decides when what a dead Celery worker had in hand is given to another: ten seconds after it. A
-#: task that is held until a broker is back must not end by it, also where other programs want the machine.
+#: The tasks of a dead Celery worker are redelivered ten seconds after this timeout. It must not end a task that is
+#: held until a broker is back, even on a busy machine.
 _TIMEOUT_SECONDS = 12
-#: At a stop the web process has so long for what it has accepted. A held task outlasts it.
+#: The grace period of the web process. A held task outlasts it.
 _GRACE_SECONDS = 5
-#: Clients that poll so often have so long, and a little more, to fetch the last outcomes of a server that stops.
+#: A stopping server stays up a little longer than this, so that clients can fetch the last outcomes.
 _POLL_SECONDS = 2
-#: Everything must be task so long after the break, or it is lost.
+#: A task without an outcome this long after the fault is lost.
 _DEADLINE_SECONDS = 120.0
-#: And delivered so long after that: the pauses between attempts are a second at most here.
+#: The time for deliveries after that; attempts are at most a second apart here.
 _DELIVERY_SECONDS = 40.0
 
 #: Called with each fault trial as it ends.
@@ -42,7 +42,7 @@ OnTrial = Callable[[FaultTrial], None]
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """Which faults are injected, and with how many tasks each."""
+    """The faults to inject, and the number of tasks for each."""
 
     faults: Sequence[Fault] = tuple(INJECTIONS)
     tasks: int = 200
@@ -50,7 +50,7 @@ class FaultPlan:
 
 @dataclass(frozen=True)
 class Subject:
-    """What the faults are injected into: a pattern, perhaps over a private RabbitMQ."""
+    """The pattern that faults are injected into, optionally over a private RabbitMQ."""
 
     name: str
     pattern: Pattern
@@ -58,18 +58,18 @@ class Subject:
 
     @property
     def loses_on(self) -> frozenset[Fault]:
-        """What its descriptor claims. A RabbitMQ that loses its messages leaves the records, which are in Redis."""
+        """The declared losses. With RabbitMQ, the loss of the broker's data leaves the records, which are in Redis."""
         return self.pattern.loses_on - ({Fault.BROKER_LOSS} if self.over_rabbitmq else set())
 
 
 async def run_fault_trials(subject: Subject, plan: FaultPlan, folder: Path, on_trial: OnTrial) -> list[FaultTrial]:
-    """Every fault trial of one contender, in order. If the servers themselves cannot run, each says so."""
-    done: list[FaultTrial] = []
+    """Run every fault trial of one contender, in order. If its servers cannot run, each trial says why."""
+    trials: list[FaultTrial] = []
     secret = new_webhook_secret()
     faults = [fault for fault in plan.faults if applies(fault, subject.pattern)]
 
-    def note(trial: FaultTrial) -> None:
-        done.append(trial)
+    def record(trial: FaultTrial) -> None:
+        trials.append(trial)
         on_trial(trial)
 
     try:
@@ -77,17 +77,17 @@ async def run_fault_trials(subject: Subject, plan: FaultPlan, folder: Path, on_t
             log = folder / f"{subject.name}.faults.log"
             async with _serving(subject, _environment(Path(gates), secret), log) as (served, broker):
                 for fault in faults:
-                    note(await _TrialRun(subject, fault, served, broker, Path(gates), secret, plan.tasks).run())
+                    record(await _TrialRun(subject, fault, served, broker, Path(gates), secret, plan.tasks).run())
     except (ProcessFailed, CannotServe) as error:
-        for fault in faults[len(done) :]:
-            note(replace(_unmeasured(subject, fault), trouble=str(error)))
-    return done
+        for fault in faults[len(trials) :]:
+            record(replace(_empty_trial(subject, fault), trouble=str(error)))
+    return trials
 
 
 @asynccontextmanager
 async def _serving(subject: Subject, env: Mapping[str, str], log: Path) -> AsyncIterator[tuple[Running, Broker | None]]:
-    """The servers, and the broker that may be broken. Starting and stopping wait in threads, beside the others; an
-    interrupt leaves nothing behind."""
+    """The servers and their broker. They start and stop in threads, concurrently with those of other contenders; an
+    interrupt leaves nothing running."""
     stack = ExitStack()
 
     def start() -> tuple[Running, Broker | None]:
@@ -115,7 +115,7 @@ def _environment(gates: Path, secret: str) -> Mapping[str, str]:
         "KIT_TASK_TIMEOUT_SECONDS": str(_TIMEOUT_SECONDS),
         "KIT_TASK_TTL_SECONDS": "600",
         "KIT_GRACE_SECONDS": str(_GRACE_SECONDS),
-        # The faults break it, so it must be private.
+        # Private servers, because the faults break them.
         "REDIS_URL": "",
         "KIT_BROKER_URL": "",
         "KIT_WEBHOOK_SECRET": secret,
@@ -127,7 +127,7 @@ def _environment(gates: Path, secret: str) -> Mapping[str, str]:
     }
 
 
-def _unmeasured(subject: Subject, fault: Fault) -> FaultTrial:
+def _empty_trial(subject: Subject, fault: Fault) -> FaultTrial:
     return FaultTrial(
         contender=subject.name,
         fault=fault.value,
@@ -149,14 +149,14 @@ class _TrialRun:
         secret: str,
         tasks: int,
     ) -> None:
-        self._trial = _unmeasured(subject, fault)
+        self._trial = _empty_trial(subject, fault)
         self._name = f"{subject.name}-{fault.value}"
         self._pattern, self._fault = subject.pattern, fault
         self._served, self._broker, self._folder, self._secret = served, broker, folder, secret
         self._early, self._tasks = tasks // 2, tasks
 
     async def run(self) -> FaultTrial:
-        """Run it, and count."""
+        """Run the trial and count the outcomes."""
         async with CallbackReceiver(self._secret).listening() as receiver:
             client = Client(self._served.url, receiver.url if self._pattern.can_call_back else "")
             try:
@@ -166,7 +166,7 @@ class _TrialRun:
 
     async def _run(self, client: Client, receiver: CallbackReceiver) -> FaultTrial:
         if not await client.healthy(time.monotonic() + _DEADLINE_SECONDS):
-            return replace(self._trial, trouble="the server did not come back to health after the fault before")
+            return replace(self._trial, trouble="the server did not recover from the previous fault")
         early = await client.submit_all(self._name, range(self._early), "now")
         await client.learn_all(early, time.monotonic() + _DEADLINE_SECONDS)
         await self._until_delivered(receiver, early)
@@ -174,7 +174,7 @@ class _TrialRun:
         scene = FaultScene(self._name, self._folder, self._served, receiver, client, held, self._broker)
         if not await self._until_held(scene):
             scene.open_gate()
-            return replace(self._trial, trouble="the workers did not take the tasks that were to be held")
+            return replace(self._trial, trouble="the workers did not start the held tasks")
 
         began = time.monotonic()
         deadline = began + _DEADLINE_SECONDS
@@ -183,9 +183,9 @@ class _TrialRun:
             waiting = [asyncio.create_task(client.learn(task, deadline)) for task in held]
         await INJECTIONS[self._fault](scene)
         prompts = (f"{self._name}:{number}:now" for number in itertools.count(self._tasks))
-        again = asyncio.create_task(client.until_done(prompts, deadline))
+        probing = asyncio.create_task(client.until_done(prompts, deadline))
         await (asyncio.gather(*waiting) if waiting else client.learn_all(held, deadline))
-        works_again = await again
+        works_again = await probing
         tasks = [*early, *held]
         await self._until_delivered(receiver, [task for task in tasks if task.status != "gone"])
         return self._counted(scene, tasks, began, works_again)
@@ -205,7 +205,7 @@ class _TrialRun:
         statuses = Counter(task.status for task in tasks)
         runs = Counter(scene.runs())
         received = [scene.receiver.received[f"msg_{task.task_id}"] for task in tasks]
-        after = [task.known_at for task in tasks if task.status not in {"", "gone"} and task.known_at > began]
+        after = [task.notified_at for task in tasks if task.status not in {"", "gone"} and task.notified_at > began]
         return replace(
             self._trial,
             offered=self._tasks,

@@ -1,4 +1,4 @@
-"""How each fault is injected: what breaks, for how long, and when the agents' gate opens."""
+"""How each fault is injected: what fails, for how long, and when the gate of the agents opens."""
 
 import asyncio
 import signal
@@ -15,17 +15,18 @@ from patterns.serving.processes import Child
 from patterns.serving.running import Running
 from patterns.serving.waiting import until_async
 
-#: How long something that comes back by itself is away, in seconds.
+#: The duration of a temporary failure.
 AWAY_SECONDS = 3.0
-#: A receiver that is slow answers after so long.
+#: The response time of a slow receiver.
 SLOW_SECONDS = 0.5
-#: A stop takes its grace period, and a little more.
+#: The grace period of a stop, and some more.
 _STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class FaultScene:
-    """What a fault finds: everything is up, half of the tasks are done, and the workers stand at the gate."""
+    """The state before the fault: everything is up, half of the tasks have completed, and the workers wait at the
+    gate."""
 
     trial: str
     folder: Path
@@ -36,23 +37,23 @@ class FaultScene:
     broker: Broker | None = None
 
     def open_gate(self) -> None:
-        """Let the agents go on."""
+        """Let the agents continue."""
         gate(self.folder, self.trial).touch()
 
     def runs(self) -> list[int]:
-        """The numbers of the tasks that an agent has begun, as often as it has."""
+        """The task number of each run so far."""
         path = runs_file(self.folder, self.trial)
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
     async def kill(self, child: Child) -> None:
-        """SIGKILL, and start it again: what a process manager does after a crash."""
+        """Kill a process with SIGKILL and start it again, as a process manager does after a crash."""
         await asyncio.to_thread(child.kill)
         await asyncio.to_thread(child.start)
 
     async def stop(self, children: list[Child]) -> None:
-        """SIGTERM to all of them, and start each again when it has ended."""
+        """Send SIGTERM to all of them, and start each again after it has ended."""
         for child in children:
-            child.ask_to_end()
+            child.terminate()
         for child in children:
             await asyncio.to_thread(child.stop, _STOP_SECONDS)
             child.start()
@@ -62,7 +63,7 @@ Injection = Callable[[FaultScene], Awaitable[None]]
 
 
 def applies(fault: Fault, pattern: Pattern) -> bool:
-    """Whether this pattern has what breaks."""
+    """Whether this pattern has the part that fails."""
     part = fault.value.partition("_")[0]
     has = {
         "web": True,
@@ -87,7 +88,7 @@ async def _web_stop(scene: FaultScene) -> None:
 
 async def _web_deploy(scene: FaultScene) -> None:
     stopping = asyncio.create_task(scene.stop(scene.served.web))
-    await asyncio.sleep(0.3)  # the web process is in the middle of its stop
+    await asyncio.sleep(0.3)  # so that the web process is stopping
     scene.open_gate()
     await stopping
 
@@ -153,7 +154,7 @@ async def _client_gone(scene: FaultScene) -> None:
 
 
 def _broker(scene: FaultScene) -> Broker:
-    assert scene.broker, "nothing of a broker is broken where there is none"  # noqa: S101 `applies` sees to it
+    assert scene.broker, "a pattern without a broker has no broker faults"  # noqa: S101 `applies` ensures it
     return scene.broker
 
 

@@ -1,4 +1,4 @@
-"""Every fault on every contender; a few contenders at a time, because a fault trial mostly waits."""
+"""Injects every fault into every contender, a few contenders at a time, because fault trials mostly wait."""
 
 import asyncio
 import signal
@@ -19,7 +19,7 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def subjects(patterns: Sequence[Pattern]) -> list[Subject]:
-    """These, and celery_queue over RabbitMQ too where there is one."""
+    """The patterns as subjects; celery_queue also over RabbitMQ, if it is installed."""
     all_subjects = [Subject(pattern.name, pattern) for pattern in patterns]
     if CELERY_QUEUE in patterns and has_rabbitmq():
         over_rabbitmq = Subject(OVER_RABBITMQ, CELERY_QUEUE, over_rabbitmq=True)
@@ -28,7 +28,7 @@ def subjects(patterns: Sequence[Pattern]) -> list[Subject]:
 
 
 def has_rabbitmq() -> bool:
-    """Whether this machine has what a private RabbitMQ is started from."""
+    """Whether a private RabbitMQ can be started on this machine."""
     try:
         return bool(find_script())
     except NoRabbitMQ:
@@ -36,16 +36,16 @@ def has_rabbitmq() -> bool:
 
 
 def inject_all(all_subjects: Sequence[Subject], plan: FaultPlan, folder: Path, on_trial: OnTrial) -> list[FaultTrial]:
-    """Run every fault trial, and write down what was counted; on an interrupt, what was counted so far."""
+    """Run every fault trial and write the results; on an interrupt, the results so far."""
     trials: list[FaultTrial] = []
 
-    def note(trial: FaultTrial) -> None:
+    def record(trial: FaultTrial) -> None:
         trials.append(trial)
         on_trial(trial)
 
     try:
         with _interrupts_kept():
-            asyncio.run(_inject_all(all_subjects, plan, folder, note))
+            asyncio.run(_inject_all(all_subjects, plan, folder, record))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
@@ -77,14 +77,14 @@ async def _inject_all(all_subjects: Sequence[Subject], plan: FaultPlan, folder: 
     this_task = asyncio.current_task()
     if this_task and _in_main_thread():
         for number in _INTERRUPTS:
-            # Raised in a callback, KeyboardInterrupt would tear the loop apart: here it is a cancellation.
+            # A KeyboardInterrupt in a callback would break the loop; a cancellation ends it cleanly.
             asyncio.get_running_loop().add_signal_handler(number, this_task.cancel)
-    turn = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_AT_ONCE)
 
     async def run(subject: Subject) -> None:
-        async with turn:
+        async with slots:
             await run_fault_trials(subject, plan, folder, on_trial)
 
-    # Those with a broker take longest, and begin.
+    # Subjects with a broker take longest, so they start first.
     longest_first = sorted(all_subjects, key=lambda subject: -len(subject.pattern.needs))
     await asyncio.gather(*map(run, longest_first))

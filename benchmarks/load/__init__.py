@@ -1,1 +1,1 @@
-"""The trials: real servers under load, and what they and the machine use meanwhile."""
+"""Runs trials: real servers under load, and the resource usage of servers and machine."""

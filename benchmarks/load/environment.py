@@ -1,4 +1,4 @@
-"""Where a run took place: without it no metric means anything."""
+"""The environment of a run: machine, versions and revision."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ _KIT = "longjobs-kit"
 
 
 def machine() -> dict[str, str | int]:
-    """The processors, the Python and the kernel."""
+    """The hardware, Python and kernel of this machine."""
     return {
         "cores": os.cpu_count() or 1,
         "processor": _processor(),
@@ -32,12 +32,12 @@ def machine() -> dict[str, str | int]:
 
 
 def kit_version() -> str:
-    """The kit's own."""
+    """The version of the kit."""
     return version(_KIT)
 
 
 def kit_revision() -> str:
-    """The git revision of the kit, with "+" when files were changed; empty where there is none."""
+    """The git revision of the kit, with "+" if files were modified; empty without git."""
     here = Path(__file__).parents[2]
     if not (here / ".git").exists():
         return ""
@@ -55,12 +55,12 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def library_versions(more: Iterable[str] = ()) -> dict[str, str]:
-    """The versions of what serves and of what loads, and of what contenders stand on."""
+    """The versions of the libraries of servers and load process, and of `more`."""
     return {name: version(name) for name in dict.fromkeys([*_LIBRARIES, *sorted({*more} - {_KIT})])}
 
 
 def libraries_of(pattern: Pattern) -> set[str]:
-    """The installed packages that a contender's module has names of: its queue library is what is measured."""
+    """The installed packages that a contender's module imports: its queue library is what is measured."""
     module = sys.modules.get(pattern.module)
     owners = packages_distributions()
     tops = set()
@@ -71,7 +71,7 @@ def libraries_of(pattern: Pattern) -> set[str]:
 
 
 def redis_version(url: str) -> str:
-    """Which server it is, and its version: Valkey names itself in a separate field."""
+    """The name and version of the server; Valkey reports its own in a separate field."""
     try:
         with redis.Redis.from_url(url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2) as client:
             about = client.info("server")
@@ -79,7 +79,7 @@ def redis_version(url: str) -> str:
         return f"unknown ({type(error).__name__})"
     if "valkey_version" in about:
         return f"Valkey {about['valkey_version']}"
-    return f"Redis {about.get('redis_version', 'of an unknown version')}"
+    return f"Redis {about.get('redis_version', '(unknown version)')}"
 
 
 def _processor() -> str:

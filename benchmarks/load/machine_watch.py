@@ -1,4 +1,4 @@
-"""What other programs take of the processors during a trial: their part is in every time that is measured."""
+"""Measures the CPU time that other programs use during a trial, because it affects every latency."""
 
 import os
 import resource
@@ -14,13 +14,13 @@ from benchmarks.records.run import MachineUse
 
 class _Reading(NamedTuple):
     wall: float
-    busy: float  # processor seconds of all programs
+    busy: float  # CPU seconds of all programs
     own: float
     steal: float
 
 
 class MachineWatch:
-    """Reads the processors' counters when the block begins and when it ends."""
+    """Reads the machine's CPU counters at the start and the end of the block."""
 
     def __init__(self) -> None:
         self._first = self._last = _read()
@@ -35,7 +35,7 @@ class MachineWatch:
         self._last = _read()
 
     def use(self) -> MachineUse:
-        """What was used within the block."""
+        """The usage within the block."""
         wall, busy, own, steal = (max(0.0, last - first) for first, last in zip(self._first, self._last, strict=True))
         return MachineUse(
             cores=os.cpu_count() or 1,
@@ -47,18 +47,18 @@ class MachineWatch:
 
 
 def _read() -> _Reading:
-    all_of_it = psutil.cpu_times()._asdict()
-    # Time in a guest is in `user` already; what the hypervisor took is not in any of them.
-    busy = sum(all_of_it.get(name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
-    return _Reading(time.monotonic(), busy, _own(), all_of_it.get("steal", 0.0))
+    counters = psutil.cpu_times()._asdict()
+    # `user` includes guest time; none of these includes steal.
+    busy = sum(counters.get(name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
+    return _Reading(time.monotonic(), busy, _own(), counters.get("steal", 0.0))
 
 
 def _own() -> float:
-    """Of this process and all that it ever started. What a child has used moves to its parent when it ends, so the
-    sum misses nothing of those that ended meanwhile."""
-    mine = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    total = sum(used.ru_utime + used.ru_stime for used in mine)
+    """The CPU seconds of this process and all of its descendants, including those that have ended: their time is
+    added to that of their parents."""
+    own = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    total = sum(used.ru_utime + used.ru_stime for used in own)
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            total += sum(process.cpu_times()[:4])  # its own, and those of its children that ended
+            total += sum(process.cpu_times()[:4])  # user and system time, of itself and of its ended children
     return total

@@ -1,4 +1,4 @@
-"""What the servers' processes use while they are under load: processor time and memory, by role."""
+"""Measures the CPU time and memory of the servers' processes under load, by role."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ import psutil
 from benchmarks.records.run import Usage
 
 _INTERVAL_SECONDS = 0.5
-#: So many readings are kept: enough to draw a line, however long a trial takes.
+#: The readings that are kept, spread over the trial.
 _MOST_KEPT = 120
 
 
 class ProcessWatch:
-    """Reads counters of processes and their children until the block ends. `roles` gives the process ids by role."""
+    """Reads the counters of processes and their children within the block. `roles` maps a role to process ids."""
 
     def __init__(self, roles: Mapping[str, Sequence[int]]) -> None:
         self._roles = roles
@@ -42,7 +42,7 @@ class ProcessWatch:
         self._read()
 
     def usage(self) -> tuple[Usage, ...]:
-        """What was used between the first reading and the last."""
+        """The usage within the block."""
         return tuple(
             Usage(
                 role=role,
@@ -80,10 +80,10 @@ def _families(ids: Sequence[int]) -> list[psutil.Process]:
 
 
 def _own_memory(process: psutil.Process) -> int:
-    """Its part of the memory: pages that forked workers share are counted once, not once for each (PSS)."""
+    """The PSS of a process, which counts pages shared by forked workers once; RSS on other systems than Linux."""
     try:
         return int(process.memory_full_info().pss)
-    except AttributeError:  # known on Linux only
+    except AttributeError:  # not on Linux
         return int(process.memory_info().rss)
 
 

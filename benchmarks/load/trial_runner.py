@@ -1,7 +1,4 @@
-"""Runs the trials: for each visit the real servers of a contender, and a load process against them.
-
-One contender at a time has the machine.
-"""
+"""Runs the trials: for each visit, the real servers of one contender and a load process against them."""
 
 import os
 import secrets
@@ -25,16 +22,16 @@ from patterns.serving.running import running
 from patterns.serving.waiting import until
 
 LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
-#: Importing Locust takes about a second; a slow machine may need many.
+#: Importing Locust takes about a second, on a slow machine much longer.
 _LOAD_START_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _LOAD = "load process"
-_STOPPED = "it was stopped before its end"
+_STOPPED = "it was interrupted"
 
 
 @dataclass(frozen=True)
 class TrialProgress:
-    """Which visit is under way, counted from 1, and what is done in it."""
+    """The current visit, counted from 1, and its current step."""
 
     visit: int
     contender: str
@@ -45,7 +42,7 @@ OnProgress = Callable[[TrialProgress], None]
 
 
 class TrialRunner:
-    """Runs the trials of one run. `trials` has those that were made, in order, even if the run was stopped."""
+    """Runs the trials of one run. `trials` holds the finished ones in order, also after an interrupt."""
 
     def __init__(
         self,
@@ -62,11 +59,11 @@ class TrialRunner:
         self._load_processes = load_processes
         self._secret = os.environ.get("KIT_WEBHOOK_SECRET") or new_webhook_secret()
         self.trials: list[Trial] = []
-        #: The name and version of the Redis that was used, once one was.
+        #: The name and version of the Redis server, once one was used.
         self.redis: str | None = None
 
     def run(self, visits: Sequence[Visit]) -> None:
-        """Run them all. Raises `ProcessFailed`, `CannotServe`, `SettingsError`; nothing is left running."""
+        """Run all visits and leave nothing running. Raises `ProcessFailed`, `CannotServe`, `SettingsError`."""
         for number, visit in enumerate(visits, start=1):
             self._visit(number, visit)
 
@@ -87,7 +84,7 @@ class TrialRunner:
         loads: list[Child] = []
 
         def start_first(family: Family, url: str) -> None:
-            # Locust imports for as long as the servers start.
+            # Locust is imported while the servers start.
             loads.append(self._start(contender, family, url, *visit.trials[0]))
 
         env, log = {**env, **contender.env}, self._folder.log(contender.name)
@@ -123,7 +120,7 @@ class TrialRunner:
         family.children.remove(load)
         report = read_load_report(self._load_report)
         self._load_report.unlink(missing_ok=True)
-        # Servers that this run has not started look like other programs from here.
+        # Servers that this run did not start would count as other programs.
         use = None if contender.url else machine.use()
         return replace(trial, began=began, ended=time.time(), load=report, usage=processes.usage(), machine=use)
 
@@ -143,9 +140,9 @@ def _roles(family: Family) -> dict[str, list[int]]:
 def start_load(family: Family, url: str, secret: str, options: Sequence[str], processes: int = 1) -> Child:
     """Start Locust in its own process, as a member of the family, so that it ends with it.
 
-    With more `processes` it is Locust's master, and starts as many workers.
+    With more than one of `processes`, it is Locust's master and starts as many workers.
     """
-    # Locust would take LOCUST_… from the environment as options that are not wanted here.
+    # Locust would read LOCUST_… variables as options.
     env = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
     argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", url, "--headless", "--only-summary"]
     argv += ["-u", "0", "-r", "1", *options, *(["--processes", str(processes)] if processes > 1 else [])]
@@ -153,12 +150,12 @@ def start_load(family: Family, url: str, secret: str, options: Sequence[str], pr
 
 
 def wait_for_load(load: Child, seconds: float, log: Path) -> None:
-    """Return when every task of the load process has its outcome.
+    """Wait until every task of the load process has its outcome.
 
-    Raises `ProcessFailed` when it could not, or takes longer than it ever should.
+    Raises `ProcessFailed` if the process fails or takes longer than `seconds`.
     """
     if not until(lambda: load.exit_code is not None, seconds):
-        raise ProcessFailed(f"The load process was not done after {seconds:g} s. Its log is {log}")
+        raise ProcessFailed(f"The load process did not end within {seconds:g} s. Its log is {log}")
     if load.exit_code != 0:
         raise ProcessFailed(f"The load process ended with exit code {load.exit_code}: {_complaint(log)}")
 

@@ -1,1 +1,1 @@
-"""What a run is to measure: the contenders, the load, and the order of the trials. Nothing runs here but a check."""
+"""What a run will measure: the contenders, the offered load, and the order of the trials."""

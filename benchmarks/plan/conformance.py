@@ -1,6 +1,6 @@
-"""Whether a contender keeps the wire contract. Without it, its metrics could not be compared.
+"""Checks that an external contender conforms to the wire contract; otherwise its metrics would not be comparable.
 
-The checks are those of `kit check --url`, in their own process.
+The checks are those of `kit check --url`, in a separate process.
 """
 
 import json
@@ -19,7 +19,7 @@ from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import new_webhook_secret
 from patterns.serving.running import running
 
-#: The agent works for as long as the checks need to see a task running, and several tasks at once.
+#: Long enough for the checks to see a task running, and several tasks at once.
 _AGENT = {
     "KIT_AGENT": "simulated",
     "KIT_AGENT_BEHAVIOUR": "work",
@@ -29,7 +29,7 @@ _AGENT = {
     "KIT_AGENT_JITTER": "0",
     "KIT_WORKERS": "8",
 }
-#: Other settings that change answers: fixed, so that the environment does not change them.
+#: Other settings that affect responses, fixed so that the environment cannot change them.
 _SERVER = {
     "KIT_TASK_TIMEOUT_SECONDS": "60",
     "KIT_TASK_TTL_SECONDS": "600",
@@ -42,72 +42,72 @@ _SERVER = {
     "KIT_WEBHOOK_ALLOW_PRIVATE": "1",  # the checks listen on loopback
 }
 _MOST_SECONDS = 180.0
-#: Of more failed checks than this the first ones are named.
+#: The failed checks that a message lists.
 _MOST_NAMED = 3
 
 
 class NotConforming(Exception):
-    """A contender does not keep the contract, or it could not be seen that it does. The message is one line."""
+    """A contender breaks the contract, or the checks could not verify it. The message is one line."""
 
 
 @dataclass(frozen=True)
 class ConformanceResult:
-    """How many checks passed, and the titles of those that failed or could not be made."""
+    """How many checks passed, and the titles of those that failed or could not run."""
 
-    made: int
+    passed: int
     failed: list[str]
-    open: list[str]
+    not_run: list[str]
 
 
 def admit(contenders: Iterable[Pattern], folder: Path, say: Callable[[str], None]) -> None:
     """Check each contender. The output of the checks is kept in `folder`.
 
-    Raises `NotConforming` for the first that does not keep the contract, and `ProcessFailed`, `CannotServe`,
-    `SettingsError` when it cannot be served.
+    Raises `NotConforming` for the first contender that breaks the contract, and `ProcessFailed`, `CannotServe` or
+    `SettingsError` if it cannot be served.
     """
     for pattern in contenders:
-        say(f"{pattern.name}: does it keep the wire contract?")
-        seen = folder / f"{pattern.name}.contract.txt"
-        result = check(pattern, seen, folder / f"{pattern.name}.log")
+        say(f"{pattern.name}: checking the wire contract")
+        output = folder / f"{pattern.name}.contract.txt"
+        result = check(pattern, output, folder / f"{pattern.name}.log")
         if result.failed:
             raise NotConforming(
-                f"{pattern.name} does not keep the wire contract, and is not measured. It fails: "
-                f"{_listed(result.failed)}. What was seen, and what to do: {seen}"
+                f"{pattern.name} breaks the wire contract and is not measured. Failed checks: "
+                f"{_listed(result.failed)}. For details and what to do, see {output}"
             )
-        if result.open or not result.made:
+        if result.not_run or not result.passed:
             raise NotConforming(
-                f"Whether {pattern.name} keeps the wire contract could not be seen: {_listed(result.open)}. "
-                f"More: {seen}"
+                f"The wire contract of {pattern.name} could not be verified: {_listed(result.not_run)}. "
+                f"For details, see {output}"
             )
-        say(f"{pattern.name}: it does, in all {result.made} checks")
+        say(f"{pattern.name}: all {result.passed} contract checks passed")
 
 
-def check(pattern: Pattern, seen: Path, log: Path) -> ConformanceResult:
-    """Serve a contender, and have the contract checked. The output of the checks is written to `seen`."""
+def check(pattern: Pattern, output: Path, log: Path) -> ConformanceResult:
+    """Serve a contender and run the contract checks. Their output is written to the file `output`."""
     secret = new_webhook_secret()
     env = {**_AGENT, **_SERVER, "KIT_KEY_PREFIX": f"kit-contract-{os.getpid()}:", "KIT_WEBHOOK_SECRET": secret}
-    verdicts = seen.with_suffix(".json")
+    verdicts = output.with_suffix(".json")
     with running(pattern, env=env, log=log) as served:
         _require_its_name(pattern, served.url)
         argv = [sys.executable, "-m", "kit", "check", "--url", served.url, "--json", str(verdicts)]
-        with seen.open("w") as output:
+        with output.open("w") as file:
             try:
                 subprocess.run(
                     argv,
                     env={**os.environ, "KIT_WEBHOOK_SECRET": secret},
                     stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
+                    stdout=file,
+                    stderr=file,
                     check=False,
                     timeout=_MOST_SECONDS,
                 )
             except subprocess.TimeoutExpired:
-                raise NotConforming(f"The checks of {pattern.name} were not done after {_MOST_SECONDS:g} s.") from None
-    return _result(pattern, verdicts, seen)
+                raise NotConforming(f"The checks of {pattern.name} took longer than {_MOST_SECONDS:g} s.") from None
+    return _result(pattern, verdicts, output)
 
 
 def _require_its_name(pattern: Pattern, url: str) -> None:
-    """Samples are distinguished by it. An answer without a name fails a check of the contract."""
+    """The name identifies the samples. A response without a name fails a contract check instead."""
     name = None
     with suppress(httpx.TransportError, ValueError, AttributeError):
         name = httpx.get(f"{url}/health", timeout=5, trust_env=False).json().get("pattern")
@@ -115,22 +115,22 @@ def _require_its_name(pattern: Pattern, url: str) -> None:
         raise NotConforming(f"{pattern.name} calls itself {name!r} in GET /health. Give both the same name.")
 
 
-def _result(pattern: Pattern, verdicts: Path, seen: Path) -> ConformanceResult:
+def _result(pattern: Pattern, verdicts: Path, output: Path) -> ConformanceResult:
     try:
         report: dict[str, Any] = json.loads(verdicts.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise NotConforming(f"The checks of {pattern.name} could not be made. What was said: {seen}") from None
+        raise NotConforming(f"The checks of {pattern.name} could not run. Their output: {output}") from None
     checks = [check for exercise in report["exercises"] for check in exercise["checks"]]
     by_verdict: dict[str, list[str]] = {}
-    for made in checks:
-        code = f" ({made['code']})" if made["code"] else ""
-        by_verdict.setdefault(made["verdict"], []).append(f"{made['title']}{code}")
+    for each in checks:
+        code = f" ({each['code']})" if each["code"] else ""
+        by_verdict.setdefault(each["verdict"], []).append(f"{each['title']}{code}")
     passed, failed = by_verdict.pop("passed", []), by_verdict.pop("failed", [])
     by_verdict.pop("not from outside", None)
-    left = [title for titles in by_verdict.values() for title in titles]
-    return ConformanceResult(len(passed), failed, [*report["problems"], *left])
+    not_run = [title for titles in by_verdict.values() for title in titles]
+    return ConformanceResult(len(passed), failed, [*report["problems"], *not_run])
 
 
 def _listed(titles: list[str]) -> str:
     more = f", and {len(titles) - _MOST_NAMED} more" if len(titles) > _MOST_NAMED else ""
-    return "; ".join(titles[:_MOST_NAMED]) + more if titles else "none of the checks could be made"
+    return "; ".join(titles[:_MOST_NAMED]) + more if titles else "no check could run"

@@ -1,4 +1,4 @@
-"""The contenders of a run: the five, those from outside, every where by how, and the null contender."""
+"""The contenders of a run: the five patterns, external ones, the matrix, and the null contender."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,23 +8,23 @@ from benchmarks.records.run import ContenderRecord
 from patterns import BACKGROUND_TASKS, CELERY_QUEUE, PATTERNS
 from patterns.contract.descriptor import LearnsBy, Pattern
 
-_MATRIX_TITLES = {LearnsBy.ADAPTIVE_POLL: "polled politely", LearnsBy.CALLBACK: "called back"}
+_MATRIX_TITLES = {LearnsBy.ADAPTIVE_POLL: "adaptive polling", LearnsBy.CALLBACK: "callback"}
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A contender as it is served, and how its client learns the outcome."""
+    """A contender: what is served, and how its client learns the outcome."""
 
     name: str
     pattern: Pattern
     learns_by: LearnsBy
     kind: str  # as in `ContenderRecord`
-    url: str = ""  # of a server that is already running; otherwise the run starts its own
+    url: str = ""  # of a running server; if empty, the run starts its own
     env: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnknownPattern(Exception):
-    """The message lists the patterns."""
+    """A pattern that does not exist. The message lists the existing ones."""
 
 
 def select_patterns(names: str) -> list[Contender]:
@@ -32,28 +32,28 @@ def select_patterns(names: str) -> list[Contender]:
     selected = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     unknown = [name for name in selected if name not in PATTERNS]
     if unknown or not selected:
-        what = f"There is no pattern {', '.join(map(repr, unknown))}" if unknown else "--patterns names none"
-        raise UnknownPattern(f"{what}. There are: {', '.join(PATTERNS)}.")
+        what = f"There is no pattern {', '.join(map(repr, unknown))}" if unknown else "--patterns is empty"
+        raise UnknownPattern(f"{what}. The patterns are: {', '.join(PATTERNS)}.")
     return [as_contender(pattern, "pattern") for name, pattern in PATTERNS.items() if name in selected]
 
 
 def as_contender(pattern: Pattern, kind: str) -> Contender:
-    """A pattern as it is, with the client that it is meant for."""
+    """A pattern with the client that it is designed for."""
     return Contender(pattern.name, pattern, pattern.learns_by, kind)
 
 
 def null_contender() -> Contender:
-    """The contender whose times are the harness's own."""
+    """The contender that measures the harness overhead."""
     return as_contender(NULL, "null")
 
 
 def matrix_contenders() -> list[Contender]:
-    """What the five leave out: work that is not in memory, with a client that does not poll at an interval."""
-    polite = [
+    """The combinations that the five leave out: work outside the in-memory queue, without fixed-interval polling."""
+    adaptive = [
         Contender(f"{pattern.name}-polite", pattern, LearnsBy.ADAPTIVE_POLL, "matrix")
         for pattern in (BACKGROUND_TASKS, CELERY_QUEUE)
     ]
-    return [*polite, Contender(f"{CELERY_QUEUE.name}-callback", CELERY_QUEUE, LearnsBy.CALLBACK, "matrix")]
+    return [*adaptive, Contender(f"{CELERY_QUEUE.name}-callback", CELERY_QUEUE, LearnsBy.CALLBACK, "matrix")]
 
 
 def contender_records(contenders: Iterable[Contender]) -> tuple[ContenderRecord, ...]:
@@ -77,6 +77,6 @@ def _record(contender: Contender) -> ContenderRecord:
 
 
 def _parts(pattern: Pattern) -> tuple[str, ...]:
-    """The parts of a pattern that can break."""
+    """The parts of a pattern that can fail."""
     present = {"web": True, "worker": bool(pattern.processes), "broker": "redis" in pattern.needs}
     return tuple(part for part, is_present in present.items() if is_present)

@@ -1,4 +1,4 @@
-"""What serves the null contender."""
+"""The server of the null contender."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from patterns.contract import SubmitRequest
 
 
 def create_app() -> FastAPI:
-    """Speaks as much of the contract as a client needs that behaves."""
+    """An app that implements the part of the contract that a well-behaved client uses."""
     app = FastAPI()
     tasks: dict[str, dict[str, Any]] = {}
 

@@ -1,4 +1,4 @@
-"""What a trial offers, and which trials the same servers are put to."""
+"""The offered load of a trial, and the trials that run on the same servers."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from benchmarks.records.run import Mode, Trial
 
 @dataclass(frozen=True)
 class Offer:
-    """The load of one trial. Rates are tasks per second, the rest is seconds."""
+    """The offered load of one trial. Rates are in tasks per second, times in seconds."""
 
     mode: Mode
     rate: float
     warm_up: float
     duration: float
-    burst: int = 0  # tasks at once, in place of `duration`
+    burst: int = 0  # tasks at once, instead of `duration`
     warm_up_rate: float | None = None
     recovery: float = 0.0
     recovery_rate: float = 0.0
@@ -25,11 +25,11 @@ class Offer:
 
     @property
     def seconds(self) -> float:
-        """From the first task to the last."""
+        """Seconds from the first task to the last."""
         return self.warm_up + (0 if self.burst else self.duration) + self.recovery
 
     def options(self) -> list[str]:
-        """For the load process."""
+        """The options of the load process."""
         options = {
             "--rate": self.rate,
             "--warm-up": self.warm_up,
@@ -44,7 +44,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Visit:
-    """Newly started servers of one contender, and the trials that they are put to one after the other."""
+    """Newly started servers of one contender, and the trials that run on them in turn."""
 
     round: int
     contender: str

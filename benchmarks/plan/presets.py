@@ -1,4 +1,4 @@
-"""The plan of `kit bench` and of `kit bench --quick`, changed by the options of the command line."""
+"""The plans of `kit bench` and `kit bench --quick`, adjusted by command-line options."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from benchmarks.plan.run_plan import USUAL_UTILISATION, RunPlan
 from benchmarks.plan.workload import AgentActivity, Length, Workload
 from benchmarks.records.run import Mode
 
-#: Above this share of what the workers can do, tasks wait for each other longer than they run.
+#: At a higher utilisation, tasks wait longer than they run.
 MOST_UTILISATION = 0.95
 
 #: All five within a minute, one round.
@@ -18,7 +18,7 @@ FULL = RunPlan(modes=(Mode.STEADY, Mode.SWEEP, Mode.BURST, Mode.OVERLOAD))
 
 
 class PlanError(Exception):
-    """A run that would measure nothing. The message is one line that says what to change."""
+    """A plan that would measure nothing useful. The message is one line that says what to change."""
 
 
 def make_plan(
@@ -35,9 +35,9 @@ def make_plan(
     arrivals: str | None = None,
     seed: int = 0,
 ) -> RunPlan:
-    """The plan for these options; without a rate, one that keeps the workers half busy.
+    """The plan for these options. Without a rate, the workers are half busy.
 
-    Raises `PlanError` when the workers could not keep up with the rate, or when there is no task to measure.
+    Raises `PlanError` if the rate exceeds the workers' capacity or yields no task.
     """
     base = QUICK if quick else FULL
     workload = Workload(length or base.workload.length, activity or base.workload.doing)
@@ -63,8 +63,8 @@ def _check(plan: RunPlan) -> None:
     if plan.utilisation > MOST_UTILISATION and {Mode.STEADY, Mode.SOAK} & set(plan.modes):
         most = MOST_UTILISATION * plan.capacity
         raise PlanError(
-            f"--rate {plan.rate:g} is more than {plan.workers} workers can keep up with: a task takes "
-            f"{plan.workload.seconds:g} s, so offer at most {most:g} per second, or give more --workers."
+            f"--rate {plan.rate:g} is too high for {plan.workers} workers: a task takes "
+            f"{plan.workload.seconds:g} s, so offer at most {most:g} per second, or increase --workers."
         )
     if Mode.STEADY in plan.modes and not round(plan.rate * plan.duration):
-        raise PlanError(f"--rate {plan.rate:g} for --duration {plan.duration:g} s is not a single task.")
+        raise PlanError(f"--rate {plan.rate:g} for --duration {plan.duration:g} s yields no task. Increase either.")

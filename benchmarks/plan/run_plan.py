@@ -1,4 +1,4 @@
-"""The plan of a run: what is offered to which contender, and for how long. Decided before anything starts."""
+"""The plan of a run: which load is offered to which contender, and for how long. Fixed before anything starts."""
 
 import random
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from benchmarks.plan.offers import Offer, Visit
 from benchmarks.plan.workload import Workload
 from benchmarks.records.run import Mode, Trial
 
-#: Of what the workers can do, where a trial is not meant to saturate them.
+#: As a share of the workers' capacity, in trials that should not saturate them.
 USUAL_UTILISATION = 0.5
-#: What the sweep offers, as shares of what the workers can do.
+#: The rates of the sweep and of the overload, as shares of the capacity.
 SWEEP = (0.25, 0.5, 0.75, 0.95, 1.2)
 OVERLOAD = 2.0
-#: Tasks that may wait for each worker, where a queue is meant to fill up.
+#: Waiting tasks per worker, in trials that should fill the queue.
 _WAITING_EACH = 8
-#: Beside the load itself: servers start, Locust starts, and all of it stops. A first guess; trials correct it.
+#: Overhead of a visit: starting the servers and Locust, and stopping both. An estimate, corrected as trials run.
 _START_AND_STOP_SECONDS, _LOAD_START_SECONDS = 3.0, 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """The same for every contender: the same moments, the same work."""
+    """The same for every contender: the same arrivals, the same work."""
 
     modes: tuple[Mode, ...]
     workload: Workload = field(default_factory=Workload)
@@ -33,13 +33,13 @@ class RunPlan:
     rounds: int = 5
     hold: int = 10
     deadline: float = 20.0
-    bound: float = 1.0  # seconds that p99 of end to end may take, in the sweep
+    bound: float = 1.0  # seconds: the limit for the end-to-end p99 in the sweep
     arrivals: str = "poisson"
     seed: int = 0
 
     @property
     def capacity(self) -> float:
-        """The tasks per second that the workers can do at most."""
+        """The most tasks per second that the workers can complete."""
         return self.workers / self.workload.seconds
 
     @property
@@ -48,7 +48,7 @@ class RunPlan:
         return self.rate / self.capacity
 
     def offers(self, mode: Mode) -> list[Offer]:
-        """What a visit in this mode is put to."""
+        """The loads that a visit in this mode offers."""
         usual = USUAL_UTILISATION * self.capacity
         match mode:
             case Mode.STEADY:
@@ -70,21 +70,21 @@ class RunPlan:
 
     @property
     def waiting(self) -> int:
-        """The tasks of a burst, and those that may be unfinished in an overload."""
+        """The tasks of a burst, and the queue size in an overload."""
         return _WAITING_EACH * self.workers
 
     def rounds_of(self, mode: Mode) -> int:
-        """The steady rate decides which is better, and has all rounds; what saturates shows in fewer."""
+        """All rounds for the steady rate, which decides the ranking; fewer for the other modes."""
         return self.rounds if mode is Mode.STEADY else 1 if mode is Mode.SOAK else max(1, self.rounds // 3)
 
     def visits(self, contenders: Sequence[str], null: str = "") -> list[Visit]:
-        """Every visit, in order. Each round is shuffled, so that no contender always follows the same one."""
+        """All visits, in order. Each round is shuffled, so that no contender always follows the same other."""
         visits: list[Visit] = []
         number = 0
         for mode in self.modes:
-            taking_part = [*contenders, null] if null and mode is Mode.STEADY else list(contenders)
+            participants = [*contenders, null] if null and mode is Mode.STEADY else list(contenders)
             for turn in range(1, self.rounds_of(mode) + 1):
-                order = list(taking_part)
+                order = list(participants)
                 random.Random(f"order:{self.seed}:{mode}:{turn}").shuffle(order)
                 for name in order:
                     trials = []
@@ -102,7 +102,7 @@ class RunPlan:
         )  # fmt: skip
 
     def seconds(self, visit: Visit) -> float:
-        """How long a visit takes, if nothing is lost."""
+        """The estimated seconds of a visit, if no task is lost."""
         drain = 2 * self.workload.seconds
         offered = sum(offer.seconds + self._backlog(offer) + drain + _LOAD_START_SECONDS for _, offer in visit.trials)
         return _START_AND_STOP_SECONDS + offered
@@ -112,11 +112,11 @@ class RunPlan:
         return min(over, 4 * self.waiting) / self.capacity
 
     def longest_load_seconds(self, offer: Offer) -> float:
-        """How long a load may take at most: the last task may be waited for until its deadline."""
+        """The most seconds that a load may take: the last task may need its whole deadline."""
         return offer.seconds + self._backlog(offer) + self.deadline
 
     def server_environment(self, key_prefix: str, secret: str, queue_size: int) -> dict[str, str]:
-        """The settings of the servers: all that bear on what is measured, whatever the environment says."""
+        """The server settings that affect measurements, so that the environment cannot change them."""
         return {
             **self.workload.environment(),
             "KIT_AGENT_SEED": str(self.seed),
@@ -125,7 +125,7 @@ class RunPlan:
             "KIT_MAX_WAIT_SECONDS": str(self.hold),
             "KIT_QUEUE_SIZE": str(queue_size),
             "KIT_TASK_TIMEOUT_SECONDS": "300",
-            # In a Redis of the user's own, nothing of theirs is touched, and nothing of ours stays for long.
+            # In the user's own Redis, these keys are separate and expire soon.
             "KIT_KEY_PREFIX": key_prefix,
             "KIT_TASK_TTL_SECONDS": "600",
             "KIT_BROKER_URL": "",
@@ -140,12 +140,12 @@ class RunPlan:
             *offer.options(),
             *("--poll-interval", str(self.workload.poll_interval), "--wait", str(self.hold)),
             *("--deadline", str(self.deadline), "--arrivals", self.arrivals),
-            # Another round has other moments and other prompts; each contender has the same ones in a round.
+            # Arrivals and prompts differ between rounds, and are the same for all contenders of a round.
             *("--seed", str(1000 * self.seed + trial.round), "--trial", str(trial.number)),
         ]
 
     def settings(self) -> dict[str, Any]:
-        """For `run.json`."""
+        """The settings for `run.json`."""
         return {
             **asdict(self),
             "work_seconds": self.workload.seconds,

@@ -1,4 +1,4 @@
-"""What a run has to do, and about how long each of its steps takes. Quick to import: nothing is done here."""
+"""What a run has to do, and the estimated seconds of its steps. Quick to import."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from benchmarks.plan.run_plan import RunPlan
 from benchmarks.records.run import RunFolder
 from patterns.contract.descriptor import Pattern
 
-#: Seconds, about: for the progress bar alone.
+#: Estimated seconds, for the progress bar only.
 _START, _CHECK, _FAULTS, _REPORT = 2.0, 30.0, 240.0, 4.0
-#: A worker and a broker start and stop beside the web server.
+#: Added for a worker and a broker.
 _MORE_PROCESSES = 4.0
 
 
@@ -29,7 +29,7 @@ class RunRequest:
 
     @property
     def external(self) -> list[Pattern]:
-        """The contenders whose conformance is checked before they are measured."""
+        """The contenders to check against the contract before they are measured."""
         return [each.pattern for each in self.contenders if each.kind == "contender" and not each.url]
 
     @cached_property
@@ -39,7 +39,7 @@ class RunRequest:
         return self.plan.visits(names, null_contender().name) if self.measure else []
 
     def seconds(self) -> list[float]:
-        """Of each step: start, a check for each external contender, the faults, each visit, the report."""
+        """The seconds of each step: start, a check per external contender, the faults, each visit, the report."""
         checks, faults = [_CHECK] * len(self.external), [_FAULTS] if self.faults else []
         return [_START, *checks, *faults, *map(self._of_visit, self.visits), _REPORT]
 

@@ -1,1 +1,1 @@
-"""What a run writes down: its samples, its callbacks, and `run.json`."""
+"""The files of a run: samples, callbacks, and `run.json`."""

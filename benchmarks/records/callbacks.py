@@ -1,4 +1,4 @@
-"""Every callback that the load process received, one line each: what it was, and what was done with it."""
+"""`callbacks.csv`: a row for each callback that the load process received, with the receiver's verdict."""
 
 import csv
 import io
@@ -10,11 +10,11 @@ HEADER = ("pattern", "trial", "at", "webhook_id", "verdict")
 
 
 class CallbackVerdict(StrEnum):
-    """What a receiver does with a delivery."""
+    """What the receiver did with a delivery."""
 
-    TAKEN = "taken"
-    REPEATED = "repeated"  # its webhook-id came before
-    REFUSED = "refused"  # its signature, its timestamp or its body is wrong
+    ACCEPTED = "taken"  # recorded under this name
+    REPEATED = "repeated"  # a webhook-id that was received before
+    REFUSED = "refused"  # a wrong signature, timestamp or body
 
 
 def callback_row(pattern: str, trial: int, at: float, webhook_id: str, verdict: CallbackVerdict) -> str:
@@ -25,7 +25,7 @@ def callback_row(pattern: str, trial: int, at: float, webhook_id: str, verdict: 
 
 
 def count_callbacks(path: Path) -> dict[str, Counter[str]]:
-    """How many callbacks of each pattern met each verdict."""
+    """The number of callbacks per pattern and verdict."""
     counts: dict[str, Counter[str]] = {}
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:

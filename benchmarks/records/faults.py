@@ -1,4 +1,4 @@
-"""What a fault run has counted: `faults.json` in the folder of a run."""
+"""`faults.json`: the counts of each fault trial of a run."""
 
 import json
 from collections.abc import Sequence
@@ -9,65 +9,65 @@ from typing import Any
 from benchmarks.records.run import RunError
 
 NAME = "faults.json"
-#: Fields that have another name in the file.
+#: Fields whose name in the file differs.
 _IN_FILE = {"delivered": "told", "delivered_twice": "told_twice", "all_known_after": "all_known"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaultTrial:
-    """One fault injected into one contender. Tasks are counted by their ids."""
+    """One fault injected into one contender. Tasks are counted by id."""
 
     contender: str
     fault: str
-    claims_loss: bool  # the descriptor says that this fault loses tasks
+    claims_loss: bool  # the descriptor declares that this fault loses tasks
     offered: int = 0
     accepted: int = 0
     completed: int = 0
-    failed: int = 0  # ended as failed, and the client was notified
-    lost: int = 0  # accepted, and neither: the id is unknown now, or there was no outcome before the deadline
+    failed: int = 0  # or cancelled, and the client was notified
+    lost: int = 0  # accepted, but the id became unknown, or there was no outcome before the deadline
     ran_twice: int = 0
     calls_back: bool = False
-    delivered: int = 0  # outcomes, by callback
+    delivered: int = 0  # outcomes delivered by callback
     delivered_twice: int = 0
-    #: Seconds from the fault until a task that was submitted after it was completed; None if none was.
+    #: Seconds from the fault until a task submitted after it completed; None if none did.
     works_again: float | None = None
-    #: Seconds from the fault until the last outcome was known; None if none came after it.
+    #: Seconds from the fault until the last outcome was known; None if none became known after it.
     all_known_after: float | None = None
-    trouble: str = ""  # why nothing was measured, in one line
+    trouble: str = ""  # why the trial failed, in one line
 
     @property
     def without_result(self) -> int:
-        """The accepted tasks that came to no result: what the client has to submit again."""
+        """The accepted tasks without a result, which the client has to submit again."""
         return self.failed + self.lost
 
     @property
     def never_delivered(self) -> int:
-        """The accepted tasks whose callback was due and never came."""
+        """The accepted tasks whose callback never arrived."""
         return self.accepted - self.delivered if self.calls_back else 0
 
     @property
     def contradicts(self) -> bool:
-        """Whether something was lost that the descriptor says is kept, or nothing could be measured.
+        """Whether tasks were lost although the descriptor declares no loss, or the trial failed.
 
-        What a descriptor says may be lost, and was not lost here, is no contradiction: it may take worse luck.
+        A declared loss that did not occur is no contradiction: it may be rare.
         """
         return bool(self.trouble) or (self.without_result > 0 and not self.claims_loss)
 
     @property
     def as_claimed(self) -> bool:
-        """Whether the descriptor says what was measured."""
+        """Whether the measurement matches the declaration."""
         return not self.trouble and (self.without_result > 0) == self.claims_loss
 
 
 def write_fault_trials(folder: Path, trials: Sequence[FaultTrial]) -> None:
-    """Write `faults.json`, whole or not at all."""
+    """Write `faults.json` atomically."""
     new = (folder / NAME).with_suffix(".new")
     new.write_text(json.dumps({"cells": [_to_json(trial) for trial in trials]}, indent=1) + "\n", encoding="utf-8")
     new.replace(folder / NAME)
 
 
 def read_fault_trials(folder: Path) -> tuple[FaultTrial, ...]:
-    """Read `faults.json`; none when the run injected no fault. Raises `RunError`."""
+    """Read `faults.json`; empty if the run injected no fault. Raises `RunError`."""
     path = folder / NAME
     if not path.exists():
         return ()

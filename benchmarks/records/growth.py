@@ -1,6 +1,6 @@
-"""What a run of `kit bench growth` writes: `growth.json`, and `growth.csv.gz` with a row for each pair of requests.
+"""The files of `kit bench growth`: `growth.json`, and `growth.csv.gz` with a row for each pair of requests.
 
-Nothing in either is computed: a report is made from them alone, at any time.
+Both hold raw measurements only; a report can be created from them at any time.
 """
 
 import csv
@@ -20,13 +20,13 @@ FORMAT = 1
 class Axis(StrEnum):
     """What grows."""
 
-    RECORDS = "records"  # finished tasks whose record is kept
-    WAITING = "waiting"  # accepted tasks that no worker has begun
-    LONG_POLLS = "long_polls"  # status requests that are held open
+    RECORDS = "records"  # kept records of finished tasks
+    WAITING = "waiting"  # accepted tasks that have not started
+    LONG_POLLS = "long_polls"  # status requests held open
 
 
 class Action(StrEnum):
-    """What a client does."""
+    """The request that is timed."""
 
     SUBMIT = "submit"
     STATUS = "status"
@@ -34,7 +34,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Pair:
-    """The same request to two servers, one after the other: to one that stays small, and to one that has grown."""
+    """The same request to the small server and to the grown one, sent one after the other."""
 
     pattern: str
     axis: Axis
@@ -47,7 +47,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class MemoryReading:
-    """The memory of one role's processes at one size."""
+    """The memory of all processes of one role at one size."""
 
     pattern: str
     axis: Axis
@@ -58,11 +58,11 @@ class MemoryReading:
 
 @dataclass(frozen=True)
 class Expiry:
-    """What clients saw while so many records expired at once, and at the same time on a server that had few."""
+    """The longest requests while many records expire at once, compared with a server that has few."""
 
     pattern: str
     records: int
-    requests: int  # to each of the two
+    requests: int  # to each of the two servers
     small_longest: float
     grown_longest: float
     bytes_before: int  # of the process that keeps the records
@@ -71,7 +71,7 @@ class Expiry:
 
 @dataclass(frozen=True)
 class SoakReading:
-    """The bytes in use by each role after so many tasks."""
+    """The bytes in use by each role after `tasks` tasks."""
 
     tasks: int
     in_use: Mapping[str, int]
@@ -79,14 +79,14 @@ class SoakReading:
 
 @dataclass(frozen=True)
 class SoakRecord:
-    """Many tasks through one pattern, once with their records kept and once with records that soon expire."""
+    """Many tasks through one pattern, once with records that are kept and once with records that soon expire."""
 
     pattern: str
     tasks: int
     keeper: str  # the role that keeps the records
-    kept: tuple[SoakReading, ...]  # after each part of the tasks, over HTTP
-    filled: tuple[SoakReading, ...]  # after as many records as that, written by the store alone
-    expired: tuple[SoakReading, ...]  # before the first task, and when the records of the last had expired
+    kept: tuple[SoakReading, ...]  # after each part of the tasks, sent over HTTP
+    filled: tuple[SoakReading, ...]  # after as many records, written directly to the store
+    expired: tuple[SoakReading, ...]  # before the first task, and after the last record has expired
     handles_before: Mapping[str, int]
     handles_after: Mapping[str, int]
     threads_before: Mapping[str, int]
@@ -95,7 +95,7 @@ class SoakRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class GrowthRecord:
-    """A run, without its pairs."""
+    """A growth run without its pairs."""
 
     format: int = FORMAT
     kit: str = ""
@@ -106,7 +106,7 @@ class GrowthRecord:
     host: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     git: str = ""
-    small: Mapping[str, int] = field(default_factory=dict)  # by axis: what the server that stays small has
+    small: Mapping[str, int] = field(default_factory=dict)  # by axis: the size of the small server
     weights: tuple[MemoryReading, ...] = ()
     expiries: tuple[Expiry, ...] = ()
     soaks: tuple[SoakRecord, ...] = ()
@@ -114,7 +114,7 @@ class GrowthRecord:
 
 @dataclass(frozen=True)
 class GrowthFolder:
-    """Where the two files are."""
+    """The folder of the two files."""
 
     path: Path
 
@@ -129,7 +129,7 @@ class GrowthFolder:
         return self.path / "growth.csv.gz"
 
     def write(self, record: GrowthRecord, pairs: Iterable[Pair]) -> None:
-        """Write both, the record last: where it is, all is."""
+        """Write both, the record last: if it exists, the files are complete."""
         with gzip.open(self.pairs, "wt", encoding="utf-8", newline="") as file:
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow(_HEADER)
@@ -143,7 +143,7 @@ class GrowthFolder:
         try:
             values = json.loads(self.record.read_text(encoding="utf-8"))
             if values.get("format") != FORMAT:
-                raise RunError(f"{self.record} has format {values.get('format')}, and this kit reads format {FORMAT}.")
+                raise RunError(f"{self.record} has format {values.get('format')}; this kit reads format {FORMAT}.")
             with gzip.open(self.pairs, "rt", encoding="utf-8", newline="") as file:
                 rows = csv.reader(file)
                 if tuple(next(rows, ())) != _HEADER:

@@ -1,8 +1,8 @@
-"""What a run writes beside its samples: `run.json`. Together they are all that a report is made from.
+"""`run.json`: everything that a run records beside its samples. A report is created from these files alone.
 
-A run is a folder: `samples.csv` (`samples.csv.gz` once it has ended) with a row for each task, `callbacks.csv` with
-a row for each callback, and `run.json` with the rest: where and when it ran, what each trial was to do, what the load
-process saw of itself, and what the servers' processes used. Nothing in it is computed from the samples.
+The folder of a run contains `samples.csv` (`samples.csv.gz` after the run) with a row for each task, `callbacks.csv`
+with a row for each callback, and `run.json`: the machine, the settings, the plan and resource usage of each trial,
+and the load process's report about itself. Nothing in it is computed from the samples.
 """
 
 import json
@@ -12,22 +12,22 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-#: Grows when a reader of the old form could misread the new one.
+#: Incremented when an older reader could misread a newer file.
 FORMAT = 1
 
 
 class Mode(StrEnum):
-    """What a trial is for."""
+    """The purpose of a trial."""
 
-    STEADY = "steady"  # a given rate: latencies, and what a task costs
-    SWEEP = "sweep"  # one of several rates, up to more than the workers can do
-    BURST = "burst"  # many at once, and then none: how long until they are done
-    OVERLOAD = "overload"  # twice what the workers can do, for a while: what is done, what is refused, and after it
-    SOAK = "soak"  # long and low: what stays in memory of each task
+    STEADY = "steady"  # one rate: latencies, and the cost of a task
+    SWEEP = "sweep"  # one of several rates, up to more than the workers' capacity
+    BURST = "burst"  # many tasks at once, then none: time until they are done
+    OVERLOAD = "overload"  # twice the capacity for a while: goodput, refusals, recovery
+    SOAK = "soak"  # long and steady: the memory that tasks leave behind
 
 
 class RunError(Exception):
-    """A folder is no run, or cannot be read. The message is one line."""
+    """A folder that is not a run or cannot be read. The message is one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,90 +39,90 @@ class ContenderRecord:
     summary: str
     runs_in: str
     learns_by: str
-    teaches: str  # the question in whose table it stands; empty for the null contender
+    teaches: str  # the question that it answers; empty for the null contender and the matrix
     loses_on: tuple[str, ...]
-    kind: str  # "pattern", "contender" (from outside), "null" (the harness's own cost), or "matrix"
-    #: The parts that can break: "web", "worker", "broker". None in a run that was recorded before this was noted.
+    kind: str  # "pattern", "contender" (external), "null" (the harness overhead), or "matrix"
+    #: The parts that can fail: "web", "worker", "broker". None in older records.
     parts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What the processes of one role (web server, worker, Redis server, load process) used in a trial."""
+    """The resource usage of one role (web server, worker, Redis server, load process) in a trial."""
 
     role: str
     cpu_seconds: float
     peak_memory_bytes: int
-    #: Seconds since the trial began, and bytes: what the memory was then.
+    #: Memory over time: seconds since the trial began, and bytes.
     memory: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineUse:
-    """What all processors of the machine did in a trial: seconds of processor time."""
+    """The CPU time of the whole machine in a trial, in seconds."""
 
     cores: int
     wall_seconds: float
-    own_cpu_seconds: float  # this run's: the servers, the load process, and `kit bench` itself
-    other_cpu_seconds: float  # every other program's
+    own_cpu_seconds: float  # of this run: the servers, the load process, and `kit bench` itself
+    other_cpu_seconds: float  # of all other programs
     steal_seconds: float  # given to other virtual machines by the hypervisor
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadReport:
-    """What the load process says of itself: a check of the instrument, made apart from the samples."""
+    """The load process's report about itself, counted independently of the samples."""
 
-    tasks: int  # begun, and so many rows it has written
-    task_seconds: float  # the integral of how many were under way, over time
+    tasks: int  # sent, which is also the number of rows written for them
+    task_seconds: float  # the integral over time of the tasks in flight
     wall_seconds: float
-    busiest_cpu_share: float  # of one core, in its busiest second
-    cpu_share: float  # of one core, over all
-    clock_step_seconds: float  # by how much time.time() was moved against time.monotonic()
-    longest_stall_seconds: float  # by how much a short sleep was ever late
+    busiest_cpu_share: float  # of one core, in the busiest second
+    cpu_share: float  # of one core, overall
+    clock_step_seconds: float  # how far time.time() moved relative to time.monotonic()
+    longest_stall_seconds: float  # the longest delay of a short sleep
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One load on the servers of one contender."""
+    """One run of one contender under one load."""
 
     number: int  # the `trial` of its samples
     round: int
     contender: str
     mode: Mode
-    rate: float  # tasks per second, where it is measured; in a burst 0
-    count: int  # tasks that are measured
-    duration: float  # seconds that are measured
-    capacity: float  # tasks per second that the workers can do at most
+    rate: float  # tasks per second in the measured phase; 0 in a burst
+    count: int  # measured tasks
+    duration: float  # seconds of the measured phase
+    capacity: float  # the most tasks per second that the workers can complete
     began: float = 0.0  # seconds since the epoch
     ended: float = 0.0
     load: LoadReport | None = None
     usage: tuple[Usage, ...] = ()
-    machine: MachineUse | None = None  # None where the servers are not this run's own, and in older runs
-    failure: str = ""  # why it came to nothing, in one line
+    machine: MachineUse | None = None  # None with --url and in older records
+    failure: str = ""  # why the trial failed, in one line
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A run, without its samples."""
+    """A run without its samples."""
 
     format: int = FORMAT
     kit: str = ""
     began: str = ""  # ISO 8601, UTC
     ended: str = ""
-    complete: bool = False  # False: it was stopped, and this is what was measured so far
+    complete: bool = False  # False: it was interrupted
     seed: int = 0
-    command: str = ""  # as it can be typed again
+    command: str = ""  # the command line that repeats it
     settings: Mapping[str, Any] = field(default_factory=dict)  # the plan: work, workers, poll interval, deadline …
     host: Mapping[str, Any] = field(default_factory=dict)  # cores, processor, memory, kernel, python
     versions: Mapping[str, str] = field(default_factory=dict)  # libraries, and the broker's name and version
-    git: str = ""  # the revision of the kit, with "+" when files were changed
+    git: str = ""  # the revision of the kit, with "+" if files were modified
     contenders: tuple[ContenderRecord, ...] = ()
     trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where the files of a run are."""
+    """The folder of a run and its files."""
 
     path: Path
 
@@ -133,12 +133,12 @@ class RunFolder:
 
     @property
     def samples(self) -> Path:
-        """A row for each task; while it is written."""
+        """A row for each task, while the run lasts."""
         return self.path / "samples.csv"
 
     @property
     def packed_samples(self) -> Path:
-        """The same, once the run has ended."""
+        """The same, compressed, after the run."""
         return self.path / "samples.csv.gz"
 
     @property
@@ -148,33 +148,33 @@ class RunFolder:
 
     @property
     def html(self) -> Path:
-        """The report, for a browser."""
+        """The report as HTML."""
         return self.path / "report.html"
 
     @property
     def markdown(self) -> Path:
-        """The report, as text."""
+        """The report as Markdown."""
         return self.path / "report.md"
 
     def log(self, contender: str) -> Path:
-        """What the servers and the load process of a contender printed."""
+        """The output of a contender's servers and load process."""
         return self.path / f"{contender}.log"
 
     def write_record(self, record: RunRecord) -> None:
-        """Write `run.json` anew, whole or not at all."""
+        """Write `run.json` atomically."""
         new = self.record.with_suffix(".new")
         new.write_text(json.dumps(asdict(record), indent=1, default=str) + "\n", encoding="utf-8")
         new.replace(self.record)
 
     def read_record(self) -> RunRecord:
-        """Read it. Raises `RunError`."""
+        """Read `run.json`. Raises `RunError`."""
         try:
             values = json.loads(self.record.read_text(encoding="utf-8"))
             if values.get("format") != FORMAT:
-                raise RunError(f"{self.record} has format {values.get('format')}, and this kit reads format {FORMAT}.")
+                raise RunError(f"{self.record} has format {values.get('format')}; this kit reads format {FORMAT}.")
             return _record(values)
         except OSError as error:
-            raise RunError(f"{self.path} is no run: {self.record.name}: {error.strerror}.") from None
+            raise RunError(f"{self.path} is not a run: {self.record.name}: {error.strerror}.") from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunError(f"{self.record} cannot be read: {type(error).__name__}: {error}") from None
 

@@ -1,8 +1,7 @@
-"""The raw data: one flat record for each task, written as it goes, and nothing computed in it.
+"""The raw data: one flat row for each task, written as the task ends, with nothing computed.
 
-Every metric in a report comes from these rows. Moments are seconds since the epoch. `intended`, `sent`,
-`accepted`, `notified` and `ended` are the client's, `started` and `finished` are the server's; both run on one machine
-and read one clock.
+Every metric in a report comes from these rows. Times are seconds since the epoch. `intended`, `sent`, `accepted`,
+`notified` and `ended` are the client's, `started` and `finished` the server's; both read the same clock.
 """
 
 import csv
@@ -17,27 +16,27 @@ from typing import Any, Self
 
 
 class Phase(StrEnum):
-    """What a task was sent for."""
+    """The phase of a trial in which a task is sent."""
 
-    WARM_UP = "warm-up"  # so that imports, connections and caches are there; in no metric
+    WARM_UP = "warm-up"  # fills caches and connection pools; in no metric
     MEASURED = "measured"
-    RECOVERY = "recovery"  # after an overload, to see when the servers are themselves again
+    RECOVERY = "recovery"  # after an overload, until latency is back to normal
 
 
 class Outcome(StrEnum):
-    """What became of a task, as its client saw it. Each task has exactly one."""
+    """The outcome of a task as its client saw it. Each task has exactly one."""
 
     COMPLETED = "completed"
-    FAILED = "failed"  # accepted, and ended as failed or cancelled
-    LOST = "lost"  # accepted, and no outcome within the deadline, or the server no longer knew it
-    REFUSED = "refused"  # the server answered 503, and accepted nothing
-    ERROR = "error"  # any other answer to submit, or none
-    DROPPED = "dropped"  # not sent in time: the load process had too many tasks under way
-    INTERRUPTED = "interrupted"  # the run was stopped before its outcome was known
+    FAILED = "failed"  # accepted, then failed or cancelled
+    LOST = "lost"  # accepted, but no outcome before the deadline, or the id became unknown
+    REFUSED = "refused"  # the server responded with 503 and accepted nothing
+    ERROR = "error"  # any other response to submit, or none
+    DROPPED = "dropped"  # not sent in time: the load process had too many tasks in flight
+    INTERRUPTED = "interrupted"  # the run ended before the outcome was known
 
 
 class SamplesError(Exception):
-    """A file of samples cannot be read. The message is one line."""
+    """A samples file that cannot be read. The message is one line."""
 
 
 @dataclass(slots=True)
@@ -54,7 +53,7 @@ class Sample:
     started: float | None = None
     finished: float | None = None
     notified: float | None = None
-    ended: float | None = None  # the client knew the outcome, or had given up
+    ended: float | None = None  # when the client learned the outcome or gave up
     task_id: str = ""
     outcome: Outcome = Outcome.INTERRUPTED
     status: str = ""
@@ -63,32 +62,32 @@ class Sample:
 
     @property
     def lateness(self) -> float | None:
-        """How late the load process itself was."""
+        """From intended to sent: the delay of the load process itself."""
         return _between(self.intended, self.sent)
 
     @property
     def submit_latency(self) -> float | None:
-        """From the moment it should have been sent, so that a stall counts for every task that it delayed."""
+        """From intended to accepted, so that a stall counts for every task that it delays."""
         return _between(self.intended, self.accepted)
 
     @property
     def queue_wait(self) -> float | None:
-        """From accepted to started. The server may start before its 202 has arrived: then it is negative."""
+        """From accepted to started. Negative if the task starts before its 202 arrives."""
         return _between(self.accepted, self.started)
 
     @property
     def execution(self) -> float | None:
-        """How long the agent worked."""
+        """From started to finished."""
         return _between(self.started, self.finished)
 
     @property
     def notification_lag(self) -> float | None:
-        """How long the outcome was there before the client knew."""
+        """From finished to notified."""
         return _between(self.finished, self.notified)
 
     @property
     def end_to_end(self) -> float | None:
-        """From the moment it should have been sent to the moment the client knew the outcome."""
+        """From intended to notified."""
         return _between(self.intended, self.notified)
 
     def row(self) -> str:
@@ -113,20 +112,20 @@ class Sample:
         return cls(**values)
 
 
-#: The first line of the file, and the order of its columns.
+#: The header line, which also defines the order of the columns.
 HEADER = tuple(field.name for field in fields(Sample))
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """All samples in a file, plain or packed (`.gz`), none if there is no file. Raises `SamplesError`.
+    """All samples in a file, plain or compressed (`.gz`); empty without a file. Raises `SamplesError`.
 
-    A last line without its end is left out: a process was killed while it wrote it.
+    An incomplete last line is skipped: its writer was killed.
     """
     return list(_read(path)) if path.exists() else []
 
 
 def pack(path: Path) -> Path:
-    """Compress a file of samples, and give the new one: a tenth of the size, and still one file that anything reads."""
+    """Compress a samples file to a tenth of its size and return the new path."""
     packed = path.with_name(f"{path.name}.gz")
     with path.open("rb") as plain, gzip.open(packed, "wb") as file:
         shutil.copyfileobj(plain, file)
@@ -140,11 +139,11 @@ def _read(path: Path) -> Iterator[Sample]:
             text = file.read()
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise SamplesError(f"{path} cannot be read: {error}") from None
-    whole = text[: text.rfind("\n") + 1]
-    lines = csv.reader(io.StringIO(whole))
+    complete_lines = text[: text.rfind("\n") + 1]
+    lines = csv.reader(io.StringIO(complete_lines))
     header = next(lines, list(HEADER))
     if tuple(header) != HEADER:
-        raise SamplesError(f"{path}: its first line is not the header of samples: {','.join(HEADER)}")
+        raise SamplesError(f"{path}: the first line is not the samples header: {','.join(HEADER)}")
     for number, row in enumerate(lines, start=2):
         try:
             yield Sample.from_row(row)

@@ -1,4 +1,4 @@
-"""What makes the numbers of a run worth less than they look."""
+"""The caveats of a run: why its numbers may be less reliable than they look."""
 
 from benchmarks.analysis.findings import Findings, MachineLoad
 from benchmarks.analysis.margin import SECONDS, SHARE
@@ -12,20 +12,20 @@ _MENTIONED_STEAL = 0.02
 
 
 def notices(findings: Findings) -> list[str]:
-    """The caveats, in the order in which they matter."""
+    """The caveats, the most important first."""
     texts = list(filter(None, [busy(findings), _left_out(findings)]))
     if not findings.record.complete:
-        texts.append("The run was stopped before its end: this is what was measured so far.")
+        texts.append("The run was interrupted: these are the trials up to that point.")
     for steady in findings.steady:
         if troubles(steady.tally):
             texts.append(
-                f"{blame(findings, steady.contender)}, and nothing was killed. Its times are those of the tasks that "
-                f"were done, and it is not recommended for anything."
+                f"{blame(findings, steady.contender)}, although no fault was injected. Its latencies cover only the "
+                f"tasks that finished, and it is never recommended."
             )
         if steady.tally.dropped or steady.tally.interrupted:
             texts.append(
                 f"{code(steady.contender)}: {whole(steady.tally.dropped)} tasks were not sent in time and "
-                f"{whole(steady.tally.interrupted)} were cut off by the end of the run. They are in no time below."
+                f"{whole(steady.tally.interrupted)} were interrupted. No latency includes them."
             )
     texts += [
         f"{code(overload.contender)} lost {whole(overload.lost)} tasks under overload."
@@ -36,30 +36,29 @@ def notices(findings: Findings) -> list[str]:
 
 
 def single_round(findings: Findings) -> str:
-    """What a single round can show, if there was only one; the rule of `benchmarks.analysis.margin` in words."""
+    """What a single round can show, if there was only one: the rule in `benchmarks.analysis.margin`, in words."""
     if not findings.differences or not all(difference.one_round for difference in findings.differences):
         return ""
     return (
-        f"A single round names a winner only if the medians differ by more than {duration(SECONDS)}, by more than "
-        f"{percent(SHARE)} of the smaller one, and by more than three times the null contender's own spread. Anything "
-        f"less is {TOO_CLOSE}: measure more rounds with `kit bench --rounds 5`."
+        f"With a single round, a winner is named only if the medians differ by more than {duration(SECONDS)}, more "
+        f"than {percent(SHARE)} of the smaller median, and more than three times the null contender's spread. Anything "
+        f"less is {TOO_CLOSE}: run more rounds with `kit bench --rounds 5`."
     )
 
 
 def busy(findings: Findings) -> str:
-    """Whether times are partly those of other programs; empty if they are not."""
+    """The warning that other programs affected the latencies; empty if they did not."""
     machine, parts = findings.machine, []
     if machine.was_shared and machine.cores:
         cores = f"{machine.cores} {'core' if machine.cores == 1 else 'cores'}"
         parts.append(
-            f"other programs used {machine.others:.1f} of the {cores} while trials ran "
-            f"({machine.worst:.1f} during {code(machine.during)})"
+            f"other programs used {machine.others:.1f} of {cores} ({machine.worst:.1f} during {code(machine.during)})"
         )
         if machine.steal > _MENTIONED_STEAL * machine.cores:
             parts.append(f"the hypervisor gave {machine.steal:.1f} cores to other virtual machines")
     if parts or machine.was_slow:
         parts += _null_took(machine)
-        return f"The machine was busy: {listed(parts)}. Times are partly theirs: run it again on an idle machine."
+        return f"The machine was busy: {listed(parts)}. Latencies are inflated: repeat the run on an idle machine."
     return ""
 
 
@@ -69,17 +68,17 @@ def _left_out(findings: Findings) -> str:
         return ""
     if len(left_out) >= trials:
         every = "The only trial was" if trials == 1 else f"All {whole(trials)} trials were"
-        return f"{every} left out: this run measured nothing that counts."
+        return f"{every} left out: this run has no valid measurement."
     count = f"{whole(len(left_out))} of {whole(trials)} trials"
     if len(left_out) == 1:
         why = "; ".join(left_out[0].reasons) or "no reason was given"
         return f"{count} was left out: {code(left_out[0].contender)} ({why})."
     names = listed([code(name) for name in dict.fromkeys(trial.contender for trial in left_out)])
-    return f"{count} were left out: those of {names}. Section 8 of the page says why."
+    return f"{count} were left out, of {names}: see section 8 of the report."
 
 
 def _null_took(machine: MachineLoad) -> list[str]:
     if machine.null is None:
         return []
     took = f"{duration(machine.null.p50.value)} (p95 {duration(machine.null.p95.value)})"
-    return [f"the null contender, which does no work, took {took} to answer submit"]
+    return [f"a submit to the null contender, which does no work, took {took}"]

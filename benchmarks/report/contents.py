@@ -17,13 +17,13 @@ from benchmarks.report.sections.sweep import sweep
 from benchmarks.report.sections.validity import validity
 
 TITLE = "Which pattern for long agent jobs?"
-GROWTH_TITLE = "What does more work cost?"
-#: In the order of what a reader needs: what to do, what it may cost, how that is known.
+GROWTH_TITLE = "What does growth cost?"
+#: In the order in which a reader needs them: the recommendation, its cost, the evidence.
 _SECTIONS = (answer, decisions, durability, stages, sweep, peaks, costs, validity, reading)
 
 
 def run_document(findings: Findings) -> Document:
-    """The whole report of a run. A pure function: nothing is measured, and nothing is looked up."""
+    """The whole report of a run, as a pure function of its findings."""
     sections = [section(findings) for section in _SECTIONS]
     if findings.growth:
         sections.insert(_SECTIONS.index(costs) + 1, growth(findings.growth))
@@ -38,7 +38,7 @@ def growth_document(findings: GrowthFindings) -> Document:
 
 
 def day(moment: str) -> str:
-    """A moment to the minute, as a person writes it."""
+    """An ISO 8601 time as `2026-11-25 08:11 UTC`; any other text unchanged."""
     try:
         return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     except ValueError:

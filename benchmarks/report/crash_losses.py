@@ -1,4 +1,4 @@
-"""What a crash costs each contender: as this run has measured it, or else as its descriptor declares it."""
+"""The accepted tasks that each contender loses in a crash: as measured in this run, or else as declared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from benchmarks.report.document import Cell, Rows, Table, Tone, code
 from benchmarks.report.formatting import NOTHING, whole
 from patterns.contract.descriptor import Fault, RunsIn
 
-#: What decides whether an accepted task outlives the web process.
+#: The faults that decide whether accepted tasks survive a crash of the web process.
 OUTLIVED = (Fault.WEB_KILL, Fault.WEB_STOP)
-#: The crashes that everybody asks about, and how each is headed.
+#: The crashes shown in the summary, with their column headings.
 CRASHES = {
     Fault.WEB_KILL: "web SIGKILL",
     Fault.WEB_STOP: "web SIGTERM",
@@ -22,29 +22,29 @@ CRASHES = {
 
 @dataclass(frozen=True)
 class CrashOutcome:
-    """What becomes of the accepted tasks of one contender when one part breaks."""
+    """Whether one contender loses accepted tasks to one fault."""
 
     can_happen: bool = True  # False: it has no such part
     lost: bool = False
     measured: bool = False
-    count: int = 0  # of the measured tasks: those that came to no result, or all, if each did
+    count: int = 0  # if measured: the tasks without a result, or all tasks if none was lost
 
     @property
     def keeps(self) -> bool:
-        """Whether every accepted task comes to its outcome."""
+        """Whether every accepted task reaches its outcome."""
         return not self.lost
 
     @property
     def cell(self) -> Cell:
-        """In a table."""
+        """The table cell."""
         if not self.can_happen:
             return Cell(NOTHING, Tone.QUIET)
-        word = "loses" if self.lost else "keeps"
-        return Cell(f"{word} {whole(self.count)}" if self.measured else word, Tone.BAD if self.lost else Tone.GOOD)
+        word = "lost" if self.lost else "kept"
+        return Cell(f"{whole(self.count)} {word}" if self.measured else word, Tone.BAD if self.lost else Tone.GOOD)
 
 
 def crash_outcome(findings: Findings, name: str, fault: Fault) -> CrashOutcome:
-    """As it was measured in this run; if it was not, as the contender declares it."""
+    """As measured in this run, or else as the contender declares it."""
     trial = next((each for each in findings.faults if (each.contender, each.fault) == (name, fault.value)), None)
     if trial and not trial.trouble:
         lost = trial.without_result
@@ -56,7 +56,7 @@ def crash_outcome(findings: Findings, name: str, fault: Fault) -> CrashOutcome:
 
 
 def can_happen(contender: ContenderRecord, fault: Fault) -> bool:
-    """Whether a contender has the part that breaks. Older records do not list parts, only where the work runs."""
+    """Whether a contender has the part that breaks. Older records list no parts, only where the work runs."""
     part = fault.value.partition("_")[0]
     if contender.parts is not None:
         return part in contender.parts
@@ -64,17 +64,17 @@ def can_happen(contender: ContenderRecord, fault: Fault) -> bool:
 
 
 def losses_of(findings: Findings, name: str) -> list[Fault]:
-    """The crashes of `CRASHES` that lose accepted tasks."""
+    """The faults in `CRASHES` that lose accepted tasks."""
     return [fault for fault in CRASHES if crash_outcome(findings, name, fault).lost]
 
 
 def declared_only(findings: Findings, names: Sequence[str]) -> bool:
-    """Whether what any of them outlives was declared, and not measured in this run."""
+    """Whether the survival of any of them was declared, not measured in this run."""
     return not all(crash_outcome(findings, name, fault).measured for name in names for fault in OUTLIVED)
 
 
 def crash_table(findings: Findings) -> Table | None:
-    """A row for each contender; None if there is none."""
+    """A row for each contender; None without contenders."""
     measured = {trial.contender for trial in findings.faults if not trial.trouble}
     names = [contender.name for contender in findings.contenders if contender.kind in {"pattern", "contender"}]
     names += [name for name in dict.fromkeys(trial.contender for trial in findings.faults) if name not in names]
@@ -82,12 +82,12 @@ def crash_table(findings: Findings) -> Table | None:
         return None
     rows = [[Cell(code(name)), *(crash_outcome(findings, name, fault).cell for fault in CRASHES)] for name in names]
     if measured >= set(names):
-        how = "measured in this run, in tasks"
+        how = "measured in this run"
     elif measured:
-        how = "numbers were measured in this run, words are declared"
+        how = "with a number: measured in this run; others: declared"
     elif any(contender.kind == "contender" for contender in findings.contenders):
-        how = "declared by each, not measured in this run"
+        how = "declared, not measured in this run"
     else:
-        how = "declared, tested in tests/faults, not in this run"
+        how = "declared; verified by tests/faults, not here"
     columns = ("contender", *CRASHES.values())
-    return Table(f"Accepted tasks in a crash: {how}", columns, [Rows("", rows)], frozenset(range(len(columns))))
+    return Table(f"Accepted tasks after a crash ({how})", columns, [Rows("", rows)], frozenset(range(len(columns))))

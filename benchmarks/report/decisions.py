@@ -1,4 +1,4 @@
-"""The decision table: if you need this, use that, because of what was measured here."""
+"""The decision table: if you need this, use that, because of these measurements."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ from patterns.contract.descriptor import Fault, Question
 
 Rule = Callable[[Findings, Question], "Decision"]
 
+_NO_ANSWER = "no recommendation"
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -29,7 +31,7 @@ class Decision:
 
 
 def decision_table(findings: Findings) -> Table:
-    """The needs by question, since two patterns are only ever compared within one."""
+    """The decisions by question, because contenders are compared only within one."""
     groups = [
         Rows(capital(question.value), [_row(decision) for decision in decisions(findings, question)])
         for question in Question
@@ -40,10 +42,10 @@ def decision_table(findings: Findings) -> Table:
 
 
 def decisions(findings: Findings, question: Question) -> list[Decision]:
-    """All rows of one question, without those of a mode that was not run."""
+    """The rows of one question, except those of modes that were not run."""
     rules: list[tuple[Mode | None, Rule]] = [(None, _survivor)] if question is Question.RUNS_IN else []
     rules += [
-        (Mode.STEADY, _QUICKEST[question]),
+        (Mode.STEADY, _FASTEST[question]),
         *([(Mode.STEADY, _fewest_requests)] if question is Question.LEARNS_BY else []),
         (Mode.SWEEP, _steady_tail),
         (Mode.BURST, _burst),
@@ -53,33 +55,33 @@ def decisions(findings: Findings, question: Question) -> list[Decision]:
 
 
 def _survivor(findings: Findings, question: Question) -> Decision:
-    need = "accepted tasks to outlive the web process"
+    need = "accepted tasks that survive a crash of the web process"
     names = of_question(findings, question)
     losses = {contender.name: contender.loses_on for contender in findings.contenders}
     keeping = [name for name in names if not {Fault.WEB_KILL, Fault.WEB_STOP} & set(losses[name])]
     if not keeping:
-        return Decision(need, "none of these", "Declared: each loses them on a kill or a stop.", False)
+        return Decision(need, "none of these", "Declared: all of them lose tasks on a kill or a stop.", False)
     sound_keeping = [name for name in keeping if name in usable(findings, names)]
     if not sound_keeping:
-        because = f"{listed([code(name) for name in keeping])} would, but went wrong here though nothing was killed."
+        because = f"{listed([code(name) for name in keeping])} would, but had failures although nothing was killed."
         return Decision(need, "none of these", because, False)
     price = [
-        f"{code(name)} answers submit in {estimate(median)}"
+        f"{code(name)} {estimate(median)}"
         for name in dict.fromkeys([*sound_keeping, *(name for name in names if name == BASELINE)])
         if (median := median_of(findings, name, Measure.SUBMIT_LATENCY))
     ]
-    cost = f" The price, at the median: {listed(price)}." if price else ""
+    cost = f" Median submit latency: {listed(price)}." if price else ""
     how = "Measured here" if set(sound_keeping) <= {trial.contender for trial in findings.faults} else "Declared"
     because = f"{how}: survives {code('web_kill')} and {code('web_stop')}.{cost}"
     return Decision(need, listed([code(name) for name in sound_keeping], "or"), because)
 
 
-def _soonest_answer(findings: Findings, question: Question) -> Decision:
-    return _quickest(findings, question, "the quickest answer to submit", Measure.SUBMIT_LATENCY)
+def _fastest_submit(findings: Findings, question: Question) -> Decision:
+    return _quickest(findings, question, "the lowest submit latency", Measure.SUBMIT_LATENCY)
 
 
-def _soonest_outcome(findings: Findings, question: Question) -> Decision:
-    return _quickest(findings, question, "to know the outcome at once", Measure.NOTIFICATION_LAG)
+def _fastest_outcome(findings: Findings, question: Question) -> Decision:
+    return _quickest(findings, question, "the outcome as soon as possible", Measure.NOTIFICATION_LAG)
 
 
 def _quickest(findings: Findings, question: Question, need: str, measure: Measure) -> Decision:
@@ -88,26 +90,26 @@ def _quickest(findings: Findings, question: Question, need: str, measure: Measur
         return _unmeasured(findings, need, question, Mode.STEADY)
     ranking = rank(findings, names, measure)
     if not ranking.names:
-        return Decision(need, "no answer", "It was measured of no task.", False)
+        return Decision(need, _NO_ANSWER, "No task has this measurement.", False)
     because = capital(ranking_in_words(ranking)) + "."
     if absent := without_metrics(findings, of_question(findings, question)):
         because += f" Left out: {listed([code(name) for name in absent])}."
     if ranking.one_round and (ranking.undecided or absent):
         return Decision(need, TOO_CLOSE, because, False)
     if len(ranking.names) == 1 or not ranking.known or not ranking.best or absent:
-        return Decision(need, "no answer", because, False)
+        return Decision(need, _NO_ANSWER, because, False)
     return Decision(need, _any_of(ranking.best, ranking.names, ranking.tie), because)
 
 
 def _fewest_requests(findings: Findings, question: Question) -> Decision:
-    need = "the fewest requests for each task"
+    need = "the fewest requests per task"
     steady = {name: findings.steady_of(name) for name in sound(findings, of_question(findings, question))}
     counts = {
         name: each.requests_per_task for name, each in steady.items() if each and each.requests_per_task is not None
     }
     if not counts:
         return _unmeasured(findings, need, question, Mode.STEADY)
-    # What is written the same is the same: no interval is known of a mean of counts.
+    # Counts that are shown alike are equal: a mean of counts has no interval.
     shown = {name: plain(count) for name, count in sorted(counts.items(), key=lambda item: item[1])}
     least = next(iter(shown.values()))
     best = [name for name in shown if shown[name] == least]
@@ -116,7 +118,7 @@ def _fewest_requests(findings: Findings, question: Question) -> Decision:
 
 
 def _steady_tail(findings: Findings, question: Question) -> Decision:
-    need = "a p99 that holds as the rate grows"
+    need = "a p99 that stays low as the rate grows"
     names = usable(findings, of_question(findings, question))
     sweeps = [sweep for sweep in findings.sweep if sweep.contender in names]
     if not sweeps:
@@ -124,15 +126,15 @@ def _steady_tail(findings: Findings, question: Question) -> Decision:
     held = {sweep.contender: sweep.within_bound for sweep in sweeps}
     rates = [rate for rate in held.values() if rate is not None]
     parts = [
-        f"{code(name)} {'at no rate' if rate is None else f'to {per_second(rate)}'}" for name, rate in held.items()
+        f"{code(name)} {'at no rate' if rate is None else f'up to {per_second(rate)}'}" for name, rate in held.items()
     ]
-    because = f"End to end p99 stayed under {duration(sweeps[0].bound)}: {listed(parts)}."
+    because = f"End-to-end p99 stayed under {duration(sweeps[0].bound)}: {listed(parts)}."
     if not rates:
         return Decision(need, "none of these", because, False)
     best = [name for name, rate in held.items() if rate == max(rates)]
     if len({trial.round for trial in findings.record.trials if trial.mode is Mode.SWEEP}) != 1:
         return _choice(need, best, list(held), because)
-    # In one round a single slow moment decides on a step of the sweep.
+    # In a single round, one slow moment can cost a step of the sweep.
     offered = sorted({point.rate for sweep in sweeps for point in sweep.points})
     near = offered[max(0, offered.index(max(rates)) - 1)]
     close = [name for name, rate in held.items() if rate is not None and rate >= near]
@@ -140,7 +142,7 @@ def _steady_tail(findings: Findings, question: Question) -> Decision:
 
 
 def _burst(findings: Findings, question: Question) -> Decision:
-    need = "many at once, and none refused"
+    need = "a burst without refused tasks"
     names = usable(findings, of_question(findings, question))
     bursts = [burst for burst in findings.burst if burst.contender in names]
     if not bursts:
@@ -153,12 +155,12 @@ def _burst(findings: Findings, question: Question) -> Decision:
 
 def _done(burst: Burst) -> str:
     if burst.not_done or burst.to_all is None:
-        return f"{whole(burst.not_done)} not done"
+        return f"{whole(burst.not_done)} not completed"
     return f"all in {duration(burst.to_all)}"
 
 
 def _overload(findings: Findings, question: Question) -> Decision:
-    need = "to come through overload without loss"
+    need = "overload without lost tasks"
     names = usable(findings, of_question(findings, question))
     overloads = [overload for overload in findings.overload if overload.contender in names]
     if not overloads:
@@ -171,22 +173,22 @@ def _overload(findings: Findings, question: Question) -> Decision:
 def _survived(overload: Overload) -> str:
     return (
         f"{code(overload.contender)} lost {whole(overload.lost)}, refused {percent(overload.refused)}, completed "
-        f"{per_second(overload.goodput)} of {per_second(overload.capacity)} possible, "
+        f"{per_second(overload.goodput)} at a capacity of {per_second(overload.capacity)}, "
     ) + ("did not recover" if overload.recovery is None else f"recovered in {duration(overload.recovery)}")
 
 
 def _choice(
-    need: str, best: Sequence[str], measured: Sequence[str], because: str, *, several: str = "a tie"
+    need: str, best: Sequence[str], measured: Sequence[str], because: str, *, several: str = "tied"
 ) -> Decision:
     if not best:
         return Decision(need, "none of these", because, False)
     if len(measured) == 1:
-        return Decision(need, "no answer", f"{because} With nothing measured beside it, that is no comparison.", False)
+        return Decision(need, _NO_ANSWER, f"{because} There is nothing to compare it with.", False)
     return Decision(need, _any_of(best, measured, several), because)
 
 
 def _any_of(best: Sequence[str], measured: Sequence[str], several: str) -> str:
-    """The best; not their names where all are equally good, because the row says who was measured."""
+    """The best contenders; if all are equally good, not their names, because the row lists them anyway."""
     if len(best) == 1:
         return code(best[0])
     names = "any of them" if len(best) == len(measured) else listed([code(name) for name in best], "or")
@@ -196,8 +198,8 @@ def _any_of(best: Sequence[str], measured: Sequence[str], several: str) -> str:
 def _unmeasured(findings: Findings, need: str, question: Question, mode: Mode) -> Decision:
     measured = {result.contender for result in results_of(findings, mode)} & set(of_question(findings, question))
     left_out = any(trial.mode is mode for trial in findings.left_out)
-    why = "Every trial was left out." if left_out else "No contender that answers this question was measured."
-    return Decision(need, "no answer", "All that were measured went wrong." if measured else why, False)
+    why = "Every trial was left out." if left_out else "No contender for this question was measured."
+    return Decision(need, _NO_ANSWER, "Every measured contender had failures." if measured else why, False)
 
 
 def _row(decision: Decision) -> list[Cell]:
@@ -205,4 +207,4 @@ def _row(decision: Decision) -> list[Cell]:
     return [Cell(decision.need), use, Cell(decision.because)]
 
 
-_QUICKEST: Mapping[Question, Rule] = {Question.RUNS_IN: _soonest_answer, Question.LEARNS_BY: _soonest_outcome}
+_FASTEST: Mapping[Question, Rule] = {Question.RUNS_IN: _fastest_submit, Question.LEARNS_BY: _fastest_outcome}

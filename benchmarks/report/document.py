@@ -1,7 +1,6 @@
-"""A report before it is a file: sections of blocks, the same for HTML, Markdown and the terminal.
+"""A report as data: sections of blocks, which HTML, Markdown and the terminal render.
 
-In a text, a word between backticks is code. Names and reasons that come from elsewhere may hold any character; it is
-the drawing that escapes them.
+In a text, a word between backticks is code. Names and reasons may contain any character: the renderers escape them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +10,10 @@ from typing import Any
 
 
 class Tone(StrEnum):
-    """How a cell is to be read."""
+    """The emphasis of a cell."""
 
     PLAIN = "plain"
-    BAD = "bad"  # a loss, a failure, something that is not there
+    BAD = "bad"  # a loss, a failure, a missing value
     GOOD = "good"
     QUIET = "quiet"  # no answer: a tie, too few tasks, nothing measured
 
@@ -29,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows that may be compared with each other, and what they answer. The first cell of a row names it."""
+    """Rows that may be compared with each other, under the question that they answer. The first cell is the name."""
 
     heading: str
     rows: Sequence[Sequence[Cell]]
@@ -37,19 +36,19 @@ class Rows:
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers, or words. `words` are the columns that are read from the left; the others stand to the right."""
+    """A table. The columns in `words` are left-aligned, the others right-aligned."""
 
     caption: str
     columns: Sequence[str]
     groups: Sequence[Rows]
     words: frozenset[int] = frozenset({0})
-    folded: bool = False  # details: opened by a click, and not in a terminal
+    folded: bool = False  # details: opened by a click, not shown in a terminal
     sentences: bool = False  # a row reads as a sentence: if you need …, use …, because …
 
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph, and perhaps a few words that lead to it."""
+    """A paragraph with an optional lead in bold."""
 
     text: str
     lead: str = ""
@@ -57,7 +56,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Notice:
-    """A paragraph that must not be overlooked; it is loud if something went wrong."""
+    """A highlighted paragraph: a warning if `loud`, else a note."""
 
     text: str
     loud: bool = True
@@ -65,7 +64,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Point:
-    """An item of a list, with a few words that lead to it."""
+    """A list item with a lead in bold."""
 
     lead: str
     text: str
@@ -73,7 +72,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Points:
-    """A list. `answers` are what the page is about."""
+    """A list; a numbered one if it holds the answers of the report."""
 
     items: Sequence[Point]
     answers: bool = False
@@ -81,10 +80,10 @@ class Points:
 
 @dataclass(frozen=True)
 class Plot:
-    """What Plotly draws. Colours are the names of the page's CSS properties (`--wait`), so that they follow it."""
+    """A Plotly figure. Colours are names of CSS properties (`--wait`), so that they follow the page's theme."""
 
     title: str
-    alternative: str  # what it shows, in words
+    alternative: str  # the text alternative
     data: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any] = field(default_factory=dict)
     height: int = 240
@@ -92,13 +91,13 @@ class Plot:
 
 @dataclass(frozen=True)
 class Plots:
-    """Plots of the same axes beside each other, what question they answer, and their numbers."""
+    """Plots with the same axes side by side, under a heading, with their data as tables."""
 
     heading: str
     plots: Sequence[Plot]
     tables: Sequence[Table]
-    note: str = ""  # how to read them; left out where no plot is drawn
-    small: bool = False  # many little ones with the same axes
+    note: str = ""  # how to read the plots; omitted where none is drawn
+    small: bool = False  # small multiples
 
 
 Block = Text | Notice | Points | Table | Plots
@@ -106,12 +105,12 @@ Block = Text | Notice | Points | Table | Plots
 
 @dataclass(frozen=True)
 class Section:
-    """One heading, and what stands beneath it."""
+    """A heading and the blocks beneath it."""
 
     key: str
     title: str
     blocks: Sequence[Block]
-    folded: bool = False  # for a first reading: not in a terminal
+    folded: bool = False  # not shown in a terminal
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class Document:
 
 
 def code(name: str) -> str:
-    """A name as a word of code."""
+    """A name in backticks."""
     return f"`{name.replace('`', chr(39))}`"
 
 
@@ -139,5 +138,5 @@ def plain_cells(*texts: str) -> tuple[Cell, ...]:
 
 
 def capital(text: str) -> str:
-    """The text with a capital at its beginning."""
+    """The text with its first letter capitalized."""
     return text[:1].upper() + text[1:]

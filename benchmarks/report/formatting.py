@@ -1,4 +1,4 @@
-"""How numbers are written: with their unit, to two significant digits or better, and no finer than they are known."""
+"""Formats numbers: with their unit, to two significant digits or more, but no more than the interval supports."""
 
 import math
 
@@ -6,7 +6,7 @@ from benchmarks.analysis.measures import Estimate
 
 EN_DASH = "\u2013"
 MINUS = "\u2212"
-#: Nothing was measured, or nothing that could be counted.
+#: The dash for a value that was not measured.
 NOTHING = EN_DASH
 _MOST_DIGITS = 4
 
@@ -20,9 +20,9 @@ def duration(seconds: float | None) -> str:
 
 
 def estimate(known: Estimate | None) -> str:
-    """`12 ms (11-14)`: a time, and between what the true one lies; the time alone when that is not known.
+    """`12 ms (11-14)`: a time with its confidence interval, or the time alone if the interval is unknown.
 
-    The interval decides how many digits mean something.
+    The width of the interval decides how many digits are shown.
     """
     if known is None:
         return NOTHING
@@ -53,10 +53,10 @@ def whole(value: int | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """`12 %`, `0.4 %`; a little is never none, and nearly all is never all."""
+    """`12 %`, `0.4 %`; a small share is never rounded to 0 %, nor a large one to 100 %."""
     if share is None or not math.isfinite(share):
         return NOTHING
-    value = round(100 * share, 9)  # the last bits differ from processor to processor
+    value = round(100 * share, 9)  # the last bits differ between processors
     if 0 < value < 0.1:
         return "<0.1 %"
     if 99.9 < value < 100:
@@ -66,7 +66,7 @@ def percent(share: float | None) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes: `586 B`, `1.2 kB`, `54 MB`; a thousand, not 1024, to the next."""
+    """Bytes: `586 B`, `1.2 kB`, `54 MB`, in powers of 1000."""
     if count is None or not math.isfinite(count):
         return NOTHING
     value, unit = count, "B"
@@ -82,7 +82,7 @@ def _time_unit(seconds: float) -> tuple[float, str]:
 
 
 def _decimals(value: float, digits: int) -> int:
-    """How many decimals give so many significant digits."""
+    """The decimals that give `digits` significant digits."""
     if value == 0:
         return 0
     return max(0, digits - 1 - math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}")))))

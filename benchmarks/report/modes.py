@@ -1,4 +1,4 @@
-"""Which modes a run has, and what to write where one is missing."""
+"""Which modes a run has, and the text in place of a missing one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +21,7 @@ def results_of(findings: Findings, mode: Mode) -> Sequence[OfContender]:
 
 
 def was_run(findings: Findings, mode: Mode) -> bool:
-    """Whether it was tried, even if every trial was left out."""
+    """Whether the mode was run, even if every trial was left out."""
     return bool(results_of(findings, mode)) or any(trial.mode is mode for trial in findings.left_out)
 
 
@@ -29,5 +29,5 @@ def missing(findings: Findings, mode: Mode) -> str:
     """Why a section has no numbers, and how to get them."""
     count = sum(1 for trial in findings.left_out if trial.mode is mode)
     if count:
-        return f"All {mode.value} trials ({whole(count)}) were left out; section 8 says why."
-    return f"Not measured in this run. Get it with `kit bench --mode {mode.value}`."
+        return f"All {mode.value} trials ({whole(count)}) were left out: see section 8."
+    return f"Not measured in this run: use `kit bench --mode {mode.value}`."

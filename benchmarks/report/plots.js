@@ -1,6 +1,6 @@
 "use strict";
-// Draws each plot from the JSON beside it. A text such as "--wait" is a property of the style sheet: so the plots
-// have the colours of the page, are drawn anew when it turns dark, and are light on paper.
+// Draws each plot from the JSON beside it. A string such as "--wait" names a CSS property, so that the plots follow
+// the page's theme: they are redrawn when it turns dark, and are light on paper.
 (() => {
   const coloured = (value, style) => {
     if (Array.isArray(value)) return value.map((one) => coloured(one, style));

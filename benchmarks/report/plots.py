@@ -1,16 +1,16 @@
-"""What every plot has in common: axes, fonts and colours, as Plotly wants them."""
+"""What all plots share: axes, bars, lines and colours, as Plotly specifications."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: The names of the page's colours; its style sheet has them for light, dark and print.
+#: CSS properties of the page, which defines them for light, dark and print.
 STAGE_COLOURS = ("--submit", "--wait", "--execute", "--notify")
 ROLE_COLOURS = ("--execute", "--notify", "--submit", "--wait", "--end")
 _MOST_TICKS = 5
 
 
 def bars(names: Sequence[str], values: Mapping[str, Sequence[float]], colours: Sequence[str], unit: str) -> list[Any]:
-    """A bar for each name, of one part for each value; the first name on top."""
+    """A stacked bar for each name, with one segment for each value; the first name on top."""
     return [
         {
             "type": "bar",
@@ -26,7 +26,7 @@ def bars(names: Sequence[str], values: Mapping[str, Sequence[float]], colours: S
 
 
 def bar_layout(title: str, most: float, least: float = 0.0) -> dict[str, Any]:
-    """Stacked bars. The same `most` for several plots makes their lengths comparable."""
+    """The layout of stacked bars. The same `most` in several plots makes their lengths comparable."""
     return {
         "barmode": "relative",
         "bargap": 0.35,
@@ -59,5 +59,5 @@ def line(
 
 
 def bar_height(rows: int) -> int:
-    """In pixels, with room for the legend and the axis."""
+    """The height in pixels, including the legend and the axis."""
     return 110 + 34 * rows

@@ -1,5 +1,4 @@
-"""Shows where a run is, from its first second to the last: a bar in a terminal, plain lines anywhere else. On standard
-error, always."""
+"""Shows the progress of a run on standard error: a bar in a terminal, plain lines elsewhere."""
 
 import threading
 import time
@@ -13,17 +12,14 @@ from rich.table import Column
 from rich.text import Text
 
 _REFRESHES_PER_SECOND = 4
-#: Where nothing moves by itself, there is a line at least so often.
+#: Without a terminal, a line is printed at least this often.
 _SILENT_SECONDS = 1.8
-#: How much of what was planned must have passed until what was measured counts as much as the plan.
+#: After this much planned time, the measured pace weighs as much as the plan.
 _TRUSTED_SECONDS = 20.0
 
 
 class TimeLeft:
-    """How long a run still takes: what was planned for each step, corrected by how long those before really took.
-
-    It never grows: what was said to be left is not taken back.
-    """
+    """The remaining time of a run: the planned seconds of each step, corrected by the pace so far. It never grows."""
 
     def __init__(self) -> None:
         self._planned: Sequence[float] = ()
@@ -33,12 +29,12 @@ class TimeLeft:
         self._least = float("inf")
 
     def plan(self, seconds: Sequence[float]) -> None:
-        """The seconds of each step; the first begins now."""
+        """Set the planned seconds of each step; the first begins now."""
         self._planned = seconds
         self._begin = self._step_begin = time.monotonic()
 
     def at(self, step: int) -> None:
-        """Note that this step is under way, counted from 0."""
+        """Note that this step, counted from 0, has begun."""
         if step != self._step:
             self._step, self._step_begin = step, time.monotonic()
             done, took = sum(self._planned[:step]), self._step_begin - self._begin
@@ -46,7 +42,7 @@ class TimeLeft:
 
     @property
     def seconds(self) -> float | None:
-        """Until the end; None as long as nothing is planned."""
+        """Seconds until the end; None without a plan."""
         if not self._planned:
             return None
         this = self._pace * self._planned[self._step]
@@ -57,7 +53,7 @@ class TimeLeft:
 
     @property
     def share(self) -> float:
-        """How much of the run is done, from 0 to 1."""
+        """The completed share of the run, from 0 to 1."""
         if (left := self.seconds) is None:
             return 0.0
         spent = time.monotonic() - self._begin
@@ -68,25 +64,24 @@ class Steps(Protocol):
     """Where a run reports its progress."""
 
     def plan(self, seconds: Sequence[float]) -> None:
-        """How long each step will take, about; the first has begun."""
+        """Set the estimated seconds of each step; the first begins now."""
 
     def at(self, step: int, doing: str) -> None:
-        """Which step is under way, counted from 0, and what is done in it."""
+        """Report the current step, counted from 0, and what it does."""
 
     def say(self, line: str) -> None:
-        """Something that is worth a line that stays."""
+        """Print a line that stays."""
 
 
 @contextmanager
 def watching(console: Console, *, short: bool = False) -> Iterator[Steps]:
-    """Show the steps of a run for as long as the block lasts. What is `short` is worth a line only if it
-    takes longer than it should."""
+    """Show the steps of a run while the block lasts. With `short`, print a line only if a step takes long."""
     with _Bar(console) if console.is_terminal else _Lines(console, short) as steps:
         yield steps
 
 
 def time_left_in_words(seconds: float | None) -> str:
-    """About how long that is."""
+    """Such as `about 40 s left`."""
     if seconds is None:
         return ""
     if seconds < 2:
@@ -95,7 +90,7 @@ def time_left_in_words(seconds: float | None) -> str:
 
 
 class _Bar:
-    """Moves with time, because a step's length is known and its tasks say little about it."""
+    """A progress bar that moves with time, because the steps have planned lengths."""
 
     def __init__(self, console: Console) -> None:
         self._left = TimeLeft()
@@ -129,7 +124,7 @@ class _Bar:
 
 
 class _Left(ProgressColumn):
-    """The time left; it also moves the bar, since it is drawn each time."""
+    """The remaining time; rendering it also moves the bar."""
 
     def __init__(self, left: TimeLeft) -> None:
         super().__init__(Column(no_wrap=True, justify="right", min_width=16))
@@ -141,14 +136,14 @@ class _Left(ProgressColumn):
 
 
 class _Lines:
-    """A line for each step, and one whenever a step takes longer."""
+    """A line for each step, and more while a step lasts."""
 
     def __init__(self, console: Console, short: bool) -> None:
         self._console = console
         self._short = short
         self._left = TimeLeft()
         self._doing = ""
-        self._said = threading.Event()  # a line was printed, or the run is over
+        self._printed = threading.Event()  # a line was printed, or the run is over
         self._over = False
         self._thread = threading.Thread(target=self._go_on, name="progress", daemon=True)
 
@@ -157,7 +152,7 @@ class _Lines:
 
     def __exit__(self, *_: object) -> None:
         self._over = True
-        self._said.set()
+        self._printed.set()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -169,13 +164,13 @@ class _Lines:
         self._doing = doing
         if not self._short:
             self._print(doing)
-        # Not before the first line: wrong options are answered by their error, and nothing else.
+        # Started with the first line, so that a wrong option prints its error and nothing else.
         if self._thread.ident is None:
             self._thread.start()
 
     def say(self, line: str) -> None:
         self._console.print(line, markup=False, soft_wrap=True)
-        self._said.set()
+        self._printed.set()
 
     def _print(self, doing: str) -> None:
         left = time_left_in_words(self._left.seconds)
@@ -183,8 +178,8 @@ class _Lines:
 
     def _go_on(self) -> None:
         while not self._over:
-            if self._said.wait(_SILENT_SECONDS):
-                self._said.clear()
+            if self._printed.wait(_SILENT_SECONDS):
+                self._printed.clear()
             else:
                 self._print(f"still {self._doing[:1].lower()}{self._doing[1:]}")
-                self._said.clear()
+                self._printed.clear()

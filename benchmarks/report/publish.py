@@ -23,7 +23,7 @@ from benchmarks.report.to_html import html
 from benchmarks.report.to_markdown import markdown
 from benchmarks.report.to_terminal import print_document
 
-#: A table that is written to a file need not fit a terminal.
+#: The width of tables that are not printed to a terminal.
 _FILE_WIDTH = 100
 _STYLES = {
     ChangeVerdict.BETTER: "green",
@@ -34,7 +34,7 @@ _STYLES = {
 
 
 def write_report(folder: RunFolder) -> Findings | None:
-    """Write the report of a run as files; None for a folder that has growth results alone.
+    """Write the report of a run as files. Returns None for a folder with growth results only.
 
     Raises `RunError`, `SamplesError` and `OSError`.
     """
@@ -49,30 +49,30 @@ def write_report(folder: RunFolder) -> Findings | None:
 
 
 def print_findings(findings: Findings, folder: RunFolder, *, as_json: bool = False, full: bool = False) -> None:
-    """Print the answer on one screen; or all of the report, or all findings as JSON."""
+    """Print the summary, the full report, or the findings as JSON."""
     if as_json:
         typer.echo(json.dumps(_without_infinity({**asdict(findings), "folder": str(folder.path)}), indent=2))
         return
     console = _console()
     if full:
         print_document(console, run_document(findings))
-        console.print(f"The page to show: {folder.html}", soft_wrap=True, style="bold", markup=False)
-        console.print(f"Every task is a row in {folder.packed_samples}", soft_wrap=True, style="dim", markup=False)
+        console.print(f"Report: {folder.html}", soft_wrap=True, style="bold", markup=False)
+        console.print(f"Samples, one row per task: {folder.packed_samples}", soft_wrap=True, style="dim", markup=False)
     else:
         print_summary(console, findings, folder.path, folder.html)
 
 
 def publish_growth(folder: RunFolder) -> None:
-    """Write and print the report of a folder that has growth results alone. Raises `RunError` and `OSError`."""
+    """Write and print the report of a folder with growth results only. Raises `RunError` and `OSError`."""
     document = growth_document(analyse_growth(*GrowthFolder(folder.path).read()))
     _write(document, folder)
     console = _console()
     print_document(console, document)
-    console.print(f"The page to show: {folder.html}", soft_wrap=True, style="bold", markup=False)
+    console.print(f"Report: {folder.html}", soft_wrap=True, style="bold", markup=False)
 
 
 def print_comparison(comparison: RunComparison, bound: float) -> str:
-    """Print what changed, and return in words what got worse by more than the bound."""
+    """Print the changes. Returns a list in words of the metrics that got worse by more than the bound."""
     console = _console()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "metric", "before", "after", "change (95 %)", ""):
@@ -92,7 +92,7 @@ def print_comparison(comparison: RunComparison, bound: float) -> str:
     if comparison.unchecked:
         console.print(comparison.unchecked, style="yellow", markup=False)
     for difference in comparison.differ_in:
-        console.print(f"The runs differ in {difference}", style="yellow", markup=False)
+        console.print(f"The runs differ: {difference}", style="yellow", markup=False)
     return ", ".join(f"{change.metric} of {change.contender}" for change in comparison.regressions(bound))
 
 
@@ -107,7 +107,7 @@ def _console() -> Console:
 
 
 def _without_infinity(value: Any) -> Any:
-    """What JSON can hold."""
+    """The value with null for infinity and NaN, which JSON cannot represent."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Which contenders may be compared: the patterns answer two questions, and are ranked within one."""
+"""Which contenders may be compared: patterns answer one of two questions and are ranked only within it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Group:
     """Contenders that answer the same question."""
 
     heading: str
-    question: Question | None  # None: they are no candidates
+    question: Question | None  # None: not candidates for a recommendation
     names: tuple[str, ...]
 
 
@@ -40,14 +40,14 @@ def groups(findings: Findings) -> list[Group]:
         others = [name for name in by_question[Question.LEARNS_BY] if name != BASELINE]
         by_question[Question.LEARNS_BY] = [BASELINE, *others]
     all_groups = [Group(capital(question.value), question, tuple(names)) for question, names in by_question.items()]
-    # Every contender is in a table, even if its descriptor names another question.
+    # Every contender appears in a table, even if its descriptor names another question.
     known = {question.value for question in Question}
     for question in dict.fromkeys(each.teaches for each in findings.contenders if _is_candidate(each)):
         if question not in known:
-            heading = capital(question) or "No question was named"
+            heading = capital(question) or "No question declared"
             all_groups.append(Group(heading, None, tuple(_answering(findings, question))))
-    all_groups.append(Group("Both at once", None, _of_kind(findings, "matrix")))
-    all_groups.append(Group("The harness's own cost: not a candidate", None, _of_kind(findings, "null")))
+    all_groups.append(Group("Both questions", None, _of_kind(findings, "matrix")))
+    all_groups.append(Group("Harness overhead (not a candidate)", None, _of_kind(findings, "null")))
     return [group for group in all_groups if group.names]
 
 
@@ -57,7 +57,7 @@ def of_question(findings: Findings, question: Question) -> tuple[str, ...]:
 
 
 def grouped(findings: Findings, items: Sequence[T]) -> list[tuple[Group, list[T]]]:
-    """The items by question; groups without an item are left out."""
+    """The items by question, without empty groups."""
     by_name = {item.contender: item for item in items}
     pairs = [(group, [by_name[name] for name in group.names if name in by_name]) for group in groups(findings)]
     return [(group, members) for group, members in pairs if members]

@@ -1,4 +1,4 @@
-"""Which contender is better, as far as the run can tell: a lead within the noise is none."""
+"""Which contender is faster, as far as the run can tell: a lead within the noise is a tie."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from itertools import combinations
 from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.measures import Estimate, Measure
 
-#: The verdict where the lead in a single round is too small to matter (`benchmarks.analysis.margin`).
+#: The verdict on a lead in a single round that is too small to matter (`benchmarks.analysis.margin`).
 TOO_CLOSE = "too close to call in one round"
 
 
 @dataclass(frozen=True)
 class Gap:
-    """By how much a contender is behind another."""
+    """How much slower a contender is than the one ahead of it."""
 
     name: str
     ahead: str
@@ -26,20 +26,20 @@ class Ranking:
 
     measure: Measure
     medians: dict[str, Estimate]  # the lowest first
-    best: tuple[str, ...]  # those that are behind no other: if several, they tie
+    best: tuple[str, ...]  # slower than no other; several are tied
     behind: tuple[Gap, ...]  # the others
     known: bool  # whether any difference has an interval; otherwise the run is too short to tell
-    one_round: bool  # whether any difference is of a single round
+    one_round: bool  # whether any difference comes from a single round
 
     @property
     def undecided(self) -> bool:
-        """Whether several were measured, and none is behind another."""
+        """Whether several were measured and all are tied."""
         return len(self.names) > 1 and len(self.best) == len(self.names)
 
     @property
     def tie(self) -> str:
-        """What to call it when several are best."""
-        return TOO_CLOSE if self.one_round else "a tie"
+        """The words for several best contenders."""
+        return TOO_CLOSE if self.one_round else "tied"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,12 +48,12 @@ class Ranking:
 
     @property
     def leads(self) -> bool:
-        """Whether a single contender is quicker than each of the others."""
+        """Whether a single contender is faster than every other."""
         return len(self.best) == 1 and {gap.ahead for gap in self.behind} == set(self.best)
 
 
 def rank(findings: Findings, names: Sequence[str], measure: Measure) -> Ranking:
-    """Rank by differences, not by medians: a lower median within the noise is no lead."""
+    """Rank by paired differences, not by medians: a lower median within the noise is no lead."""
     medians = _medians(findings, names, measure)
     gaps: dict[str, Gap] = {}
     known = one_round = False
@@ -73,7 +73,7 @@ def rank(findings: Findings, names: Sequence[str], measure: Measure) -> Ranking:
 
 
 def median_of(findings: Findings, name: str, measure: Measure) -> Estimate | None:
-    """The median of one measure of one contender at the steady rate, if it was measured."""
+    """A contender's median of one measure at the steady rate; None if it was not measured."""
     steady = findings.steady_of(name)
     return steady.spreads[measure].p50 if steady and measure in steady.spreads else None
 

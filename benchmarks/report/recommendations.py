@@ -1,4 +1,4 @@
-"""What to use, question by question: a few short sentences, each with the number behind it."""
+"""The recommendation for each question: a few short sentences, each with the number behind it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from benchmarks.report.ranking_text import median_range
 from benchmarks.report.soundness import sound, usable, without_metrics
 from patterns.contract.descriptor import Fault, LearnsBy, Question
 
-#: What a client must be able to do, or a server must bear, beside what is measured.
+#: What a way of learning the outcome demands of client or server, beyond what is measured.
 _REQUIREMENTS = {
     LearnsBy.ADAPTIVE_POLL.value: "holds a request open while it waits",
     LearnsBy.CALLBACK.value: "needs a receiver that the server can reach",
 }
-#: The measure by which each question is decided, and how its median is written.
+#: The measure that decides each question, and the sentence for its median.
 DECIDES = {Question.RUNS_IN: Measure.SUBMIT_LATENCY, Question.LEARNS_BY: Measure.NOTIFICATION_LAG}
 _SENTENCES: Mapping[Measure, str] = {
-    Measure.SUBMIT_LATENCY: "submit is answered in {}",
-    Measure.NOTIFICATION_LAG: "the client knows the outcome {} after the task has finished",
+    Measure.SUBMIT_LATENCY: "submit takes {}",
+    Measure.NOTIFICATION_LAG: "the client learns the outcome {} after the task finishes",
 }
 _LOST_BY = {
     Fault.BROKER_LOSS: "the broker loses its data",
     Fault.WORKER_KILL: "a worker is killed",
     Fault.WORKER_STOP: "a worker is stopped",
 }
-_NO_CONTENDER = "no contender that answers this question took part."
+_NO_CONTENDER = "no contender for this question took part."
 
 
 @dataclass(frozen=True)
@@ -63,27 +63,26 @@ def _where(findings: Findings) -> Sequence[str]:
     keeping = [name for name in candidates if all(crash_outcome(findings, name, fault).keeps for fault in OUTLIVED)]
     quickest = _by_measure(findings, Question.RUNS_IN)
     if not keeping:
-        return [*quickest, "None here keeps accepted tasks when the web process crashes."]
+        return [*quickest, "no contender keeps accepted tasks when the web process crashes."]
     if len(keeping) == len(candidates) > 1:
-        return [*quickest, "each of them keeps accepted tasks when the web process crashes."]
+        return [*quickest, "every contender keeps accepted tasks when the web process crashes."]
     how = "declared, not measured here" if declared_only(findings, keeping) else "measured here"
     kept = listed([code(name) for name in keeping], "or")
-    only = "only it keeps them" if len(keeping) == 1 else "only they keep them"
-    survive = f"use {kept} if accepted tasks must survive a crash of the web process: {only} ({how})."
-    return [survive, _price(findings, keeping), f"otherwise {_lowered(quickest[0])}", *quickest[1:]]
+    survive = f"use {kept} if accepted tasks must survive a crash of the web process; the others lose them ({how})."
+    return [survive, _price(findings, keeping), f"otherwise, {_lowered(quickest[0])}", *quickest[1:]]
 
 
 def _price(findings: Findings, keeping: Sequence[str]) -> str:
-    """What it costs to keep accepted tasks: in time, and what still loses them. Of several the tables have it."""
+    """The submit latency of the contender that keeps tasks, and what still loses them; for several, see the tables."""
     if len(keeping) > 1:
         return ""
     (name,) = keeping
     parts = []
     took, baseline = (median_of(findings, each, Measure.SUBMIT_LATENCY) for each in (name, BASELINE))
     if took and baseline:
-        parts.append(f"it answers submit in {duration(took.value)} ({code(BASELINE)}: {duration(baseline.value)})")
+        parts.append(f"submit takes {duration(took.value)} ({code(BASELINE)}: {duration(baseline.value)})")
     if lost := [_LOST_BY.get(fault, fault.value) for fault in losses_of(findings, name)]:
-        parts.append(f"it loses them if {listed(lost, 'or')}")
+        parts.append(f"tasks are lost if {listed(lost, 'or')}")
     return f"{'; '.join(parts)}." if parts else ""
 
 
@@ -106,22 +105,22 @@ def _requirements(findings: Findings, names: Sequence[str]) -> str:
 
 
 def _by_measure(findings: Findings, question: Question) -> list[str]:
-    """What is best by the measure that decides this question, and why."""
+    """The best contender by the measure that decides this question, with its numbers."""
     names = of_question(findings, question)
     candidates = sound(findings, names)
     if not candidates:
         return [f"no recommendation: {_why_none(findings, names)}"]
     ranking = rank(findings, candidates, DECIDES[question])
     if not ranking.names:
-        return ["no recommendation: it was measured of no task."]
+        return ["no recommendation: no task has this measurement."]
     if len(ranking.names) == 1:
         return [f"nothing to compare: only {code(ranking.names[0])} was measured."]
     if not ranking.known and not ranking.one_round:
-        return ["no recommendation: this run is too short to tell them apart."]
+        return ["no recommendation: this run is too short to tell the contenders apart."]
     absent = without_metrics(findings, names)
     if not absent or ranking.undecided:
         return [_best(ranking)]
-    # A contender without a valid trial may be better than all of them.
+    # A contender without a valid trial may be the best.
     undecided = TOO_CLOSE if ranking.one_round else "no recommendation"
     left_out = f"{listed([code(name) for name in absent])} {'was' if len(absent) == 1 else 'were'} left out"
     return [f"{undecided}, because {left_out}.", f"Of the others, {_best(ranking)}"]
@@ -129,7 +128,7 @@ def _by_measure(findings: Findings, question: Question) -> list[str]:
 
 def _best(ranking: Ranking) -> str:
     if not ranking.best:
-        return "no recommendation: each is behind another one."
+        return "no recommendation: every contender is slower than some other."
     median = _SENTENCES[ranking.measure].format(median_range(ranking, ranking.best))
     if ranking.undecided:
         return f"{ranking.tie} ({median})."
@@ -140,10 +139,10 @@ def _best(ranking: Ranking) -> str:
 
 def _why_none(findings: Findings, names: Sequence[str]) -> str:
     if any(findings.steady_of(name) for name in names):
-        return "tasks of each of them went wrong."
+        return "every contender lost, failed or refused tasks."
     if any(trial.mode is Mode.STEADY and trial.contender in names for trial in findings.left_out):
         return "every trial was left out."
-    return f"not measured in this run; {code('kit bench --quick')} does."
+    return f"not measured in this run; use {code('kit bench --quick')}."
 
 
 def _lowered(text: str) -> str:

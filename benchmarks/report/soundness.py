@@ -1,4 +1,4 @@
-"""Which contenders may be recommended: those whose tasks all came to their outcome, once."""
+"""Which contenders may be recommended: those whose tasks were all accepted and completed, exactly once."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from benchmarks.records.run import Mode
 from benchmarks.report.document import code, listed
 from benchmarks.report.formatting import whole
 
-#: What may go wrong with a task through the server's fault, and how it is reported.
+#: The failures of a task that are the server's fault, and how each is reported.
 _TROUBLES = {
     "lost": "lost",
     "failed": "failed",
@@ -19,13 +19,13 @@ _TROUBLES = {
 
 
 def troubles(tally: Tally) -> list[str]:
-    """What went wrong with the tasks, though nothing was broken: `3 lost`."""
+    """The failures without an injected fault, such as `3 lost`."""
     counts = {words: getattr(tally, name) for name, words in _TROUBLES.items()}
     return [f"{count:,} {words}" for words, count in counts.items() if count]
 
 
 def blame(findings: Findings, name: str) -> str:
-    """What went wrong with the tasks of a contender: `webhook: 5 lost of 960 tasks`."""
+    """A contender's failures: `webhook: 5 lost of 960 tasks`."""
     steady = findings.steady_of(name)
     if steady is None:
         return code(name)
@@ -33,18 +33,18 @@ def blame(findings: Findings, name: str) -> str:
 
 
 def sound(findings: Findings, names: Sequence[str]) -> tuple[str, ...]:
-    """Those that were measured at the steady rate without trouble: only these are ever recommended."""
+    """Those measured at the steady rate without a failure: only these are ever recommended."""
     steady = [findings.steady_of(name) for name in names]
     return tuple(each.contender for each in steady if each and not troubles(each.tally))
 
 
 def usable(findings: Findings, names: Sequence[str]) -> list[str]:
-    """All but those that had trouble at the steady rate; a contender that was not measured there stays."""
+    """All but those with failures at the steady rate; a contender that was not measured there stays."""
     bad = {steady.contender for steady in findings.steady} - set(sound(findings, names))
     return [name for name in names if name not in bad]
 
 
 def without_metrics(findings: Findings, names: Sequence[str]) -> tuple[str, ...]:
-    """Those whose every trial at the steady rate was left out. They may be the best, so the others have not won."""
+    """Those whose trials at the steady rate were all left out. One of them may be the best, so no other has won."""
     tried = {trial.contender for trial in findings.left_out if trial.mode is Mode.STEADY}
     return tuple(name for name in names if name in tried and findings.steady_of(name) is None)

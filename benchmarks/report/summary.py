@@ -1,4 +1,4 @@
-"""The end of `kit bench` on one screen: tables first, and in the last lines what must not be overlooked."""
+"""The final screen of `kit bench`: tables first, then warnings and recommendations, which a short terminal shows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,31 +18,34 @@ from benchmarks.report.question_groups import groups
 from benchmarks.report.recommendations import recommendations
 from benchmarks.report.to_terminal import FittedTable, inline
 
-#: However wide the terminal is: longer lines are hard to read.
+#: Used on wider terminals too: longer lines are hard to read.
 WIDTH = 80
-#: With the five patterns; each further contender adds its rows.
+#: The height with the five patterns; each further contender adds its rows.
 LINES = 40
-#: For warnings, however many contenders there are.
+#: Reserved for warnings, for any number of contenders.
 _WARNING_LINES = 5
-#: A terminal of 24 lines still shows these above its prompt.
+#: What a terminal of 24 lines still shows above its prompt.
 LAST_LINES = 20
 
 _MEASURES = (Measure.SUBMIT_LATENCY, Measure.END_TO_END, Measure.NOTIFICATION_LAG)
-_COLUMNS = ("contender", "submit", "end to end", "lag", "requests", "processor", "lost")
+_COLUMNS = ("contender", "submit", "end to end", "notify", "requests", "CPU time", "lost")
 
 
 def print_summary(console: Console, findings: Findings, folder: Path, page: Path) -> None:
-    """Print the answer of a run. `folder` is the run's, and `page` the file to open."""
+    """Print the summary of the run in `folder`. `page` is the HTML report."""
     console.width = min(WIDTH, console.width)
     tables = _tables(findings)
     last = _recommended(findings) + _files(folder, page)
-    # The warnings come before them, and have the room that is left: of the last lines, and of all.
-    above, below = (sum(_height(console, part) for part in parts) for parts in (tables, last))
+    # The warnings precede `last` and fill what is left of the last lines and of the screen.
+    above, below = (_total_height(console, parts) for parts in (tables, last))
     room = min(LAST_LINES - below, max(_WARNING_LINES, LINES - above - 1 - below))
+    warnings = _warnings(console, notices(findings), room)
+    if warnings and _total_height(console, warnings) < min(LAST_LINES - below, LINES - above - 1 - below):
+        warnings.append("")
     for part in tables:
         console.print(part)
     console.print()
-    for part in [*_warnings(console, notices(findings), room), *last]:
+    for part in [*warnings, *last]:
         console.print(part, soft_wrap=isinstance(part, _Path))
 
 
@@ -67,19 +70,19 @@ def _about(findings: Findings) -> str:
     rounds = max((steady.trials for steady in findings.steady), default=0)
     rate, cores = findings.record.settings.get("rate"), findings.record.host.get("cores")
     parts = [
-        f"{whole(rounds)} {'round' if rounds == 1 else 'rounds'}" if rounds else "Nothing measured at a steady rate",
+        f"{whole(rounds)} {'round' if rounds == 1 else 'rounds'}" if rounds else "No valid trial at a steady rate",
         f"{plain(float(rate))} tasks/s" if rounds and rate else "",
         f"{cores} cores" if cores else "",
         day(findings.record.began),
     ]
-    medians = ". Medians; costs are per task." if rounds else "."
+    medians = ". Medians; costs per task." if rounds else "."
     return ", ".join(filter(None, parts)) + medians
 
 
 def _row(name: str, steady: Steady | None) -> list[Cell]:
     if steady is None:
         return [Cell(code(name)), *[Cell(NOTHING, Tone.QUIET)] * (len(_COLUMNS) - 2), Cell("left out", Tone.BAD)]
-    # The load process is the client's side: what a task costs the servers is what counts.
+    # The load process is the client's side; the cost of a task is what the servers use.
     used = [role.cpu_seconds_per_task for role in steady.usage if role.role != "load process"]
     lost, requests = steady.tally.lost, steady.requests_per_task
     return [
@@ -97,7 +100,7 @@ def _median(steady: Steady, measure: Measure) -> str:
 
 def _null(steady: Steady) -> str:
     submit, end_to_end = (_median(steady, measure) for measure in (Measure.SUBMIT_LATENCY, Measure.END_TO_END))
-    return f"The harness alone ({code(steady.contender)}, no work): submit {submit}, end to end {end_to_end}."
+    return f"Harness overhead ({code(steady.contender)}, no work): submit {submit}, end to end {end_to_end}."
 
 
 def _recommended(findings: Findings) -> list[RenderableType]:
@@ -109,18 +112,18 @@ def _recommended(findings: Findings) -> list[RenderableType]:
 
 
 class _Path(RichText):
-    """A line that is never broken, so that it can be copied."""
+    """A line that is never wrapped, so that it can be copied."""
 
 
 def _files(folder: Path, page: Path) -> list[RenderableType]:
     return [
-        _Path(f"The page: {page}", style="bold"),
-        _Path(f"Everything, here: kit bench report {folder} --full", style="dim"),
+        _Path(f"Report: {page}", style="bold"),
+        _Path(f"In full, in the terminal: kit bench report {folder} --full", style="dim"),
     ]
 
 
 def _warnings(console: Console, texts: Sequence[str], room: int) -> list[RenderableType]:
-    """As many as there is room for; the page has all."""
+    """As many as there is room for; the report has all."""
     parts = [inline(f"! {text}", "bold red") for text in texts]
     heights = [_height(console, part) for part in parts]
     if sum(heights) <= room:
@@ -130,10 +133,14 @@ def _warnings(console: Console, texts: Sequence[str], room: int) -> list[Rendera
         used += heights[shown]
         shown += 1
     left = len(parts) - shown
-    more = f"! {left} {'more ' if shown else ''}{'warning' if left == 1 else 'warnings'}: see the page."
+    more = f"! {left} {'more ' if shown else ''}{'warning' if left == 1 else 'warnings'}: see the report."
     return [*parts[:shown], inline(more, "bold red")]
 
 
+def _total_height(console: Console, parts: Sequence[RenderableType]) -> int:
+    return sum(_height(console, part) for part in parts)
+
+
 def _height(console: Console, part: RenderableType) -> int:
-    """In lines, where there are 80 columns: a narrow terminal has the same words, in more lines."""
+    """Lines at 80 columns: a narrower terminal shows the same words on more lines."""
     return 1 if isinstance(part, _Path) else len(console.render_lines(part, console.options.update(width=WIDTH)))

@@ -1,4 +1,4 @@
-"""The report as one HTML file that opens anywhere, also without a network: style, script and Plotly lie within it."""
+"""Renders a report as one HTML file that needs no network: styles, script and Plotly are inlined."""
 
 import json
 import math
@@ -25,15 +25,15 @@ from benchmarks.report.document import (
     Text,
 )
 
-#: Nothing is fetched, whatever a later change of the page asks for: the browser refuses it.
+#: The browser refuses every request, whatever a later change of the page may add.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 _CODE = re.compile("`([^`]+)`")
-#: The space before a unit: a line is not broken there.
+#: The space before a unit, which becomes a non-breaking one.
 _UNIT = re.compile(r"(\d) (?=(?:ms|s|%|B|kB|MB|GB)\b|%)")
 
 
 def html(document: Document) -> str:
-    """The file."""
+    """The HTML of a report."""
     here = files("benchmarks.report")
     style, script = (here.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "plots.js"))
     links = "".join(f'<li><a href="#{section.key}">{escape(section.title)}</a></li>' for section in document.sections)
@@ -58,7 +58,7 @@ def html(document: Document) -> str:
 <main>
 {sections}
 </main>
-<noscript><p class="notice">The plots need JavaScript; their numbers are in the tables beneath them.</p></noscript>
+<noscript><p class="notice">The plots need JavaScript; the tables below them have the same data.</p></noscript>
 <script>{get_plotlyjs()}</script>
 <script>
 {script}</script>
@@ -68,7 +68,7 @@ def html(document: Document) -> str:
 
 
 def inline(text: str) -> str:
-    """A text with its words of code, safe within an element."""
+    """A text, escaped, with its code marked up."""
     return _UNIT.sub("\\1\u00a0", _CODE.sub(r"<code>\1</code>", escape(text)))
 
 
@@ -100,12 +100,10 @@ def _block(block: Block) -> str:
 
 def _plots(block: Plots) -> str:
     plots = "\n".join(map(_plot, block.plots))
-    numbers = _folded(
-        "The numbers of this plot" if len(block.plots) == 1 else "The numbers of these plots", block.tables
-    )
+    data = _folded("The data of this plot" if len(block.plots) == 1 else "The data of these plots", block.tables)
     size = "small" if block.small else "wide"
     note = f'<p class="note">{inline(block.note)}</p>\n' if block.note else ""
-    return f'<h3>{inline(block.heading)}</h3>\n{note}<div class="plots {size}">\n{plots}\n</div>\n{numbers}'
+    return f'<h3>{inline(block.heading)}</h3>\n{note}<div class="plots {size}">\n{plots}\n</div>\n{data}'
 
 
 def _point(point: Point) -> str:
@@ -126,7 +124,7 @@ def _table(table: Table) -> str:
         f'<th scope="col"{_side(number, table)}>{inline(name)}</th>' for number, name in enumerate(table.columns)
     )
     bodies = "\n".join(_rows(rows, table) for rows in table.groups)
-    # Each table scrolls in its own box, so that a wide one never makes the page wide. It can be reached by keyboard.
+    # Each table scrolls in its own box, so that a wide one does not widen the page. The box is reachable by keyboard.
     return (
         f'<div class="box{" sentences" if table.sentences else ""}" tabindex="0" role="group" '
         f'aria-label="{escape(table.caption)}"><table>\n'
@@ -164,7 +162,7 @@ def _plot(plot: Plot) -> str:
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    """JSON that cannot end the script element in which it stands. What is not a number is left out of a plot."""
+    """JSON that cannot end its own script element. Infinity and NaN become null, which Plotly does not draw."""
     return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 

@@ -1,4 +1,4 @@
-"""The report as Markdown, with GitHub's tables: for a pull request, an issue, a decision record."""
+"""Renders a report as GitHub Markdown: for a pull request, an issue or a decision record."""
 
 import re
 from typing import assert_never
@@ -10,7 +10,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#])")
 
 
 def markdown(document: Document) -> str:
-    """The file."""
+    """The Markdown of a report."""
     parts = [f"# {inline(document.title)}", inline(document.about)]
     for number, section in enumerate(document.sections, start=1):
         parts += _section(number, section)
@@ -18,7 +18,7 @@ def markdown(document: Document) -> str:
 
 
 def inline(text: str) -> str:
-    """A text on one line, with its words of code; every other character stands for itself."""
+    """A text on one line, escaped except for its code."""
     parts = _CODE.split(" ".join(text.split()))
     return "".join(f"`{part}`" if number % 2 else _SPECIAL.sub(r"\\\1", part) for number, part in enumerate(parts))
 
@@ -59,7 +59,7 @@ def _folded(table: Table) -> str:
 def _table(table: Table) -> str:
     head = _line([inline(name) for name in table.columns])
     rule = _line(["---" if number in table.words else "---:" for number in range(len(table.columns))])
-    # One table for each question: what stands in one may be compared.
+    # One table for each question, so that only comparable rows share a table.
     return "\n\n".join([f"**{inline(table.caption)}**", *(_rows(rows, head, rule) for rows in table.groups)])
 
 
@@ -74,7 +74,7 @@ def _bold(text: str, bad: bool) -> str:
 
 
 def _line(cells: list[str]) -> str:
-    # A bar ends a cell even within code; elsewhere it is escaped already.
+    # A bar ends a cell even within code; elsewhere it is already escaped.
     return "| " + " | ".join(_BAR.sub(r"\\|", cell) for cell in cells) + " |"
 
 

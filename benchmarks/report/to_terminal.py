@@ -1,4 +1,4 @@
-"""A report in a terminal, from 80 columns on. No number is ever cut: what is too wide is broken at a space."""
+"""Renders a report in a terminal of 80 columns or more. Numbers are never truncated; wide cells wrap at spaces."""
 
 import re
 from collections.abc import Sequence
@@ -29,17 +29,17 @@ _STYLES = {Tone.PLAIN: "", Tone.BAD: "bold red", Tone.GOOD: "green", Tone.QUIET:
 
 
 def print_document(console: Console, document: Document) -> None:
-    """Print all of it, except what is folded in the files."""
+    """Print the document, except for its folded parts."""
     console.print(RichText(document.title, style="bold"), inline(document.about), sep="\n")
     for number, section in enumerate(document.sections, start=1):
         if not section.folded:
             console.print(_section(number, section))
     if elsewhere := [section.title for section in document.sections if section.folded]:
-        console.print(inline(f"\nOnly in the HTML and the Markdown: {'; '.join(elsewhere)}.", "dim"))
+        console.print(inline(f"\nOnly in the HTML and Markdown reports: {'; '.join(elsewhere)}.", "dim"))
 
 
 def inline(text: str, style: str = "") -> RichText:
-    """A text with its words of code. What looks like Rich's markup is not taken for it."""
+    """A text with its code in colour. Rich's markup in it is not interpreted."""
     line = RichText(style=style)
     for number, part in enumerate(_CODE.split(text)):
         line.append(part, style="cyan" if number % 2 and not style else "")
@@ -47,14 +47,14 @@ def inline(text: str, style: str = "") -> RichText:
 
 
 class FittedTable:
-    """A Rich table that breaks no word, and a number only before its interval, unless the terminal is very narrow."""
+    """A Rich table that wraps a number only before its interval, and no word, unless the terminal is very narrow."""
 
     def __init__(self, table: Table, rows: Rows) -> None:
         self._table = table
         self._rows = rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Two spaces between columns where there is room, otherwise one."""
+        """Render with two spaces between columns where there is room, otherwise one."""
         least = [self._least_width(number) for number in range(len(self._table.columns))]
         fits = {gap: sum(least) + gap * (len(least) - 1) <= options.max_width for gap in (2, 1)}
         drawn = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2 if fits[2] else 1, 0, 0))
@@ -84,10 +84,11 @@ def _section(number: int, section: Section) -> Group:
     heading = RichText(f"\n{number} {section.title}", style="bold underline")
     parts: list[RenderableType] = []
     for before, block in zip([None, *section.blocks], section.blocks, strict=False):
-        # A paragraph stands apart from the table above it.
+        # A blank line separates a paragraph from the table above it.
         parts += [*([""] if isinstance(before, Table | Plots) and isinstance(block, Text) else []), *_block(block)]
     folded = [table.caption for table in _tables(section.blocks) if table.folded]
-    more = [inline(f"Only in the HTML and the Markdown: {'; '.join(dict.fromkeys(folded))}.", "dim")] if folded else []
+    titles = "; ".join(dict.fromkeys(folded))
+    more = [inline(f"Only in the HTML and Markdown reports: {titles}.", "dim")] if folded else []
     return Group(heading, *parts, *more)
 
 
@@ -119,7 +120,7 @@ def _led(block: Text | Point) -> RichText:
 def _table(table: Table) -> list[RenderableType]:
     if table.folded:
         return []
-    # One table for each question: what stands in one may be compared.
+    # One table for each question, so that only comparable rows share a table.
     parts: list[RenderableType] = [inline(f"\n{table.caption}", "bold")]
     for rows in table.groups:
         if rows.heading:
@@ -130,7 +131,8 @@ def _table(table: Table) -> list[RenderableType]:
 
 def _sentence(row: Sequence[Cell]) -> RenderableType:
     first, second, *others = map(_cell, row)
-    head = RichText.assemble(("if you need ", "dim"), first, (": use ", "dim"), second)
+    use = ": " if row[1].tone is Tone.QUIET else ": use "
+    head = RichText.assemble(("if you need ", "dim"), first, (use, "dim"), second)
     return Group(head, *(Padding(other, (0, 0, 0, 4)) for other in others))
 
 

@@ -1,1 +1,1 @@
-"""Measurements for maintainers and large users: growth, workers, hosts, submit throughput."""
+"""Measurements for maintainers and large deployments: growth, worker load, two hosts, submit throughput."""

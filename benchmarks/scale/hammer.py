@@ -1,7 +1,7 @@
 """Submits as fast as a few connections can: `python -m benchmarks.scale.hammer --port N …`.
 
-A closed loop, on purpose: it asks how many submits a server can take in, not how long clients wait. It
-runs in its own process, and prints one JSON object, with the share of a core that it used itself.
+A closed loop on purpose: it measures the throughput of submit, not latency. It runs in its own process and prints a
+JSON object that includes its own CPU usage.
 """
 
 import argparse
@@ -16,40 +16,40 @@ from dataclasses import asdict, dataclass
 
 from benchmarks.scale.http_connection import BadAnswer, Connection, post
 
-#: Of so many task ids one is kept, for later status requests.
+#: One of this many task ids is kept for later status requests.
 _KEEP_ONE_OF = 50
-#: Longer than any use of it here takes.
+#: Longer than any use of it here.
 _MOST_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
 class HammerResult:
-    """What came back."""
+    """The responses that a hammer received."""
 
     seconds: float
-    statuses: dict[int, int]
+    statuses: dict[int, int]  # responses by status code
     cpu_share: float  # of one core, used by the hammer
     task_ids: list[str]
 
     @property
     def accepted_per_second(self) -> float:
-        """How many 202 each second."""
+        """The rate of 202 responses."""
         return self.statuses.get(202, 0) / self.seconds
 
     @property
     def others(self) -> int:
-        """How many answers were not 202."""
+        """The number of responses other than 202."""
         return sum(count for status, count in self.statuses.items() if status != 202)
 
 
 class HammerFailed(Exception):
-    """The hammer could not do what it was asked. The message is one line."""
+    """The hammer failed. The message is one line."""
 
 
 def run_hammer(
     port: int, body: str, connections: int, *, seconds: float | None = None, answers: int | None = None
 ) -> HammerResult:
-    """Hammer from another process, for a time or for a number of answers. Raises `HammerFailed`."""
+    """Hammer from another process, for a time or a number of responses. Raises `HammerFailed`."""
     argv = [sys.executable, "-m", "benchmarks.scale.hammer", "--port", str(port), "--body", body]
     argv += ["--connections", str(connections)]
     argv += ["--seconds", str(seconds)] if seconds is not None else ["--answers", str(answers)]
@@ -57,16 +57,16 @@ def run_hammer(
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=most)
     except subprocess.TimeoutExpired:
-        raise HammerFailed(f"The hammer was not done after {most:g} s.") from None
+        raise HammerFailed(f"The hammer did not end within {most:g} s.") from None
     if done.returncode:
-        raise HammerFailed((done.stderr.strip().splitlines() or ["The hammer broke without a word."])[-1])
+        raise HammerFailed((done.stderr.strip().splitlines() or ["The hammer failed without a message."])[-1])
     values = json.loads(done.stdout)
     values["statuses"] = {int(status): count for status, count in values["statuses"].items()}
     return HammerResult(**values)
 
 
 def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, answers: int | None) -> HammerResult:
-    """Send `body` again and again over each connection, for a time or exactly so many times.
+    """Send `body` repeatedly over each connection, for a time or until `answers` requests were sent.
 
     Raises `BadAnswer`, `OSError`.
     """
@@ -81,8 +81,8 @@ def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, a
         for connection in idle:
             selector.register(connection, selectors.EVENT_READ, connection)
             connection.send(request)
-        sent = under_way = len(idle)
-        while under_way:
+        sent = in_flight = len(idle)
+        while in_flight:
             for key, _ in selector.select():
                 connection = key.data
                 if (answer := connection.receive()) is None:
@@ -96,7 +96,7 @@ def hammer(port: int, body: bytes, connections: int, *, seconds: float | None, a
                 else:
                     selector.unregister(connection)
                     connection.close()
-                    under_way -= 1
+                    in_flight -= 1
         took, cpu = time.perf_counter() - begin, time.process_time() - cpu
     return HammerResult(took, dict(statuses), cpu / took, [task_id for task_id in map(_task_id, kept) if task_id])
 
@@ -107,7 +107,7 @@ def _task_id(body: bytes) -> str:
 
 
 def main() -> None:
-    """Hammer one server, for a time or for a number of answers."""
+    """Hammer one server, for a time or a number of responses."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.hammer", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--body", required=True, help="the JSON to submit")
@@ -115,12 +115,10 @@ def main() -> None:
     until = parser.add_mutually_exclusive_group(required=True)
     until.add_argument("--seconds", type=float)
     until.add_argument("--answers", type=int)
-    asked = parser.parse_args()
+    args = parser.parse_args()
 
     try:
-        result = hammer(
-            asked.port, asked.body.encode(), asked.connections, seconds=asked.seconds, answers=asked.answers
-        )
+        result = hammer(args.port, args.body.encode(), args.connections, seconds=args.seconds, answers=args.answers)
     except (BadAnswer, OSError) as error:
         sys.exit(f"hammer: {error}")
     sys.stdout.write(json.dumps(asdict(result)) + "\n")

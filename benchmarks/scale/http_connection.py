@@ -1,7 +1,7 @@
-"""A keep-alive connection for load generators: requests made beforehand, answers parsed by httptools.
+"""A keep-alive connection for load generators: prebuilt requests, responses parsed by httptools.
 
-The load generator must cost much less than the server that it measures. A general client spends more time on
-a request than the fastest servers here do.
+The load generator must use much less CPU than the server that it measures. A general HTTP client spends more time on
+a request than the fastest servers here.
 """
 
 import socket
@@ -13,19 +13,19 @@ _BLOCK = 65_536
 
 
 class BadAnswer(Exception):
-    """The server sent no HTTP answer after which the connection stays open."""
+    """The server sent no valid response, or one that closes the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     body: bytes
 
 
 def get(path: str, header: str = "") -> bytes:
-    """A GET request, perhaps with one more header."""
+    """A GET request, with an optional extra header."""
     more = f"{header}\r\n" if header else ""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n".encode()
 
@@ -37,7 +37,7 @@ def post(path: str, body: bytes) -> bytes:
 
 
 class AnswerReader:
-    """Puts answers together from what arrives, one after the other."""
+    """Assembles responses from received data, one after the other."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -46,15 +46,15 @@ class AnswerReader:
         self._stays_open = True
 
     def feed(self, data: bytes) -> Answer | None:
-        """The answer once it is whole. Raises `BadAnswer`."""
+        """Add data. Returns the response once it is complete. Raises `BadAnswer`."""
         if not data:
             raise BadAnswer("the server closed the connection")
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            raise BadAnswer(f"no HTTP answer: {error}") from None
+            raise BadAnswer(f"not an HTTP response: {error}") from None
         if not self._stays_open:
-            raise BadAnswer("an answer that ends the connection")
+            raise BadAnswer("the response closes the connection")
         answer, self._answer = self._answer, None
         return answer
 
@@ -84,24 +84,24 @@ class Connection:
         self._reader = AnswerReader()
 
     def send(self, request: bytes) -> None:
-        """Send, and do not wait."""
+        """Send a request without waiting for the response."""
         self._socket.sendall(request)
 
     def receive(self) -> Answer | None:
-        """Read what is there; the answer once it is whole. Raises `BadAnswer`."""
+        """Read available data. Returns the response once it is complete. Raises `BadAnswer`."""
         return self._reader.feed(self._socket.recv(_BLOCK))
 
     def ask(self, request: bytes) -> Answer:
-        """Send, and wait for the answer. Raises `BadAnswer`, `OSError`."""
+        """Send a request and wait for the response. Raises `BadAnswer`, `OSError`."""
         self.send(request)
         while (answer := self.receive()) is None:
             pass
         return answer
 
     def fileno(self) -> int:
-        """For `select`."""
+        """The file descriptor, for `select`."""
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._socket.close()

@@ -71,7 +71,7 @@ async def test_a_server_without_free_file_handles_closes_new_connections_and_rec
 
 
 def test_the_connection_limit_follows_the_file_handles_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "handles_allowed", lambda: 1024)
+    monkeypatch.setattr(connections, "raise_open_file_limit", lambda: 1024)
 
     assert Limits.of(Settings()).connections == 704
     assert Limits.of(Settings(max_connections=20)).connections == 20
@@ -82,7 +82,7 @@ def test_a_process_raises_its_soft_limit_of_file_handles(monkeypatch: pytest.Mon
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", lambda which, limits: asked.append(limits))
 
-    assert connections.handles_allowed() == 4096
+    assert connections.raise_open_file_limit() == 4096
     assert asked == [(4096, 4096)]
 
 

@@ -10,12 +10,12 @@ SMALL = {"records": 1_000, "waiting": 1, "long_polls": 1}
 
 def pairs(times_as_long: dict[int, float], action: Action = Action.STATUS, noise: float = 0.1) -> list[Pair]:
     """Pairs of requests in which the grown server takes so many times as long, each with some noise."""
-    chance = random.Random(7)
+    rng = random.Random(7)
     return [
         Pair(
             "mine", Axis.RECORDS, size, turn, action,
-            small_seconds=0.001 * chance.lognormvariate(0, noise),
-            grown_seconds=0.001 * ratio * chance.lognormvariate(0, noise),
+            small_seconds=0.001 * rng.lognormvariate(0, noise),
+            grown_seconds=0.001 * ratio * rng.lognormvariate(0, noise),
         )
         for size, ratio in times_as_long.items() for turn in range(1, 6) for _ in range(100)
     ]  # fmt: skip

@@ -42,8 +42,8 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("believed")
 def test_a_known_distribution_is_reported_within_two_and_five_percent(tmp_path: Path) -> None:
-    chance = random.Random(4)
-    delays = [min(3.0, _TYPICAL_SECONDS * chance.lognormvariate(0, 0.5)) for _ in range(160)]
+    rng = random.Random(4)
+    delays = [min(3.0, _TYPICAL_SECONDS * rng.lognormvariate(0, 0.5)) for _ in range(160)]
     with serving(Behaviour(work=0.0, delays=delays)) as server:
         loaded = load(server, tmp_path, rate=40, duration=4)
     spread = analysed(loaded, 40).steady[0].spreads[Measure.SUBMIT_LATENCY]

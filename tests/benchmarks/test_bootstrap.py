@@ -17,9 +17,9 @@ def test_percentiles_are_the_same_as_by_hand(percent: float) -> None:
 
 
 def test_the_interval_has_the_true_median_in_it_about_as_often_as_it_says() -> None:
-    chance, hits = random.Random(7), 0
+    rng, hits = random.Random(7), 0
     for turn in range(60):
-        values = np.array([chance.expovariate(1) for _ in range(100)])
+        values = np.array([rng.expovariate(1) for _ in range(100)])
         (estimate,) = percentile_estimate([values], [50], turn)
         assert estimate.low is not None
         assert estimate.high is not None
@@ -28,8 +28,8 @@ def test_the_interval_has_the_true_median_in_it_about_as_often_as_it_says() -> N
 
 
 def test_rounds_that_differ_widen_the_interval_as_no_number_of_tasks_can_narrow_it() -> None:
-    chance = random.Random(1)
-    same = [np.array([1 + chance.uniform(-0.1, 0.1) for _ in range(200)]) for _ in range(5)]
+    rng = random.Random(1)
+    same = [np.array([1 + rng.uniform(-0.1, 0.1) for _ in range(200)]) for _ in range(5)]
     slow_minutes = [values + shift for values, shift in zip(same, (0, 0, 0.5, 0, 1.0), strict=True)]
     (narrow,), (wide,) = percentile_estimate(same, [50], 0), percentile_estimate(slow_minutes, [50], 0)
     assert narrow.high is not None
@@ -46,10 +46,10 @@ def test_few_values_have_no_interval() -> None:
 
 def by_round(shift: float, spread: float, seed: int, rounds: int = 5) -> dict[int, dict[int, float]]:
     """Tasks whose work differs far more than the contenders do."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     work = random.Random(99)
     return {
-        turn: {number: work.uniform(0, 1) + shift + chance.uniform(0, spread) for number in range(100)}
+        turn: {number: work.uniform(0, 1) + shift + rng.uniform(0, spread) for number in range(100)}
         for turn in range(1, rounds + 1)
     }
 

@@ -59,9 +59,9 @@ def test_a_quiet_machine_is_not_mentioned() -> None:
 @pytest.mark.parametrize(
     ("machine", "latency", "words"),
     [
-        (use(9.0), 0.001, "other programs used 0.9 of the 2 cores while trials ran (0.9 during `one`)"),
+        (use(9.0), 0.001, "other programs used 0.9 of 2 cores (0.9 during `one`)"),
         (use(2.0, steal=5.0), 0.001, "the hypervisor gave 0.5 cores to other virtual machines"),
-        (use(0.0), 0.03, "the null contender, which does no work, took 30 ms (p95 30 ms) to answer submit"),
+        (use(0.0), 0.03, "a submit to the null contender, which does no work, took 30 ms (p95 30 ms)"),
         (None, 0.03, "the null contender, which does no work, took 30 ms"),
     ],
 )

@@ -25,15 +25,18 @@ app = bench_app
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--patterns", "celery"], "kit: There is no pattern 'celery'. There are: background_tasks, celery_queue,"),
-        (["--patterns", "webhook,smoke,mirrors"], "kit: There is no pattern 'smoke', 'mirrors'. There are:"),
-        (["--patterns", ","], "kit: --patterns names none."),
-        (["--quick", "--rate", "100"], "kit: --rate 100 is more than 14 workers can keep up with: a task takes 0.25 s"),
-        (["--rate", "0.2", "--duration", "1"], "kit: --rate 0.2 for --duration 1 s is not a single task."),
+        (
+            ["--patterns", "celery"],
+            "kit: There is no pattern 'celery'. The patterns are: background_tasks, celery_queue,",
+        ),
+        (["--patterns", "webhook,smoke,mirrors"], "kit: There is no pattern 'smoke', 'mirrors'. The patterns are:"),
+        (["--patterns", ","], "kit: --patterns is empty."),
+        (["--quick", "--rate", "100"], "kit: --rate 100 is too high for 14 workers: a task takes 0.25 s"),
+        (["--rate", "0.2", "--duration", "1"], "kit: --rate 0.2 for --duration 1 s yields no task."),
         (["--out", "/proc/nowhere"], "kit: --out /proc/nowhere: "),
     ],
 )
-def test_what_cannot_be_run_is_said_in_one_line_with_exit_code_2(options: list[str], words: str) -> None:
+def test_options_that_cannot_run_end_in_one_line_with_exit_code_2(options: list[str], words: str) -> None:
     result = CliRunner().invoke(app, options)
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -42,18 +45,19 @@ def test_what_cannot_be_run_is_said_in_one_line_with_exit_code_2(options: list[s
 
 
 @pytest.mark.parametrize("options", [["--rate", "0"], ["--duration", "0"], ["--workers", "0"], ["--seed", "-1"]])
-def test_a_number_that_makes_no_sense_is_refused_with_exit_code_2(options: list[str]) -> None:
+def test_a_number_out_of_range_is_refused_with_exit_code_2(options: list[str]) -> None:
     assert CliRunner().invoke(app, options).exit_code == 2
 
 
-def test_the_samples_of_another_run_are_not_added_to(tmp_path: Path) -> None:
+def test_a_folder_with_the_samples_of_another_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "samples.csv").touch()
     result = CliRunner().invoke(app, ["--quick", "--out", str(tmp_path)])
     assert result.exit_code == 2
-    assert "has the samples of another run" in result.stderr.replace("\n", " ")
+
+    assert "contains the samples of another run" in result.stderr.replace("\n", " ")
 
 
-def test_a_bad_setting_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_setting_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_TASK_TIMEOUT_SECONDS", "soon")
     result = CliRunner().invoke(app, ["--quick", "--patterns", "polling", "--out", str(tmp_path)])
     assert result.exit_code == 2
@@ -61,8 +65,8 @@ def test_a_bad_setting_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.M
     assert "Traceback" not in result.stderr
 
 
-def test_a_server_that_does_not_come_up_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nobody is there
+def test_a_server_that_does_not_start_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nothing listens there
     result = CliRunner().invoke(app, ["--quick", "--patterns", "celery_queue", "--out", str(tmp_path)])
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].startswith("kit: ")
@@ -75,19 +79,19 @@ def test_without_a_rate_the_workers_are_half_busy() -> None:
 
 
 @pytest.mark.parametrize("length", Length)
-def test_the_agent_s_mean_lies_between_two_polls(length: Length) -> None:
+def test_the_mean_duration_of_a_task_falls_between_two_polls(length: Length) -> None:
     work = Workload(length)
     assert 0.25 < work.seconds / work.poll_interval % 1 < 0.75
 
 
-def test_a_rate_just_within_what_the_workers_can_do_is_run() -> None:
+def test_a_rate_just_within_the_capacity_is_accepted() -> None:
     assert make_plan(quick=True, rate=53).rate == 53
     with pytest.raises(PlanError, match=r"at most 53\.2 per second"):
         make_plan(quick=True, rate=54)
 
 
-def told_of(processes: list[psutil.Process]) -> list[list[str]]:
-    """The command lines of those processes that are still there."""
+def command_lines(processes: list[psutil.Process]) -> list[list[str]]:
+    """The command lines of the processes that still exist."""
     command_lines = []
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -96,7 +100,7 @@ def told_of(processes: list[psutil.Process]) -> list[list[str]]:
 
 
 def interrupted(folder: Path, until: Callable[[list[psutil.Process]], bool]) -> tuple[int, str, str, list[str]]:
-    """Start a bench, and press Ctrl-C once `until` says so: its exit code, its words, and what it left running."""
+    """Start a bench and press Ctrl-C once `until` is true: exit code, both outputs, and what is still running."""
     argv = [sys.executable, "-m", "kit", "bench", "--quick", "--json", "--patterns", "in_memory_queue"]
     argv += ["--duration", "60", "--out", str(folder)]
     with subprocess.Popen(
@@ -109,12 +113,12 @@ def interrupted(folder: Path, until: Callable[[list[psutil.Process]], bool]) -> 
             out, err = bench.communicate(timeout=20)
         finally:
             bench.kill()
-    # The reaper goes when it has seen its parent go, so it may be the last by a moment.
+    # The reaper ends after its parent, so it may be the last.
     _, left = psutil.wait_procs(started, timeout=5)
     return as_a_shell_says(bench.returncode), out, err, [str(process) for process in left]
 
 
-def test_ctrl_c_exits_130_keeps_what_was_measured_and_leaves_nothing_running(tmp_path: Path) -> None:
+def test_ctrl_c_exits_130_keeps_the_measurements_and_leaves_nothing_running(tmp_path: Path) -> None:
     samples = tmp_path / "samples.csv"
 
     def some_are_done(processes: list[psutil.Process]) -> bool:
@@ -124,11 +128,11 @@ def test_ctrl_c_exits_130_keeps_what_was_measured_and_leaves_nothing_running(tmp
     assert code == 130
     assert left == []
     assert "Traceback" not in err
-    assert err.strip().splitlines()[-1] == f"kit: Interrupted. What was measured so far is in {tmp_path}"
+    assert err.strip().splitlines()[-1] == f"kit: Interrupted. The measurements so far are in {tmp_path}"
     summary = json.loads(out)  # nothing else is there
     assert summary["record"]["complete"] is False
     (left_out,) = summary["left_out"]  # half a trial is no trial; its samples are kept
-    assert left_out["reasons"] == ["it was stopped before its end"]
+    assert left_out["reasons"] == ["it was interrupted"]
     kept = read_samples(tmp_path / "samples.csv.gz")
     assert sum(row.outcome is Outcome.COMPLETED for row in kept) > 5
     assert (tmp_path / "report.html").exists()
@@ -136,7 +140,7 @@ def test_ctrl_c_exits_130_keeps_what_was_measured_and_leaves_nothing_running(tmp
 
 def test_ctrl_c_before_anything_is_measured_says_so_and_leaves_nothing_running(tmp_path: Path) -> None:
     def a_server_is_there(processes: list[psutil.Process]) -> bool:
-        return "patterns.web.process" in str(told_of(processes))
+        return "patterns.web.process" in str(command_lines(processes))
 
     code, out, err, left = interrupted(tmp_path, a_server_is_there)
     assert code == 130

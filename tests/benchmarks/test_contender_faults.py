@@ -64,7 +64,7 @@ def live_through(servers: Servers, name: str) -> Story:
     served.until_healthy()
 
     stopped_with_web = [served.accept(prompt) for prompt in ["sleeps:2", *_QUICK]]
-    web.ask_to_end()
+    web.terminate()
     web.stop(5)
     web.start()
     served.until_healthy()

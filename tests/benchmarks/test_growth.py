@@ -87,8 +87,8 @@ def test_a_comparison_with_growth_results_has_a_section_of_them_and_others_have_
 
     assert "growth" in [section.key for section in run_document(with_growth).sections]
     assert "growth" not in [section.key for section in run_document(full()).sections]
-    assert "What more costs" in html(run_document(with_growth))
-    assert "What more costs" in markdown(run_document(with_growth))
+    assert "What growth costs" in html(run_document(with_growth))
+    assert "What growth costs" in markdown(run_document(with_growth))
 
 
 @pytest.mark.thorough

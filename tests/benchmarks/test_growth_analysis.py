@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.analysis.analyse_growth import analyse_growth, line_through, memory_per_item, soak_result
+from benchmarks.analysis.analyse_growth import analyse_growth, fit_line, memory_per_item, soak_result
 from benchmarks.analysis.growth_findings import GrowthFindings, GrowthLine, GrowthVerdict
 from benchmarks.records.growth import (
     Axis,
@@ -92,18 +92,18 @@ def test_tails_are_judged_apart_from_medians() -> None:
 
 def test_the_line_that_lies_closer_is_chosen() -> None:
     sizes = np.array([1, 10, 100, 1000], dtype=float)
-    for values, tenfold, slope in (
+    for values, over_logarithm, expected in (
         (1 + 0.3 * np.log10(sizes), True, 0.3),
         (1 + 0.002 * sizes, False, 2.0),
         (np.ones(4), True, 0.0),
     ):
-        seen, begin, way = line_through(sizes, values, np.tile(values, (50, 1)))
-        assert way is tenfold
-        assert seen.value == pytest.approx(slope, abs=1e-9)
-        assert begin == pytest.approx(1.0)
+        slope, intercept, tenfold = fit_line(sizes, values, np.tile(values, (50, 1)))
+        assert tenfold is over_logarithm
+        assert slope.value == pytest.approx(expected, abs=1e-9)
+        assert intercept == pytest.approx(1.0)
 
 
-def test_memory_for_each_is_the_line_through_the_memory() -> None:
+def test_the_memory_per_item_is_the_slope_of_the_memory() -> None:
     looks = tuple(
         MemoryReading("mine", Axis.WAITING, size, "web server", 40_000_000 + 700 * size) for size in (1, 100, 1_000)
     )

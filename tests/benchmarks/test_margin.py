@@ -56,10 +56,10 @@ def winner(findings: Findings) -> tuple[str, ...]:
 @pytest.mark.parametrize("form", ["terminal", "html", "markdown"])
 def test_a_lead_that_does_not_matter_is_too_close_to_call_everywhere(form: str) -> None:
     close, clear = (re.sub("`|</?code>", "", formats(apart(seconds))[form]) for seconds in (0.006, 0.060))
-    assert f"{TOO_CLOSE} (submit is answered in" in close.replace("Too", "too")
+    assert f"{TOO_CLOSE} (submit takes" in close.replace("Too", "too")
     assert "Use quick" not in close
     assert "is the quickest" not in close
-    assert "Use quick: submit is answered in" in clear
+    assert "Use quick: submit takes" in clear
 
 
 def test_one_round_names_who_leads_by_more_than_the_margin() -> None:

@@ -51,7 +51,7 @@ def test_a_percentile_is_always_a_value_that_was_measured() -> None:
 
 
 def test_nothing_has_no_percentile() -> None:
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="no values"):
         percentile([], 50)
 
 

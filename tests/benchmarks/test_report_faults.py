@@ -36,7 +36,7 @@ def tables(request: pytest.FixtureRequest) -> list[Shown]:
 
 
 def test_the_overview_says_how_many_came_to_no_result(tables: list[Shown]) -> None:
-    (overview,) = [table for table in tables if table.caption.startswith("Of 200 accepted tasks")]
+    (overview,) = [table for table in tables if table.caption.startswith("Tasks without a result, of 200 accepted")]
 
     assert overview.of("web_kill")["in_memory_queue"] == "107"
     assert overview.of("worker_kill")["celery_queue"] == "0"
@@ -44,7 +44,7 @@ def test_the_overview_says_how_many_came_to_no_result(tables: list[Shown]) -> No
 
 
 def test_every_count_is_there(tables: list[Shown]) -> None:
-    details = [table for table in tables if table.caption.startswith("Every count")]
+    details = [table for table in tables if table.caption.startswith("All counts")]
     rows = {table.heading: table.rows for table in details}
 
     assert rows["celery_queue"] == [["worker_kill", "200", "200", "0", "0", "4", "0", "0", "2.50 s", "17.0 s"]]
@@ -55,7 +55,7 @@ def test_more_loss_than_a_descriptor_says_is_told_aloud() -> None:
     liar = replace(_LOST, claims_loss=False)
 
     assert liar.contradicts
-    assert "says that it loses none, and 107 came to no result" in markdown_report(broken(_GOOD, liar))
+    assert "declares no loss, but 107 tasks ended without a result" in markdown_report(broken(_GOOD, liar))
     assert "says that it loses none" not in markdown_report(broken(*_CELLS))
 
 
@@ -64,7 +64,7 @@ def test_less_loss_than_a_descriptor_says_is_no_contradiction() -> None:
 
     assert not lucky.contradicts
     assert not lucky.as_claimed
-    assert "may lose tasks, and here it lost none" in markdown_report(broken(lucky))
+    assert "may lose tasks, but none was lost here" in markdown_report(broken(lucky))
 
 
 def test_what_could_not_be_measured_is_told_and_counts_as_nothing() -> None:

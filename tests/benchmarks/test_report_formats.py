@@ -54,7 +54,7 @@ def test_each_percentile_stands_under_its_own_heading_with_its_own_interval(show
             for name, estimate in (("p50", spread.p50), ("p95", spread.p95), ("p99", spread.p99)):
                 assert number(cells[name]) == near(estimate.value), f"{steady.contender} {measure} {name}"
                 assert interval(cells[name]) == (near(estimate.low or 0), near(estimate.high or 0))
-            assert number(cells["longest"]) == near(spread.longest)
+            assert number(cells["max"]) == near(spread.longest)
 
 
 def test_p95_is_never_shown_as_p99(shown: list[Shown]) -> None:
@@ -62,7 +62,7 @@ def test_p95_is_never_shown_as_p99(shown: list[Shown]) -> None:
     for table in shown:
         if "p95" in table.columns and "p99" in table.columns:
             for cells in (dict(zip(table.columns, cells, strict=True)) for cells in table.rows):
-                assert number(cells["p95"]) < 0.9 * number(cells["p99"]) < number(cells["longest"])
+                assert number(cells["p95"]) < 0.9 * number(cells["p99"]) < number(cells["max"])
 
 
 def test_the_stages_and_their_sum_are_those_of_the_findings(shown: list[Shown]) -> None:
@@ -79,8 +79,8 @@ def test_what_a_task_costs_is_told_by_role(shown: list[Shown]) -> None:
             steady.requests_per_task or 0
         )
         for usage in steady.usage:
-            cpu = row(shown, "Processor time per task", steady.contender)[usage.role]
-            memory = row(shown, "Most memory at once", steady.contender)[usage.role]
+            cpu = row(shown, "CPU time per task", steady.contender)[usage.role]
+            memory = row(shown, "Peak memory", steady.contender)[usage.role]
             assert (number(cpu), number(memory)) == (near(usage.cpu_seconds_per_task), near(usage.peak_memory_bytes))
     for soak in made.full().soak:
         cells = row(shown, "Memory per task", soak.contender)
@@ -90,8 +90,8 @@ def test_what_a_task_costs_is_told_by_role(shown: list[Shown]) -> None:
 def test_the_sweep_the_burst_and_the_overload_are_those_of_the_findings(shown: list[Shown]) -> None:
     findings = made.full()
     for sweep in findings.sweep:
-        cells = row(shown, "How far each goes", sweep.contender)
-        assert (number(cells["knee"]), number(cells["in bound to"])) == (sweep.knee, sweep.within_bound)
+        cells = row(shown, "Knee and bound", sweep.contender)
+        assert (number(cells["knee"]), number(cells["within bound up to"])) == (sweep.knee, sweep.within_bound)
         points = next(t for t in shown if t.caption == "At each rate" and t.heading == sweep.contender)
         for point, cell in zip(sweep.points, points.rows, strict=True):
             assert [number(text) for text in cell] == [
@@ -102,7 +102,7 @@ def test_the_sweep_the_burst_and_the_overload_are_those_of_the_findings(shown: l
         assert number(cells["50 % done"]) == near(burst.to_half or 0)
         assert number(cells["95 % done"]) == near(burst.to_most or 0)
         assert cells["all done"] == "never" if burst.to_all is None else number(cells["all done"]) == near(burst.to_all)
-        assert number(cells["not done"]) == burst.not_done
+        assert number(cells["not completed"]) == burst.not_done
     for overload in findings.overload:
         cells = row(shown, "An overload", overload.contender)
         assert number(cells["goodput"]) == near(overload.goodput)
@@ -123,7 +123,7 @@ def test_each_difference_is_shown_with_its_interval_and_what_it_means(shown: lis
         )
         assert 1000 * number(seconds) == ROUNDED(value, abs=0.06)
         assert [1000 * end for end in interval(seconds)] == [ROUNDED(low, abs=0.06), ROUNDED(high, abs=0.06)]
-        assert meaning == ("tie" if difference.tie else f"{first if value < 0 else second} is quicker")
+        assert meaning == ("tie" if difference.tie else f"{first if value < 0 else second} is faster")
 
 
 def test_html_and_markdown_have_the_same_tables_cell_by_cell() -> None:
@@ -175,8 +175,8 @@ def test_names_and_reasons_from_elsewhere_cannot_break_out_of_any_drawing() -> N
     assert html.count("<script") == html.count("</script>") == html.count("<script>") + html.count('<script type="app')
     assert "<script>alert" not in html
     assert "<b>" not in html
-    assert row(tables_of_html(html), "What became", shown_name)["offered"] == "960"
-    assert row(tables_of_markdown(markdown), "What became", shown_name)["offered"] == "960"
+    assert row(tables_of_html(html), "Task outcomes", shown_name)["offered"] == "960"
+    assert row(tables_of_markdown(markdown), "Task outcomes", shown_name)["offered"] == "960"
     assert "<script" not in re.sub("`[^`]*`", "", re.sub(r"\\.", "", markdown))
     assert shown_name in text
     assert "[red]x[/red]" in text
@@ -235,7 +235,7 @@ def test_what_has_no_figure_is_a_dash_and_no_error() -> None:
     tables = tables_of_html(html_report(odd))
     assert row(tables, "Mean time", "polling")["sum"] == "\u2013"
     assert row(tables, "Requests per task", "polling")["requests"] == "\u2013"
-    assert row(tables, "How far each goes", "background_tasks")["knee"] == "at no rate"
+    assert row(tables, "Knee and bound", "background_tasks")["knee"] == "at no rate"
     assert next(t for t in tables if t.heading == "background_tasks").rows[0][2:4] == ["\u2013", "\u2013"]
     assert "NaN" not in html_report(odd).partition("<script>/**")[0]
     assert "lost 3 tasks under overload" in markdown_report(odd)

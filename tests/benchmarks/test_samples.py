@@ -91,7 +91,7 @@ def test_no_file_has_no_samples(tmp_path: Path) -> None:
 def test_a_file_of_something_else_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     path.write_text("a,b,c\n1,2,3\n")
-    with pytest.raises(SamplesError, match=r"not the header of samples"):
+    with pytest.raises(SamplesError, match=r"not the samples header"):
         read_samples(path)
 
 
@@ -113,7 +113,7 @@ def test_callbacks_are_counted_by_pattern_and_verdict(tmp_path: Path) -> None:
     path = tmp_path / "callbacks.csv"
     for _ in range(2):
         rows = RowFiles(None, str(path))
-        rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", CallbackVerdict.TAKEN))
+        rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", CallbackVerdict.ACCEPTED))
         rows.write(CALLBACKS, callback_row("webhook", 1, 1.0, "msg-1", CallbackVerdict.REPEATED))
         rows.close()
     assert count_callbacks(path) == {"webhook": {"taken": 2, "repeated": 2}}

@@ -83,7 +83,7 @@ def test_the_table_has_a_line_for_each_contender_with_its_ratio_and_what_is_want
 def test_submits_that_were_not_accepted_and_a_hammer_that_is_the_limit_are_said_plainly() -> None:
     assert warnings(rounds(everyone())) == []
     assert len(warnings(rounds(everyone(), refused=3))) == len(TARGETS)
-    assert "may be the limit" in warnings(rounds(everyone(), hammer=0.9))[0]
+    assert "may be the bottleneck" in warnings(rounds(everyone(), hammer=0.9))[0]
 
 
 def test_every_bound_is_against_a_contender_that_runs() -> None:

@@ -1,4 +1,4 @@
-"""The end of `kit bench` fits one screen, and what nobody may overlook is within its last lines."""
+"""The final screen of `kit bench` fits its limits, and a short terminal shows the warnings and recommendations."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ FIVE = {name: case for name, case in made.ALL.items() if OUTSIDER not in case().
 
 
 def words(text: str) -> str:
-    """A text as it reads, however it was broken into lines."""
+    """The words of a text, however it was wrapped."""
     return " ".join(text.replace("`", "").split())
 
 
@@ -46,35 +46,42 @@ def test_the_five_fit_one_summary(case: Callable[[], Findings]) -> None:
     assert len(summary(case())) <= LINES
 
 
-def test_each_contender_more_has_a_row_in_each_of_its_tables() -> None:
+def test_each_further_contender_adds_a_row_to_each_of_its_tables() -> None:
     assert len(summary(made.crowd())) <= LINES + 2 * 3
 
 
-def test_warnings_that_have_no_room_are_counted_and_push_nothing_out() -> None:
-    many = replace(made.busy(), warnings=tuple(f"Number {n} of what is amiss, told at length." for n in range(9)))
+def test_a_blank_line_separates_the_warnings_from_the_recommendations() -> None:
+    lines = [line.rstrip() for line in summary(made.busy(), WIDTH)]
+    first = next(number for number, line in enumerate(lines) if line.startswith("Where the work runs:"))
+    assert lines[first - 1] == ""
+    assert "idle machine." in lines[first - 2] + lines[first - 3]
+
+
+def test_warnings_without_room_are_counted_and_displace_nothing() -> None:
+    many = replace(made.busy(), warnings=tuple(f"Warning number {n}, with all of its details." for n in range(9)))
     lines = summary(many)
     assert len(lines) <= LINES
-    assert any(re.fullmatch(r"! \d+ more warnings: see the page\.", line) for line in lines[-LAST_LINES:])
+    assert any(re.fullmatch(r"! \d+ more warnings: see the report\.", line) for line in lines[-LAST_LINES:])
     assert words(recommendations(many)[0].text) in words("\n".join(lines[-LAST_LINES:]))
 
 
 @pytest.mark.parametrize("width", [79, 60, 40])
-def test_a_narrow_terminal_gets_the_same_words(width: int) -> None:
+def test_a_narrow_terminal_shows_the_same_words(width: int) -> None:
     narrow, wide = summary(made.busy(), width), summary(made.busy())
     assert str(PAGE) in narrow[-2]
     assert sorted("".join(narrow).replace(" ", "")) == sorted("".join(wide).replace(" ", ""))
 
 
-def test_the_machine_was_busy_is_said_with_numbers() -> None:
+def test_a_busy_machine_is_reported_with_numbers() -> None:
     last = words("\n".join(summary(made.busy())[-LAST_LINES:]))
     assert (
-        "! The machine was busy: other programs used 1.1 of the 2 cores while trials ran (1.3 during webhook), the "
-        "hypervisor gave 0.1 cores to other virtual machines and the null contender, which does no work, took 6.7 ms "
-        "(p95 8.7 ms) to answer submit."
+        "! The machine was busy: other programs used 1.1 of 2 cores (1.3 during webhook), the hypervisor gave 0.1 "
+        "cores to other virtual machines and a submit to the null contender, which does no work, took 6.7 ms (p95 "
+        "8.7 ms). Latencies are inflated: repeat the run on an idle machine."
     ) in last
 
 
-def test_a_trial_that_was_left_out_is_a_row_without_figures() -> None:
+def test_a_contender_whose_trials_were_left_out_has_a_row_without_numbers() -> None:
     findings = made.full()
     left = LeftOut(3, "celery_queue", Mode.STEADY, ("the load process was late",))
     others = tuple(steady for steady in findings.steady if steady.contender != "celery_queue")
@@ -90,31 +97,31 @@ def cells(findings: Findings) -> dict[str, list[str]]:
     return {row[0].text.strip("`"): [cell.text for cell in row[1:]] for row in table.groups[0].rows}
 
 
-def test_who_has_no_worker_and_no_broker_neither_keeps_nor_loses_on_theirs() -> None:
+def test_a_contender_without_worker_or_broker_has_dashes_for_their_faults() -> None:
     shown = cells(made.full())
-    assert shown["in_memory_queue"] == ["loses", "loses", NOTHING, NOTHING]
-    assert shown["celery_queue"] == ["keeps", "keeps", "keeps", "loses"]
+    assert shown["in_memory_queue"] == ["lost", "lost", NOTHING, NOTHING]
+    assert shown["celery_queue"] == ["kept", "kept", "kept", "lost"]
     assert "null" not in shown
 
 
-def test_what_a_contender_has_that_can_break_is_taken_from_its_record() -> None:
+def test_the_parts_that_can_break_come_from_the_record() -> None:
     odd = replace(OUTSIDER, parts=("web", "broker"))
-    assert cells(made.full((*PATTERN_CONTENDERS, odd)))["arq_queue"] == ["keeps", "keeps", NOTHING, "loses"]
+    assert cells(made.full((*PATTERN_CONTENDERS, odd)))["arq_queue"] == ["kept", "kept", NOTHING, "lost"]
 
 
-def test_a_crash_that_was_measured_here_counts_before_what_is_declared() -> None:
+def test_a_measured_crash_takes_precedence_over_a_declared_one() -> None:
     def broken(name: str, fault: str, lost: int) -> FaultTrial:
         return FaultTrial(contender=name, fault=fault, claims_loss=True, offered=200, accepted=200, lost=lost)
 
     faults = (broken("in_memory_queue", "web_kill", 104), broken("celery_queue", "web_stop", 3))
     kept = broken("celery_queue", "web_kill", 0)
     findings = replace(made.quick(), faults=(*faults, kept))
-    assert cells(findings)["in_memory_queue"][:2] == ["loses 104", "loses"]
-    assert cells(findings)["celery_queue"] == ["keeps 200", "loses 3", "keeps", "loses"]
+    assert cells(findings)["in_memory_queue"][:2] == ["104 lost", "lost"]
+    assert cells(findings)["celery_queue"] == ["200 kept", "3 lost", "kept", "lost"]
     table = crash_table(findings)
     assert table
-    assert "numbers were measured in this run, words are declared" in table.caption
-    # It did not keep them here: whatever it declares, it is not what to use for that.
+    assert "with a number: measured in this run; others: declared" in table.caption
+    # It lost tasks in this run, so it is not recommended for keeping them, whatever it declares.
     where = recommendations(findings)[0]
     assert where.question is Question.RUNS_IN
     assert "must survive" not in where.text
@@ -123,7 +130,7 @@ def test_a_crash_that_was_measured_here_counts_before_what_is_declared() -> None
 @pytest.mark.parametrize(
     ("one_round", "says"), [(True, "Too close to call in one round"), (False, "No recommendation")]
 )
-def test_who_was_left_out_may_be_the_best_so_nobody_else_has_won(one_round: bool, says: str) -> None:
+def test_a_contender_that_was_left_out_may_be_the_best_so_no_other_wins(one_round: bool, says: str) -> None:
     no_ties = made.no_ties()
     findings = replace(
         no_ties,
@@ -136,7 +143,7 @@ def test_who_was_left_out_may_be_the_best_so_nobody_else_has_won(one_round: bool
         left_out=(LeftOut(5, "webhook", Mode.STEADY, ("the load process was late",)),),
     )
     how = recommendations(findings)[1].text
-    assert how.startswith(f"{says}, because `webhook` was left out. Of the others, use `polling`: the client knows")
+    assert how.startswith(f"{says}, because `webhook` was left out. Of the others, use `polling`: the client learns")
     first = decisions(findings, Question.LEARNS_BY)[0]
     assert not first.answered
     assert "Left out: `webhook`." in first.because

@@ -39,7 +39,7 @@ class ServeProcess:
         self._popen, *streams = self._start(
             argv, cwd=folder, env=environment({"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **settings})
         )
-        self._reaper.tell_reaper(f"+{self._popen.pid}")
+        self._reaper.send_to_reaper(f"+{self._popen.pid}")
         self.process = psutil.Process(self._popen.pid)
         self._streams = streams
         self._readers = [
@@ -85,7 +85,7 @@ class ServeProcess:
             reader.join(PATIENCE_SECONDS)
         for stream in self._streams:
             stream.close()
-        self._reaper.tell_reaper(f"-{self._popen.pid}")
+        self._reaper.send_to_reaper(f"-{self._popen.pid}")
         self._reaper.stop()
         return left
 

@@ -39,7 +39,7 @@ def change(folder: Path, old: str, new: str) -> None:
 def test_a_stub_fails_with_the_open_gap(kit: Kit, mine: Path) -> None:
     ended = kit.at(mine, "check")
     assert ended.code == 1
-    assert "NOT_IMPLEMENTED: A marked gap is still open." in ended.out
+    assert "NOT_IMPLEMENTED: A gap in the stub is still open." in ended.out
     assert "TODO 1" in ended.out
     assert f"0 of {CHECKS} checks, 0 of {POINTS} points" in ended.out
 
@@ -75,7 +75,7 @@ def test_half_a_solution_gets_half_of_the_points(kit: Kit, mine: Path, tmp_path:
     assert len(exercise["checks"]) == CHECKS
     assert (failed["verdict"], failed["check"], failed["code"]) == (
         "failed",
-        "an_id_that_was_never_given_out_is_404",
+        "an_unknown_id_is_404",
         "UNKNOWN_ID_NOT_404",
     )
     assert failed["seconds"] >= 0
@@ -118,7 +118,7 @@ def test_a_folder_without_progress_is_checked_and_left_alone(kit: Kit, tmp_path:
         (["check", "1"], "kit init DIR"),
         (["check", "--dir", "nowhere"], "kit init DIR"),
         (["check", "99", "--solutions"], f"There are 1 to {len(course())}"),
-        (["check", "--exercise", "1"], "--exercise goes with --url"),
+        (["check", "--exercise", "1"], "--exercise needs --url"),
         (["check", "--url", "localhost:8000"], "http://HOST:PORT"),
         (["check", "--url", "http://127.0.0.1:9", "--all"], "--exercise N"),
         (["check", "--url", "http://127.0.0.1:9", "--exercise", "99"], f"There are 1 to {len(course())}"),
@@ -128,7 +128,7 @@ def test_a_folder_without_progress_is_checked_and_left_alone(kit: Kit, tmp_path:
         (["solution", "1"], "kit init DIR"),
         (["reset", "1"], "kit init DIR"),
         (["update"], "kit init DIR"),
-        (["explain", "SUBMIT_BLOCK"], "Is it SUBMIT_BLOCKS?"),
+        (["explain", "SUBMIT_BLOCK"], "Did you mean SUBMIT_BLOCKS?"),
         (["explain", "NONSENSE"], "kit explain"),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_missing_file_is_inconclusive_and_says_how_to_get_it_back(kit: Kit, mi
     ended = kit.at(mine, "check", "1")
     assert ended.code == 2
     last = ended.out.splitlines()[-1]
-    assert last == f"Missing: {FIRST.folder}/app.py. To get back what is missing: kit reset 1"
+    assert last == f"Missing: {FIRST.folder}/app.py. To restore: kit reset 1"
     assert "kit doctor" not in ended.out
 
     kit.at(mine, "reset", "1")

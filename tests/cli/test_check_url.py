@@ -32,52 +32,52 @@ FAULTS: list[dict[str, Checks]] = [
     # The first three take longest.
     {"blocks-the-loop": {"submit_does_not_wait_for_the_agent": "LOOP_BLOCKED"}},
     {
-        "held-too-long": {"an_answer_is_held": "HELD_TOO_LONG"},
+        "held-too-long": {"a_response_is_held": "HELD_TOO_LONG"},
         "never-calls-back": {"the_outcome_is_posted": "CALLBACK_NOT_SENT"},
         "no-health": {"health": "HEALTH_NOT_OK"},
         "no-location": {"location": "LOCATION_MISSING"},
-        "says-400": {"what_is_no_submit_is_422": "WRONG_STATUS_CODE"},
+        "says-400": {"an_invalid_body_is_422": "WRONG_STATUS_CODE"},
         "local-times": {"times": "BAD_TIMES"},
         "progress-99": {"progress": "PROGRESS_NOT_100"},
-        "etag-ignored": {"what_has_not_changed_is_304": "ETAG_IGNORED"},
+        "etag-ignored": {"an_unchanged_task_is_304": "ETAG_IGNORED"},
         "cancels-once": {"a_task_is_cancelled": "CANCEL_REFUSED"},
     },
     {"submit-blocks": {"submit_does_not_wait_for_the_agent": "SUBMIT_BLOCKS"}},
     {
         "says-200": {"submit_is_202": "WRONG_STATUS_CODE"},
-        "submit-without-retry-after": {"submit_says_when_to_ask": "WHEN_TO_ASK_MISSING"},
-        "callback-url-ignored": {"a_callback_url_where_it_is_called_and_nowhere_else": "INVALID_ACCEPTED"},
+        "submit-without-retry-after": {"submit_has_retry_after": "WHEN_TO_ASK_MISSING"},
+        "callback-url-ignored": {"a_callback_url_is_required_or_refused": "INVALID_ACCEPTED"},
         "key-for-any-body": {"the_same_key_with_another_body_is_422": "KEY_FOR_ANOTHER_BODY"},
         "progress-goes-back": {"progress": "PROGRESS_WENT_BACK"},
         "result-object": {"the_result_is_a_string": "RESULT_MISSING"},
-        "retry-after-for-ever": {"status_says_when_to_ask_again": "ASK_AGAIN_FOR_NOTHING"},
-        "no-long-poll": {"an_answer_is_held": "NO_LONG_POLL"},
+        "retry-after-for-ever": {"status_has_retry_after": "ASK_AGAIN_FOR_NOTHING"},
+        "no-long-poll": {"a_response_is_held": "NO_LONG_POLL"},
         "etag-stays": {"the_etag_changes_with_the_task": "ETAG_STAYS"},
         "cancelled-comes-back": {"a_cancelled_task_stays_cancelled": "STATUS_WENT_BACK"},
     },
     {
-        "late-record": {"the_record_exists_before_the_answer": "RECORD_TOO_LATE"},
+        "late-record": {"the_record_exists_before_the_response": "RECORD_TOO_LATE"},
         "no-limit": {"a_body_that_is_far_too_long_is_413": "BODY_LIMIT_MISSING"},
-        "outcome-changes": {"an_outcome_stays": "OUTCOME_CHANGED"},
+        "outcome-changes": {"a_finished_task_never_changes": "OUTCOME_CHANGED"},
         "progress-in-parts": {"progress": "PROGRESS_NOT_WHOLE"},
-        "no-retry-after": {"status_says_when_to_ask_again": "WHEN_TO_ASK_MISSING"},
+        "no-retry-after": {"status_has_retry_after": "WHEN_TO_ASK_MISSING"},
     },
     {
-        "unknown-is-pending": {"an_id_that_was_never_given_out_is_404": "UNKNOWN_ID_NOT_404"},
+        "unknown-is-pending": {"an_unknown_id_is_404": "UNKNOWN_ID_NOT_404"},
         "key-ignored": {
-            "the_same_key_gives_the_same_task": "KEY_IGNORED",
+            "the_same_key_returns_the_same_task": "KEY_IGNORED",
             "the_same_key_with_another_body_is_422": "KEY_FOR_ANOTHER_BODY",
         },
         "cancels-the-completed": {"a_completed_task_cannot_be_cancelled": "CANCELLED_THOUGH_DONE"},
-        "no-etag": {"what_has_not_changed_is_304": "NO_ETAG"},
-        "unknown-left-out": {"a_task_has_its_eight_fields": "FIELDS_MISSING"},
-        "traceback": {"a_failure_is_told": "FAILURE_NOT_TOLD"},
+        "no-etag": {"an_unchanged_task_is_304": "NO_ETAG"},
+        "unknown-left-out": {"a_task_has_all_eight_fields": "FIELDS_MISSING"},
+        "traceback": {"a_failure_is_reported": "FAILURE_NOT_TOLD"},
         "calls-back-too-little": {"the_outcome_is_posted": "CALLBACK_WRONG"},
     },
     {
         "takes-anything": {
-            "what_is_no_submit_is_422": "INVALID_ACCEPTED",
-            "a_callback_url_where_it_is_called_and_nowhere_else": "INVALID_ACCEPTED",
+            "an_invalid_body_is_422": "INVALID_ACCEPTED",
+            "a_callback_url_is_required_or_refused": "INVALID_ACCEPTED",
         },
         "no-cancel": {"a_task_is_cancelled": "CANCEL_REFUSED"},
         "never-running": {"a_task_goes_from_pending_to_completed": "NOT_MARKED_RUNNING", "times": "BAD_TIMES"},
@@ -93,11 +93,11 @@ _EACH_FAULT = [pytest.param(group, fault, id=fault) for group in FAULTS for faul
 
 #: The same for exercises: (number, mistake) → the first check that fails, and its code.
 EXERCISE_FAULTS = {
-    (1, "blocks-the-loop"): ("submit_gives_an_id_while_the_agent_still_works", "LOOP_BLOCKED"),
-    (1, "submit-blocks"): ("submit_gives_an_id_while_the_agent_still_works", "SUBMIT_BLOCKS"),
-    (1, "never-running"): ("submit_gives_an_id_while_the_agent_still_works", "NOT_MARKED_RUNNING"),
+    (1, "blocks-the-loop"): ("submit_returns_an_id_while_the_agent_works", "LOOP_BLOCKED"),
+    (1, "submit-blocks"): ("submit_returns_an_id_while_the_agent_works", "SUBMIT_BLOCKS"),
+    (1, "never-running"): ("submit_returns_an_id_while_the_agent_works", "NOT_MARKED_RUNNING"),
     (1, "result-object"): ("a_task_is_completed_with_the_agents_answer", "RESULT_MISSING"),
-    (1, "unknown-is-pending"): ("an_id_that_was_never_given_out_is_404", "UNKNOWN_ID_NOT_404"),
+    (1, "unknown-is-pending"): ("an_unknown_id_is_404", "UNKNOWN_ID_NOT_404"),
     (2, "progress-goes-back"): ("progress_never_goes_back", "PROGRESS_WENT_BACK"),
     (2, "progress-99"): ("progress_is_100_when_completed", "PROGRESS_NOT_100"),
 }
@@ -243,4 +243,4 @@ def made(said: dict[str, Any]) -> list[dict[str, Any]]:
 
 @needs_node
 def test_a_long_wait_is_announced(announced: Outcome) -> None:
-    assert "… waiting until the server's agent has finished" in announced.out
+    assert "… waiting for the server's agent to finish" in announced.out

@@ -6,7 +6,7 @@ import pytest
 
 from tests.checkpoints.engine.actors.observed_task import Exchange, ObservedTask
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, Wrong
-from tests.checkpoints.engine.http.http_client import Answer
+from tests.checkpoints.engine.http.http_client import Response
 from tests.checkpoints.engine.scenarios.contract import ends_well
 
 
@@ -15,7 +15,7 @@ def watched(*seen: tuple[str, int]) -> ObservedTask:
     task = ObservedTask("task A", "Compare the vendors.")
     for second, (status, progress) in enumerate(seen):
         body = json.dumps({"task_id": "1", "status": status, "progress": progress, "error": None}).encode()
-        task.polls.append(Exchange("GET /agent/status/1", Answer(200, {}, body), second, second))
+        task.polls.append(Exchange("GET /agent/status/1", Response(200, {}, body), second, second))
     return task
 
 
@@ -54,7 +54,7 @@ def test_a_task_that_was_seen_running_and_is_completed_ended_well() -> None:
 
 def test_a_task_that_is_never_known_comes_too_late() -> None:
     task = ObservedTask("task A", "Compare the vendors.")
-    task.polls.append(Exchange("GET /agent/status/1", Answer(404, {}, b""), 0, 0))
+    task.polls.append(Exchange("GET /agent/status/1", Response(404, {}, b""), 0, 0))
     with pytest.raises(Wrong) as wrong:
         ends_well(task)
     assert wrong.value.code == "RECORD_TOO_LATE"

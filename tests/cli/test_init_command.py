@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exercises.course import HERE
-from exercises.home import how_to_begin
+from exercises.home import first_steps
 from tests.cli.command import COMMAND_SECONDS, KIT, run
 
 
@@ -51,7 +51,7 @@ def test_outside_the_kit_the_printed_commands_work_from_every_folder(tmp_path: P
 
 def test_inside_the_kit_uv_run_is_enough(monkeypatch: pytest.MonkeyPatch, uv: str) -> None:
     monkeypatch.setenv("UV", uv)
-    lines = how_to_begin(HERE.parent / "my-exercises")
+    lines = first_steps(HERE.parent / "my-exercises")
     assert lines[-1].endswith("alias kit='uv run kit'")
     assert not any("UV_PROJECT" in line for line in lines)
 

@@ -70,4 +70,4 @@ def test_a_deleted_current_folder_is_reported(tmp_path: Path, arguments: list[st
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
     ended = run(["/bin/sh", "-c", script, "sh", *KIT, *arguments], tmp_path)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.line == "kit: The folder that you are in is gone. Go to another: cd"
+    assert ended.line == "kit: The current folder no longer exists. Change to another folder: cd"

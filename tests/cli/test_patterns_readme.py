@@ -17,7 +17,7 @@ from patterns.serving.processes import Family
 from patterns.serving.readiness import wait_until_healthy
 from patterns.serving.redis_server import start_redis
 from patterns.serving.sockets import free_port
-from patterns.web.problems import BEFORE_THE_APP
+from patterns.web.problems import CONNECTION_ERRORS
 from patterns.webhook import create_app
 from tests.cli.documents import FAST, OF_BENCHMARKS, OF_PATTERNS, README, ROOT, as_here, curl, run, serve
 from tests.support.waiting import eventually
@@ -108,7 +108,7 @@ def test_its_table_of_requests_has_every_route_and_every_answer(monkeypatch: pyt
         request: set(re.findall(r"`(\d{3})`", answers))
         for request, answers in re.findall(r"^\| `([A-Z]+ /\S+)` \| (.*) \|$", OF_PATTERNS.text, re.MULTILINE)
     }
-    before = {str(status) for status in BEFORE_THE_APP} - {"503"}
+    before = {str(status) for status in CONNECTION_ERRORS} - {"503"}
     documented = {
         f"{method.upper()} {path}": set(operation["responses"]) - before
         for path, methods in create_app().openapi()["paths"].items()

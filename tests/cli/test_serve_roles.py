@@ -39,7 +39,7 @@ def test_the_web_part_is_up_alone_and_workers_come_die_and_go_beside_it(
         folder.mkdir()
     with part("web", tmp_path, settings) as web, ExitStack() as stack:
         said = "".join(web.out)
-        assert "No worker has been heard of" in said
+        assert "No worker has sent a heartbeat" in said
         assert "kit serve celery_queue --role worker" in said
         assert not web.healthy()
         waiting = web.submit("waits for a worker")

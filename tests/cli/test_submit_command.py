@@ -26,7 +26,7 @@ def test_a_failed_task_is_reported_with_its_error(polled: Served, kit: Kit) -> N
     outcome = kit("submit", "fail: please", "--url", f"{polled.url}/")
 
     assert (outcome.code, outcome.out) == (1, "")
-    assert "agent_error: RuntimeError: the simulated agent was told to fail" in outcome.line
+    assert "agent_error: RuntimeError: the simulated agent failed, as requested" in outcome.line
 
 
 def test_without_a_server_the_error_says_how_to_start_one(kit: Kit) -> None:

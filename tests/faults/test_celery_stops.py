@@ -49,7 +49,7 @@ def run_scenario(servers: Servers) -> Scenarios:
     with ThreadPoolExecutor(1) as threads:
         held = served.held(threads, task_id)
         began = time.monotonic()
-        web.ask_to_end()
+        web.terminate()
         code = eventually(lambda: web.exit_code, lambda code: code is not None)
         seconds = time.monotonic() - began
     web.start()
@@ -58,7 +58,7 @@ def run_scenario(servers: Servers) -> Scenarios:
 
     task_id = running(served)
     began = time.monotonic()
-    worker.ask_to_end()
+    worker.terminate()
     code = eventually(lambda: worker.exit_code, lambda code: code is not None)
     seconds = time.monotonic() - began
     worker.start()

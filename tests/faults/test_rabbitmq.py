@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from patterns import CELERY_QUEUE
-from patterns.celery_queue import MOST_RUNS
+from patterns.celery_queue import MAX_RUNS
 from patterns.redis_store.keys import Keys
 from patterns.serving.rabbitmq_server import RabbitMQ
 from tests.support.scenarios import ScenarioResult
@@ -207,7 +207,7 @@ def test_a_run_that_loses_the_broker_is_ended_and_not_counted(broken: Break) -> 
 def test_a_task_that_kills_its_worker_each_time_ends_after_a_few_runs(scenarios: Scenarios) -> None:
     assert scenarios.poison["status"] == "failed"
     assert scenarios.poison["error"]["code"] == "worker_lost"
-    assert scenarios.poison_runs == MOST_RUNS
+    assert scenarios.poison_runs == MAX_RUNS
 
 
 def test_submit_says_within_three_seconds_that_the_broker_is_down(scenarios: Scenarios) -> None:

@@ -94,7 +94,7 @@ def stop(served: Served, prompts: list[str], look: Callable[[list[str]], T]) -> 
     with ThreadPoolExecutor(len(task_ids)) as threads:
         held = [served.held(threads, task_id) for task_id in task_ids]
         began = time.monotonic()
-        web.ask_to_end()
+        web.terminate()
         seen = look(task_ids)
         exit_code = eventually(lambda: web.exit_code, lambda code: code is not None)
         seconds = time.monotonic() - began

@@ -66,22 +66,22 @@ def outcome(scenarios: Mapping[str, Future[Outcome]], request: pytest.FixtureReq
 @pytest.mark.thorough
 def test_nothing_is_lost_when_one_host_is_cut_off_and_healed(outcome: Outcome) -> None:
     assert (outcome.code, outcome.err) == (0, ""), outcome.out + outcome.err
-    assert outcome.out.endswith("Nothing was lost, and every task finished once.\n")
+    assert outcome.out.endswith("No task was lost, and each finished exactly once.\n")
 
 
 @pytest.mark.thorough
 def test_it_reports_what_happened_in_order(outcome: Outcome) -> None:
     reported = [
         "two hosts are up",
-        "tasks are accepted on host A, and 10 on host B",
+        "tasks are accepted by host A, and 10 by host B",
         "each host knows the tasks of the other",
-        "host B is cut off",
-        "answers submit with 503",
-        "host A takes a task and goes on",
-        "host B is healed",
+        "host B is disconnected",
+        "responds to submit with 503",
+        "host A accepts a task and keeps working",
+        "host B is reconnected",
         "host B is healthy again",
         "21 are completed",
-        "each finished once",
+        "each finished exactly once",
     ]
     assert re.search(".*".join(map(re.escape, reported)), outcome.out, re.DOTALL), outcome.out
 
@@ -133,9 +133,9 @@ def test_it_succeeds_if_both_hosts_agree_and_each_task_finished_once() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "finishes", "wrong"),
     [
-        ({"x": "running"}, {"x": "running"}, {"x": 1}, "not every task finishes"),
+        ({"x": "running"}, {"x": "running"}, {"x": 1}, "not every task finished"),
         ({"x": "failed"}, {"x": "failed"}, {"x": 1}, "1 of 1 tasks are not completed"),
-        ({"x": "completed"}, {"x": "failed"}, {"x": 1}, "do not say the same"),
+        ({"x": "completed"}, {"x": "failed"}, {"x": 1}, "disagree about a task"),
         ({"x": "completed"}, {"x": "completed"}, {}, "1 tasks finished 0 times"),
         ({"x": "completed"}, {"x": "completed"}, {"x": 2}, "1 tasks finished 2 times"),
     ],

@@ -32,7 +32,7 @@ async def deliver(store: RedisStore, worker: WorkerRecords, state: DeliveryState
     (due,) = worker.outbox.due()
     record = worker.outbox.take(*due)
     assert record is not None
-    worker.outbox.note(record, DeliveryAttempt(at=datetime.now(UTC)), state)
+    worker.outbox.record_attempt(record, DeliveryAttempt(at=datetime.now(UTC)), state)
     return record
 
 
@@ -94,7 +94,7 @@ async def test_an_empty_redis_has_counters_too(store: RedisStore) -> None:
 async def test_a_second_run_of_a_task_is_not_counted_as_another_wait(store: RedisStore, worker: WorkerRecords) -> None:
     task_id = await create(store)
     worker.start(task_id, 3)
-    worker.put_back(task_id)
+    worker.undo_start(task_id)
     worker.start(task_id, 3)
 
     while_it_runs = await store.task_counters()
@@ -179,7 +179,7 @@ async def test_in_redis_an_attempt_that_is_recorded_twice_is_counted_once(
 ) -> None:
     await deliver(store, worker, DeliveryState.DELIVERED)
     record = await deliver(store, worker, DeliveryState.WAITING)
-    worker.outbox.note(record, DeliveryAttempt(at=datetime.now(UTC)), DeliveryState.WAITING)
+    worker.outbox.record_attempt(record, DeliveryAttempt(at=datetime.now(UTC)), DeliveryState.WAITING)
 
     counters = await store.delivery_counters()
 

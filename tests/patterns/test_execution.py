@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patterns.agents.running import Agent, describe, run_in_daemon_thread, run_on_the_loop
+from patterns.agents.running import Agent, describe, run_in_daemon_thread, run_on_event_loop
 from patterns.contract import ErrorCode, Task, TaskStatus
 from patterns.tasks.execution import RunAgent, execute
 from patterns.tasks.memory_store import MemoryStore
@@ -45,7 +45,7 @@ async def nothing_is_left() -> AsyncIterator[None]:
         await asyncio.wait(left, timeout=30)
 
 
-@pytest.fixture(params=[run_on_the_loop, run_in_daemon_thread], ids=["on the loop", "in a thread"])
+@pytest.fixture(params=[run_on_event_loop, run_in_daemon_thread], ids=["on the loop", "in a thread"])
 def run(request: pytest.FixtureRequest) -> RunAgent:
     """Both ways to run an agent."""
     way: RunAgent = request.param

@@ -2,7 +2,7 @@
 
 import pytest
 
-from patterns.web.headers import matches, retry_after_seconds, wanted_wait
+from patterns.web.headers import matches, preferred_wait, retry_after_seconds
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from patterns.web.headers import matches, retry_after_seconds, wanted_wait
     ],
 )
 def test_the_wait_preference_is_whole_seconds_or_ignored(prefer: str | None, seconds: float | None) -> None:
-    assert wanted_wait(prefer) == seconds
+    assert preferred_wait(prefer) == seconds
 
 
 @pytest.mark.parametrize("if_none_match", ['"a"', 'W/"a"', '"b", "a"', 'W/"b",W/"a"', "*", ' "a" ', '"b" , "a" , "c"'])

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from patterns.agents.running import Agent, ReportProgress, run_in_daemon_thread, run_on_the_loop
+from patterns.agents.running import Agent, ReportProgress, run_in_daemon_thread, run_on_event_loop
 from patterns.contract.settings import Settings
-from patterns.observability.logs import JsonLine, TextLine, about, add_task_id, set_up_logging
+from patterns.observability.logs import JsonLine, TextLine, add_task_id, bound_task_id, set_up_logging
 from patterns.tasks.execution import RunAgent, execute
 from patterns.tasks.memory_store import MemoryStore
 
@@ -57,7 +57,7 @@ as_text = pytest.mark.parametrize("kept", [TextLine], indirect=True)
 
 @as_text
 def test_a_line_of_text_has_the_message_first_and_then_the_fields(kept: Kept) -> None:
-    with about("a1"):
+    with bound_task_id("a1"):
         logger.info("finished %s", "well", extra={"seconds": 1.23456789, "code": None, "error": "Broken: no pipe"})
 
     moment, _, rest = kept.lines[0].partition(" ")
@@ -101,8 +101,8 @@ def test_an_extra_field_does_not_replace_a_standard_field(kept: Kept) -> None:
 
 def test_a_line_without_a_task_has_no_task_id(kept: Kept) -> None:
     logger.info("before")
-    with about("a1"):
-        with about("b2"):
+    with bound_task_id("a1"):
+        with bound_task_id("b2"):
             logger.info("inside")
         logger.info("outside again")
     logger.info("after")
@@ -111,7 +111,7 @@ def test_a_line_without_a_task_has_no_task_id(kept: Kept) -> None:
 
 
 def test_an_explicit_task_id_wins(kept: Kept) -> None:
-    with about("a1"):
+    with bound_task_id("a1"):
         logger.info("hello", extra={"task_id": "b2"})
     logger.info("hello", extra={"data": {"id": "c3", "name": "kit.run_agent"}})  # as Celery does
 
@@ -133,7 +133,7 @@ async def says_hello_later(prompt: str, report_progress: ReportProgress) -> str:
 
 
 @pytest.mark.parametrize("agent", [says_hello, says_hello_later])
-@pytest.mark.parametrize("run", [run_on_the_loop, run_in_daemon_thread])
+@pytest.mark.parametrize("run", [run_on_event_loop, run_in_daemon_thread])
 async def test_lines_of_concurrent_agents_have_the_ids_of_their_tasks(kept: Kept, agent: Agent, run: RunAgent) -> None:
     store = MemoryStore(limit=10, ttl=60)
     ids = [store.create("body")[0].task_id for _ in range(5)]

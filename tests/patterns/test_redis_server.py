@@ -137,5 +137,5 @@ def test_a_server_that_does_not_answer_is_an_error_at_the_deadline(
     with Family() as family, pytest.raises(ProcessFailed) as raised:
         start_redis(family)
 
-    assert str(raised.value).startswith("The Redis server did not answer within 0.3 s. ")
+    assert str(raised.value).startswith("The Redis server did not reply within 0.3 s. ")
     assert "set REDIS_URL" in str(raised.value)

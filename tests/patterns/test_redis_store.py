@@ -41,7 +41,7 @@ async def test_a_stopping_worker_does_not_bring_a_forgotten_record_back(
     worker.start(task.task_id, 3)
     keys.expire(f"task:{task.task_id}")
 
-    worker.put_back(task.task_id)
+    worker.undo_start(task.task_id)
 
     assert await store.get(task.task_id) is None
 
@@ -61,7 +61,7 @@ async def test_a_full_store_accepts_nothing(store: RedisStore, keys: Keys) -> No
 
 async def test_a_known_key_gives_its_task_again(store: RedisStore) -> None:
     first = await create(store, "body", "key")
-    await store.handed_over("key")
+    await store.mark_sent("key")
 
     again, to_hand_over = await store.create(new_task_id(), "body", "key")
 
@@ -77,7 +77,7 @@ async def test_a_repeat_waits_until_the_task_is_published(store: RedisStore) -> 
     done, _ = await asyncio.wait({repeat}, timeout=0.1)
     assert not done
 
-    await store.handed_over("key")
+    await store.mark_sent("key")
 
     async with asyncio.timeout(30):
         assert await repeat == (task, False)
@@ -119,7 +119,7 @@ async def test_a_run_that_was_put_back_is_not_counted(store: RedisStore, worker:
 
     for _ in range(10):
         assert worker.start(task.task_id, 3)
-        worker.put_back(task.task_id)
+        worker.undo_start(task.task_id)
 
 
 async def test_a_second_run_does_not_move_the_start(store: RedisStore, worker: WorkerRecords) -> None:
@@ -174,7 +174,7 @@ async def test_only_finished_records_expire_and_their_keys_with_them(
     store: RedisStore, worker: WorkerRecords, keys: Keys
 ) -> None:
     task = await create(store, "body", "key")
-    await store.handed_over("key")
+    await store.mark_sent("key")
     worker.start(task.task_id, 3)
     assert {keys.expire_in(key) for key in keys.all()} == {None}
 

@@ -53,7 +53,7 @@ async def test_health_needs_a_heartbeat_of_a_worker(store: RedisStore, worker: W
 
     worker.heartbeat("worker@here")
     await store.check()
-    worker.farewell("worker@here")
+    worker.remove_worker("worker@here")
 
     with pytest.raises(Unavailable, match="worker"):
         await store.check()

@@ -107,7 +107,7 @@ def test_a_rabbitmq_that_does_not_answer_is_an_error_after_three_times_as_long(
         node = family.start("RabbitMQ", ["/bin/sleep", "600"], os.environ)
         broker = RabbitMQ("amqp://", node, free_port(), tmp_path)
 
-        with pytest.raises(ProcessFailed, match=r"RabbitMQ did not answer within 0\.3 s\. Try again"):
+        with pytest.raises(ProcessFailed, match=r"RabbitMQ did not reply within 0\.3 s\. Try again"):
             broker.wait_until_up()
 
 

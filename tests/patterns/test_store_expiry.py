@@ -84,11 +84,11 @@ async def test_a_delivery_is_forgotten_with_its_record(clock: Clock) -> None:
     store = MemoryStore(limit=10, ttl=60, clock=clock)
     failed = DeliveryAttempt(at=datetime.now(UTC), error="ConnectError")
     dead, waiting = finished(store, callback_url=HOOK), finished(store, callback_url=HOOK)
-    store.note(dead, failed, DeliveryState.DEAD)
-    store.note(waiting, failed, DeliveryState.WAITING, pause=3600)
+    store.record_attempt(dead, failed, DeliveryState.DEAD)
+    store.record_attempt(waiting, failed, DeliveryState.WAITING, pause=3600)
     clock.pass_by(30)
     kept = finished(store, callback_url=HOOK)
-    store.note(kept, failed, DeliveryState.DEAD)
+    store.record_attempt(kept, failed, DeliveryState.DEAD)
 
     clock.pass_by(30)
 
@@ -97,7 +97,7 @@ async def test_a_delivery_is_forgotten_with_its_record(clock: Clock) -> None:
     assert [task.task_id for task in await store.dead_letters(10)] == [kept]
     counters = await store.delivery_counters()
     assert (counters.under_way, counters.dead_letters) == (0, 1)
-    store.note(waiting, failed, DeliveryState.DEAD)  # the attempt was under way when the record expired
+    store.record_attempt(waiting, failed, DeliveryState.DEAD)  # the attempt was under way when the record expired
     assert [task.task_id for task in await store.dead_letters(10)] == [kept]
 
 

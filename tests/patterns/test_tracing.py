@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from patterns.observability.tracer import Tracer
-from patterns.observability.tracing import NO_CARRIER, tracing, wanted_exporter
+from patterns.observability.tracing import NO_CARRIER, configured_exporter, tracing
 
 _AT = "http://127.0.0.1:4318"
 
@@ -36,7 +36,7 @@ def decided_anew() -> Iterator[None]:
     ],
 )
 def test_the_standard_variables_turn_traces_on(env: Mapping[str, str], exporter: str | None) -> None:
-    assert wanted_exporter(env) == exporter
+    assert configured_exporter(env) == exporter
 
 
 def test_by_default_nothing_is_traced() -> None:

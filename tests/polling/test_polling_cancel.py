@@ -51,10 +51,10 @@ async def test_a_caller_cancelled_before_there_is_a_task_cancels_none(script: Sc
 
 
 async def test_a_task_that_cannot_be_cancelled_any_more_is_reported(script: Script) -> None:
-    script.on(CANCEL, problem(409, "Already finished", "The task is completed already."))
+    script.on(CANCEL, problem(409, "Already finished", "The task is already completed."))
 
     async with PollingClient(script.url) as client:
-        with pytest.raises(ClientError, match="409 Already finished: The task is completed already"):
+        with pytest.raises(ClientError, match="409 Already finished: The task is already completed"):
             await client.cancel("1")
 
 

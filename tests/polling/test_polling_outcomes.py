@@ -121,7 +121,7 @@ async def test_a_detail_of_many_lines_becomes_one_line(script: Script, client: P
 
 async def test_an_invalid_url_is_reported() -> None:
     async with PollingClient("localhost:8000", deadline=20) as client:
-        with pytest.raises(ClientError, match="no http or https URL"):
+        with pytest.raises(ClientError, match="not an http or https URL"):
             await client.run("compare")
 
 
@@ -142,7 +142,7 @@ async def test_an_answer_without_a_task_is_reported_by_its_status(
     answers = {SUBMIT: accepted(), STATUS: completed()} | {broken: page}
     script.on(SUBMIT, answers[SUBMIT]).on(STATUS, answers[STATUS])
 
-    with pytest.raises(ClientError, match=r"holds no task: 20\d \w+\. Check that http://") as raised:
+    with pytest.raises(ClientError, match=r"contains no task: 20\d \w+\. Check that http://") as raised:
         await client.run("compare")
 
     assert "It works" not in str(raised.value)

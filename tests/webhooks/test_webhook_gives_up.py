@@ -49,7 +49,7 @@ def test_a_receiver_that_never_acknowledges_leaves_a_dead_letter_that_shows_ever
 
     assert [attempt["status_code"] for attempt in dead["attempts"]] == [500] * _ATTEMPTS
     assert [attempt["at"] for attempt in dead["attempts"]] == sorted(attempt["at"] for attempt in dead["attempts"])
-    assert dead["last_error"] == "the receiver answered 500"
+    assert dead["last_error"] == "the receiver responded with 500"
     assert task_id in webhook.dead_letters()
     assert webhook.task(task_id)["status"] == "completed", "the task itself has not failed"
 

@@ -1,1 +1,1 @@
-"""What the load process is made of. Imported by the locustfile only: it lives on gevent."""
+"""The parts of the load process, which runs on gevent. Imported only by the locustfile."""

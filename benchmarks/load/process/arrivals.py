@@ -1,4 +1,4 @@
-"""When tasks are to be sent: decided before the first one is, so that no answer can change it."""
+"""The schedule of arrivals, fixed before the first task is sent, so that no response can change it."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -9,15 +9,15 @@ from benchmarks.records.samples import Phase
 
 
 class Shape(StrEnum):
-    """How arrivals are spread over the time."""
+    """The distribution of arrivals over time."""
 
-    POISSON = "poisson"  # independent of each other, as those of many people are: they come in clumps
-    CONSTANT = "constant"  # evenly
+    POISSON = "poisson"  # independent arrivals, as from many users, which come in clusters
+    CONSTANT = "constant"  # evenly spaced
 
 
 @dataclass(frozen=True)
 class Segment:
-    """So many tasks in so many seconds; in no time at all they come at once."""
+    """`count` tasks within `seconds`; all at once if that is zero."""
 
     phase: Phase
     seconds: float
@@ -25,13 +25,13 @@ class Segment:
 
     @classmethod
     def at(cls, phase: Phase, seconds: float, rate: float) -> "Segment":
-        """A number of tasks per second."""
+        """The segment with `rate` tasks per second."""
         return cls(phase, seconds, round(rate * seconds))
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """One task to be sent, `offset` seconds after the load begins."""
+    """One task to send, `offset` seconds after the start of the load."""
 
     number: int
     offset: float
@@ -39,21 +39,21 @@ class Arrival:
 
 
 def schedule(segments: Sequence[Segment], seed: int, shape: Shape) -> list[Arrival]:
-    """The arrivals of one trial, one segment after the other. The same arguments give the same arrivals."""
-    chance = random.Random(f"arrivals:{seed}")
+    """The arrivals of one trial, segment by segment. The same arguments give the same arrivals."""
+    rng = random.Random(f"arrivals:{seed}")
     arrivals: list[Arrival] = []
-    begin = 0.0
+    start = 0.0
     for segment in segments:
-        for offset in _offsets(segment, chance, shape):
-            arrivals.append(Arrival(len(arrivals), begin + offset, segment.phase))
-        begin += segment.seconds
+        for offset in _offsets(segment, rng, shape):
+            arrivals.append(Arrival(len(arrivals), start + offset, segment.phase))
+        start += segment.seconds
     return arrivals
 
 
-def _offsets(segment: Segment, chance: random.Random, shape: Shape) -> Iterator[float]:
+def _offsets(segment: Segment, rng: random.Random, shape: Shape) -> Iterator[float]:
     if shape is Shape.CONSTANT or not segment.seconds:
         yield from (number * segment.seconds / segment.count for number in range(segment.count))
     else:
-        # A Poisson process whose count is known is that many uniform moments, sorted. So chance moves the
-        # clumps about, and never the number of tasks.
-        yield from sorted(chance.uniform(0, segment.seconds) for _ in range(segment.count))
+        # Given its count, a Poisson process is that many sorted uniform moments. So the seed changes the clusters, but
+        # never the number of tasks.
+        yield from sorted(rng.uniform(0, segment.seconds) for _ in range(segment.count))

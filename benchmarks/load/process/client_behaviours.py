@@ -1,7 +1,7 @@
-"""How a client learns the outcome: the three behaviours that the patterns are made for.
+"""How a client learns the outcome: the three behaviours that the patterns are designed for.
 
-Each is called with a sample that was accepted and returns when the outcome is known, or when it is certain
-that it will not be: at the deadline, or as soon as the server no longer knows the id.
+Each is called with an accepted sample and returns when the outcome is known, the deadline has passed, or the server
+no longer knows the id.
 """
 
 import random
@@ -15,20 +15,20 @@ from benchmarks.load.process.http_client import Answer, Session, status
 from benchmarks.records.samples import Sample
 from patterns.contract import FINISHED
 
-#: A client that gets no answer waits up to this long, then twice that, and so on, but no longer than the most.
+#: Backoff after an error: a random pause up to this long, doubled each time up to the maximum.
 _FIRST_PAUSE_SECONDS = 0.1
 _MOST_PAUSE_SECONDS = 2.0
 
 
 class ClientBehaviour(Protocol):
-    """A behaviour."""
+    """How one kind of client learns the outcome."""
 
     def __call__(self, session: Session, sample: Sample, deadline: float) -> Answer | None:
-        """The answer with the outcome, or None when there will be none until `deadline`, on time.time()."""
+        """Return the response with the outcome, or None without one. `deadline` is on time.time()."""
 
 
 class FixedPoll:
-    """Asks every `interval` seconds, whatever the server says. This is what most clients do."""
+    """Polls every `interval` seconds and ignores `Retry-After`, as most clients do."""
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
@@ -44,11 +44,11 @@ class FixedPoll:
 
 
 class AdaptivePoll:
-    """Lets the server hold each answer, obeys its `Retry-After`, and backs off with full jitter from errors."""
+    """Long-polls, obeys `Retry-After`, and backs off with full jitter after errors."""
 
-    def __init__(self, wait: int, chance: random.Random) -> None:
+    def __init__(self, wait: int, rng: random.Random) -> None:
         self._wait = wait
-        self._chance = chance
+        self._rng = rng
 
     def __call__(self, session: Session, sample: Sample, deadline: float) -> Answer | None:
         most = _FIRST_PAUSE_SECONDS
@@ -61,7 +61,7 @@ class AdaptivePoll:
             if answer.http_status == 200:
                 most, pause = _FIRST_PAUSE_SECONDS, answer.retry_after or 0.0
             else:
-                pause = answer.retry_after or self._chance.uniform(0, most)
+                pause = answer.retry_after or self._rng.uniform(0, most)
                 most = min(2 * most, _MOST_PAUSE_SECONDS)
             if not _pause(pause, deadline):
                 return None
@@ -69,7 +69,7 @@ class AdaptivePoll:
 
 
 class AwaitCallback:
-    """Asks nothing, and waits for the server's POST."""
+    """Waits for the server's callback without polling."""
 
     def __init__(self, receiver: GeventReceiver) -> None:
         self._receiver = receiver
@@ -84,12 +84,12 @@ class AwaitCallback:
 
 
 def is_outcome(answer: Answer) -> bool:
-    """Whether it is a task that never changes again."""
+    """Whether the response is a finished task."""
     return answer.http_status == 200 and answer.text("status") in FINISHED
 
 
 def _pause(seconds: float, deadline: float) -> bool:
-    """Wait, and say whether the deadline is still to come."""
+    """Sleep, unless the deadline would pass. Returns whether it slept."""
     if time.time() + seconds >= deadline:
         return False
     gevent.sleep(seconds)

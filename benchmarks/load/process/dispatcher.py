@@ -1,7 +1,7 @@
-"""The open loop: each task is sent at its moment, whatever became of the ones before it.
+"""The open loop: each task is sent at its intended time, whatever happened to earlier ones.
 
-A client that waits for one answer before it sends the next stops offering load exactly when the server
-stalls, and its percentiles then look best when the service is worst.
+A closed loop, which waits for one response before it sends the next request, stops offering load exactly when the
+server stalls, and so omits the worst latencies (coordinated omission).
 """
 
 import time
@@ -13,7 +13,7 @@ from gevent.pool import Pool
 from benchmarks.load.process.arrivals import Arrival
 from benchmarks.records.samples import Outcome, Sample
 
-#: From now to the first arrival, so that the first is not late.
+#: Time before the first arrival, so that it is not late.
 _LEAD_SECONDS = 0.1
 
 
@@ -26,10 +26,10 @@ def dispatch(
     pool: Pool,
     begin: float | None = None,
 ) -> None:
-    """Send every arrival at its moment, counted from `begin` (a moment to come; now, if not given), and return when
-    each has its outcome.
+    """Send every arrival on schedule and return when all have their outcomes.
 
-    An arrival that finds the pool full is dropped: waiting for a place would close the loop.
+    The schedule starts at `begin`, a future time on time.time(), by default now. An arrival that finds the pool full
+    is dropped: waiting for a slot would close the loop.
     """
     begin = begin or time.time() + _LEAD_SECONDS
     for arrival in arrivals:

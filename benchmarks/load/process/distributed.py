@@ -1,8 +1,8 @@
-"""The open loop over several processes, or several machines: each of Locust's workers sends its share of the tasks.
+"""The open loop over several processes or machines: each Locust worker sends its share of the tasks.
 
-The master sends the workers their share and the moment to begin, and writes all rows into one file: the same moments,
-the same tasks, and the same file as with one process. Each worker says at its end how many rows it has sent, so that
-no row is lost unnoticed. On several machines their clocks must agree, as for any moment that is compared.
+The master assigns the shares and the start time, and writes all rows to one file, so schedule, tasks and file are the
+same as with a single process. Each worker finally reports how many rows it sent, so that a lost row is noticed. The
+clocks of several machines must agree.
 """
 
 import time
@@ -18,11 +18,11 @@ from benchmarks.load.process.load_report import write_load_report
 from benchmarks.load.process.row_files import RowFiles
 from benchmarks.records.run import LoadReport
 
-#: From the moment at which all are ready until the first task: longer than a message takes.
+#: From when all workers are ready to the first task: longer than a message takes.
 _LEAD_SECONDS = 0.5
 _READY_SECONDS = 60.0
 _FLUSH_SECONDS = 0.2
-#: The options that the master sends to its workers: those of the load, not those of Locust.
+#: The options that the master forwards to its workers.
 _LOAD_OPTIONS = (
     "rate", "warm_up", "warm_up_rate", "duration", "burst", "recovery", "recovery_rate", "arrivals", "max_in_flight",
     "poll_interval", "wait", "deadline", "seed", "trial", "contender", "learns_by",
@@ -30,7 +30,7 @@ _LOAD_OPTIONS = (
 
 
 class WorkerLost(Exception):
-    """A worker could not begin, or went away. The message is one line."""
+    """A worker that could not start, or disappeared. The message is one line."""
 
 
 class Master:
@@ -53,18 +53,18 @@ class Master:
         for index, worker in enumerate(self._workers):
             share = {"index": index, "of": len(self._workers), "host": host, "options": options}
             self._runner.send_message("kit.begin", share, worker)
-        self._wait_for(lambda: len(self._ready) == len(self._workers), _READY_SECONDS, "did not get ready")
+        self._wait_for(lambda: len(self._ready) == len(self._workers), _READY_SECONDS, "did not become ready")
         at = time.time() + _LEAD_SECONDS
         for worker in self._workers:
             self._runner.send_message("kit.go", {"at": at}, worker)
         o = self._options
         longest = o.warm_up + o.duration + o.recovery + 2 * o.deadline + _READY_SECONDS
-        self._wait_for(lambda: len(self._reports) == len(self._workers), longest, "was not done")
+        self._wait_for(lambda: len(self._reports) == len(self._workers), longest, "did not finish")
         sent = {worker: report["rows"] for worker, report in self._reports.items()}
-        self._wait_for(lambda: self._rows == sent, _READY_SECONDS, "has sent rows that did not arrive")
+        self._wait_for(lambda: self._rows == sent, _READY_SECONDS, "sent rows that did not arrive")
         if o.report:
             write_load_report(
-                Path(o.report), together([LoadReport(**report["load"]) for report in self._reports.values()])
+                Path(o.report), merge_reports([LoadReport(**report["load"]) for report in self._reports.values()])
             )
 
     def listen(self) -> None:
@@ -80,7 +80,7 @@ class Master:
         while not until():
             gone = [worker for worker in self._workers if worker not in self._runner.clients]
             if self._failed or gone or time.monotonic() > deadline:
-                raise WorkerLost(self._failed or ("A load worker is gone." if gone else f"A load worker {what}."))
+                raise WorkerLost(self._failed or ("A load worker disappeared." if gone else f"A load worker {what}."))
             gevent.sleep(0.02)
 
     def _on_ready(self, msg: Any, **_: Any) -> None:
@@ -99,38 +99,38 @@ class Master:
 
 
 class RowSender:
-    """In place of the files that one process writes: rows go to the master, a few times a second."""
+    """Sends rows to the master a few times a second, instead of writing files."""
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
         self._waiting: dict[str, list[str]] = {}
         self.sent = 0
-        gevent.spawn(self._go_on)
+        gevent.spawn(self._flush_repeatedly)
 
     def write(self, kind: str, row: str) -> None:
-        """One more row."""
+        """Buffer a row."""
         self._waiting.setdefault(kind, []).append(row)
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send the buffered rows."""
         waiting, self._waiting = self._waiting, {}
         for kind, rows in waiting.items():
             self._runner.send_message("kit.rows", {"kind": kind, "rows": rows})
             self.sent += len(rows)
 
     def done(self, report: LoadReport | None) -> None:
-        """Send the rest, and say how many there were."""
+        """Send the remaining rows, their total number and the report."""
         self.flush()
         self._runner.send_message("kit.done", {"rows": self.sent, "load": asdict(report) if report else None})
 
-    def _go_on(self) -> None:
+    def _flush_repeatedly(self) -> None:
         while True:
             gevent.sleep(_FLUSH_SECONDS)
             self.flush()
 
 
-def together(reports: list[LoadReport]) -> LoadReport:
-    """What several load processes saw, as if they were one: its worst is the worst of any."""
+def merge_reports(reports: list[LoadReport]) -> LoadReport:
+    """One report for several load processes, with the sums of their counts and the worst of their extremes."""
     return LoadReport(
         tasks=sum(report.tasks for report in reports),
         task_seconds=sum(report.task_seconds for report in reports),

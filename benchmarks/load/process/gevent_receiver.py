@@ -1,6 +1,6 @@
-"""The client's end of a webhook, in the load process: verifies each callback, and drops repeats.
+"""The webhook receiver of the load process: verifies each callback and drops repeats.
 
-It runs on gevent, as everything in this process does: Locust monkey-patches sockets and threads.
+It runs on gevent, because Locust monkey-patches sockets and threads in this process.
 """
 
 import json
@@ -16,24 +16,24 @@ from benchmarks.load.process.http_client import Answer
 from benchmarks.records.callbacks import CallbackVerdict
 from patterns.receiver import Receiver, Refused
 
-#: Delivery ids to remember: more than any run delivers.
+#: Remembered webhook ids: more than any run delivers.
 _REMEMBER = 1_000_000
 _MOST_BYTES = 1_000_000
 
-#: What is called for each callback: when it came (seconds since the epoch), its webhook-id, and its verdict.
+#: Called for each callback with its time (seconds since the epoch), webhook-id and verdict.
 OnCallback = Callable[[float, str, CallbackVerdict], None]
 
 
 @dataclass(frozen=True)
 class ReceivedCallback:
-    """A callback that was accepted, and when it came."""
+    """An accepted callback and when it arrived."""
 
     at: float
     answer: Answer
 
 
 class GeventReceiver:
-    """Listens on a free port, by default of loopback. Signatures are verified, as every client must."""
+    """Listens on a free port, by default on loopback, and verifies signatures."""
 
     def __init__(self, secret: str, on_callback: OnCallback, host: str = "127.0.0.1") -> None:
         self._receiver = Receiver(secret, remember=_REMEMBER)
@@ -45,11 +45,11 @@ class GeventReceiver:
 
     @property
     def url(self) -> str:
-        """What to give as `callback_url`."""
+        """The `callback_url` to submit."""
         return f"http://{self._host}:{self._server.server_port}/outcomes"
 
     def wait_for(self, task_id: str, seconds: float) -> ReceivedCallback | None:
-        """The callback of a task; it may have come before the answer to its submit did."""
+        """Wait for the callback of a task, which may arrive even before the response to its submit."""
         callback: ReceivedCallback | None = self._callback(task_id).wait(max(0.0, seconds))
         self._callbacks.pop(task_id, None)
         return callback
@@ -76,4 +76,4 @@ class GeventReceiver:
         if callback is None:
             return CallbackVerdict.REPEATED
         self._callback(callback.task_id).set(ReceivedCallback(at, Answer(200, json.loads(body), None)))
-        return CallbackVerdict.TAKEN
+        return CallbackVerdict.ACCEPTED

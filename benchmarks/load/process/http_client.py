@@ -1,4 +1,4 @@
-"""HTTP as the behaviours see it: one call, one answer, and every call is counted in the task's sample."""
+"""HTTP for the client behaviours: each call returns one `Answer` and is counted in the task's sample."""
 
 import json
 from collections.abc import Mapping
@@ -10,35 +10,35 @@ from benchmarks.records.samples import Sample
 
 
 class Session(Protocol):
-    """What is used of Locust's FastHttpSession."""
+    """The used part of Locust's FastHttpSession."""
 
     def get(self, url: str, *, name: str, headers: Mapping[str, str]) -> Any:
-        """Send, and give the answer; one with status 0 when there was none."""
+        """Send a GET request. The response has status 0 if there was none."""
 
     def post(self, url: str, *, name: str, json: Mapping[str, str]) -> Any:
-        """As `get`."""
+        """Send a POST request, as `get`."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `http_status` is 0 when nothing did."""
+    """A response. `http_status` is 0 if there was none."""
 
     http_status: int
     body: Mapping[str, Any]
     retry_after: float | None
 
     def text(self, name: str) -> str:
-        """A field of the body, empty if it is not there or not a text."""
+        """A string field of the body; empty if it is missing or not a string."""
         value = self.body.get(name)
         return value if isinstance(value, str) else ""
 
     def moment(self, name: str) -> float | None:
-        """A moment in the body, as seconds since the epoch; None if it is not there."""
+        """A time field of the body in seconds since the epoch; None if it is missing."""
         return moment(self.text(name))
 
 
 def moment(text: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 text; None for anything else."""
+    """An ISO 8601 time in seconds since the epoch; None for any other text."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
@@ -55,7 +55,7 @@ def submit(session: Session, sample: Sample, prompt: str, callback_url: str | No
 
 
 def status(session: Session, sample: Sample, wait: int | None = None) -> Answer:
-    """`GET /agent/status/{task_id}`, held by the server for up to `wait` seconds."""
+    """`GET /agent/status/{task_id}`, as a long-poll of up to `wait` seconds if given."""
     sample.requests += 1
     name, headers = "/agent/status/{task_id}", {}
     if wait is not None:
@@ -81,4 +81,4 @@ def _seconds(value: Any) -> float | None:
     try:
         return max(0.0, float(value))
     except (TypeError, ValueError):
-        return None  # an HTTP date, or nothing: the client's own pause will do
+        return None  # an HTTP date, or nothing: the client uses its own pause

@@ -1,4 +1,4 @@
-"""How the load process hands over what it saw of itself."""
+"""Passes the load process's report about itself to the process that started it."""
 
 import json
 from dataclasses import asdict
@@ -8,12 +8,12 @@ from benchmarks.records.run import LoadReport
 
 
 def write_load_report(path: Path, report: LoadReport) -> None:
-    """For the process that started this one."""
+    """Write the report as JSON."""
     path.write_text(json.dumps(asdict(report)), encoding="utf-8")
 
 
 def read_load_report(path: Path) -> LoadReport | None:
-    """None when there is none: the load process was stopped before its end."""
+    """Read the report; None without one, because the load process was interrupted."""
     try:
         return LoadReport(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

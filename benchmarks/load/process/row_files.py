@@ -1,4 +1,4 @@
-"""Where rows go: into files that several trials share, each flushed, so that a stopped run keeps what it has."""
+"""Writes rows to files that all trials share. Each row is flushed, so that an interrupted run keeps its rows."""
 
 from pathlib import Path
 from typing import Protocol, TextIO
@@ -12,21 +12,21 @@ _HEADERS = {
 
 
 class Rows(Protocol):
-    """Takes rows of `SAMPLES` and of `CALLBACKS`, as lines of CSV."""
+    """Accepts rows of kind `SAMPLES` or `CALLBACKS`, as lines of CSV."""
 
     def write(self, kind: str, row: str) -> None:
-        """One more."""
+        """Write a row."""
 
 
 class RowFiles:
-    """Appends to the files that are named; rows of others go nowhere."""
+    """Appends rows to files. Without a path for their kind, rows are discarded."""
 
     def __init__(self, samples: str | None, callbacks: str | None) -> None:
         self._paths = {SAMPLES: samples, CALLBACKS: callbacks}
         self._open: dict[str, TextIO] = {}
 
     def write(self, kind: str, row: str) -> None:
-        """Append one row, or several, after the header if the file is new."""
+        """Append one or more rows, after the header if the file is new."""
         if not (path := self._paths[kind]):
             return
         if kind not in self._open:
@@ -39,6 +39,6 @@ class RowFiles:
         self._open[kind].flush()
 
     def close(self) -> None:
-        """Nothing is lost without it; it only gives the files back."""
+        """Close the files. Every row is flushed already."""
         for file in self._open.values():
             file.close()

@@ -1,6 +1,6 @@
-"""The load process measures itself: its results count only while it was fit to measure.
+"""The load process measures itself, because its results count only if it kept up.
 
-It counts apart from the samples, so that the two can be compared (`benchmarks.analysis.validity`).
+Its counts are independent of the samples, so that the two can be compared (`benchmarks.analysis.validity`).
 """
 
 import time
@@ -12,12 +12,12 @@ import gevent
 from benchmarks.records.run import LoadReport
 
 _SLEEP_SECONDS = 0.05
-#: Processor time is read over so long: over less, one burst of work would count as a full core.
+#: The window for CPU usage: in a shorter one, a short spike would count as a full core.
 _CPU_SECONDS = 1.0
 
 
 class SelfCheck:
-    """Watches this process from its start until `report`."""
+    """Monitors this process from creation until `report`."""
 
     def __init__(self) -> None:
         self._began = self._changed = time.monotonic()
@@ -25,13 +25,13 @@ class SelfCheck:
         self._cpu = self._cpu_before = time.process_time()
         self._read_at = self._began
         self._busiest = self._stall = 0.0
-        self._tasks = self._under_way = 0
+        self._tasks = self._in_flight = 0
         self._task_seconds = 0.0
         self._greenlet = gevent.spawn(self._watch)
 
     @contextmanager
     def task(self) -> Iterator[None]:
-        """A task is under way."""
+        """Count a task as in flight during the block."""
         self._count(+1)
         self._tasks += 1
         try:
@@ -40,7 +40,7 @@ class SelfCheck:
             self._count(-1)
 
     def report(self) -> LoadReport:
-        """What was seen."""
+        """Stop and return the report."""
         self._greenlet.kill()
         self._count(0)
         now = time.monotonic()
@@ -59,8 +59,8 @@ class SelfCheck:
 
     def _count(self, change: int) -> None:
         now = time.monotonic()
-        self._task_seconds += self._under_way * (now - self._changed)
-        self._under_way += change
+        self._task_seconds += self._in_flight * (now - self._changed)
+        self._in_flight += change
         self._changed = now
 
     def _watch(self) -> None:

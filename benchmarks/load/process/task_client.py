@@ -1,4 +1,4 @@
-"""One task from the client's side: submit it, learn its outcome, and note every moment."""
+"""One task from the client's side: submit it, learn its outcome, and record every moment."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ Report = Callable[[Sample], None]
 
 
 class TaskClient:
-    """Does what the client of a pattern does. Any number of greenlets may use one."""
+    """Behaves as the client of a pattern. Any number of greenlets may share one."""
 
     def __init__(self, learn: ClientBehaviour, *, deadline: float, callback_url: str | None, report: Report) -> None:
         self._learn = learn
@@ -20,7 +20,7 @@ class TaskClient:
         self._report = report
 
     def perform(self, session: Session, sample: Sample, prompt: str) -> None:
-        """See one task through, and report its sample once, also when it is stopped half-way."""
+        """Run one task to its outcome and report its sample exactly once, even if interrupted."""
         try:
             self._submit(session, sample, prompt)
             if sample.accepted is not None:

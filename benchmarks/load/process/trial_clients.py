@@ -1,4 +1,4 @@
-"""One trial in the load process: puts the client of the served pattern together, and reports its samples."""
+"""One trial in the load process: creates the client of the served pattern and reports its samples."""
 
 import random
 import time
@@ -22,14 +22,14 @@ from benchmarks.records.run import LoadReport
 from benchmarks.records.samples import Outcome, Phase, Sample
 from patterns.contract.descriptor import LearnsBy
 
-#: Reports a measure to Locust: its name, milliseconds, and what went wrong.
+#: Reports a measure to Locust: its name, milliseconds, and an error if any.
 Fire = Callable[[str, float, Exception | None], None]
 
 _PROBLEMS = frozenset({Outcome.LOST, Outcome.FAILED, Outcome.DROPPED})
 
 
 def segments(options: Namespace) -> list[Segment]:
-    """What the open loop offers."""
+    """The segments of the open loop."""
     o = options
     measured = Segment(Phase.MEASURED, 0.0, o.burst) if o.burst else Segment.at(Phase.MEASURED, o.duration, o.rate)
     return [
@@ -40,7 +40,7 @@ def segments(options: Namespace) -> list[Segment]:
 
 
 class TrialClients:
-    """The clients of one trial. Raises `CannotLoad` when a callback could not be verified."""
+    """The clients of one trial. Raises `CannotLoad` if callbacks could not be verified."""
 
     def __init__(self, served: ServedPattern, options: Namespace, secret: str | None, fire: Fire, rows: Rows) -> None:
         self._served = served
@@ -48,29 +48,29 @@ class TrialClients:
         self._fire = fire
         self._rows = rows
         self._numbers = count()
-        self._under_way = Pool(options.max_in_flight)
+        self._in_flight = Pool(options.max_in_flight)
         learn, callback_url = self._behaviour(secret)
         self._client = TaskClient(learn, deadline=options.deadline, callback_url=callback_url, report=self.report)
 
     @property
     def is_open_loop(self) -> bool:
-        """Whether tasks are sent at planned moments: then no Locust user is needed."""
+        """Whether tasks are sent on schedule, which needs no Locust user."""
         return bool(self._options.rate or self._options.burst)
 
     def one_task(self, session: Session) -> None:
-        """The ordinary way: one task, sent now, seen through to its end."""
+        """Run one task now, for a Locust user."""
         arrival = Arrival(next(self._numbers), 0.0, Phase.MEASURED)
         sample = self._new_sample(arrival, time.time())
         self._client.perform(session, sample, self._prompt(sample))
 
     def open_loop(self, session: Session, begin: float | None = None, index: int = 0, of: int = 1) -> LoadReport:
-        """The tasks of the schedule, each at its moment; with others, every `of`-th one. Returns when all have their
-        outcomes."""
+        """Send the tasks of the schedule, or as one of several workers every `of`-th from `index`. Returns when all
+        have their outcomes."""
         o = self._options
-        instrument = SelfCheck()
+        self_check = SelfCheck()
 
         def perform(sample: Sample) -> None:
-            with instrument.task():
+            with self_check.task():
                 self._client.perform(session, sample, self._prompt(sample))
 
         dispatcher.dispatch(
@@ -78,20 +78,20 @@ class TrialClients:
             new_sample=self._new_sample,
             perform=perform,
             drop=self.report,
-            pool=self._under_way,
+            pool=self._in_flight,
             begin=begin,
         )
-        return instrument.report()
+        return self_check.report()
 
     def interrupt(self) -> None:
-        """Stop what is under way; its samples are written as interrupted."""
-        self._under_way.kill()
+        """Stop the tasks in flight; their samples are written as interrupted."""
+        self._in_flight.kill()
 
     def report(self, sample: Sample) -> None:
-        """Write the row, and let Locust show what a job took beside what its requests took."""
+        """Write the row, and report the latencies of the task to Locust."""
         self._rows.write(SAMPLES, sample.row())
         for name, seconds in (
-            ("submit, from the intended moment", sample.submit_latency),
+            ("submit, from the intended time", sample.submit_latency),
             ("notification lag", sample.notification_lag),
             ("end to end", sample.end_to_end),
         ):
@@ -110,24 +110,24 @@ class TrialClients:
             case LearnsBy.CALLBACK:
                 if not secret:
                     raise CannotLoad(
-                        "Callbacks are verified: give the server and Locust the same KIT_WEBHOOK_SECRET=whsec_…, "
-                        "and the server KIT_WEBHOOK_ALLOW_PRIVATE=1, because the receiver is on loopback."
+                        "Callbacks are verified: set the same KIT_WEBHOOK_SECRET=whsec_… for the server and Locust, "
+                        "and KIT_WEBHOOK_ALLOW_PRIVATE=1 for the server, because the receiver is on loopback."
                     )
                 try:
                     receiver = GeventReceiver(secret, self._note_callback, self._options.callback_host)
                 except ValueError as error:
-                    raise CannotLoad(f"KIT_WEBHOOK_SECRET is not whsec_ and base64: {error}") from None
+                    raise CannotLoad(f"KIT_WEBHOOK_SECRET must be whsec_ followed by base64: {error}") from None
                 return AwaitCallback(receiver), receiver.url
 
     def _note_callback(self, at: float, webhook_id: str, verdict: CallbackVerdict) -> None:
         row = callback_row(self._served.pattern, self._options.trial, at, webhook_id, verdict)
         self._rows.write(CALLBACKS, row)
-        if verdict is not CallbackVerdict.TAKEN:
+        if verdict is not CallbackVerdict.ACCEPTED:
             self._fire(f"callback {verdict}", 0.0, RuntimeError(f"a callback was {verdict}"))
 
     def _new_sample(self, arrival: Arrival, intended: float) -> Sample:
         return Sample(self._served.pattern, self._options.trial, arrival.number, arrival.phase, intended)
 
     def _prompt(self, sample: Sample) -> str:
-        # The simulated agent's steps depend on its prompt: the same number is the same work in every pattern.
+        # The simulated agent's steps depend on the prompt, so the same number means the same work in every pattern.
         return f"Task {sample.number} of seed {self._options.seed}: compare the three vendors."

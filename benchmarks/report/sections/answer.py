@@ -1,4 +1,4 @@
-"""What a reader came for: the answer, and what to use for what."""
+"""The answer, and the decision table."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,11 @@ from patterns.contract.descriptor import Fault, Question
 
 _DECISIVE = (Mode.STEADY, Mode.SWEEP, Mode.BURST, Mode.OVERLOAD)
 _WEB_FAULTS = (Fault.WEB_KILL, Fault.WEB_STOP)
+_DECISIONS = "Which pattern for which need"
 
 
 def answer(findings: Findings) -> Section:
-    """Three points, and before them the caveats."""
+    """The caveats, then three points."""
     blocks: list[Block] = [Notice(text) for text in notices(findings)]
     if note := single_round(findings):
         blocks.append(Notice(note, loud=False))
@@ -29,7 +30,7 @@ def answer(findings: Findings) -> Section:
 
 
 def answers(findings: Findings) -> list[Point]:
-    """What a crash loses; then, for each question, what to use."""
+    """What a crash loses; then the recommendation for each question."""
     points = [Point("What a crash costs.", _crash_costs(findings))]
     for recommendation in recommendations(findings):
         text = " ".join(filter(None, [recommendation.text, _end_to_end(findings, recommendation.question)]))
@@ -41,17 +42,19 @@ def decisions(findings: Findings) -> Section:
     """If you need …, use …, because …."""
     table = decision_table(findings)
     if not table.groups:
-        return Section("decision", "What to use for what", [Text("No candidate took part in this run.")])
-    note = "Each row compares only those that answer the same question. A tie means: choose by something else."
+        return Section("decision", _DECISIONS, [Text("No candidate took part in this run.")])
+    note = (
+        "Each row compares only contenders that answer the same question. If they are tied, choose by other criteria."
+    )
     blocks: list[Block] = [Text(note), table]
     absent = [f"`kit bench --mode {mode.value}`" for mode in Mode if mode in _DECISIVE and not was_run(findings, mode)]
     if absent:
-        blocks.append(Text(f"More rows: {listed(absent)}."))
-    return Section("decision", "What to use for what", blocks)
+        blocks.append(Text(f"For more rows, run {listed(absent)}."))
+    return Section("decision", _DECISIONS, blocks)
 
 
 def _crash_costs(findings: Findings) -> str:
-    """Which contenders keep an accepted task when the web process goes, and whether that was measured here."""
+    """Which contenders keep accepted tasks when the web process dies, and whether this run measured it."""
     candidates = [contender for contender in findings.contenders if contender.kind != "null"]
     keeping = [contender for contender in candidates if not set(contender.loses_on) & set(_WEB_FAULTS)]
     how = _how_known(findings)
@@ -59,16 +62,15 @@ def _crash_costs(findings: Findings) -> str:
         return "No candidate took part in this run."
     if not keeping:
         who = code(candidates[0].name) if len(candidates) == 1 else "every contender"
-        return f"A killed or stopped web process loses accepted tasks of {who} ({how})."
+        return f"If the web process is killed or stopped, {who} loses accepted tasks ({how})."
     verb = "keeps" if len(keeping) == 1 else "keep"
     parts = [f"{_names(keeping)} {verb} accepted tasks when the web process is killed or stopped"]
     if len(keeping) < len(candidates):
         parts.append("the others lose them")
-    parts += [
-        f"{code(contender.name)} loses them on {listed([code(fault) for fault in contender.loses_on])}"
-        for contender in keeping
-        if contender.loses_on
-    ]
+    for faults in dict.fromkeys(contender.loses_on for contender in keeping if contender.loses_on):
+        losing = [contender for contender in keeping if contender.loses_on == faults]
+        verb = "loses" if len(losing) == 1 else "lose"
+        parts.append(f"{_names(losing)} {verb} them only on {listed([code(fault) for fault in faults])}")
     return f"{'; '.join(parts)} ({how})."
 
 
@@ -84,7 +86,7 @@ def _how_known(findings: Findings) -> str:
 
 
 def _end_to_end(findings: Findings, question: Question) -> str:
-    """What a recommendation leaves open: how the contenders compare end to end, and which were not considered."""
+    """How the contenders compare end to end, and which were not considered."""
     names = of_question(findings, question)
     candidates = sound(findings, names)
     unsound = [name for name in names if findings.steady_of(name) and name not in candidates]

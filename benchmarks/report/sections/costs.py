@@ -1,4 +1,4 @@
-"""What a task costs: requests, processor time and memory, and what stays of it."""
+"""What a task costs: requests, CPU time, and memory during and after it."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from benchmarks.report.modes import missing
 from benchmarks.report.plots import ROLE_COLOURS, bar_height, bar_layout, bars
 from benchmarks.report.question_groups import Group, grouped, rows
 
-#: It is the clients, and no part of what the servers cost: in the tables, but not in the plots.
+#: The clients' side, and so no cost of the servers: in the tables, but not in the plots.
 _LOAD = "load process"
 
 
 def costs(findings: Findings) -> Section:
-    """Per task at the given rate, and over a long time."""
+    """Per task at the steady rate, and over a soak."""
     return Section("costs", "What a task costs", [*_per_task(findings), *_growth(findings)])
 
 
@@ -28,9 +28,8 @@ def _per_task(findings: Findings) -> list[Block]:
     by_group = grouped(findings, findings.steady)
     blocks: list[Block] = [
         Text(
-            "A request is all that the client made, and each callback. Processor time is that of all processes of a "
-            "role; the load process stands for the clients. No interval is known of the numbers in this section: a "
-            "small difference may be chance."
+            "Requests are those of the client, plus callbacks. CPU time is summed over all processes of a role; the "
+            "load process stands for the clients. These numbers have no interval: a small difference may be chance."
         )
     ]
     if servers:
@@ -55,7 +54,7 @@ def _table(group: Group, members: list[Steady], roles: Sequence[str]) -> Table:
     lines = [
         [Cell(code(steady.contender)), *(Cell(duration(_cpu(steady, role))) for role in roles)] for steady in members
     ]
-    return Table("Processor time per task", ("contender", *roles), [Rows(group.heading, lines)])
+    return Table("CPU time per task", ("contender", *roles), [Rows(group.heading, lines)])
 
 
 def _memory(findings: Findings, roles: Sequence[str]) -> Table:
@@ -64,7 +63,7 @@ def _memory(findings: Findings, roles: Sequence[str]) -> Table:
         sizes = [size(used.peak_memory_bytes if used else None) for used in usage.values()]
         return [Cell(code(steady.contender)), *map(Cell, sizes)]
 
-    return Table("Most memory at once", ("contender", *roles), rows(findings, findings.steady, row))
+    return Table("Peak memory", ("contender", *roles), rows(findings, findings.steady, row))
 
 
 def _plot(group: Group, members: list[Steady], servers: Sequence[str], most: float) -> Plot:
@@ -74,8 +73,8 @@ def _plot(group: Group, members: list[Steady], servers: Sequence[str], most: flo
         for steady in members
     )
     return Plot(
-        title="Processor time of the servers",
-        alternative=f"{group.heading}. Stacked bars of the processor time of each role per task. {in_words}.",
+        title="CPU time of the servers",
+        alternative=f"{group.heading}. Stacked bars of the CPU time of each role per task. {in_words}.",
         data=bars([steady.contender for steady in members], values, ROLE_COLOURS, " ms"),
         layout=bar_layout("per task, ms", 1000 * most),
         height=bar_height(len(members)),
@@ -84,7 +83,7 @@ def _plot(group: Group, members: list[Steady], servers: Sequence[str], most: flo
 
 def _growth(findings: Findings) -> list[Block]:
     if not findings.soak:
-        return [Text(missing(findings, Mode.SOAK), "Memory over a long time.")]
+        return [Text(missing(findings, Mode.SOAK), "Memory growth.")]
     roles = tuple(dict.fromkeys(role for soak in findings.soak for role in soak.bytes_per_task))
 
     def row(soak: Soak) -> list[Cell]:
@@ -92,13 +91,13 @@ def _growth(findings: Findings) -> list[Block]:
         return [Cell(code(soak.contender)), *map(Cell, (whole(soak.tasks), duration(soak.seconds), *grown))]
 
     return [
-        Text("What stays in memory of each finished task, while its record is kept:", "Memory over a long time."),
-        Table("Memory per task", ("contender", "tasks", "in", *roles), rows(findings, findings.soak, row)),
+        Text("The memory that each finished task adds while its record is kept:", "Memory growth."),
+        Table("Memory per task", ("contender", "tasks", "duration", *roles), rows(findings, findings.soak, row)),
     ]
 
 
 def _roles(findings: Findings) -> list[str]:
-    """In the order in which they come up, the load process last."""
+    """In order of appearance, the load process last."""
     roles = dict.fromkeys(usage.role for steady in findings.steady for usage in steady.usage)
     return sorted(roles, key=lambda role: role == _LOAD)
 

@@ -1,4 +1,4 @@
-"""What loses accepted tasks: as it was measured, or else as the contenders declare it."""
+"""Which faults lose accepted tasks: as measured, or else as the contenders declare."""
 
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ from benchmarks.report.formatting import NOTHING, duration, whole
 from benchmarks.report.question_groups import contender_rows
 from patterns.contract.descriptor import Fault
 
-#: Those of which a descriptor's word is given when nothing was broken.
+#: The faults shown as declared when none was injected.
 _DECLARED = tuple(CRASHES)
 
 
 def durability(findings: Findings) -> Section:
-    """What loses accepted tasks."""
-    blocks: list[Block] = [Text("Look here first: a lost task costs more than a slow one.")]
+    """Which faults lose accepted tasks."""
+    blocks: list[Block] = [Text("Read this first: a lost task costs more than a slow one.")]
     blocks += _measured(findings) if findings.faults else _declared(findings)
     return Section("durability", "Durability before speed", blocks)
 
@@ -32,7 +32,7 @@ def _declared(findings: Findings) -> list[Block]:
         ]
 
     table = Table(
-        "Accepted tasks, when something breaks",
+        "Accepted tasks after a fault",
         ("contender", *(fault.value for fault in _DECLARED)),
         contender_rows(candidates, row),
         frozenset(range(len(_DECLARED) + 1)),
@@ -41,9 +41,9 @@ def _declared(findings: Findings) -> list[Block]:
         table,
         Text(_meaning([fault.value for fault in _DECLARED])),
         Text(
-            "These are the contenders' own declarations. For the kit's patterns, tests that kill the real "
-            "processes hold each to its word. This run broke nothing: `kit bench --faults` does. "
-            "A dash: the contender has nothing of the kind that could break."
+            "Declared by the contenders. For the kit's own patterns, tests that kill real processes verify each "
+            "declaration. No fault was injected in this run: use `kit bench --faults`. "
+            "A dash means that the contender has no such part."
         ),
     ]
 
@@ -55,15 +55,15 @@ def _measured(findings: Findings) -> list[Block]:
     faults.sort(key=order.index)
     cells = {(cell.fault, cell.contender): cell for cell in findings.faults}
     overview = Table(
-        f"Of {whole(max(cell.accepted for cell in findings.faults))} accepted tasks, so many came to no result",
-        ("what broke", *names),
+        f"Tasks without a result, of {whole(max(cell.accepted for cell in findings.faults))} accepted",
+        ("fault", *names),
         [Rows("", [[Cell(code(fault)), *(_without(cells.get((fault, name))) for name in names)] for fault in faults])],
     )
     wrong = [cell for cell in findings.faults if not cell.as_claimed]
     return [
         Text(
-            "Measured: in each case half of the tasks were done and known before the break; of the other half the "
-            "workers held as many as they can, and the rest waited."
+            "Measured by fault injection. Before each fault, half of the tasks had completed and their outcomes were "
+            "known. Of the other half, the workers were running as many as they can, and the rest were queued."
         ),
         overview,
         Text(_meaning(faults)),
@@ -72,10 +72,9 @@ def _measured(findings: Findings) -> list[Block]:
             for cell in wrong
         ],
         Text(
-            "Without a result: it ended as failed, which its client was told, or was lost without notice. A dash: "
-            "the contender has nothing of the kind that could break. Ran twice, in the counts of each case, is the "
-            "price of losing nothing: what a dead worker had in hand is done again, so an agent's effects should be "
-            "repeatable."
+            "A task without a result either failed, which its client can see, or was lost without notice. A dash "
+            "means that the contender has no such part. Tasks that a dead worker was running run twice: the price of "
+            "losing none, so make the effects of an agent idempotent."
         ),
         _details(findings, names),
     ]
@@ -100,11 +99,11 @@ def _details(findings: Findings, names: list[str]) -> Table:
         ]
 
     columns = (
-        "what broke", "accepted", "completed", "failed", "lost", "ran twice", "delivered twice", "never delivered",
-        "works again after", "all known after",
+        "fault", "accepted", "completed", "failed", "lost", "ran twice", "delivered twice", "never delivered",
+        "recovered after", "last outcome after",
     )  # fmt: skip
     by_name = [Rows(code(name), [row(cell) for cell in findings.faults if cell.contender == name]) for name in names]
-    return Table("Every count of the fault runs", columns, by_name, folded=True)
+    return Table("All counts of the fault trials", columns, by_name, folded=True)
 
 
 def _without(cell: FaultTrial | None) -> Cell:
@@ -121,8 +120,8 @@ def _why_wrong(cell: FaultTrial) -> str:
     if cell.trouble:
         return cell.trouble
     if cell.claims_loss:
-        return "its descriptor says that it may lose tasks, and here it lost none."
-    return f"its descriptor says that it loses none, and {whole(cell.without_result)} came to no result."
+        return "its descriptor declares that it may lose tasks, but none was lost here."
+    return f"its descriptor declares no loss, but {whole(cell.without_result)} tasks ended without a result."
 
 
 def _bad(count: int) -> Cell:

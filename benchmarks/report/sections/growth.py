@@ -1,4 +1,4 @@
-"""What more costs: more records that are kept, more tasks that wait, more polls that are held."""
+"""What growth costs: more kept records, more waiting tasks, more open long-polls."""
 
 import math
 from collections.abc import Sequence
@@ -13,30 +13,30 @@ from benchmarks.report.plots import line as plot_line
 from benchmarks.report.sections.growth_soak import soaks
 
 _HEADINGS = {
-    Axis.RECORDS: "Finished records that are kept",
-    Axis.WAITING: "Tasks that wait",
-    Axis.LONG_POLLS: "Long-polls that are held",
+    Axis.RECORDS: "Kept records",
+    Axis.WAITING: "Waiting tasks",
+    Axis.LONG_POLLS: "Open long-polls",
 }
 _TONES = {GrowthVerdict.FLAT: Tone.GOOD, GrowthVerdict.GROWS: Tone.BAD, GrowthVerdict.UNCLEAR: Tone.QUIET}
 _DRAWN = {Action.SUBMIT: ("--submit", "dot"), Action.STATUS: ("--execute", "solid")}
-#: A line over the size itself is a curve where the axis has the logarithm.
+#: Points per fitted line: a line over the size is a curve on a logarithmic axis.
 _STEPS = 24
 _HEIGHT = 210
 _ABOUT = (
-    "Two servers of a pattern run side by side. One stays small, the other grows; both get the same requests in turn, "
-    "so that a slow moment of the machine falls on both. `flat` means that the grown one took at most 10 % longer; "
-    "`grows` that it took longer even at the low end of its 95 % interval; `unclear` that it was slower, and that "
-    "this may be chance. In brackets: the interval. The change of a median is the median of the pairs' own ratios."
+    "Two servers of each pattern run side by side. One stays small, the other grows; both get the same requests in "
+    "turn, so a slow moment of the machine affects both. `flat`: the grown server took at most 10 % longer. `grows`: "
+    "even the low end of its 95 % interval, in brackets, is above that. `unclear`: it took longer, but that may be "
+    "chance. The change of the median is the median of the ratios within pairs of requests."
 )
 _FILLED = (
-    "Kept records were not made by requests, which would take a quarter of an hour for a million. The server in whose "
-    "memory they are wrote them itself, by the calls of its store that a task makes; in Redis they are copies of a "
-    "true one. Waiting tasks and long-polls came over HTTP, all of them."
+    "Kept records were not created by requests, which would take a quarter of an hour for a million. In memory, the "
+    "server wrote them with the store calls that a task makes; in Redis, they are copies of a real record. Waiting "
+    "tasks and long-polls were all created over HTTP."
 )
 
 
 def growth(findings: GrowthFindings) -> Section:
-    """Latency, memory, expiry, and what stays after many tasks."""
+    """Latency, memory, expiry, and what many tasks leave behind."""
     blocks: list[Block] = []
     if findings.lines:
         blocks += [
@@ -49,7 +49,7 @@ def growth(findings: GrowthFindings) -> Section:
         ]
     if findings.expiries:
         blocks += _expiry(findings)
-    return Section("growth", "What more costs", [*blocks, *soaks(findings)])
+    return Section("growth", "What growth costs", [*blocks, *soaks(findings)])
 
 
 def _latencies(findings: GrowthFindings) -> Table:
@@ -59,7 +59,7 @@ def _latencies(findings: GrowthFindings) -> Table:
         rows = [_latency(median, tail) for median, tail in zip(medians, tails, strict=True)]
         if rows:
             few, many = findings.record.small.get(axis, 1), medians[0].last.size
-            groups.append(Rows(f"{_HEADINGS[axis]}: {whole(few)}, and {whole(many)}", rows))
+            groups.append(Rows(f"{_HEADINGS[axis]}: {whole(few)} and {whole(many)}", rows))
     columns = ("pattern", "request", "few", "many", "median", "p99")
     return Table("Latency with few and with many", columns, groups, frozenset({0, 1}))
 
@@ -76,7 +76,7 @@ def _verdict(line: GrowthLine) -> Cell:
 
 
 def _changed(ratio: Estimate, less: float = 0.0) -> str:
-    """`+12 % (8-15)`: by how much a ratio is above one."""
+    """`+12 % (8-15)`: a ratio minus `less`, in percent."""
     value, *between = (
         None if number is None else 100 * (number - less) for number in (ratio.value, ratio.low, ratio.high)
     )
@@ -99,7 +99,7 @@ def _signed(value: float, places: int) -> str:
 def _slopes(findings: GrowthFindings) -> Table:
     def row(line: GrowthLine) -> list[Cell]:
         points = "; ".join(f"{whole(point.size)}: {_changed(point.ratio, 1)}" for point in line.points)
-        per = "each tenfold" if line.tenfold else "each thousand"
+        per = "tenfold" if line.tenfold else "thousand"
         which = "median" if line.percent == 50 else f"p{line.percent:g}"
         return list(plain_cells(code(line.pattern), line.action.value, which, _changed(line.slope), per, points))
 
@@ -108,8 +108,8 @@ def _slopes(findings: GrowthFindings) -> Table:
         for axis in Axis
         if findings.of(axis, 50)
     ]
-    columns = ("pattern", "request", "of", "slope", "for", "at each size")
-    return Table("The lines through it", columns, groups, frozenset({0, 1, 2, 4, 5}), folded=True)
+    columns = ("pattern", "request", "of", "slope", "per", "at each size")
+    return Table("Fitted lines", columns, groups, frozenset({0, 1, 2, 4, 5}), folded=True)
 
 
 def _plots(findings: GrowthFindings) -> list[Block]:
@@ -122,8 +122,8 @@ def _plots(findings: GrowthFindings) -> list[Block]:
         tops = [point.ratio.value for line in lines for point in line.points]
         plots = [_plot(name, axis, [line for line in lines if line.pattern == name], max(tops)) for name in patterns]
         note = (
-            "The median, as a multiple of the small server's, and the line through it: of submit dotted, of status "
-            "solid. All have the same axes. Dashed: what counts as flat."
+            "The median as a multiple of the small server's, with the fitted line: dotted for submit, solid for "
+            "status. All plots share the same axes. Dashed: the limit for flat."
         )
         blocks.append(Plots(_HEADINGS[axis], plots, [_points(axis, lines)], note, small=True))
     return blocks
@@ -146,11 +146,11 @@ def _plot(pattern: str, axis: Axis, lines: Sequence[GrowthLine], top: float) -> 
     ticks = {"tickmode": "linear", "dtick": 1, "tickformat": "~s"}
     return Plot(
         title=pattern,
-        alternative=f"{_HEADINGS[axis]}. {pattern}, times as long as with few: {'; '.join(in_words)}.",
+        alternative=f"{_HEADINGS[axis]}. {pattern}, ratio to the small server: {'; '.join(in_words)}.",
         data=data,
         layout={
             "xaxis": {**plot_axis("how many", low=low, high=high, log=True), **ticks},
-            "yaxis": plot_axis("times as long", high=max(1.5, 1.1 * top)),
+            "yaxis": plot_axis("ratio", high=max(1.5, 1.1 * top)),
         },
         height=_HEIGHT,
     )
@@ -166,7 +166,7 @@ def _points(axis: Axis, lines: Sequence[GrowthLine]) -> Table:
         for line in lines
         for point in line.points
     ]
-    columns = ("pattern", "request", "many", "with few", "with many", "ratio")
+    columns = ("pattern", "request", "size", "with few", "with many", "ratio")
     return Table(f"{_HEADINGS[axis]}: medians", columns, [Rows("", rows)], frozenset({0, 1}), folded=True)
 
 
@@ -180,7 +180,7 @@ def _memory(findings: GrowthFindings) -> Table:
         ]
         if rows:
             groups.append(Rows(_HEADINGS[axis], rows))
-    return Table("Memory for each", ("pattern", "of the", "memory"), groups, frozenset({0, 1}))
+    return Table("Memory per item", ("pattern", "process", "memory"), groups, frozenset({0, 1}))
 
 
 def _expiry(findings: GrowthFindings) -> list[Block]:
@@ -196,12 +196,13 @@ def _expiry(findings: GrowthFindings) -> list[Block]:
         ]
         for expiry in findings.expiries
     ]
-    columns = ("pattern", "records", "with few", "with many", "memory before", "and after")
+    columns = ("pattern", "records", "with few", "with many", "memory before", "memory after")
     return [
         Text(
-            "Nobody asks until all have expired. Then two servers are asked in turn, one of which has all of these "
-            "records to forget: the longest that any request took. A single longest one is often the machine's own.",
+            "No request is sent until all records have expired. Then two servers get requests in turn; one of them has "
+            "all of these records to delete. The table shows the longest request of each, which is often a hiccup of "
+            "the machine.",
             "When many records expire at once.",
         ),
-        Table("The longest pause while records expire", columns, [Rows("", rows)]),
+        Table("Longest request while records expire", columns, [Rows("", rows)]),
     ]

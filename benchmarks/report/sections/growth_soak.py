@@ -1,4 +1,4 @@
-"""What stays of many tasks: while their records are kept, and when these have expired."""
+"""The memory that many tasks leave behind, while their records are kept and after they have expired."""
 
 from collections.abc import Mapping
 
@@ -6,32 +6,31 @@ from benchmarks.analysis.growth_findings import GrowthFindings, SoakResult
 from benchmarks.report.document import Block, Cell, Rows, Table, Text, Tone, code, plain_cells
 from benchmarks.report.formatting import MINUS, percent, size, whole
 
-#: The growth for each task may differ from a record by this part of it.
+#: The growth per task may differ from the size of a record by this share.
 MOST_DIFFERENCE = 0.05
 _ABOUT = (
-    "The tasks below went through each pattern over HTTP, with an agent that is done at once. The memory of the "
-    "web server is what its allocators have given out, after a collection, and that of Redis what it says of itself "
-    "without buffers: both are exact to the byte, where the pages that the system counts are not. Workers are counted "
-    "by their pages. A *record* was weighed apart, on a server that wrote as many without any task. Slopes are those "
-    "of the second half."
-).replace("*", "")
+    "The tasks were sent through each pattern over HTTP, with an agent that finishes at once. Memory is exact for the "
+    "web server (the bytes allocated, after a garbage collection) and for Redis (its own figure, without buffers); for "
+    "workers it is the resident memory. The size of a record was measured on a separate server that wrote as many "
+    "records without any task. Growth is fitted over the second half of the tasks."
+)
 
 
 def soaks(findings: GrowthFindings) -> list[Block]:
-    """GrowthFindings for each task beside the size of a record, and what is left open."""
+    """The growth per task beside the size of a record, and the handles left open."""
     if not findings.soaks:
         return []
-    columns = ("pattern", "tasks", "a record", "kept of each", "differs by", "others keep", "once expired")
+    columns = ("pattern", "tasks", "record", "growth", "difference", "other processes", "after expiry")
     return [
-        Text(_ABOUT, "What stays of a task."),
+        Text(_ABOUT, "What a task leaves behind."),
         Table(
-            "Memory for each task",
+            "Memory per task",
             columns,
             [Rows("", [_memory(soak) for soak in findings.soaks])],
             frozenset({0, 5, 6}),
         ),
         Table(
-            "Open handles and threads, after less before",
+            "Additional open handles and threads after the soak",
             ("pattern", "handles", "threads"),
             [Rows("", [_open(soak) for soak in findings.soaks])],
             frozenset({0, 1, 2}),

@@ -1,4 +1,4 @@
-"""When more comes than can be done: a burst at once, and an overload for a while."""
+"""More load than the workers can handle: in a burst, and in an overload."""
 
 from benchmarks.analysis.findings import Burst, Findings, Overload
 from benchmarks.records.run import Mode
@@ -21,7 +21,7 @@ from benchmarks.report.plots import axis, bar_height, line
 from benchmarks.report.question_groups import Group, grouped, rows
 
 _SMALL = 200
-#: Which share of a burst, and how it is drawn.
+#: The shares of a burst: label, field, colour.
 _SHARES = (("50 %", "to_half", "--submit"), ("95 %", "to_most", "--wait"), ("100 %", "to_all", "--execute"))
 
 
@@ -34,9 +34,7 @@ def _burst(findings: Findings) -> list[Block]:
     if not findings.burst:
         return [Text(missing(findings, Mode.BURST), "A burst.")]
     return [
-        Text(
-            "Many tasks came at once, and then none: how long until so many of them were known to be done?", "A burst."
-        ),
+        Text("Many tasks arrive at once, then none. How long until 50, 95 and 100 % are known to be done?", "A burst."),
         *(
             Plots(group.heading, [_burst_plot(findings, group, members)], [_burst_table(group, members)])
             for group, members in grouped(findings, findings.burst)
@@ -51,7 +49,7 @@ def _burst_table(group: Group, members: list[Burst]) -> Table:
         bad = Cell(whole(burst.not_done), Tone.BAD if burst.not_done else Tone.PLAIN)
         return [Cell(code(burst.contender)), Cell(whole(burst.count)), *shares, Cell(duration(burst.answer_p99)), bad]
 
-    columns = ("contender", "at once", "50 % done", "95 % done", "all done", "answer p99", "not done")
+    columns = ("contender", "tasks", "50 % done", "95 % done", "all done", "submit p99", "not completed")
     return Table("A burst", columns, [Rows(group.heading, [row(burst) for burst in members])])
 
 
@@ -75,7 +73,7 @@ def _burst_plot(findings: Findings, group: Group, members: list[Burst]) -> Plot:
         for burst in members
     )
     return Plot(
-        title=f"{whole(max(burst.count for burst in members))} at once",
+        title=f"{whole(max(burst.count for burst in members))} tasks at once",
         alternative=f"{group.heading}. Seconds from the burst until 50, 95 and 100 % were known to be done. "
         f"{in_words}.",
         data=marks,
@@ -105,15 +103,15 @@ def _overload(findings: Findings) -> list[Block]:
             group.heading,
             [_overload_plot(overload, group.heading, 1.02 * seconds, 1.1 * most) for overload in members],
             [_per_second(members)],
-            "Completed in each second; all have the same axes. Dashed: the most that the workers can do.",
+            "Tasks completed per second; all plots share the same axes. Dashed: the workers' capacity.",
             small=True,
         )
         for group, members in grouped(findings, findings.overload)
     ]
     return [
         Text(
-            "More was offered than the workers can do. Good servers go on at full speed and refuse the rest at once. "
-            "Goodput is what was completed per second meanwhile.",
+            "The offered load exceeds the workers' capacity. A good server keeps working at full speed and refuses the "
+            "rest immediately. Goodput is the rate of completed tasks during the overload.",
             "An overload.",
         ),
         _overload_table(findings),
@@ -135,13 +133,13 @@ def _overload_table(findings: Findings) -> Table:
             back,
         ]
 
-    columns = ("contender", "offered", "possible", "goodput", "refused", "lost", "recovered in")
+    columns = ("contender", "offered", "capacity", "goodput", "refused", "lost", "recovered in")
     return Table("An overload", columns, rows(findings, findings.overload, row))
 
 
 def _overload_plot(overload: Overload, heading: str, seconds: float, most: float) -> Plot:
     data = [
-        line("possible", [0, seconds], [overload.capacity, overload.capacity], "--bad", dash="dash", marks=False),
+        line("capacity", [0, seconds], [overload.capacity, overload.capacity], "--bad", dash="dash", marks=False),
         line(
             "completed",
             [at for at, _ in overload.completed],
@@ -153,10 +151,10 @@ def _overload_plot(overload: Overload, heading: str, seconds: float, most: float
     share = percent(overload.goodput / overload.capacity) if overload.capacity else NOTHING
     return Plot(
         title=overload.contender,
-        alternative=f"{heading}. {overload.contender}: completed tasks in each second; goodput "
-        f"{per_second(overload.goodput)}, {share} of what is possible.",
+        alternative=f"{heading}. {overload.contender}: tasks completed per second; goodput "
+        f"{per_second(overload.goodput)}, {share} of capacity.",
         data=data,
-        layout={"xaxis": axis("seconds", high=seconds), "yaxis": axis("done per second", high=most)},
+        layout={"xaxis": axis("seconds", high=seconds), "yaxis": axis("completed per second", high=most)},
         height=_SMALL,
     )
 
@@ -167,4 +165,4 @@ def _per_second(members: list[Overload]) -> Table:
     moments = sorted({at for overload in members for at, _ in overload.completed})
     lines = [plain_cells(plain(at), *(plain(done[name].get(at)) for name in names)) for at in moments]
     columns = ("second", *(code(name) for name in names))
-    return Table("Completed in each second of the overload", columns, [Rows("", lines)], folded=True)
+    return Table("Tasks completed in each second of the overload", columns, [Rows("", lines)], folded=True)

@@ -1,4 +1,4 @@
-"""Where the time of a task goes: its stages, how each is spread, and which differences are real."""
+"""Where the time of a task goes: its stages, the percentiles of each, and which differences are real."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -18,25 +18,25 @@ _ADDED = tuple(stage for stage in _STAGES if stage is not Measure.EXECUTION)
 _COLOURS = dict(zip(_STAGES, STAGE_COLOURS, strict=True))
 #: What each measure spans.
 SPANS = {
-    Measure.SUBMIT_LATENCY: "from the moment to send until the 202 is here",
-    Measure.QUEUE_WAIT: "from accepted until started",
-    Measure.EXECUTION: "from started until finished",
-    Measure.NOTIFICATION_LAG: "from finished until the client knows",
-    Measure.END_TO_END: "from the moment to send until the client knows",
+    Measure.SUBMIT_LATENCY: "from the intended send time to the 202",
+    Measure.QUEUE_WAIT: "from accepted to started",
+    Measure.EXECUTION: "from started to finished",
+    Measure.NOTIFICATION_LAG: "from finished until the client knows the outcome",
+    Measure.END_TO_END: "from the intended send time until the client knows the outcome",
 }
-#: Those that a client feels; the others are folded.
+#: The measures that a client notices; the others are folded.
 _SHOWN = (Measure.SUBMIT_LATENCY, Measure.NOTIFICATION_LAG, Measure.END_TO_END)
 _ORDER = (*_SHOWN, Measure.QUEUE_WAIT, Measure.EXECUTION)
 
 
 def stages(findings: Findings) -> Section:
-    """Everything that was measured of time at the given rate."""
+    """All latencies at the steady rate."""
     title = "Where the time goes"
     if not findings.steady:
         return Section("time", title, [Text(missing(findings, Mode.STEADY))])
     blocks: list[Block] = [
         Text(
-            "Where the mean task spends its time. The agent's own work is the same for all; submit, wait and notify "
+            "Mean time per stage. The agent's work (execute) is the same for every contender; submit, wait and notify "
             "are what a pattern adds."
         ),
         *_plots(findings),
@@ -46,8 +46,8 @@ def stages(findings: Findings) -> Section:
     if findings.differences:
         blocks += [
             Text(
-                "Which differences are real: the median of the first less that of the second, of tasks sent at the "
-                "same moments. A tie is an interval that holds zero, or that this run is too short to know."
+                "Which differences are real: the median of the first contender minus that of the second, over tasks "
+                "sent at the same moments. It is a tie if the interval includes zero, or if there are too few tasks."
             ),
             *_differences(findings),
         ]
@@ -55,21 +55,21 @@ def stages(findings: Findings) -> Section:
 
 
 def _plots(findings: Findings) -> list[Block]:
-    views = (("All of it", _STAGES), ("Without the agent's work", _ADDED))
+    views = (("All stages", _STAGES), ("Without the agent's work", _ADDED))
     limits = [_limits(findings, parts) for _, parts in views]
     return [
         Plots(
             group.heading,
             [_plot(title, group, members, parts, limit) for (title, parts), limit in zip(views, limits, strict=True)],
             [_means(group, members)],
-            "The second plot leaves the agent's work out. All groups have the same axes.",
+            "The second plot leaves out the agent's work. All groups share the same axes.",
         )
         for group, members in grouped(findings, findings.steady)
     ]
 
 
 def _limits(findings: Findings, parts: Sequence[Measure]) -> tuple[float, float]:
-    """Between what the bars of all groups lie, so that their lengths can be compared."""
+    """The common range of the bars of all groups, so that their lengths can be compared."""
     all_parts = [[steady.stages.get(part, 0.0) for part in parts] for steady in findings.steady]
     least = min(sum(min(0.0, length) for length in lengths) for lengths in all_parts)
     return least, max(sum(max(0.0, length) for length in lengths) for lengths in all_parts) or 0.001
@@ -111,26 +111,26 @@ def _tally(findings: Findings) -> list[Block]:
         t = steady.tally
         bad = [
             (t.failed, "failed"), (t.lost, "lost"), (t.refused, "refused"), (t.errors, "errors"),
-            (t.dropped, "not sent"), (t.interrupted, "cut off"), (t.twice, "twice"),
+            (t.dropped, "dropped"), (t.interrupted, "interrupted"), (t.twice, "twice"),
         ]  # fmt: skip
         wrong = ", ".join(f"{whole(count)} {name}" for count, name in bad if count)
         return [
             Cell(code(steady.contender)),
             *(Cell(whole(count)) for count in (steady.trials, t.offered, t.accepted, t.completed)),
-            Cell(wrong or "nothing", Tone.BAD if wrong else Tone.GOOD),
+            Cell(wrong or "none", Tone.BAD if wrong else Tone.GOOD),
             Cell(per_second(steady.tasks_per_second)),
             Cell(whole(steady.deepest_queue)),
         ]
 
     table = Table(
-        "What became of the tasks",
-        ("contender", "trials", "offered", "accepted", "completed", "went wrong", "finished", "deepest queue"),
+        "Task outcomes",
+        ("contender", "trials", "offered", "accepted", "completed", "failures", "throughput", "deepest queue"),
         rows(findings, findings.steady, row),
         frozenset({0, 5}),
         folded=all(steady.tally.all_well for steady in findings.steady),
     )
-    # Where every row says the same, a sentence does.
-    return [*([Text("Every task was accepted and completed, once.")] if table.folded else []), table]
+    # One sentence replaces a table in which every row is the same.
+    return [*([Text("Every task was accepted and completed exactly once.")] if table.folded else []), table]
 
 
 def _spread(findings: Findings, measure: Measure) -> Table:
@@ -143,7 +143,7 @@ def _spread(findings: Findings, measure: Measure) -> Table:
 
     return Table(
         f"{capital(MEASURE_TITLES[measure])}: {SPANS[measure]}",
-        ("contender", "p50", "p95", "p99", "longest", "tasks"),
+        ("contender", "p50", "p95", "p99", "max", "tasks"),
         rows(findings, findings.steady, row),
         folded=measure not in _SHOWN,
     )
@@ -157,7 +157,7 @@ def _differences(findings: Findings) -> list[Table]:
             tables.append(
                 Table(
                     f"Differences of medians: {MEASURE_TITLES[measure]}",
-                    ("first", "second", "first less second", "which means"),
+                    ("first", "second", "first minus second", "verdict"),
                     [group for group in pairs if group.rows],
                     frozenset({0, 1, 3}),
                     folded=True,
@@ -185,4 +185,4 @@ def _meaning(difference: Difference) -> Cell:
         return Cell("tie: too few tasks to tell", Tone.QUIET)
     if difference.tie:
         return Cell(TOO_CLOSE if difference.one_round else "tie", Tone.QUIET)
-    return Cell(f"{code(difference.first if difference.seconds.value < 0 else difference.second)} is quicker")
+    return Cell(f"{code(difference.first if difference.seconds.value < 0 else difference.second)} is faster")

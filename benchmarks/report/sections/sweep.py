@@ -1,4 +1,4 @@
-"""How p99 grows with the offered rate: one small plot for each contender, all with the same axes."""
+"""How p99 grows with the offered load: one small plot for each contender, all with the same axes."""
 
 import math
 
@@ -11,13 +11,13 @@ from benchmarks.report.plots import axis, line
 from benchmarks.report.question_groups import grouped, rows
 
 _HEIGHT = 210
-#: Over fewer powers of ten the axis is marked at 1, 2 and 5: there may be no power of ten among them.
+#: Below this many decades, ticks are at 1, 2 and 5: the range may hold no power of ten.
 _FEW_DECADES = 2.0
 
 
 def sweep(findings: Findings) -> Section:
-    """The bound and the knee of each."""
-    title = "How much it takes before it slows down"
+    """The bound and the knee of each contender."""
+    title = "Latency as the load grows"
     if not findings.sweep:
         return Section("sweep", title, [Text(missing(findings, Mode.SWEEP))])
     ranges = _ranges(findings)
@@ -26,7 +26,7 @@ def sweep(findings: Findings) -> Section:
             group.heading,
             [_plot(sweep, group.heading, ranges) for sweep in members],
             [_points(members)],
-            "All have the same axes. Dashed: the bound. Dotted: the knee.",
+            "All plots share the same axes. Dashed: the bound. Dotted: the knee.",
             small=True,
         )
         for group, members in grouped(findings, findings.sweep)
@@ -36,8 +36,8 @@ def sweep(findings: Findings) -> Section:
         title,
         [
             Text(
-                "End to end p99, as more and more is offered. The knee is the highest rate up to which at least 95 % "
-                "of what was offered was done in time; the bound is what p99 should stay under."
+                "End-to-end p99 at rising offered load. The knee is the highest rate up to which throughput stayed at "
+                "95 % of the offered load or more; the bound is the limit for p99."
             ),
             _summary(findings),
             *plots,
@@ -49,8 +49,8 @@ def _summary(findings: Findings) -> Table:
     def row(sweep: Sweep) -> list[Cell]:
         return [Cell(code(sweep.contender)), _rate(sweep.knee), _rate(sweep.within_bound), Cell(duration(sweep.bound))]
 
-    columns = ("contender", "knee", "in bound to", "bound")
-    return Table("How far each goes", columns, rows(findings, findings.sweep, row))
+    columns = ("contender", "knee", "within bound up to", "bound")
+    return Table("Knee and bound", columns, rows(findings, findings.sweep, row))
 
 
 def _rate(value: float | None) -> Cell:
@@ -60,7 +60,7 @@ def _rate(value: float | None) -> Cell:
 def _points(members: list[Sweep]) -> Table:
     return Table(
         "At each rate",
-        ("offered", "achieved", "p99", "submit p99", "not done"),
+        ("offered", "throughput", "p99", "submit p99", "not completed"),
         [Rows(code(sweep.contender), [_point(point) for point in sweep.points]) for sweep in members],
         frozenset(),
         folded=True,
@@ -75,7 +75,7 @@ def _point(point: SweepPoint) -> list[Cell]:
 
 
 def _ranges(findings: Findings) -> tuple[float, float, float]:
-    """The highest rate, and the exponents of ten between which every p99 and the bound lie."""
+    """The highest rate, and the range of every p99 and the bound, as exponents of ten."""
     points = [point for sweep in findings.sweep for point in sweep.points]
     heights = [
         value

@@ -1,4 +1,4 @@
-"""How far the run can be trusted, and how it can be made again."""
+"""How far the run can be trusted, and how to repeat it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,12 +19,12 @@ from benchmarks.report.document import (
 from benchmarks.report.formatting import duration, percent, whole
 from benchmarks.report.question_groups import rows
 
-#: Above this p99 the load process was late itself, and what it measured is partly its own.
+#: Above this p99, the latencies include delays of the load process itself.
 LATE_SECONDS = 0.05
 
 
 def validity(findings: Findings) -> Section:
-    """What was left out, the instrument, and where it ran."""
+    """The trials left out, the load process, and the environment."""
     blocks: list[Block] = [_left_out(findings)]
     if findings.left_out:
         blocks.append(_reasons(findings))
@@ -32,27 +32,30 @@ def validity(findings: Findings) -> Section:
     if findings.instrument:
         blocks += [
             Text(
-                f"{_sent_in_time(findings)}The load process measures itself too. If it was late by more than "
-                f"{duration(LATE_SECONDS)} (p99), the times are partly its own. (A burst has one moment for all; it is "
-                f"judged by its whole length.) Its busiest second is a share of one core: at 100 % it can do no more."
+                f"{_sent_in_time(findings)}The load process measures itself too. If it sent tasks more than "
+                f"{duration(LATE_SECONDS)} late (p99), the latencies include its own delay. (The tasks of a burst "
+                f"share one send time, so they do not count here.) Its busiest second is a share of one core: at "
+                f"100 % it is saturated."
             ),
             _instrument(findings),
         ]
-    return Section("validity", "Can it be trusted?", [*blocks, *_environment(findings)])
+    return Section("validity", "Can the results be trusted?", [*blocks, *_environment(findings)])
 
 
 def _left_out(findings: Findings) -> Block:
     left, trials = len(findings.left_out), findings.trials
     if left:
-        return Notice(f"{whole(left)} of {whole(trials)} trials {'is' if left == 1 else 'are'} in no metric:")
-    return Text(f"{whole(trials)} trials were made; none was left out.")
+        return Notice(
+            f"{whole(left)} of {whole(trials)} trials {'was' if left == 1 else 'were'} left out of all metrics:"
+        )
+    return Text(f"{whole(trials)} {'trial' if trials == 1 else 'trials'}, none left out.")
 
 
 def _sent_in_time(findings: Findings) -> str:
     late = max(instrument.lateness_p99 for instrument in findings.instrument)
     if late > LATE_SECONDS or any(instrument.dropped for instrument in findings.instrument):
         return ""
-    return f"Every task was sent, and none of the contenders' later than {duration(late)} (p99). "
+    return f"Every task was sent; p99 of the lateness is at most {duration(late)}. "
 
 
 def _reasons(findings: Findings) -> Table:
@@ -80,7 +83,7 @@ def _instrument(findings: Findings) -> Table:
             dropped,
         ]
 
-    columns = ("contender", "late (p99)", "busiest second", "to send", "not sent")
+    columns = ("contender", "late (p99)", "busiest second", "offered", "dropped")
     well = all(instrument.lateness_p99 <= LATE_SECONDS and not instrument.dropped for instrument in findings.instrument)
     return Table("The load process", columns, rows(findings, findings.instrument, row), folded=well)
 
@@ -91,12 +94,12 @@ def _environment(findings: Findings) -> list[Block]:
         "command": code(record.command) if record.command else "",
         "seed": record.seed,
         "began": record.began,
-        "ended": record.ended if record.complete else f"{record.ended} (stopped before its end)",
+        "ended": record.ended if record.complete else f"{record.ended} (interrupted)",
         "kit": " ".join(filter(None, [record.kit, record.git and f"revision {record.git}"])),
     }
     facts = {"The run": run, "The machine": record.host, "Versions": record.versions, "Settings": record.settings}
     groups = [Rows(heading, _facts(values)) for heading, values in facts.items() if values]
-    return [Table("How it was made", ("", "value"), groups, frozenset({0, 1}))]
+    return [Table("How to repeat this run", ("", "value"), groups, frozenset({0, 1}))]
 
 
 def _facts(facts: Mapping[str, Any]) -> list[tuple[Cell, ...]]:

@@ -1,1 +1,1 @@
-"""What it costs when work grows: records that are kept, tasks that wait, polls that are held."""
+"""What growth costs: kept records, waiting tasks, open long-polls."""

@@ -1,4 +1,4 @@
-"""`kit bench growth`: what more records, more waiting tasks and more long-polls cost."""
+"""`kit bench growth`: what more kept records, waiting tasks and open long-polls cost."""
 
 import os
 import shlex
@@ -26,18 +26,18 @@ from patterns import PATTERNS
 from patterns.cli.terminal import give_up
 from patterns.contract.settings import SettingsError
 from patterns.serving.errors import CannotServe
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 from patterns.serving.processes import Family, ProcessFailed
 from patterns.serving.sockets import free_port
 
-#: `polling` differs from `in_memory_queue` in its client alone: it is the same server, and grows in the same way.
+#: `polling` has the same server as `in_memory_queue` and differs only in its client.
 _GROWING = tuple(name for name in PATTERNS if name != "polling")
 _CANNOT = (HammerFailed, BadAnswer, ProcessFailed, CannotServe, SettingsError, RunError, OSError)
 
 
 @dataclass
 class _Run:
-    """What was measured so far."""
+    """The measurements so far."""
 
     pairs: list[Pair] = field(default_factory=list)
     weights: list[MemoryReading] = field(default_factory=list)
@@ -51,32 +51,34 @@ class _Run:
 
 
 def growth(
-    quick: Annotated[bool, typer.Option("--quick", help="To 100,000 records, 1,000 waiting tasks, 200 polls.")] = False,
-    patterns: Annotated[
-        str | None, typer.Option(help="Only these, with commas between. Otherwise: all servers that differ.")
-    ] = None,
-    soak_too: Annotated[
-        bool, typer.Option("--soak", help="Instead: many tasks through each, and what stays of them.")
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Up to 100,000 records, 1,000 waiting tasks and 200 long-polls.")
     ] = False,
-    tasks: Annotated[int, typer.Option(min=240, max=1_000_000, help="How many a soak has.")] = 24_000,
-    out: Annotated[Path | None, typer.Option(help="Where to write. Otherwise: runs/ and the time, in UTC.")] = None,
+    patterns: Annotated[
+        str | None, typer.Option(help="Patterns to run, comma-separated. Default: all with different servers.")
+    ] = None,
+    run_soak: Annotated[
+        bool, typer.Option("--soak", help="Run a soak instead: the memory that many tasks leave behind.")
+    ] = False,
+    tasks: Annotated[int, typer.Option(min=240, max=1_000_000, help="Tasks of a soak.")] = 24_000,
+    out: Annotated[Path | None, typer.Option(help="Output folder. Default: runs/ and the time in UTC.")] = None,
 ) -> None:
-    """Latency, memory and expiry as work grows: a small server and a grown one, asked in turn. Ten minutes or more."""
+    """Measure latency, memory and expiry as records, waiting tasks and long-polls grow. Takes ten minutes or more."""
     try:
-        names = [pattern.name for pattern in select_patterns(patterns or ",".join(PATTERNS if soak_too else _GROWING))]
+        names = [pattern.name for pattern in select_patterns(patterns or ",".join(PATTERNS if run_soak else _GROWING))]
     except UnknownPattern as error:
         raise give_up(error) from None
     folder = GrowthFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-growth")
     if folder.record.exists():
-        raise give_up(f"--out {folder.path} has growth results already. Name another folder.")
+        raise give_up(f"--out {folder.path} already contains growth results. Choose another folder.")
     run, began, sizes = _Run(), _now(), QUICK if quick else WHOLE
-    interrupts_end_it()
+    raise_on_interrupts()
     stopped: BaseException | None = None
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         with _receiving(folder.path / "receiver.log") as callback_url:
             for name in names:
-                if soak_too:
+                if run_soak:
                     run.soaks.append(soak(name, tasks, folder.path, callback_url, _say))
                 else:
                     _measure(run, name, sizes, folder.path, callback_url)
@@ -86,14 +88,14 @@ def growth(
         folder.write(_record(run, began, sizes, stopped is None), run.pairs)
         publish_growth(RunFolder(folder.path))
     if isinstance(stopped, KeyboardInterrupt):
-        kept = f"What was measured so far is in {folder.path}" if run.has_results else "Nothing was measured yet."
+        kept = f"The measurements so far are in {folder.path}" if run.has_results else "Nothing was measured yet."
         raise give_up(f"Interrupted. {kept}", 130)
     if stopped:
         raise give_up(stopped)
 
 
 def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str) -> None:
-    """One pattern; all of it counts, or nothing."""
+    """Measure one pattern; its results count only if it is complete."""
     growing = GrowthMeasurement(name, sizes, folder, callback_url, _say)
     growing.run()
     run.pairs += growing.pairs
@@ -103,7 +105,7 @@ def _measure(run: _Run, name: str, sizes: Sizes, folder: Path, callback_url: str
 
 @contextmanager
 def _receiving(log: Path) -> Iterator[str]:
-    """A receiver that accepts every callback; gives its URL."""
+    """Run a receiver that accepts every callback, and yield its URL."""
     port = free_port()
     with Family(log) as family:
         family.start("receiver", [sys.executable, "-m", "benchmarks.callback_receiver", str(port)], os.environ)

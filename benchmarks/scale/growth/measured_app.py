@@ -1,8 +1,8 @@
-"""A pattern's own app with two routes more: one fills its store, one weighs its process.
+"""A pattern's own app with two additional routes: one fills its store, one measures its memory.
 
-A million tasks over HTTP take a quarter of an hour. Here the server writes the records itself, by the same calls of
-its store as a task makes (create, start, complete), without a request and without an agent; for `webhook` also the
-delivery of each, as taken at the first attempt. Nothing else differs from what `kit serve` serves.
+A million tasks over HTTP would take a quarter of an hour. Instead, the server writes the records with the store calls
+that a task makes (create, start, complete), without requests or an agent; for `webhook`, also a delivery that
+succeeded at the first attempt. Nothing else differs from `kit serve`.
 """
 
 import ctypes
@@ -24,14 +24,14 @@ from pydantic import BaseModel
 from patterns import PATTERNS
 from patterns.contract import DeliveryAttempt, DeliveryState
 
-#: Which pattern's app it is.
+#: The environment variable that names the pattern.
 PATTERN_VARIABLE = "KIT_GROWTH_PATTERN"
-#: So many ids of a fill are returned, for status requests.
-_TOLD = 1000
+#: The most ids that a fill returns, for status requests.
+_MOST_IDS = 1000
 
 
 class Fill(BaseModel):
-    """How many records, and what is in each."""
+    """The number of records to write, and their contents."""
 
     count: int
     result: str
@@ -39,34 +39,34 @@ class Fill(BaseModel):
 
 
 class Filled(BaseModel):
-    """Some of their ids."""
+    """Some ids of the written records."""
 
     task_ids: list[str]
 
 
-class Weighed(BaseModel):
-    """What the allocators have given out and not got back, in bytes; None where they do not say."""
+class MemoryInUse(BaseModel):
+    """The bytes that the allocators have handed out; None if they cannot tell."""
 
     in_use: int | None
 
 
 def create_app() -> FastAPI:
-    """The app of the pattern that the environment names."""
+    """The app of the pattern named by the environment."""
     module, _, factory = PATTERNS[os.environ[PATTERN_VARIABLE]].app.partition(":")
     app: FastAPI = getattr(import_module(module), factory)()
 
     @app.post("/benchmark/fill")
     async def fill(request: Fill) -> Filled:
-        logging.disable()  # a line for each record would report work that was not done
+        logging.disable()  # no log line for tasks that did not run
         ids = [_finished_task(app, request.result, request.callback_url) for _ in range(request.count)]
         logging.disable(logging.NOTSET)
         secrets.SystemRandom().shuffle(ids)
-        return Filled(task_ids=ids[:_TOLD])
+        return Filled(task_ids=ids[:_MOST_IDS])
 
-    @app.post("/benchmark/weigh")
-    async def weigh() -> Weighed:
+    @app.post("/benchmark/memory")
+    async def memory() -> MemoryInUse:
         gc.collect()
-        return Weighed(in_use=bytes_in_use())
+        return MemoryInUse(in_use=bytes_in_use())
 
     return app
 
@@ -76,10 +76,10 @@ def _finished_task(app: FastAPI, result: str, callback_url: str) -> str:
     task, _ = store.create("", callback_url=callback_url or None)
     task_id = str(task.task_id)
     store.start(task_id)
-    store.complete(task_id, result.encode().decode())  # each has its own copy of the text, as results of an agent do
+    store.complete(task_id, result.encode().decode())  # a separate copy of the text, as with a real agent
     if callback_url:
-        # Before the app takes it from its outbox, so that no callback is sent.
-        store.note(task_id, DeliveryAttempt(at=datetime.now(UTC), status_code=204), DeliveryState.DELIVERED)
+        # Recorded before the app reads its outbox, so that no callback is sent.
+        store.record_attempt(task_id, DeliveryAttempt(at=datetime.now(UTC), status_code=204), DeliveryState.DELIVERED)
     return task_id
 
 
@@ -96,11 +96,11 @@ class _Mallinfo2(ctypes.Structure):
 
 
 def bytes_in_use() -> int | None:
-    """What Python's own allocator has given out for small things, and glibc for large ones: exact, both of them.
+    """The exact bytes handed out by CPython's allocator for small objects and by glibc for large ones.
 
-    None without CPython's allocator, or without glibc from 2.33 on.
+    None without CPython's allocator or glibc 2.33 or later.
     """
-    small = re.search(rb"# bytes in allocated blocks\s*=\s*([\d,]+)", _allocator_says())
+    small = re.search(rb"# bytes in allocated blocks\s*=\s*([\d,]+)", _allocator_statistics())
     try:
         mallinfo2: Callable[[], Any] = ctypes.CDLL(None).mallinfo2
     except AttributeError:
@@ -110,8 +110,8 @@ def bytes_in_use() -> int | None:
     return int(small[1].replace(b",", b"")) + int(large.uordblks + large.hblkhd) if small else None
 
 
-def _allocator_says() -> bytes:
-    """CPython writes it to standard error only, so that is redirected to a file meanwhile."""
+def _allocator_statistics() -> bytes:
+    """CPython writes them to standard error only, so that is temporarily redirected to a file."""
     with tempfile.TemporaryFile() as file:
         kept = os.dup(2)
         os.dup2(file.fileno(), 2)

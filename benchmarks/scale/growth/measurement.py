@@ -1,6 +1,6 @@
-"""Two servers of one pattern side by side: one keeps little, the other grows. Both are asked in turn.
+"""Two servers of one pattern side by side: one stays small, the other grows. Both get the same requests in turn.
 
-So a slow moment of the machine falls on both, and what counts is how they compare.
+A slow moment of the machine affects both, so their ratio is what counts.
 """
 
 import math
@@ -16,11 +16,11 @@ from benchmarks.scale.growth.sizes import Sizes
 from benchmarks.scale.http_connection import Connection, get
 from patterns.serving.waiting import until
 
-#: A record that is to expire with many others lives at least so long, and so much longer for each of them.
+#: The lifetime of records that expire together: this long, and more by the time that writing them takes.
 _LIVES_SECONDS, _FILLED_EACH_SECOND = 3.0, 25_000
-#: For so long both are asked while records expire; longer while Redis has not forgotten all, but not for ever.
+#: How long requests are sent while records expire: at least, and at most while Redis still has records.
 _EXPIRING_SECONDS, _MOST_EXPIRING_SECONDS = 2.0, 30.0
-#: Longer than any measurement takes.
+#: Longer than any measurement.
 _HOLD_SECONDS = 3000
 _WARM_UP = 30
 
@@ -29,20 +29,20 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class _Expiring:
-    """A server, and when its records have all expired."""
+    """A server with many records, and the time at which all have expired."""
 
     records: int
     many: Server
     at: float
-    before: int  # the bytes that they take
+    before: int  # bytes in use
 
     def still_there(self) -> bool:
-        """Whether Redis has not forgotten most of them; in memory, the server does not say."""
+        """Whether Redis still has many of the records. An in-memory store cannot tell."""
         return self.many.redis is not None and self.many.redis.key_count() > self.records / 100
 
 
 class GrowthMeasurement:
-    """What is measured of one pattern."""
+    """The growth measurements of one pattern."""
 
     def __init__(self, pattern: str, sizes: Sizes, folder: Path, callback_url: str, say: Say) -> None:
         self.pairs: list[Pair] = []
@@ -55,11 +55,11 @@ class GrowthMeasurement:
         self._say_line = say
 
     def run(self) -> None:
-        """All of it. Raises `HammerFailed`, `BadAnswer`, `ProcessFailed`, `CannotServe`, `SettingsError`, `OSError`."""
+        """Run all. Raises `HammerFailed`, `BadAnswer`, `ProcessFailed`, `CannotServe`, `SettingsError`, `OSError`."""
         with ExitStack() as until_expired:
             small = until_expired.enter_context(self._server("small", {}))
             small.fill(self._sizes.small[Axis.RECORDS])
-            # They are filled first: what expires does so while the rest is measured.
+            # Filled first, so that they expire while the rest is measured.
             expiring = [until_expired.enter_context(self._expiring(records)) for records in self._sizes.expiring]
             with self._server("grown", {}) as grown:
                 self._records(small, grown)
@@ -67,7 +67,7 @@ class GrowthMeasurement:
             self.expiries += [self._expire(each, small) for each in expiring]
 
     def _unfinished(self) -> None:
-        """Waiting tasks and long-polls, on servers whose agents are never done."""
+        """Waiting tasks and long-polls, on servers whose agents never finish."""
         with self._server("small", NEVER_DONE) as small, ExitStack() as held:
             small.ids = [self._running(small)]
             self._hold(small, 1, held)
@@ -80,75 +80,75 @@ class GrowthMeasurement:
         axis = Axis.RECORDS
         grown.fill(self._sizes.small[axis])
         kept = self._sizes.small[axis]
-        self._weigh(axis, kept, grown)
+        self._measure_memory(axis, kept, grown)
         for size in self._sizes.grown[axis]:
-            self._say(f"{size:,} finished records kept")
+            self._say(f"{size:,} kept records")
             grown.fill(size - kept)
             kept = size
-            self._weigh(axis, size, grown)
-            self._ask(axis, size, small, grown)
+            self._measure_memory(axis, size, grown)
+            self._measure_latency(axis, size, small, grown)
 
     def _waiting(self, small: Server, grown: Server) -> None:
         axis = Axis.WAITING
         grown.ids = [self._running(grown)]
         grown.submit()
         waiting = self._sizes.small[axis]
-        self._weigh(axis, waiting, grown)
+        self._measure_memory(axis, waiting, grown)
         for size in self._sizes.grown[axis]:
-            self._say(f"{size:,} tasks wait")
+            self._say(f"{size:,} waiting tasks")
             grown.send(size - waiting)
             waiting = size
-            self._weigh(axis, size, grown)
-            self._ask(axis, size, small, grown, cancelled=True)
+            self._measure_memory(axis, size, grown)
+            self._measure_latency(axis, size, small, grown, cancel=True)
 
     def _long_polls(self, small: Server, grown: Server, held: ExitStack) -> None:
         axis = Axis.LONG_POLLS
         grown.ids = [self._running(grown)]
         self._hold(grown, 1, held)
         polls = self._sizes.small[axis]
-        self._weigh(axis, polls, grown)
+        self._measure_memory(axis, polls, grown)
         for size in self._sizes.grown[axis]:
-            self._say(f"{size:,} long-polls are held")
+            self._say(f"{size:,} open long-polls")
             self._hold(grown, size - polls, held)
             polls = size
-            self._weigh(axis, size, grown)
-            self._ask(axis, size, small, grown, cancelled=True)
+            self._measure_memory(axis, size, grown)
+            self._measure_latency(axis, size, small, grown, cancel=True)
 
     def _hold(self, target: Server, polls: int, held: ExitStack) -> None:
-        """Long-polls, each for its own task, that are held while the block lasts."""
+        """Open long-polls, each for its own task, until `held` is closed."""
         for _ in range(polls):
             _, task_id = target.submit()
             connection = Connection(target.port)
             held.callback(connection.close)
             connection.send(get(f"/agent/status/{task_id}", f"Prefer: wait={_HOLD_SECONDS}"))
-        target.touch()  # answered after those that came before it
+        target.touch()  # its response comes after the earlier requests have been read
 
     def _running(self, target: Server) -> str:
-        """A task that a worker has begun, and never ends: all that come after it wait."""
+        """Submit a task that occupies the worker forever, so that all later tasks wait."""
         _, task_id = target.submit()
         until(lambda: target.task(task_id)["status"] == "running", _MOST_EXPIRING_SECONDS, pause=0.01)
         return task_id
 
-    def _ask(self, axis: Axis, size: int, small: Server, grown: Server, *, cancelled: bool = False) -> None:
-        """Submit to both and ask both for a status, in turn; which is first changes each time."""
+    def _measure_latency(self, axis: Axis, size: int, small: Server, grown: Server, *, cancel: bool = False) -> None:
+        """Send a submit and a status request to both servers; which is first alternates."""
         small.reconnect()
         grown.reconnect()
         for turn in range(self._sizes.rounds + 1):
             for number in range(self._sizes.requests if turn else _WARM_UP):
                 order = (small, grown) if number % 2 else (grown, small)
                 submitted = {each: each.submit() for each in order}
-                if cancelled:
+                if cancel:
                     for each in order:
                         each.cancel(submitted[each][1])
-                asked = {each: each.status() for each in order}
-                if turn:  # before that they warm up
+                status = {each: each.status() for each in order}
+                if turn:  # the first turn is the warm-up
                     for action, seconds in (
                         (Action.SUBMIT, {each: submitted[each][0] for each in order}),
-                        (Action.STATUS, asked),
+                        (Action.STATUS, status),
                     ):
                         self.pairs.append(Pair(self._pattern, axis, size, turn, action, seconds[small], seconds[grown]))
 
-    def _weigh(self, axis: Axis, size: int, grown: Server) -> None:
+    def _measure_memory(self, axis: Axis, size: int, grown: Server) -> None:
         self.weights += [MemoryReading(self._pattern, axis, size, role, used) for role, used in grown.memory().items()]
 
     @contextmanager
@@ -159,18 +159,18 @@ class GrowthMeasurement:
 
     @contextmanager
     def _expiring(self, records: int) -> Iterator[_Expiring]:
-        """A server with many records that have all expired at a given moment."""
+        """A server with many records that all expire by a given time."""
         lives = _LIVES_SECONDS + records / _FILLED_EACH_SECOND
-        # In Redis each record has its own moment; in memory all live equally long.
+        # In Redis each record has its own expiry; in memory all have the same lifetime.
         with self._server(f"expiring-{records}", {"KIT_TASK_TTL_SECONDS": f"{lives:g}"}) as many:
-            self._say(f"{records:,} records that will expire at once")
+            self._say(f"writing {records:,} records that will expire at once")
             at = time.time() + lives
             many.fill(records, expire_at=at)
             at = at if many.redis else time.time() + lives
             yield _Expiring(records, many, at, many.memory()[many.keeper])
 
     def _expire(self, expiring: _Expiring, small: Server) -> Expiry:
-        """Ask both from the moment on at which the records have expired, and keep the longest time of each."""
+        """Send requests to both once the records have expired, and record the longest request of each."""
         while (remaining := expiring.at - time.time()) > 0:
             time.sleep(min(remaining, 0.1))
         self._say(f"{expiring.records:,} records expire")
@@ -185,7 +185,7 @@ class GrowthMeasurement:
                 seconds, task_id = each.submit()
                 longest[each] = max(longest[each], seconds, each.status(task_id))
             requests += 1
-        after = self._when_it_falls_no_more(expiring.many)
+        after = self._settled_memory(expiring.many)
         return Expiry(
             self._pattern,
             expiring.records,
@@ -196,8 +196,8 @@ class GrowthMeasurement:
             after,
         )
 
-    def _when_it_falls_no_more(self, many: Server) -> int:
-        """The memory of what keeps the records, once a server without requests has forgotten all of them."""
+    def _settled_memory(self, many: Server) -> int:
+        """The memory of the process that keeps the records, once it no longer decreases."""
         before, deadline = math.inf, time.monotonic() + _MOST_EXPIRING_SECONDS
         while (now := many.memory()[many.keeper]) < before and time.monotonic() < deadline:
             before = now

@@ -10,7 +10,7 @@ WEB, WORKER, REDIS = "web server", "worker", "Redis server"
 
 
 class ServerProcesses:
-    """The processes that were started for one pattern."""
+    """The processes started for one pattern."""
 
     def __init__(self, served: Running) -> None:
         children = {WEB: served.web, WORKER: served.workers, REDIS: [served.redis] if served.redis else []}
@@ -18,11 +18,11 @@ class ServerProcesses:
 
     @property
     def roles(self) -> list[str]:
-        """The roles that a process plays here."""
+        """The roles that have a process."""
         return list(self._children)
 
     def pages(self, role: str) -> int:
-        """The bytes of memory that the system counts."""
+        """The resident memory in bytes."""
         return sum(int(process.memory_info().rss) for process in self._of(role))
 
     def handles(self) -> dict[str, int]:

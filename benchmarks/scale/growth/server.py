@@ -1,4 +1,4 @@
-"""A real server of one pattern whose records, waiting tasks and memory can be controlled and read."""
+"""A real server of one pattern, with control over its records and tasks and access to its memory."""
 
 import json
 import random
@@ -22,12 +22,12 @@ from patterns.serving.waiting import until
 _PROMPT = "Compare the three vendors in this contract."
 _CONNECTIONS = 16
 _SETTLE_SECONDS = 120.0
-#: A million at most are forgotten within this time.
+#: Enough to delete a million expired records.
 _EXPIRED_SECONDS = 60.0
-#: So many task ids are remembered.
+#: The most task ids to remember.
 _MOST_IDS = 1000
-#: A server forgets some expired records with each request.
-_REQUESTS_TO_FORGET = 300
+#: A server deletes some expired records with each request.
+_REQUESTS_TO_EXPIRE = 300
 ENV: Mapping[str, str] = {
     "REDIS_URL": "",  # each server has a private Redis
     "KIT_BROKER_URL": "",
@@ -43,19 +43,19 @@ ENV: Mapping[str, str] = {
     "KIT_GRACE_SECONDS": "0",
     "KIT_WEBHOOK_ALLOW_PRIVATE": "1",
 }
-#: No agent is ever done, so that tasks wait.
+#: Agents never finish, so that tasks wait.
 NEVER_DONE: Mapping[str, str] = {"KIT_AGENT_BEHAVIOUR": "hang", "KIT_WORKERS": "1"}
 
 
 class Server:
-    """One pattern's processes, and some of the task ids that it has given out."""
+    """The processes of one pattern, and some of its task ids."""
 
     def __init__(self, served: Running, callback_url: str) -> None:
         self.port = int(served.url.rpartition(":")[2])
         self.ids: list[str] = []
-        self._chance = random.Random(0)
+        self._rng = random.Random(0)
         self.processes = ServerProcesses(served)
-        self.redis = GrownRedis(served.redis_url, self._chance) if served.redis_url else None
+        self.redis = GrownRedis(served.redis_url, self._rng) if served.redis_url else None
         self._callback_url = callback_url if served.pattern.learns_by is LearnsBy.CALLBACK else ""
         self._body = json.dumps(
             {"prompt": _PROMPT, **({"callback_url": self._callback_url} if self._callback_url else {})}
@@ -75,33 +75,33 @@ class Server:
         return bool(self._callback_url)
 
     def reconnect(self) -> None:
-        """Open a new connection: a server closes one that was idle for some seconds."""
+        """Open a new connection, because a server closes idle ones after some seconds."""
         self._connection.close()
         self._connection = Connection(self.port)
 
     def submit(self) -> tuple[float, str]:
-        """How long a submit took, and its task."""
+        """Submit a task. Returns the seconds that it took, and the task id."""
         seconds, answer = self._timed(self._submit)
         if answer.status != 202:
-            raise BadAnswer(f"a submit gave {answer.status}")
+            raise BadAnswer(f"submit returned {answer.status}")
         return seconds, str(json.loads(answer.body)["task_id"])
 
     def status(self, task_id: str | None = None) -> float:
-        """How long a status request took; without an id for one of the remembered tasks."""
-        seconds, answer = self._timed(get(f"/agent/status/{task_id or self._chance.choice(self.ids)}"))
+        """The seconds of a status request; without an id, for one of the remembered tasks."""
+        seconds, answer = self._timed(get(f"/agent/status/{task_id or self._rng.choice(self.ids)}"))
         if answer.status != 200:
-            raise BadAnswer(f"the status of a known task gave {answer.status}")
+            raise BadAnswer(f"the status of an existing task returned {answer.status}")
         return seconds
 
     def touch(self) -> None:
-        """Send a request that asks for nothing: work that the server has put off is done with it."""
+        """Send a request without effect, with which the server does deferred work."""
         self._timed(get("/agent/status/none"))
 
-    def forget_expired(self) -> None:
-        """Wait until expired records are gone: a server forgets them as it gets requests, Redis by itself."""
+    def delete_expired(self) -> None:
+        """Wait until expired records are deleted: a server does it as it gets requests, Redis by itself."""
 
         def are_gone() -> bool:
-            for _ in range(_REQUESTS_TO_FORGET):
+            for _ in range(_REQUESTS_TO_EXPIRE):
                 self.touch()
             return self.redis is None or not self.redis.has_records()
 
@@ -117,7 +117,7 @@ class Server:
         return dict(json.loads(self._timed(get(f"/agent/status/{task_id}"))[1].body))
 
     def send(self, tasks: int) -> None:
-        """Submit over HTTP, as fast as a few connections can."""
+        """Submit tasks over HTTP, as fast as a few connections can."""
         result = run_hammer(self.port, self._body, _CONNECTIONS, answers=tasks)
         if result.others:
             raise HammerFailed(f"{result.others} of {tasks} submits were not accepted.")
@@ -125,17 +125,17 @@ class Server:
         self.reconnect()
 
     def finish(self) -> dict[str, Any]:
-        """Wait until all that was submitted is done and delivered; gives one more task, which came last."""
+        """Submit a last task, and wait until all are finished and delivered. Returns the last task."""
         last = self.submit()[1]
         deadline = time.monotonic() + _SETTLE_SECONDS
         while not _is_over(task := self.task(last)) or (self.redis and self.redis.has_unfinished_tasks()):
             if time.monotonic() > deadline:
-                raise HammerFailed(f"The tasks were not finished after {_SETTLE_SECONDS:g} s.")
+                raise HammerFailed(f"The tasks did not finish within {_SETTLE_SECONDS:g} s.")
             time.sleep(0.02)
         return task
 
     def fill(self, records: int, *, expire_at: float | None = None) -> None:
-        """Write finished records without requests: by the store itself, or in Redis as copies of a real one."""
+        """Write finished records without requests: through the store, or in Redis as copies of a real record."""
         task = self._template = self._template or self.finish()
         if self.redis is not None:
             self.ids = self.redis.copy(str(task["task_id"]), records, expire_at)
@@ -145,14 +145,14 @@ class Server:
             answer = connection.ask(post("/benchmark/fill", json.dumps(fill).encode()))
             connection.close()
             if answer.status != 200:
-                raise BadAnswer(f"to be filled gave {answer.status}")
+                raise BadAnswer(f"/benchmark/fill returned {answer.status}")
             self.ids = json.loads(answer.body)["task_ids"]
         self.reconnect()
 
     def in_use(self) -> dict[str, int]:
-        """The bytes in use by role: exact for the web server and Redis, pages for the workers."""
-        weighed = json.loads(self._timed(post("/benchmark/weigh", b""))[1].body)["in_use"]
-        in_use = {WEB: weighed or self.processes.pages(WEB)}
+        """The bytes in use by role: exact for the web server and Redis, resident memory for the workers."""
+        exact = json.loads(self._timed(post("/benchmark/memory", b""))[1].body)["in_use"]
+        in_use = {WEB: exact or self.processes.pages(WEB)}
         if WORKER in self.processes.roles:
             in_use[WORKER] = self.processes.pages(WORKER)
         if self.redis is not None:
@@ -160,14 +160,14 @@ class Server:
         return in_use
 
     def memory(self) -> dict[str, int]:
-        """The memory of the web server, in pages, and of Redis."""
+        """The resident memory of the web server, and the bytes in use by Redis."""
         memory = {WEB: self.processes.pages(WEB)}
         if self.redis is not None:
             memory[REDIS] = self.redis.bytes_in_use()
         return memory
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._connection.close()
         if self.redis is not None:
             self.redis.close()
@@ -179,7 +179,7 @@ class Server:
 
 
 def _is_over(task: dict[str, Any]) -> bool:
-    """Whether it is done and delivered, or its record has expired since: then its status is that of a 404."""
+    """Whether a task is completed and delivered, or its record has expired: then `status` is that of a 404 problem."""
     delivery = task.get("delivery", {"state": "delivered"})["state"]
     return bool(task["status"] == 404 or (task["status"] == "completed" and delivery == "delivered"))
 

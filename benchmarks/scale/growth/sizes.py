@@ -1,4 +1,4 @@
-"""How far each thing grows, and how often each size is asked: in a whole run, and in a quick one."""
+"""The sizes of each axis and the requests per size, in a full run and in a quick one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from benchmarks.records.growth import Axis
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is measured."""
+    """The sizes and the number of requests."""
 
     small: Mapping[Axis, int]
     grown: Mapping[Axis, Sequence[int]]
     expiring: Sequence[int]
     rounds: int
-    requests: int  # of each action, to each of the two servers, in a round
+    requests: int  # per action, server and round
 
 
 _SMALL = {Axis.RECORDS: 1_000, Axis.WAITING: 1, Axis.LONG_POLLS: 1}

@@ -1,4 +1,4 @@
-"""Many tasks through one pattern: what stays of each, in bytes, in open files and in threads."""
+"""A soak of one pattern: the bytes, open files and threads that many tasks leave behind."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,23 +7,23 @@ from pathlib import Path
 from benchmarks.records.growth import SoakReading, SoakRecord
 from benchmarks.scale.growth.server import Server, server
 
-#: Before anything is weighed: caches, connections and threads are there once this is done.
+#: Tasks before the first reading, which fill caches and create connections and threads.
 _WARM_UP = 2_000
-#: It is weighed after each.
+#: The number of readings: memory is measured after each part of the tasks.
 PARTS = 12
-#: With so short a life the records of one part have gone before the next but one is done.
+#: So short that the records of one part expire before the second next part ends.
 _SHORT_LIFE_SECONDS = 2.0
-#: A connection that was let go is closed soon; one on which callbacks went is kept for five seconds.
+#: How long a released connection stays open; those for callbacks are kept alive for five seconds.
 _CLOSED_SECONDS, _CALLBACKS_CLOSED_SECONDS = 0.5, 5.5
 
-#: Celery's worker keeps some 600 bytes of each task until its time limit has passed, done or not: the timer's entry.
+#: Celery's worker keeps some 600 bytes per task (a timer entry) until its time limit has passed, finished or not.
 _ENV: Mapping[str, str] = {"KIT_TASK_TIMEOUT_SECONDS": "5"}
 
 Say = Callable[[str], None]
 
 
 def soak(pattern: str, tasks: int, folder: Path, callback_url: str, say: Say, parts: int = PARTS) -> SoakRecord:
-    """Send them twice, with records kept and with records that soon expire, and write as many records without tasks.
+    """Send the tasks twice, with kept records and with records that soon expire, and write as many records directly.
 
     Raises `HammerFailed`, `BadAnswer`, `ProcessFailed`, `CannotServe`, `SettingsError`, `OSError`.
     """
@@ -33,8 +33,8 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, say: Say, pa
         handles, threads = _open(sent)
         kept = [SoakReading(0, sent.in_use())]
         for number in range(1, parts + 1):
-            say(f"{pattern}: {number * part:,} of {tasks:,} tasks, records are kept")
-            _through(sent, part)
+            say(f"{pattern}: {number * part:,} of {tasks:,} tasks, with kept records")
+            _run_tasks(sent, part)
             kept.append(SoakReading(number * part, sent.in_use()))
         handles_after, threads_after = _open(sent)
     with server(pattern, _ENV, folder / f"{pattern}-filled.log", callback_url) as written:
@@ -48,9 +48,9 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, say: Say, pa
     with server(pattern, short, folder / f"{pattern}-expired.log", callback_url) as expiring:
         _warm_up(expiring)
         expired = [SoakReading(0, _when_expired(expiring))]
-        say(f"{pattern}: {tasks:,} tasks, records expire")
+        say(f"{pattern}: {tasks:,} tasks, with records that expire")
         for _ in range(parts):
-            _through(expiring, part)
+            _run_tasks(expiring, part)
         expired.append(SoakReading(parts * part, _when_expired(expiring)))
     return SoakRecord(
         pattern, parts * part, keeper, tuple(kept), tuple(filled), tuple(expired),
@@ -59,23 +59,23 @@ def soak(pattern: str, tasks: int, folder: Path, callback_url: str, say: Say, pa
 
 
 def _warm_up(target: Server) -> None:
-    _through(target, _WARM_UP)
+    _run_tasks(target, _WARM_UP)
 
 
-def _through(target: Server, tasks: int) -> None:
-    """Send so many and wait until all are done: the last of them is waited for."""
+def _run_tasks(target: Server, tasks: int) -> None:
+    """Send this many tasks and wait until all are finished."""
     target.send(tasks - 1)
     target.finish()
 
 
 def _when_expired(target: Server) -> dict[str, int]:
     time.sleep(_SHORT_LIFE_SECONDS + 0.5)
-    target.forget_expired()
+    target.delete_expired()
     return target.in_use()
 
 
 def _open(target: Server) -> tuple[dict[str, int], dict[str, int]]:
-    """Handles and threads, when those of the last requests have gone: after one more task, which lets go of them."""
+    """Handles and threads, once those of earlier requests are closed, for which one more task is needed."""
     time.sleep(_CALLBACKS_CLOSED_SECONDS if target.calls_back else _CLOSED_SECONDS)
     target.reconnect()
     target.finish()

@@ -1,1 +1,1 @@
-"""How many submits one web process accepts: `python -m benchmarks.scale.submit_throughput`."""
+"""The submit throughput of one web process: `python -m benchmarks.scale.submit_throughput`."""

@@ -23,17 +23,19 @@ from patterns.serving.processes import ProcessFailed
 
 
 def submit_throughput(
-    rounds: Annotated[int, typer.Option(min=1, max=50, help="How often each target runs.")] = 5,
-    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="How long each trial is measured.")] = 3.0,
-    connections: Annotated[int, typer.Option(min=1, max=256, help="Kept open; one request at a time on each.")] = 16,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: nothing but JSON on standard output.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds; each runs every target once.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Measured seconds per trial.")] = 3.0,
+    connections: Annotated[
+        int, typer.Option(min=1, max=256, help="Keep-alive connections, with one request at a time on each.")
+    ] = 16,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")] = False,
 ) -> None:
-    """Submit throughput of one web process, against a server that does nothing and a plain `.delay()`.
+    """Compare the submit throughput of one web process with a server that does nothing and a plain `.delay()`.
 
-    Exits 1 when a ratio is below what is wanted, 2 when it cannot tell.
+    Exits with 1 if a ratio is below its target, and with 2 if the measurement fails.
     """
     progress = Console(stderr=True, highlight=False)
-    done: Rounds = []
+    completed: Rounds = []
     try:
         with tempfile.TemporaryDirectory(prefix="kit-") as folder:
             for number in range(1, rounds + 1):
@@ -42,25 +44,25 @@ def submit_throughput(
                     progress.print(f"round {number}/{rounds}: {target.name}", style="dim")
                     log = Path(folder, f"{target.name}.log")
                     trials[target.name] = run_trial(target, seconds=seconds, connections=connections, log=log)
-                done.append(trials)
+                completed.append(trials)
     except (HammerFailed, ProcessFailed, CannotServe, SettingsError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
-        raise give_up("Interrupted; a round that is not whole is not reported.", 130) from None
+        raise give_up("Interrupted; nothing is reported.", 130) from None
     if as_json:
-        typer.echo(json.dumps(_summary(done), indent=2))
+        typer.echo(json.dumps(_summary(completed), indent=2))
     else:
         out = Console(highlight=False)
         out = out if out.is_terminal else Console(highlight=False, width=120)
-        out.print(table(done))
-        here = machine()
-        out.print(f"\n{connections} connections; rounds: {rounds}, of {seconds:g} s; tasks that do not end.")
-        out.print("By core time: the ratio of submits per second of the web process's processor time, which another")
-        out.print("program that wants the processor hardly changes. Where the two ratios differ, trust neither much.")
-        out.print(f"{here['cores']} cores, {here['processor']}; {here['python']}, {here['kernel']}", style="dim")
-        for line in warnings(done):
+        out.print(table(completed))
+        host = machine()
+        out.print(f"\n{connections} connections; rounds: {rounds}, {seconds:g} s each; no task ends during a trial.")
+        out.print("By CPU time: the ratio of submits per CPU second of the web process, which other programs hardly")
+        out.print("affect. If the two ratios differ, neither is reliable.")
+        out.print(f"{host['cores']} cores, {host['processor']}; {host['python']}, {host['kernel']}", style="dim")
+        for line in warnings(completed):
             out.print(escape(line), style="yellow")
-    if not all(reached(done, target) for target in TARGETS):
+    if not all(reached(completed, target) for target in TARGETS):
         raise typer.Exit(1)
 
 

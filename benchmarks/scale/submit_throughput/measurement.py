@@ -1,7 +1,7 @@
-"""How many submits one web process takes in, beside a server that does nothing.
+"""The submit throughput of one web process, compared with a server that does nothing.
 
-Each round runs every target once, on fresh processes, one after the other (A B C, A B C), so that a slow
-minute of the machine does not fall on one alone. A ratio is taken within a round; the median of the rounds counts.
+Each round runs every target once, with new processes, in turn (A B C, A B C), so that a slow minute of the machine
+does not affect a single target. Ratios are taken within a round; the median over rounds counts.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from benchmarks.scale.submit_throughput.targets import TARGETS, Target
 from benchmarks.scale.submit_throughput.web_server import web_server
 from patterns.contract.settings import new_webhook_secret
 
-#: A hammer busier than this may be what is measured.
+#: A hammer that uses more of a core than this may be the bottleneck.
 MOST_HAMMER_SHARE = 0.7
 _WARM_UP_SECONDS = 1.0
 
@@ -31,7 +31,7 @@ class ThroughputTrial:
 
     @property
     def per_core_second(self) -> float:
-        """Submits for each second of processor time: what another program takes away hardly changes it."""
+        """Submits per CPU second of the server, which other programs hardly affect."""
         return self.per_second / self.server_share
 
 
@@ -41,14 +41,14 @@ Rounds = list[dict[str, ThroughputTrial]]
 def run_trial(
     target: Target, *, seconds: float, connections: int, log: Path, warm_up: float = _WARM_UP_SECONDS
 ) -> ThroughputTrial:
-    """Fresh processes, some warm-up, then `seconds` that count. Raises `ProcessFailed`, `CannotServe`."""
+    """Run one target with new processes: a warm-up, then `seconds` measured. Raises `ProcessFailed`, `CannotServe`."""
     env = {
         "KIT_AGENT": "simulated",
         "KIT_AGENT_BEHAVIOUR": "work",
         "KIT_AGENT_STEPS": "1",
-        "KIT_AGENT_STEP_SECONDS": "600",  # no task ends while it is measured
+        "KIT_AGENT_STEP_SECONDS": "600",  # no task ends during the trial
         "KIT_TASK_TIMEOUT_SECONDS": "3600",
-        "KIT_QUEUE_SIZE": "10000000",  # and none is refused
+        "KIT_QUEUE_SIZE": "10000000",  # no task is refused
         "KIT_GRACE_SECONDS": "0",
         "KIT_BROKER_URL": "",
         "KIT_WEBHOOK_SECRET": new_webhook_secret(),
@@ -65,7 +65,7 @@ def run_trial(
 
 
 def ratios(rounds: Rounds, target: Target, measure: str = "per_second") -> list[float]:
-    """The throughput of a target over that of its reference, in each round."""
+    """The ratio of a target to its reference, in each round."""
     if target.bound is None:
         return []
     against = target.bound.against
@@ -73,17 +73,17 @@ def ratios(rounds: Rounds, target: Target, measure: str = "per_second") -> list[
 
 
 def reached(rounds: Rounds, target: Target) -> bool:
-    """Whether the median of its ratios is what is wanted; always, when nothing is."""
+    """Whether the median ratio reaches the target's bound; True without a bound."""
     return target.bound is None or median(ratios(rounds, target)) >= target.bound.at_least
 
 
 def warnings(rounds: Rounds) -> list[str]:
-    """What makes the numbers worth less than they look."""
+    """Why the numbers may be less reliable than they look."""
     texts = []
     for target in TARGETS:
         if any(trials[target.name].not_accepted for trials in rounds):
-            texts.append(f"{target.name} did not accept every submit: its number is of those that it did.")
+            texts.append(f"{target.name} did not accept every submit; its throughput counts the accepted ones.")
         busy = median(trials[target.name].hammer_share for trials in rounds)
         if busy > MOST_HAMMER_SHARE:
-            texts.append(f"{target.name}: the hammer itself used {busy:.0%} of a core, and may be the limit.")
+            texts.append(f"{target.name}: the hammer used {busy:.0%} of a core and may be the bottleneck.")
     return texts

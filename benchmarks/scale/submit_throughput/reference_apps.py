@@ -1,6 +1,6 @@
-"""Two apps to compare the patterns to: one that does nothing, and Celery as its tutorial has it.
+"""Two reference apps: one that does nothing, and Celery as in its tutorial.
 
-They are served exactly as a pattern is: `python -m patterns.web.process MODULE:ceiling`.
+They are served exactly as a pattern: `python -m patterns.web.process MODULE:ceiling`.
 """
 
 import os
@@ -13,7 +13,7 @@ from patterns.contract import SubmitRequest
 
 
 def ceiling() -> FastAPI:
-    """Validates a submit and answers 202. No pattern can be faster: all of them do this, and then their work."""
+    """Validates a submit and responds with 202. No pattern can be faster, because each does at least that."""
     app = FastAPI()
 
     @app.post("/agent/submit")
@@ -24,7 +24,7 @@ def ceiling() -> FastAPI:
 
 
 def plain_delay() -> FastAPI:
-    """Celery as most write it first: `.delay()` in an `async def`, broker and results in one Redis."""
+    """Celery as it is usually written at first: `.delay()` in an `async def`, one Redis for broker and results."""
     app = FastAPI()
     url = os.environ["REDIS_URL"]
     celery = Celery("plain", broker=url, backend=url)

@@ -9,10 +9,10 @@ from benchmarks.scale.submit_throughput.targets import TARGETS
 
 
 def table(rounds: Rounds) -> Table:
-    """A line for each target: medians of the rounds, and the lowest and the highest."""
+    """A row for each target: the median over rounds, with minimum and maximum."""
     shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     shown.add_column("\ntarget", no_wrap=True)
-    headings = ("submits/s\nmedian", "\nmin-max", "ratio\nmedian", "\nmin-max", "by core\ntime", "\nwanted")
+    headings = ("submits/s\nmedian", "\nmin-max", "ratio\nmedian", "\nmin-max", "by CPU\ntime", "\ntarget")
     for heading in (*headings, "server\ncore", "hammer\ncore", "not\n202"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for target in TARGETS:

@@ -1,4 +1,4 @@
-"""The servers that `submit_throughput` measures: the patterns, and the two references that they are compared to."""
+"""The targets of `submit_throughput`: the patterns, and the two references that they are compared with."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _SUBMIT_WITH_CALLBACK = json.dumps({**json.loads(_SUBMIT), "callback_url": "http
 
 @dataclass(frozen=True)
 class Bound:
-    """How a target should compare to its reference."""
+    """The smallest acceptable ratio of a target to its reference."""
 
     against: str
     at_least: float
@@ -19,7 +19,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Target:
-    """A server to hammer, as arguments of the Python interpreter."""
+    """A server to measure, as arguments of the Python interpreter."""
 
     name: str
     arguments: tuple[str, ...]
@@ -38,7 +38,7 @@ def _reference(name: str, *, needs_redis: bool = False) -> Target:
     )
 
 
-#: One ceiling for all. It validates a body without a callback_url, so for webhook it is a little stricter.
+#: The ceiling validates a body without a callback_url, so it is a little stricter for webhook.
 TARGETS = (
     _reference("ceiling"),
     _pattern("in_memory_queue", Bound("ceiling", 0.75)),

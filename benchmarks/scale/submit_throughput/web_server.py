@@ -1,6 +1,6 @@
-"""One web process and, if it needs one, Redis: what a submit touches, and nothing else.
+"""Only what a submit touches: one web process and, if needed, Redis.
 
-No worker runs, so none competes with the web process for the machine.
+No worker runs, so none competes with the web process for CPU time.
 """
 
 import os
@@ -15,13 +15,13 @@ from patterns.serving.readiness import wait_until_answering
 from patterns.serving.redis_server import start_redis
 from patterns.serving.sockets import listening_socket, url_of
 
-#: Nothing here is worth waiting for: what was accepted is thrown away.
-_PATIENCE_SECONDS = 0.5
+#: Short, because the accepted tasks are discarded.
+_STOP_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class WebServer:
-    """A web process that answers."""
+    """A web process that is ready."""
 
     port: int
     child: Child
@@ -31,7 +31,7 @@ class WebServer:
 def web_server(
     arguments: Sequence[str], *, env: Mapping[str, str], needs_redis: bool, log: Path
 ) -> Iterator[WebServer]:
-    """Serve `python ARGUMENTS --fd N` for as long as the block lasts. Raises `ProcessFailed`, `CannotServe`."""
+    """Run `python ARGUMENTS --fd N` while the block lasts. Raises `ProcessFailed`, `CannotServe`."""
     environment = {**os.environ, **env}
     with listening_socket("127.0.0.1", 0) as listener, Family(log) as family:
         if needs_redis and not environment.get("REDIS_URL"):
@@ -42,4 +42,4 @@ def web_server(
         try:
             yield WebServer(int(listener.getsockname()[1]), child)
         finally:
-            family.stop(_PATIENCE_SECONDS)
+            family.stop(_STOP_SECONDS)

@@ -1,1 +1,1 @@
-"""Two hosts that share a Redis, one of which is cut off for a while: `python -m benchmarks.scale.two_hosts`."""
+"""Two hosts share a Redis, and one is disconnected for a while: `python -m benchmarks.scale.two_hosts`."""

@@ -9,19 +9,19 @@ import typer
 from benchmarks.scale.two_hosts.scenario import ScenarioFailed, play
 from patterns.cli.terminal import give_up
 from patterns.serving.errors import CannotServe
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 from patterns.serving.processes import ProcessFailed
 
 
 def two_hosts(
-    tasks: Annotated[int, typer.Option(min=10, max=1000, help="Tasks that are submitted, half on each host.")] = 40,
-    cut: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds for which one host is cut off.")] = 6.0,
+    tasks: Annotated[int, typer.Option(min=10, max=1000, help="Tasks to submit, half on each host.")] = 40,
+    cut: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds for which one host is disconnected.")] = 6.0,
 ) -> None:
-    """Two hosts, one of which is cut off and healed.
+    """Run two hosts, and disconnect one of them for a while.
 
-    Exits 1 when anything is lost or finished twice, 2 when it cannot tell.
+    Exits with 1 if a task is lost or finishes twice, and with 2 if the measurement fails.
     """
-    interrupts_end_it()
+    raise_on_interrupts()
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -30,13 +30,13 @@ def two_hosts(
 
     try:
         play(tasks, cut, say)
-    except ScenarioFailed as wrong:
-        raise give_up(f"WRONG: {wrong}.", 1) from None
+    except ScenarioFailed as error:
+        raise give_up(f"FAILED: {error}.", 1) from None
     except (ProcessFailed, CannotServe, OSError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
         raise give_up("Interrupted; nothing to report.", 130) from None
-    typer.echo("\nNothing was lost, and every task finished once.")
+    typer.echo("\nNo task was lost, and each finished exactly once.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Counts how often each task is announced as finished."""
+"""Counts how often each task is published as finished."""
 
 import threading
 from collections import Counter
@@ -8,7 +8,7 @@ import redis
 
 
 class FinishCounter:
-    """Counts the announcements on the channel of the shared Redis."""
+    """Counts the messages on the channel of the shared Redis."""
 
     def __init__(self, url: str, channel: str) -> None:
         self.count: Counter[str] = Counter()
@@ -21,7 +21,7 @@ class FinishCounter:
         self._thread.start()
 
     def close(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self._ends.set()
         self._thread.join()
         self._subscription.close()

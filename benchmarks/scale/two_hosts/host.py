@@ -1,4 +1,4 @@
-"""A host of `celery_queue`, played on this machine: two parts, an address, and links that can be cut."""
+"""A simulated host of `celery_queue`: web server and worker with their own address, and links that can be cut."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from patterns.serving.sockets import free_port
 
 @dataclass
 class Host:
-    """The web address of a host, its parts, and its links to what all hosts share."""
+    """The URL of a host, its processes, and its links to the shared Redis and broker."""
 
     name: str
     url: str
@@ -32,11 +32,11 @@ class Host:
         return answer
 
     def status(self, task_id: str) -> httpx.Response:
-        """Ask this host for a task."""
+        """Request the status of a task from this host."""
         return httpx.get(f"{self.url}/agent/status/{task_id}", timeout=20, trust_env=False)
 
     def health(self) -> int | None:
-        """The status of `/health`; None when nothing answers."""
+        """The status code of `/health`; None without a response."""
         try:
             return httpx.get(f"{self.url}/health", timeout=20, trust_env=False).status_code
         except httpx.TransportError:
@@ -50,7 +50,7 @@ def start_host(name: str, redis_url: str, broker_url: str, family: Family, stack
     for variable, url in (("REDIS_URL", redis_url), ("KIT_BROKER_URL", broker_url)):
         if url:
             parts = urlsplit(url)
-            assert parts.hostname, f"{variable} names no host"  # noqa: S101 the settings have looked at it
+            assert parts.hostname, f"{variable} names no host"  # noqa: S101 validated by the settings
             link = stack.enter_context(Link((parts.hostname, parts.port or 5672), address))
             links.append(link)
             credentials = parts.netloc.rpartition("@")[0]
@@ -63,7 +63,7 @@ def start_host(name: str, redis_url: str, broker_url: str, family: Family, stack
 
 
 def _address_of(name: str) -> str:
-    """An address of loopback for each host, where the system has more than one (Linux)."""
+    """A loopback address for each host, if the system has more than one (Linux)."""
     address = {"A": "127.0.0.2", "B": "127.0.0.3"}[name]
     try:
         socket.create_server((address, 0)).close()

@@ -1,7 +1,7 @@
-"""A network link on one machine: a TCP proxy that can be cut, as a network is cut, and healed.
+"""A network link on one machine: a TCP proxy that can be cut and restored.
 
-While it is cut nothing gets through, neither data nor the end of a connection: connections stay open, as they do when
-packets are dropped.
+While it is cut, it forwards neither data nor the end of a connection. Connections stay open, as if packets were
+dropped.
 """
 
 import socket
@@ -12,7 +12,7 @@ from typing import Self
 
 
 class Link:
-    """Listens on an address, and forwards to another."""
+    """Listens on one address and forwards to another."""
 
     def __init__(self, to: tuple[str, int], address: str = "127.0.0.1") -> None:
         self._to = to
@@ -36,11 +36,11 @@ class Link:
             _close(end)
 
     def cut(self) -> None:
-        """Let nothing through."""
+        """Stop forwarding."""
         self._whole.clear()
 
     def heal(self) -> None:
-        """Let everything through again, what was held up first."""
+        """Forward again, beginning with the data held back."""
         self._whole.set()
 
     def _accept(self) -> None:

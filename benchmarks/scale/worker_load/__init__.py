@@ -1,1 +1,1 @@
-"""What tasks and workers cost the Redis that they share: `python -m benchmarks.scale.worker_load`."""
+"""The load of tasks and workers on the Redis that they share: `python -m benchmarks.scale.worker_load`."""

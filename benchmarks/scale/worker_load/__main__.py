@@ -20,13 +20,13 @@ from patterns.serving.processes import ProcessFailed
 
 
 def worker_load(
-    tasks: Annotated[int, typer.Option(min=100, max=1_000_000, help="Tasks that wait and are done.")] = 10_000,
+    tasks: Annotated[int, typer.Option(min=100, max=1_000_000, help="Tasks to queue and run.")] = 10_000,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes of the real worker.")] = 2,
     workers: Annotated[int, typer.Option(min=1, max=5_000, help="Simulated idle workers.")] = 1_000,
-    idle_seconds: Annotated[float, typer.Option(min=1, max=600, help="How long the workers idle.")] = 20.0,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: nothing but JSON on standard output.")] = False,
+    idle_seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of idling.")] = 20.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")] = False,
 ) -> None:
-    """What a task and a worker cost the Redis that a thousand workers would share."""
+    """Measure the load of tasks and workers on a Redis that a thousand workers would share."""
     progress = Console(stderr=True, highlight=False)
     try:
         with tempfile.TemporaryDirectory(prefix="kit-") as folder:
@@ -40,13 +40,13 @@ def worker_load(
     if as_json:
         typer.echo(json.dumps({**asdict(load), "machine": machine()}, indent=2))
     else:
-        out, here = Console(highlight=False), machine()
+        out, host = Console(highlight=False), machine()
         out.print(table(load))
-        out.print(f"\n{here['cores']} cores, {here['processor']}; {here['python']}, {here['kernel']}", style="dim")
+        out.print(f"\n{host['cores']} cores, {host['processor']}; {host['python']}, {host['kernel']}", style="dim")
 
 
 def table(load: WorkerLoad) -> Table:
-    """A metric in each row."""
+    """A row for each metric."""
     shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     shown.add_column("")
     shown.add_column("measured", justify="right", no_wrap=True)
@@ -54,19 +54,19 @@ def table(load: WorkerLoad) -> Table:
     rows = {
         "memory of a waiting task": f"{load.bytes_per_waiting_task:,.0f} B",
         "memory of a finished task": f"{load.bytes_per_finished_task:,.0f} B",
-        "commands of a task of ten steps, those in scripts included": f"{load.commands_per_task:.1f}",
-        "Redis's processor time for it": f"{load.redis_cpu_microseconds_per_task:.0f} µs",
-        "a web process's processor time for its submit": f"{load.web_cpu_microseconds_per_submit:.0f} µs",
+        "commands per task of ten steps, including scripts": f"{load.commands_per_task:.1f}",
+        "CPU time of Redis per task": f"{load.redis_cpu_microseconds_per_task:.0f} µs",
+        "CPU time of the web process per submit": f"{load.web_cpu_microseconds_per_submit:.0f} µs",
         f"connections of a worker of {load.processes} processes": f"{load.connections_per_worker}",
         "commands of an idle worker": f"{load.idle_commands_per_second:.1f}/s",
         f"  {idle}": "",
-        "health with this worker, p50 and p99": "{} and {} ms".format(*load.health_milliseconds),
+        "latency of /health, p50 and p99": "{} and {} ms".format(*load.health_milliseconds),
     }
     for crowd in load.crowds:
-        these = f"{load.simulated_workers:,} idle workers that sweep every {crowd.sweep_seconds:g} s"
-        rows[f"commands of {these}"] = f"{crowd.commands_per_second:,.0f}/s"
-        rows[f"Redis's share of a core with {these}"] = f"{100 * crowd.redis_cpu_share:.0f} %"
-        rows[f"health with {these}"] = "{} and {} ms".format(*crowd.health_milliseconds)
+        workers = f"{load.simulated_workers:,} idle workers that sweep every {crowd.sweep_seconds:g} s"
+        rows[f"commands of {workers}"] = f"{crowd.commands_per_second:,.0f}/s"
+        rows[f"CPU usage of Redis with {workers}"] = f"{100 * crowd.redis_cpu_share:.0f} %"
+        rows[f"latency of /health with {workers}"] = "{} and {} ms".format(*crowd.health_milliseconds)
     for metric, value in rows.items():
         shown.add_row(metric, value)
     return shown

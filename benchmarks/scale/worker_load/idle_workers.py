@@ -1,7 +1,7 @@
-"""Many idle workers of `celery_queue`, simulated: each sends Redis what a real worker sends while it idles.
+"""Many simulated idle workers of `celery_queue`: each sends the commands that a real worker sends while it idles.
 
-That is what Celery asks, and the kit's own query for outcomes that are due to be delivered. Its search for lost
-messages, twice a minute, is left out.
+These are Celery's own, and the kit's query for deliveries that are due. The search for lost messages, twice a minute,
+is omitted.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from patterns.redis_store.outbox import DUE
 
 
 def simulate(url: str, workers: int, interval: float, over: Event) -> None:
-    """Until it is over, send what so many idle workers send."""
+    """Send the commands of `workers` idle workers until `over` is set."""
 
     async def idle(number: int) -> None:
         client: Any = AsyncRedis.from_url(url, socket_connect_timeout=60, socket_timeout=60)

@@ -1,8 +1,8 @@
-"""What tasks and workers cost the Redis they share: `python -m benchmarks.scale.worker_load`.
+"""The load of tasks and workers on the Redis that they share: `python -m benchmarks.scale.worker_load`.
 
-Real parts of `celery_queue`: tasks wait with no worker there, then a worker does them, then it idles. What Celery
-itself asks of Redis meanwhile is then asked by a thousand simulated ones at once: as the kit sets them up, and with a
-sweep for dead workers' messages once a minute instead of each second. Redis's own counters tell what it cost.
+With a real `celery_queue`, tasks wait without a worker, then a worker runs them, then it idles. A thousand simulated
+workers then send the same idle commands: with the kit's settings, and with a sweep for the messages of dead workers
+once a minute instead of every second. The costs are read from Redis's own counters.
 """
 
 import json
@@ -38,13 +38,13 @@ _ENV = {
 }
 _DONE_SECONDS = 600.0
 _ARRIVAL_SECONDS = 120.0
-#: A simulated worker sweeps for dead workers' messages so often, in seconds: as `celery_brokers` says, and seldom.
+#: The intervals at which simulated workers sweep for messages of dead workers: the kit's setting, and a longer one.
 _SWEEP_SECONDS = (1.0, 60.0)
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """What many simulated idle workers cost."""
+    """The load of many simulated idle workers."""
 
     sweep_seconds: float
     commands_per_second: float
@@ -54,7 +54,7 @@ class Crowd:
 
 @dataclass(frozen=True)
 class WorkerLoad:
-    """Everything that was measured."""
+    """All measurements."""
 
     tasks: int
     processes: int
@@ -72,17 +72,17 @@ class WorkerLoad:
 
 
 def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, folder: Path, say: Say) -> WorkerLoad:
-    """Let tasks wait, be done, and be kept; then idle with one worker, and with many simulated ones."""
+    """Queue tasks and run them; then idle with one worker, and with many simulated ones."""
     with Family() as family:
         server = start_redis(family)
         env = {**_ENV, "KIT_WORKERS": str(processes), "REDIS_URL": server.url}
         counters = RedisCounters(server.url)
         with running(CELERY_QUEUE, role=Role.WEB, env=env, log=folder / "web.log") as web:
-            say(f"{tasks:,} tasks wait, and no worker is there")
+            say(f"submitting {tasks:,} tasks without a worker")
             waiting, web_cpu = _submit(web, counters, tasks)
             before = len(counters.client.client_list())
             with running(CELERY_QUEUE, role=Role.WORKER, env=env, log=folder / "worker.log"):
-                say("a worker does them")
+                say("a worker runs them")
                 with counters.spent() as doing:
                     _wait_until_done(counters)
                 connections = len(counters.client.client_list()) - before
@@ -92,7 +92,7 @@ def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, fol
             kept = counters.bytes_of_records()
             crowds = []
             for interval in _SWEEP_SECONDS:
-                say(f"{simulated:,} simulated workers idle, and sweep every {interval:g} s")
+                say(f"{simulated:,} simulated workers idle and sweep every {interval:g} s")
                 crowds.append(_crowd(counters, server.url, simulated, interval, idle_seconds, web))
     (done,) = doing
     return WorkerLoad(
@@ -113,9 +113,9 @@ def measure(tasks: int, processes: int, simulated: int, idle_seconds: float, fol
 
 
 def _submit(web: Running, counters: RedisCounters, tasks: int) -> tuple[RedisUsage, float]:
-    """Submit so many tasks: what Redis spent, and the web process's seconds of processor time."""
+    """Submit the tasks. Returns the usage of Redis, and the CPU seconds of the web process."""
     port, body = int(str(web.url).rpartition(":")[2]), json.dumps({"prompt": _PROMPT})
-    run_hammer(port, body, 8, answers=50)  # connections and scripts are there now
+    run_hammer(port, body, 8, answers=50)  # warm-up: creates connections and loads scripts
     cpu_before = _cpu_seconds(web)
     with counters.spent() as spent:
         submitted = run_hammer(port, body, 8, answers=tasks)
@@ -125,7 +125,7 @@ def _submit(web: Running, counters: RedisCounters, tasks: int) -> tuple[RedisUsa
 
 
 def _idle(counters: RedisCounters, seconds: float) -> tuple[RedisUsage, dict[str, float]]:
-    """What Redis spent while the worker idled, and how often each command was called per second."""
+    """The usage of Redis while the worker idles, and the calls of each command per second."""
     calls = counters.by_command()
     with counters.spent() as spent:
         time.sleep(seconds)
@@ -141,11 +141,11 @@ def _cpu_seconds(web: Running) -> float:
 def _wait_until_done(counters: RedisCounters) -> None:
     if not until(lambda: not counters.client.zcard("kit:unfinished"), _DONE_SECONDS, pause=0.1):
         left = counters.client.zcard("kit:unfinished")
-        raise HammerFailed(f"{left} tasks were not done after {_DONE_SECONDS:g} s.")
+        raise HammerFailed(f"{left} tasks did not finish within {_DONE_SECONDS:g} s.")
 
 
 def _health(web: Running, times: int = 200) -> list[float]:
-    """The p50 and the p99 of `/health`, in milliseconds."""
+    """The p50 and p99 of `/health` in milliseconds."""
     took = []
     with httpx.Client(trust_env=False) as client:
         for _ in range(times):
@@ -156,7 +156,7 @@ def _health(web: Running, times: int = 200) -> list[float]:
 
 
 def _crowd(counters: RedisCounters, url: str, workers: int, interval: float, seconds: float, web: Running) -> Crowd:
-    """What Redis and `/health` do while so many simulated workers idle in another process."""
+    """The usage of Redis and the latency of `/health` while simulated workers idle in another process."""
     context = multiprocessing.get_context("spawn")
     over = context.Event()
     simulation = context.Process(target=simulate, args=(url, workers, interval, over), daemon=True)
@@ -174,7 +174,7 @@ def _crowd(counters: RedisCounters, url: str, workers: int, interval: float, sec
             health = _health(web)
             time.sleep(max(0.0, began + seconds - time.monotonic()))
         if not simulation.is_alive():
-            raise HammerFailed("The simulated workers broke off.")
+            raise HammerFailed("The simulated workers ended early.")
     finally:
         over.set()
         simulation.join()

@@ -1,4 +1,4 @@
-"""What a Redis server has counted: commands, processor time, bytes."""
+"""The counters of a Redis server: commands, CPU time and bytes."""
 
 import time
 from collections.abc import Iterator
@@ -13,12 +13,11 @@ import redis
 
 @dataclass(frozen=True)
 class RedisUsage:
-    """What Redis has counted over some time."""
+    """The increase of Redis's counters over some time."""
 
     seconds: float
     commands: float
     cpu_seconds: float
-    bytes_in: float
     memory: float
 
 
@@ -30,7 +29,7 @@ class RedisCounters:
 
     @contextmanager
     def spent(self) -> Iterator[list[RedisUsage]]:
-        """What is spent in the block is in the list when it ends."""
+        """Append the usage within the block to the list when it ends."""
         spent: list[RedisUsage] = []
         before, began = self._read(), time.monotonic()
         yield spent
@@ -38,18 +37,18 @@ class RedisCounters:
         spent.append(RedisUsage(time.monotonic() - began, *(b - a for a, b in zip(before, after, strict=True))))
 
     def bytes_of_records(self) -> float:
-        """What Redis says that a record takes, on average over 500."""
+        """The mean size of a record according to Redis, over 500 records."""
         keys = islice(self.client.scan_iter("kit:task:*"), 500)
         return fmean(self.client.memory_usage(key, samples=0) for key in keys)
 
     def by_command(self) -> dict[str, int]:
-        """How often each command was called."""
+        """The calls of each command."""
         return {
             name.removeprefix("cmdstat_"): int(stats["calls"])
             for name, stats in self.client.info("commandstats").items()
         }
 
-    def _read(self) -> tuple[float, float, float, float]:
+    def _read(self) -> tuple[float, float, float]:
         info = self.client.info()
         cpu = info["used_cpu_sys"] + info["used_cpu_user"]
-        return info["total_commands_processed"], cpu, info["total_net_input_bytes"], info["used_memory"]
+        return info["total_commands_processed"], cpu, info["used_memory"]

@@ -96,15 +96,15 @@ async def _accepted(client: Client) -> list[AcceptedTask]:
 
 async def _kill(served: Running) -> Counter[str]:
     """Kill at random moments, whatever is going on just then."""
-    chance, killed = random.Random(1), Counter[str]()
+    rng, killed = random.Random(1), Counter[str]()
     for number in range(_KILLS):
-        await asyncio.sleep(chance.uniform(0.5, 3))
+        await asyncio.sleep(rng.uniform(0.5, 3))
         victim = ("web", "worker", "pool")[number % 3]
         killed[victim] += 1
         if victim == "pool":
             await _kill_one_of_the_pool(served)
         else:
-            await _kill_one(chance.choice(served.web if victim == "web" else served.workers))
+            await _kill_one(rng.choice(served.web if victim == "web" else served.workers))
     return killed
 
 
