@@ -15,7 +15,7 @@ T = TypeVar("T")
 _OPENED_AT_ONCE = 100
 
 
-class Member:
+class Connection:
     """One of the connections."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,22 +47,22 @@ class Member:
         self._writer.transport.abort()
 
 
-async def joining(served: Served, says: bytes = b"") -> Member:
+async def connect(served: Served, says: bytes = b"") -> Connection:
     """Open one more connection, and send these bytes."""
     url = httpx.URL(served.url)
-    member = Member(*await asyncio.open_connection(url.host, url.port))
+    member = Connection(*await asyncio.open_connection(url.host, url.port))
     await member.send(says)
     return member
 
 
 @asynccontextmanager
-async def crowd(served: Served, size: int, says: bytes = b"") -> AsyncIterator[list[Member]]:
+async def open_connections(served: Served, size: int, says: bytes = b"") -> AsyncIterator[list[Connection]]:
     """Open `size` connections for as long as the block lasts, and send the same bytes over each."""
 
-    async def join(_: int) -> Member:
-        return await joining(served, says)
+    async def join(_: int) -> Connection:
+        return await connect(served, says)
 
-    members: list[Member] = []
+    members: list[Connection] = []
     try:
         for start in range(0, size, _OPENED_AT_ONCE):
             members += await all_of(join, range(start, min(size, start + _OPENED_AT_ONCE)))

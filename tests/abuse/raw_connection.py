@@ -12,7 +12,7 @@ from tests.support.serving import Served
 from tests.support.waiting import PATIENCE_SECONDS
 
 
-class Raw:
+class RawConnection:
     """One connection to a server."""
 
     def __init__(self, served: Served, *, receive_buffer: int | None = None) -> None:

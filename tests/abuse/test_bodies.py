@@ -7,7 +7,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.abuse.raw_connection import Raw
+from tests.abuse.raw_connection import RawConnection
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 
@@ -150,7 +150,7 @@ def test_a_key_of_any_visible_bytes_is_a_key(served: Served, key: bytes) -> None
 
 @pytest.mark.parametrize("key", [b"a\x00b", b"a\rb", b"a\x01b", b"a\x7fb"], ids=ascii)
 def test_a_control_character_in_a_key_is_not_http(served: Served, key: bytes) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         raw.send(b"POST /agent/submit HTTP/1.1\r\nIdempotency-Key: " + key + b"\r\nContent-Length: 0\r\n\r\n")
 
         check_problem(raw.answer("POST", "/agent/submit"), 400)
@@ -170,14 +170,14 @@ _NOT_HTTP = {
 
 @pytest.mark.parametrize("rest", _NOT_HTTP.values(), ids=_NOT_HTTP)
 def test_a_body_whose_end_is_ambiguous_is_refused(served: Served, rest: bytes) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         answer = raw.send(b"POST /agent/submit HTTP/1.1\r\nHost: x\r\n" + rest).answer("POST", "/agent/submit")
 
     check_problem(answer, 400)
 
 
 def test_an_enormous_content_length_is_refused(served: Served) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         raw.send(b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n")
         raw.send(b"Content-Type: application/json\r\n\r\n")
 

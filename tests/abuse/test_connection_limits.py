@@ -11,7 +11,7 @@ import pytest
 from patterns.contract.settings import Settings
 from patterns.web import connections
 from patterns.web.connections import Limits
-from tests.abuse.many_connections import Member, crowd, joining
+from tests.abuse.many_connections import Connection, connect, open_connections
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 
@@ -20,7 +20,7 @@ _POST = b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nContent-Type: application/js
 _ASKED = 60
 
 
-async def answers(members: list[Member]) -> list[int]:
+async def answers(members: list[Connection]) -> list[int]:
     """The status of `/health` for each of these clients."""
     for member in members:
         await member.send(_GET + b"\r\n")
@@ -28,7 +28,7 @@ async def answers(members: list[Member]) -> list[int]:
 
 
 async def test_clients_beyond_the_limit_get_503_and_those_after_them_are_closed(crowded: Served) -> None:
-    async with crowd(crowded, 18), crowd(crowded, 40) as too_many, crowd(crowded, 200):
+    async with open_connections(crowded, 18), open_connections(crowded, 40) as too_many, open_connections(crowded, 200):
         statuses = await answers(too_many)
         assert set(statuses) <= {503, 0}
         assert statuses.count(503) >= 20
@@ -37,13 +37,13 @@ async def test_clients_beyond_the_limit_get_503_and_those_after_them_are_closed(
 
 
 async def test_open_connections_stay_open_while_new_ones_are_refused(crowded: Served) -> None:
-    inside = await joining(crowded)
-    async with crowd(crowded, 150):
+    inside = await connect(crowded)
+    async with open_connections(crowded, 150):
         await inside.send(_GET + b"\r\n")
         assert (await inside.answer())[0] == 503, "it is over the limit now, and gets Retry-After"
 
     await asyncio.to_thread(eventually, crowded.health, lambda status: status == 200)
-    async with crowd(crowded, 10) as few:
+    async with open_connections(crowded, 10) as few:
         assert await answers(few) == [200] * 10
 
 
@@ -60,7 +60,7 @@ async def test_a_server_without_free_file_handles_closes_new_connections_and_rec
     before = resource.prlimit(web.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(web.pid, resource.RLIMIT_NOFILE, (web.num_fds() + 10, before[1]))
     try:
-        async with crowd(impatient, 60) as members:
+        async with open_connections(impatient, 60) as members:
             statuses = await answers(members)
         assert set(statuses) <= {200, 0}
         assert statuses.count(0) >= 40, "more were answered than there were handles"
@@ -89,7 +89,7 @@ def test_a_process_raises_its_soft_limit_of_file_handles(monkeypatch: pytest.Mon
 @asynccontextmanager
 async def dribbling(served: Served) -> AsyncIterator[None]:
     """Hundreds of clients that send a byte now and then, and a flood of heads that are too long."""
-    async with crowd(served, 300, _GET + b"X: ") as heads, crowd(served, 300, _POST) as bodies:
+    async with open_connections(served, 300, _GET + b"X: ") as heads, open_connections(served, 300, _POST) as bodies:
 
         async def dribble() -> None:
             while True:
@@ -99,7 +99,7 @@ async def dribbling(served: Served) -> AsyncIterator[None]:
 
         async def flood() -> None:
             while True:
-                async with crowd(served, 1, _GET + b"X-Flood: a\r\n" * 5000) as [member]:
+                async with open_connections(served, 1, _GET + b"X-Flood: a\r\n" * 5000) as [member]:
                     await member.closed()
                 await asyncio.sleep(0.1)
 
@@ -114,7 +114,7 @@ async def dribbling(served: Served) -> AsyncIterator[None]:
 
 def idle(served: Served) -> AbstractAsyncContextManager[object]:
     """A thousand idle connections."""
-    return crowd(served, 1000)
+    return open_connections(served, 1000)
 
 
 @pytest.mark.parametrize("name", ["in_memory_queue", "celery_queue"])
@@ -123,7 +123,7 @@ async def test_others_are_answered_beside_slow_clients(
     served: Served, abuse: Callable[[Served], AbstractAsyncContextManager[object]]
 ) -> None:
     async with abuse(served):
-        member = await joining(served)
+        member = await connect(served)
         for _ in range(_ASKED):
             await member.send(_GET + b"\r\n")
             assert (await member.answer())[0] == 200

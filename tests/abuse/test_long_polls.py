@@ -5,7 +5,7 @@ import json
 
 import psutil
 
-from tests.abuse.many_connections import crowd
+from tests.abuse.many_connections import open_connections
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 
@@ -28,7 +28,7 @@ async def poll_all(served: Served) -> list[str]:
     """Open the long-polls, check that other requests are answered, end the task, and return the status of each poll."""
     task_id = await asyncio.to_thread(served.accept, "hold: until it is cancelled")
     poll = f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\nPrefer: wait=30\r\n\r\n".encode()
-    async with crowd(served, _POLLS, poll) as members:
+    async with open_connections(served, _POLLS, poll) as members:
         polls = [asyncio.create_task(member.answer()) for member in members]
         await asyncio.to_thread(eventually, lambda: handles(served), lambda open_now: open_now >= _POLLS)
         other = await asyncio.to_thread(served.accept, "another")
@@ -57,7 +57,7 @@ async def test_an_abandoned_long_poll_leaves_no_handle_behind(served: Served) ->
     poll = f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\nPrefer: wait=30\r\n\r\n".encode()
     before = handles(served)
 
-    async with crowd(served, 300, poll):
+    async with open_connections(served, 300, poll):
         await asyncio.to_thread(eventually, lambda: handles(served), lambda open_now: open_now >= 300)
 
     await asyncio.to_thread(eventually, lambda: handles(served), lambda open_now: open_now <= before + 5)

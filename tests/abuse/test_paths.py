@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.abuse.raw_connection import Raw
+from tests.abuse.raw_connection import RawConnection
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 
@@ -55,7 +55,7 @@ _OTHER_METHODS = {
 
 @pytest.mark.parametrize("task_id", _IDS, ids=lambda task_id: ascii(task_id[:30]))
 def test_an_id_that_was_never_issued_is_not_found_however_it_is_written(served: Served, task_id: str) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         for method, route in (("GET", "status"), ("POST", "cancel")):
             target = f"/agent/{route}/{task_id}"
             raw.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
@@ -68,7 +68,7 @@ def test_an_id_that_was_never_issued_is_not_found_however_it_is_written(served: 
 
 @pytest.mark.parametrize("target", _NO_TARGETS, ids=ascii)
 def test_an_invalid_target_is_refused(served: Served, target: str) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         raw.send(b"GET " + target.encode("latin-1") + b" HTTP/1.1\r\nHost: x\r\n\r\n")
 
         check_problem(raw.answer(), 400)
@@ -89,7 +89,7 @@ def test_another_method_gets_405_with_the_allowed_ones(served: Served, path: str
 
 @pytest.mark.parametrize("method", ["CONNECT", "GETT", "get", "PRI", "\x00", "GET\x00"], ids=ascii)
 def test_an_invalid_method_is_refused(served: Served, method: str) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         raw.send(f"{method} example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
         check_problem(raw.answer(), 400)

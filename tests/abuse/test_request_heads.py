@@ -3,7 +3,7 @@
 import pytest
 
 from patterns.web.connections import MAX_HEADER_BYTES, MAX_PIPELINED
-from tests.abuse.raw_connection import Raw
+from tests.abuse.raw_connection import RawConnection
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 
@@ -31,7 +31,7 @@ _ENDLESS = {
 
 @pytest.mark.parametrize("head", _TOO_LONG.values(), ids=_TOO_LONG)
 def test_a_complete_head_over_the_limit_is_refused(served: Served, head: bytes) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         problem = check_problem(raw.send(head + b"\r\n\r\n").answer(target="/health"), 431)
 
         assert str(MAX_HEADER_BYTES) in problem["detail"]
@@ -40,7 +40,7 @@ def test_a_complete_head_over_the_limit_is_refused(served: Served, head: bytes) 
 
 @pytest.mark.parametrize("head", _ENDLESS.values(), ids=_ENDLESS)
 def test_a_head_without_an_end_is_not_read_on(impatient: Served, head: bytes) -> None:
-    with Raw(impatient) as raw:
+    with RawConnection(impatient) as raw:
         try:
             raw.send(head)
         except ConnectionError:
@@ -50,7 +50,7 @@ def test_a_head_without_an_end_is_not_read_on(impatient: Served, head: bytes) ->
 
 
 def test_a_head_at_the_limit_is_read(served: Served) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         rest = MAX_HEADER_BYTES - len("/health" + "host: x  " + "x:   ")
 
         assert raw.send(_GET + b"X: " + b"a" * rest + b"\r\n\r\n").answer(target="/health").status_code == 200
@@ -59,7 +59,7 @@ def test_a_head_at_the_limit_is_read(served: Served) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         raw.send(
             b"".join(
                 b"GET /agent/status/%d HTTP/1.1\r\nHost: x\r\n\r\n" % number + _GET + b"\r\n" for number in range(100)
@@ -71,7 +71,7 @@ def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
 
 
 def test_of_too_many_pipelined_requests_the_first_are_answered(served: Served) -> None:
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         raw.send((_GET + b"\r\n") * 5000)
         came = raw.rest()
 
@@ -81,7 +81,7 @@ def test_of_too_many_pipelined_requests_the_first_are_answered(served: Served) -
 
 def test_a_request_pipelined_behind_a_long_poll_waits_for_its_turn(served: Served) -> None:
     task_id = served.accept("hold: until it is cancelled")
-    with Raw(served) as raw:
+    with RawConnection(served) as raw:
         poll = f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\nPrefer: wait=20\r\n\r\n".encode()
         raw.send(poll + _GET + b"\r\n" + b"not HTTP at all\r\n\r\n")
         served.until(task_id, "running")

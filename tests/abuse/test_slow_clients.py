@@ -8,8 +8,8 @@ import time
 
 import psutil
 
-from tests.abuse.many_connections import Member, crowd, joining
-from tests.abuse.raw_connection import Raw
+from tests.abuse.many_connections import Connection, connect, open_connections
+from tests.abuse.raw_connection import RawConnection
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 from tests.support.waiting import eventually
@@ -38,7 +38,7 @@ def ports(web: psutil.Process) -> set[int]:
     return {connection.raddr.port for connection in web.net_connections("tcp") if connection.raddr}
 
 
-async def dribble(member: Member) -> None:
+async def dribble(member: Connection) -> None:
     """Send one byte after the other, each well within the time that the server waits, for ever."""
     while True:
         await member.send(b"x")
@@ -46,7 +46,7 @@ async def dribble(member: Member) -> None:
 
 
 async def test_half_a_request_is_answered_with_408(impatient: Served) -> None:
-    members = {name: await joining(impatient, half) for name, half in _HALF.items()}
+    members = {name: await connect(impatient, half) for name, half in _HALF.items()}
 
     came = dict(zip(members, await asyncio.gather(*(member.closed() for member in members.values())), strict=True))
 
@@ -57,7 +57,10 @@ async def test_half_a_request_is_answered_with_408(impatient: Served) -> None:
 
 
 async def test_a_client_that_sends_byte_by_byte_gets_no_more_time(impatient: Served) -> None:
-    async with crowd(impatient, 20, _GET + b"X-Slow: ") as heads, crowd(impatient, 20, _POST) as bodies:
+    async with (
+        open_connections(impatient, 20, _GET + b"X-Slow: ") as heads,
+        open_connections(impatient, 20, _POST) as bodies,
+    ):
         for body in bodies:
             await body.send(b"Content-Length: 1000\r\n\r\n")
         slow = [asyncio.create_task(dribble(member)) for member in (*heads, *bodies)]
@@ -69,7 +72,7 @@ async def test_a_client_that_sends_byte_by_byte_gets_no_more_time(impatient: Ser
 
 
 async def test_a_silent_client_is_closed_without_an_answer(impatient: Served) -> None:
-    async with crowd(impatient, 100) as members:
+    async with open_connections(impatient, 100) as members:
         came = await asyncio.gather(*(member.closed() for member in members))
 
     assert set(came) == {b""}
@@ -80,7 +83,7 @@ async def test_a_connection_in_use_is_not_closed(impatient: Served) -> None:
     task_id = await asyncio.to_thread(impatient.accept, "hold: until it is cancelled")
     poll = f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\nPrefer: wait=4\r\n\r\n".encode()
     until = time.monotonic() + 4
-    async with crowd(impatient, 1) as [busy], crowd(impatient, 1, poll) as [patient]:
+    async with open_connections(impatient, 1) as [busy], open_connections(impatient, 1, poll) as [patient]:
         held = asyncio.create_task(patient.answer())
         while time.monotonic() < until:
             await busy.send(_GET + b"\r\n")
@@ -93,7 +96,7 @@ def test_a_client_that_does_not_read_its_answer_is_closed(impatient: Served) -> 
     """Its answer is longer than what the kernel buffers for it."""
     task_id = impatient.accept(f"long:{_LONG}")
     impatient.until(task_id, "completed")
-    with Raw(impatient, receive_buffer=4096) as raw:
+    with RawConnection(impatient, receive_buffer=4096) as raw:
         raw.send(f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         [web] = [psutil.Process(child.pid) for child in impatient.running.web]
         eventually(lambda: raw.port in ports(web), bool)
@@ -103,7 +106,7 @@ def test_a_client_that_does_not_read_its_answer_is_closed(impatient: Served) -> 
 
 
 def test_a_late_answer_is_a_documented_one(impatient: Served) -> None:
-    with Raw(impatient) as raw:
+    with RawConnection(impatient) as raw:
         answer = raw.send(_POST + b"Content-Length: 9\r\n\r\n{").answer("POST", "/agent/submit")
 
     assert "KIT_CLIENT_SECONDS" in check_problem(answer, 408)["detail"]

@@ -124,7 +124,7 @@ def test_misbehaving_code_gets_a_verdict_and_is_ended(ended: Callable[[str], End
 
 @pytest.fixture
 def in_a_terminal() -> Iterator[None]:
-    """What is started hears when its terminal is closed, though these tests may run under nohup(1)."""
+    """Processes get SIGHUP when their terminal closes, even if these tests run under nohup(1)."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)

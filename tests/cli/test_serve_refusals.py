@@ -7,6 +7,7 @@ import pytest
 
 from patterns import PATTERNS
 from tests.cli.command import Kit
+from tests.support.scripted_server import closed_port
 
 IN_PROCESS = [name for name, pattern in PATTERNS.items() if not pattern.scales_out]
 
@@ -118,9 +119,8 @@ def test_an_agent_whose_module_is_interrupted_is_named_without_a_traceback(kit: 
 
 
 def test_a_redis_that_does_not_answer_is_named(kit: Kit) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
+    with closed_port() as port:
+        url = f"redis://127.0.0.1:{port}/0"
         outcome = kit("serve", "celery_queue", "--port", "0", REDIS_URL=url)
 
     assert outcome.code == 2
@@ -130,9 +130,8 @@ def test_a_redis_that_does_not_answer_is_named(kit: Kit) -> None:
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_broker_that_does_not_answer_is_named_and_its_password_is_not_shown(kit: Kit, scheme: str) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"{scheme}://kit:hunter2@127.0.0.1:{nobody.getsockname()[1]}/"
+    with closed_port() as port:
+        url = f"{scheme}://kit:hunter2@127.0.0.1:{port}/"
         outcome = kit("serve", "celery_queue", "--port", "0", KIT_BROKER_URL=url)
 
     assert outcome.code == 2

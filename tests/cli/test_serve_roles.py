@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from patterns import PATTERNS
 from tests.cli.command import KIT, Kit
 from tests.cli.serve_process import ServeProcess
+from tests.support.scripted_server import closed_port
 from tests.support.serving import QUICK_AGENT
 from tests.support.waiting import eventually
 
@@ -107,9 +107,8 @@ def test_web_processes_of_a_worker_are_refused_and_the_right_setting_is_named(ki
 
 @pytest.mark.parametrize("role", ["web", "worker"])
 def test_a_redis_that_cannot_be_reached_is_named(kit: Kit, role: str) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
+    with closed_port() as port:
+        url = f"redis://127.0.0.1:{port}/0"
         outcome = kit("serve", "celery_queue", "--role", role, "--port", "0", REDIS_URL=url)
 
     assert outcome.code == 2

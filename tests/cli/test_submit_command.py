@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from tests.cli.command import COMMAND_SECONDS, KIT, Kit, environment
 from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, task
 from tests.support.exit_codes import as_a_shell_says
-from tests.support.scripted_server import bound_socket, hang, scripted_server
+from tests.support.scripted_server import closed_port, hang, scripted_server
 from tests.support.serving import Served
 
 
@@ -30,8 +30,8 @@ def test_a_failed_task_is_reported_with_its_error(polled: Served, kit: Kit) -> N
 
 
 def test_without_a_server_the_error_says_how_to_start_one(kit: Kit) -> None:
-    with bound_socket() as nobody:
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}"
         outcome = kit("submit", "compare", "--url", url)
 
     assert (outcome.code, outcome.out) == (2, "")

@@ -5,7 +5,7 @@ import pytest
 from patterns.contract.settings import new_webhook_secret
 from tests.cli.command import Kit
 from tests.cli.conftest import SECRET
-from tests.support.scripted_server import bound_socket
+from tests.support.scripted_server import closed_port
 from tests.support.serving import Served
 
 
@@ -72,8 +72,8 @@ def test_a_pattern_without_callbacks_is_reported(polled: Served, kit: Kit) -> No
 
 
 def test_a_missing_server_is_one_line_here_too(kit: Kit) -> None:
-    with bound_socket() as nobody:
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}"
         outcome = kit("submit", "compare", "--url", url, "--webhook", "--secret", SECRET)
 
     assert outcome.code == 2

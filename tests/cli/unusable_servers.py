@@ -7,14 +7,14 @@ from contextlib import contextmanager, suppress
 
 from tests.checkpoints.engine.http.scripted_server import Reply, ScriptedServer
 from tests.cli.node_server import node_server
-from tests.support.scripted_server import bound_socket
+from tests.support.scripted_server import closed_port
 
 
 @contextmanager
 def refused() -> Iterator[str]:
     """A port without a listener."""
-    with bound_socket() as taken:
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with closed_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager

@@ -29,6 +29,25 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True)
+class DeadLetter:
+    """A delivery that was refused until it was a dead letter, and then sent again."""
+
+    task_id: str
+    dead: Json
+    listed: list[Json]
+    redelivered: httpx.Response
+    after: Json
+
+
+@dataclass(frozen=True)
+class Attempted:
+    """A delivery that was acknowledged, and how many attempts that took."""
+
+    delivery: Json
+    attempts: int
+
+
+@dataclass(frozen=True)
 class Scenarios:
     """All that happened."""
 
@@ -36,83 +55,79 @@ class Scenarios:
     shown: Json
     without: Json
     same_key: list[httpx.Response]
-    refused: str
-    dead: Json
-    listed: list[Json]
-    before: httpx.Response
-    redelivered: httpx.Response
-    after: Json
-    slow: Json
-    slow_attempts: int
-    attempts_after_the_kill: int
-    after_the_kill: Json
-
-
-async def slow(request: Seen) -> Response:
-    """Acknowledge after longer than a task may take."""
-    await asyncio.sleep(2)
-    return ACKNOWLEDGED
+    not_dead: httpx.Response
+    dead_letter: DeadLetter
+    slow: Attempted
+    killed: Attempted
 
 
 def run_scenario(servers: Servers) -> Scenarios:
-    """Deliver every kind of outcome, refuse one until it is a dead letter, acknowledge one slowly, and at last
-    kill the worker during an attempt."""
+    """Deliver every kind of outcome; then refuse a delivery, acknowledge one slowly, and kill a worker during one."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS)
     with callback_receiver() as callbacks, callback_receiver() as receiver:
-        tasks = {
-            "completed": served.accept("sleeps:0.1", callback_url=callbacks.url),
-            "agent_error": served.accept("raises:no", callback_url=callbacks.url),
-            "timeout": served.accept("catches_everything:", callback_url=callbacks.url),
-            "cancelled": served.accept("sleeps:20", callback_url=callbacks.url),
-        }
-        served.until(tasks["cancelled"], "running")
-        served.cancel(tasks["cancelled"])
+        tasks = every_outcome(served, callbacks.url)
         without = served.outcome(served.accept("sleeps:0"))
         for task_id in tasks.values():
             eventually(lambda task_id=task_id: callbacks.about(task_id), bool)  # type: ignore[misc]
-        shown = served.until_delivery(tasks["completed"])
-
-        def again(url: str) -> httpx.Response:
-            body = {"prompt": "sleeps:0", "callback_url": url}
-            return served.http.post("/agent/submit", json=body, headers={"Idempotency-Key": "one"})
-
-        same_key = [again(callbacks.url), again(callbacks.url), again(receiver.url)]
-
-        receiver.answers(Response(status_code=500))
-        refused = served.accept("sleeps:0", callback_url=receiver.url)
-        before = served.http.post(f"/agent/redeliver/{tasks['completed']}")
-        dead = served.until_delivery(refused, "dead")
-        listed = served.http.get("/agent/dead-letters").json()
-        receiver.answers(ACKNOWLEDGED)
-        redelivered = served.http.post(f"/agent/redeliver/{refused}")
-        after = served.until_delivery(refused)
-
-        receiver.answers(slow)
-        slowly = served.accept("sleeps:0", callback_url=receiver.url)
-        delivered_slowly = served.until_delivery(slowly)
-
-        receiver.answers(hang)
-        held = served.accept("sleeps:0", callback_url=receiver.url)
-        eventually(lambda: attempts(receiver, held), bool)
-        kill_pool(served)
-        receiver.answers(ACKNOWLEDGED)
-        after_the_kill = served.until_delivery(held)
+        urls = (callbacks.url, callbacks.url, receiver.url)
         return Scenarios(
-            delivered={name: callbacks.about(task_id) for name, task_id in tasks.items()},
-            shown=shown,
+            shown=served.until_delivery(tasks["completed"]),
             without=without,
-            same_key=same_key,
-            refused=refused,
-            dead=dead,
-            listed=listed,
-            before=before,
-            redelivered=redelivered,
-            after=after,
-            slow=delivered_slowly,
-            slow_attempts=attempts(receiver, slowly),
-            attempts_after_the_kill=attempts(receiver, held),
-            after_the_kill=after_the_kill,
+            same_key=[served.submit("sleeps:0", "one", callback_url=url) for url in urls],
+            not_dead=served.http.post(f"/agent/redeliver/{tasks['completed']}"),
+            dead_letter=refuse(served, receiver),
+            slow=acknowledge_slowly(served, receiver),
+            killed=kill_during_an_attempt(served, receiver),
+            delivered={name: callbacks.about(task_id) for name, task_id in tasks.items()},
         )
+
+
+def every_outcome(served: Served, url: str) -> dict[str, str]:
+    """Submit a task for each outcome, with this callback URL."""
+    tasks = {
+        "completed": served.accept("sleeps:0.1", callback_url=url),
+        "agent_error": served.accept("raises:no", callback_url=url),
+        "timeout": served.accept("catches_everything:", callback_url=url),
+        "cancelled": served.accept("sleeps:20", callback_url=url),
+    }
+    served.until(tasks["cancelled"], "running")
+    served.cancel(tasks["cancelled"])
+    return tasks
+
+
+def refuse(served: Served, receiver: CallbackReceiver) -> DeadLetter:
+    """Refuse every attempt; then acknowledge, and have the dead letter sent again."""
+    receiver.answers(Response(status_code=500))
+    task_id = served.accept("sleeps:0", callback_url=receiver.url)
+    dead = served.until_delivery(task_id, "dead")
+    listed = served.http.get("/agent/dead-letters").json()
+    receiver.answers(ACKNOWLEDGED)
+    redelivered = served.http.post(f"/agent/redeliver/{task_id}")
+    return DeadLetter(task_id, dead, listed, redelivered, served.until_delivery(task_id))
+
+
+def acknowledge_slowly(served: Served, receiver: CallbackReceiver) -> Attempted:
+    """Acknowledge after longer than a task may take."""
+
+    async def slow(request: Seen) -> Response:
+        await asyncio.sleep(2)
+        return ACKNOWLEDGED
+
+    receiver.answers(slow)
+    task_id = served.accept("sleeps:0", callback_url=receiver.url)
+    delivery = served.until_delivery(task_id)
+    return Attempted(delivery, attempts(receiver, task_id))
+
+
+def kill_during_an_attempt(served: Served, receiver: CallbackReceiver) -> Attempted:
+    """Kill the processes of the worker while an attempt is under way; then acknowledge."""
+    receiver.answers(hang)
+    task_id = served.accept("sleeps:0", callback_url=receiver.url)
+    eventually(lambda: attempts(receiver, task_id), bool)
+    kill_pool(served)
+    receiver.answers(ACKNOWLEDGED)
+    delivery = served.until_delivery(task_id)
+    return Attempted(delivery, attempts(receiver, task_id))
 
 
 def attempts(receiver: CallbackReceiver, task_id: str) -> int:
@@ -167,25 +182,25 @@ def test_the_same_key_with_another_callback_url_is_refused(scenarios: Scenarios)
 
 
 def test_a_delivery_that_is_refused_too_often_is_a_dead_letter(scenarios: Scenarios) -> None:
-    assert [attempt["status_code"] for attempt in scenarios.dead["attempts"]] == [500, 500, 500]
-    assert [task["task_id"] for task in scenarios.listed] == [scenarios.refused]
+    assert [attempt["status_code"] for attempt in scenarios.dead_letter.dead["attempts"]] == [500, 500, 500]
+    assert [task["task_id"] for task in scenarios.dead_letter.listed] == [scenarios.dead_letter.task_id]
 
 
 def test_only_a_dead_letter_can_be_sent_again(scenarios: Scenarios) -> None:
-    assert scenarios.before.status_code == 409
-    assert scenarios.redelivered.status_code == 202
+    assert scenarios.not_dead.status_code == 409
+    assert scenarios.dead_letter.redelivered.status_code == 202
 
 
 def test_a_dead_letter_that_is_sent_again_is_delivered(scenarios: Scenarios) -> None:
-    assert scenarios.after["state"] == "delivered"
-    assert scenarios.after["attempts"][-1]["status_code"] == 204
+    assert scenarios.dead_letter.after["state"] == "delivered"
+    assert scenarios.dead_letter.after["attempts"][-1]["status_code"] == 204
 
 
 def test_a_delivery_attempt_may_take_longer_than_a_task(scenarios: Scenarios) -> None:
-    assert scenarios.slow["state"] == "delivered"
-    assert scenarios.slow_attempts == 1
+    assert scenarios.slow.delivery["state"] == "delivered"
+    assert scenarios.slow.attempts == 1
 
 
 def test_a_delivery_whose_worker_is_killed_is_attempted_again(scenarios: Scenarios) -> None:
-    assert scenarios.attempts_after_the_kill == 2  # the attempt that was cut off, and the one that was acknowledged
-    assert scenarios.after_the_kill["state"] == "delivered"
+    assert scenarios.killed.attempts == 2  # the attempt that was cut off, and the one that was acknowledged
+    assert scenarios.killed.delivery["state"] == "delivered"

@@ -7,6 +7,7 @@ passed (three seconds of task timeout, and ten). The others are lived through wh
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -56,52 +57,62 @@ def unfinished(served: Served, task_ids: list[str]) -> int:
 def run_scenario(servers: Servers) -> Scenarios:
     """Kill the processes one after the other."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS, web_processes=2)
-    (worker,) = served.running.workers  # it has three processes
+    left_by_worker, with_worker = kill_worker(served)
+    child = kill_worker_child(served, servers.folder / f"{uuid4().hex}.runs")
+    web = kill_web(served)
+    asked_often, asked_the_other = ask_often(served), ask_the_other(served)
+    return Scenarios(
+        # Last: these tasks run again only when the visibility timeout has passed.
+        worker=Scenario(left_by_worker, [served.outcome(task_id, within=60) for task_id in with_worker]),
+        worker_child=child,
+        web=web,
+        ended=[child.name for child in served.running.children if child.exit_code is not None],
+        asked_often=asked_often,
+        asked_the_other=asked_the_other,
+    )
 
-    # the worker's main process is killed while each of its processes is in the middle of a task
+
+def kill_worker(served: Served) -> tuple[int, list[str]]:
+    """Kill the worker's main process while each of its three processes runs a task; how many were unfinished, and all
+    tasks."""
+    (worker,) = served.running.workers
     with served.workers_held():
         in_hand = [served.accept("sleeps:2") for _ in range(3)]
-        with_worker = [*in_hand, *submit(served, _TASKS - 3)]
+        task_ids = [*in_hand, *submit(served, _TASKS - 3)]
     for task_id in in_hand:
         served.until(task_id, "running")
     worker.kill()
-    left_by_worker = unfinished(served, with_worker)
+    left = unfinished(served, task_ids)
     worker.start()
+    return left, task_ids
 
-    # a process of the worker's pool is killed in the middle of a task
-    runs = servers.folder / f"{uuid4().hex}.runs"
+
+def kill_worker_child(served: Served, runs: Path) -> Scenario:
+    """Kill a process of the worker's pool in the middle of a task."""
     with served.workers_held():
-        with_child = [
+        task_ids = [
             *submit(served, 20),
             served.accept(f"kills_its_process_once:{runs}"),
             *submit(served, _TASKS - 21),
         ]
-    child_outcomes = [served.outcome(task_id) for task_id in with_child]
-    left_by_child = len(runs.read_text().splitlines())
+    outcomes = [served.outcome(task_id) for task_id in task_ids]
+    return Scenario(len(runs.read_text().splitlines()), outcomes)
 
-    # both web processes are killed while tasks wait, and started again
-    with_web = submit(served, 20)
-    for task_id in with_web:
+
+def kill_web(served: Served) -> Scenario:
+    """Kill both web processes while tasks wait, and restart them."""
+    task_ids = submit(served, 20)
+    for task_id in task_ids:
         served.outcome(task_id)
     with served.workers_held():
-        with_web += submit(served, _TASKS - 20)
-        left_by_web = unfinished(served, with_web)
+        task_ids += submit(served, _TASKS - 20)
+        left = unfinished(served, task_ids)
         for web in served.running.web:
             web.kill()
     for web in served.running.web:
         web.start()
     served.until_healthy()
-    web_outcomes = [served.outcome(task_id) for task_id in with_web]
-
-    same, others = ask_often(served), ask_the_other(served)
-    return Scenarios(
-        worker=Scenario(left_by_worker, [served.outcome(task_id, within=60) for task_id in with_worker]),
-        worker_child=Scenario(left_by_child, child_outcomes),
-        web=Scenario(left_by_web, web_outcomes),
-        ended=[child.name for child in served.running.children if child.exit_code is not None],
-        asked_often=same,
-        asked_the_other=others,
-    )
+    return Scenario(left, [served.outcome(task_id) for task_id in task_ids])
 
 
 def ask_often(served: Served) -> list[Json]:

@@ -131,7 +131,7 @@ class Scenario:
         return broken, self.served.submit("sleeps:0")
 
     def broker_frozen(self) -> tuple[Break, Away]:
-        """The broker answers nobody for some seconds."""
+        """The broker does not answer for some seconds."""
         task_ids = self.submit()
         left = self.left(task_ids)
         self.broker.child.kill(signal.SIGSTOP)

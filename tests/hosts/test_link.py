@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from benchmarks.scale.two_hosts.link import Link
+from tests.support.scripted_server import closed_port
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -87,10 +88,9 @@ def test_a_connection_made_during_a_cut_comes_through_when_it_is_healed(link: Li
 
 
 def test_without_a_server_at_the_far_end_the_connection_is_closed() -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        with (
-            Link(nobody.getsockname()) as link,
-            socket.create_connection((link.host, link.port), timeout=PATIENCE_SECONDS) as near,
-        ):
-            assert near.recv(100) == b""
+    with (
+        closed_port() as port,
+        Link(("127.0.0.1", port)) as link,
+        socket.create_connection((link.host, link.port), timeout=PATIENCE_SECONDS) as near,
+    ):
+        assert near.recv(100) == b""

@@ -24,7 +24,7 @@ _WITH_A_CHILD = [
     "import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
     "print(p.pid, flush=True); time.sleep(600)",
 ]
-#: A parent that starts children, and says who they are.
+#: A parent that starts children, and prints their ids.
 _PARENT = """
 import sys, time
 from patterns.serving.processes import Family

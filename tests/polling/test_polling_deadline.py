@@ -6,7 +6,7 @@ import pytest
 
 from patterns.polling import DeadlineExceeded, PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, problem, running
-from tests.support.scripted_server import Script, bound_socket, hang
+from tests.support.scripted_server import Script, closed_port, hang
 
 
 async def _too_late(client: PollingClient) -> DeadlineExceeded:
@@ -65,8 +65,8 @@ async def test_after_503s_until_the_deadline_the_error_has_the_last_detail(scrip
 
 
 async def test_without_a_server_the_error_at_the_deadline_names_it() -> None:
-    with bound_socket() as nobody:
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}"
         error = await _too_late(PollingClient(url, deadline=0.2, first_pause=0.01, longest_pause=0.05))
 
     assert f"{url} cannot be reached" in str(error)

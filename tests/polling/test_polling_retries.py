@@ -31,7 +31,7 @@ async def test_a_server_that_starts_later_gets_the_task() -> None:
         url = f"http://127.0.0.1:{port.getsockname()[1]}/script-1"
         client = PollingClient(url, deadline=30, first_pause=0.01, longest_pause=0.05, http=http)
         run = asyncio.create_task(client.run("compare"))
-        await until(lambda: len(tries) >= 3)  # nobody listens yet
+        await until(lambda: len(tries) >= 3)  # there is no listener yet
         with scripted_server(port) as scripts:
             script = scripts.script().on(SUBMIT, accepted()).on(STATUS, completed())
             task = await run

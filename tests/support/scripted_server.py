@@ -140,6 +140,13 @@ def bound_socket() -> socket.socket:
     return taken
 
 
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """The number of a port on loopback where connections are refused."""
+    with bound_socket() as reserved:
+        yield reserved.getsockname()[1]
+
+
 async def hang(seen: Seen) -> Never:
     """Never answer."""
     await asyncio.Event().wait()

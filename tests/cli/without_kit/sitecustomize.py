@@ -10,7 +10,7 @@ _KIT = {"patterns", "benchmarks", "exercises", "solutions", "kit"}
 
 
 class WithoutKit(MetaPathFinder):
-    """Finds nothing, and lets nobody else find the kit."""
+    """Finds nothing, and hides the kit from the finders that follow."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
