@@ -1,4 +1,4 @@
-"""Numbers have their unit, say no more than is known, and are the same number still."""
+"""Formatted numbers have a unit, only meaningful digits, and the right value."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_an_interval_decides_how_many_digits_are_shown(value: Estimate | None, t
         (0.09999999999999, "10 %"), (0.10000000000001, "10 %"), (0.0999, "10 %"), (0.04000000000001, "4 %"),
     ],
 )  # fmt: skip
-def test_a_little_is_never_none_and_nearly_all_is_never_all(share: float | None, text: str) -> None:
+def test_a_small_share_is_not_rounded_to_0_nor_a_large_one_to_100_percent(share: float | None, text: str) -> None:
     assert percent(share) == text
 
 
