@@ -175,6 +175,13 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 512
+
+    def handle_error(self, *_: object) -> None:
+        """Ignore broken connections: a load process that is stopped leaves them."""
+
+
 @contextmanager
 def serving(behaviour: Behaviour) -> Iterator[FakeServer]:
     """Run the server at its `url` while the block lasts."""
@@ -198,18 +205,12 @@ def serving(behaviour: Behaviour) -> Iterator[FakeServer]:
             content = json.dumps(body).encode()
             head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
             with suppress(OSError):  # the client has gone
-                self.wfile.write(head.encode() + content)  # at once: two writes would wait for each other
+                self.wfile.write(head.encode() + content)  # in one write: Nagle's algorithm would delay a second one
 
         def log_message(self, *_: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 512
-
-        def handle_error(self, *_: object) -> None:
-            pass  # a load process that is stopped leaves its connections
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"

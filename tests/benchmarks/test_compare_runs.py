@@ -13,7 +13,14 @@ from benchmarks.commands import bench_app
 from benchmarks.load.process.row_files import SAMPLES, RowFiles
 from benchmarks.records.run import RunFolder, RunRecord
 from benchmarks.records.samples import Sample, pack
+from benchmarks.report import progress
 from tests.benchmarks.trial_factory import record, rows, trial
+
+
+@pytest.fixture(autouse=True)
+def _no_progress_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, a slow step would print a line of progress to standard error."""
+    monkeypatch.setattr(progress, "_SILENT_SECONDS", 60.0)
 
 
 def run_in(folder: Path, *, slower: float = 1.0, seed: int = 0, **settings: Any) -> RunFolder:
@@ -31,15 +38,15 @@ def run_in(folder: Path, *, slower: float = 1.0, seed: int = 0, **settings: Any)
 def written(folder: Path, run: RunRecord, samples: list[Sample]) -> RunFolder:
     """Write the files of a run as `kit bench` does."""
     folder.mkdir()
-    made = RunFolder(folder)
-    made.write_record(run)
-    files = RowFiles(str(made.samples), None)
+    run_folder = RunFolder(folder)
+    run_folder.write_record(run)
+    files = RowFiles(str(run_folder.samples), None)
     for sample in samples:
         files.write(SAMPLES, sample.row())
     files.close()
     if samples:
-        pack(made.samples)
-    return made
+        pack(run_folder.samples)
+    return run_folder
 
 
 def invoke(*arguments: object) -> tuple[int, str, str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.analysis.measures import Estimate
-from benchmarks.report.formatting import duration, estimate, per_second, percent, plain, size, whole
+from benchmarks.report.formatting import decimal, duration, estimate, integer, per_second, percent, size
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_a_small_share_is_not_rounded_to_0_nor_a_large_one_to_100_percent(share:
 
 
 def test_counts_rates_and_bytes_have_their_units() -> None:
-    assert [whole(n) for n in (0, 1234, None)] == ["0", "1,234", "\u2013"]
+    assert [integer(n) for n in (0, 1234, None)] == ["0", "1,234", "\u2013"]
     assert [per_second(n) for n in (28.0, 7.94, 0.55, None)] == ["28/s", "7.9/s", "0.55/s", "\u2013"]
-    assert [plain(n) for n in (4.84, 12.0, 12.34, 0.0)] == ["4.8", "12", "12", "0"]
+    assert [decimal(n) for n in (4.84, 12.0, 12.34, 0.0)] == ["4.8", "12", "12", "0"]
     assert [size(n) for n in (586.0, 1234.0, 61_300_000, 999_700, None)] == [
         "586 B", "1.2 kB", "61 MB", "1.0 MB", "\u2013",
     ]  # fmt: skip

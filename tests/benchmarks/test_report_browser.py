@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.analysis.measures import Measure
 from benchmarks.report.question_groups import groups
-from tests.benchmarks import findings_cases as made
+from tests.benchmarks import findings_cases as cases
 from tests.benchmarks.rendered import html_report
 from tests.benchmarks.table_readers import number
 from tests.support.browser import NoBrowser, Page, browsing
@@ -42,7 +42,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
     written = {name: folder / f"{name}.html" for name in _CASES}
     for name, path in written.items():
-        path.write_text(html_report(made.ALL[name]()), encoding="utf-8")
+        path.write_text(html_report(cases.ALL[name]()), encoding="utf-8")
     return written
 
 
@@ -95,7 +95,7 @@ def test_the_displayed_numbers_are_those_of_the_findings(page: Page, files: dict
     )
     assert len(seen) == 8  # the baseline is in two groups
     for name, p50, p95, p99, longest, count in seen:
-        steady = made.full().steady_of(name)
+        steady = cases.full().steady_of(name)
         assert steady is not None
         spread = steady.spreads[Measure.END_TO_END]
         assert [number(text) for text in (p50, p95, p99, longest)] == [
@@ -104,8 +104,8 @@ def test_the_displayed_numbers_are_those_of_the_findings(page: Page, files: dict
         ]
         assert int(count) == spread.count
     bars = page.value("document.querySelector('.plot').data.map(trace => [trace.name, [...trace.x]])")
-    first = next(group for group in groups(made.full()))
-    executions = [steady.stages[Measure.EXECUTION] for steady in made.full().steady if steady.contender in first.names]
+    first = next(group for group in groups(cases.full()))
+    executions = [steady.stages[Measure.EXECUTION] for steady in cases.full().steady if steady.contender in first.names]
     assert dict(bars)["execute"] == [pytest.approx(1000 * seconds) for seconds in executions]
 
 

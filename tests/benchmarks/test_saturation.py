@@ -8,7 +8,7 @@ import pytest
 from benchmarks.analysis.measures import Measure
 from benchmarks.analysis.memory_growth import memory_growth
 from benchmarks.analysis.saturation import burst, overload, sweep
-from benchmarks.analysis.steady_rate import deepest, steady_rate
+from benchmarks.analysis.steady_rate import max_queue_depth, steady_rate
 from benchmarks.records.run import Mode, Usage
 from benchmarks.records.samples import Outcome, Phase
 from tests.benchmarks.trial_factory import rows, sample, trial
@@ -101,8 +101,8 @@ def test_the_stages_add_up_to_the_end_to_end_latency() -> None:
 
 
 def test_the_deepest_queue_counts_accepted_tasks_that_have_not_started() -> None:
-    assert deepest([sample(n, at=0.0, wait=1.0 if n < 7 else 0.0) for n in range(20)]) == 7
-    assert deepest([]) == 0
+    assert max_queue_depth([sample(n, at=0.0, wait=1.0 if n < 7 else 0.0) for n in range(20)]) == 7
+    assert max_queue_depth([]) == 0
 
 
 def test_the_cost_of_a_task_is_its_share_of_the_usage_of_the_servers() -> None:
