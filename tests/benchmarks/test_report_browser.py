@@ -17,9 +17,9 @@ from tests.support.browser import NoBrowser, Page, browsing
 pytestmark = [pytest.mark.thorough, pytest.mark.needs("browser")]
 
 _TITLES = [
-    "The answer", "What to use for what", "Durability before speed", "Where the time goes",
-    "How much it takes before it slows down", "Bursts and overload", "What a task costs", "Can it be trusted?",
-    "How to read it",
+    "The answer", "Which pattern for which need", "Durability before speed", "Where the time goes",
+    "Latency as the load grows", "Bursts and overload", "What a task costs", "Can the results be trusted?",
+    "How to read this report",
 ]  # fmt: skip
 #: The other cases have the plots of a full run.
 _CASES = ("full", "quick", "one pattern", "nothing valid")
