@@ -66,7 +66,8 @@ def bench(
         bool, typer.Option("--matrix", help="Add the combinations of the two questions that the five leave out.")
     ] = False,
     faults: Annotated[
-        bool, typer.Option("--faults", help="Inject faults and count lost tasks. No load, unless --mode or --quick.")
+        bool,
+        typer.Option("--faults", help="Inject faults and count lost tasks. Add --mode or --quick to run the load too."),
     ] = False,
     rate: Annotated[
         float | None, typer.Option(min=0.1, max=500, help="Tasks per second. Default: half of the workers' capacity.")

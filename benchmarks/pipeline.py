@@ -118,7 +118,7 @@ class _Pipeline:
         began = _now()
 
         def show(progress: TrialProgress) -> None:
-            where = f"{progress.visit}/{len(request.visits)} {progress.contender}: {progress.doing}"
+            where = f"{progress.visit}/{len(request.visits)} {progress.contender}: {progress.step}"
             self._steps.at(before + progress.visit, where)
 
         runner = TrialRunner(contenders, request.plan, self._folder, show, request.load_processes)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.analysis.bootstrap import percentile, repeated, resample, with_interval
+from benchmarks.analysis.bootstrap import percentile, repeat, resample, with_interval
 from benchmarks.analysis.growth_findings import GrowthFindings, GrowthLine, GrowthPoint, MemoryPerItem, SoakResult
 from benchmarks.analysis.measures import Estimate
 from benchmarks.records.growth import Axis, GrowthRecord, Pair, SoakReading, SoakRecord
@@ -118,7 +118,7 @@ def _resampled_ratios(pairs: Sequence[Pair], rng: np.random.Generator) -> Number
     for pair in pairs:
         by_round.setdefault(pair.round, []).append((pair.small_seconds, pair.grown_seconds))
     rounds = [np.array(seconds) for seconds in by_round.values()]
-    return repeated(lambda: _ratios(resample(rounds, rng)), _RESAMPLES)
+    return repeat(lambda: _ratios(resample(rounds, rng)), _RESAMPLES)
 
 
 def _ratios(seconds: Numbers) -> Numbers:

@@ -46,25 +46,22 @@ def analyse_samples(
     contenders = tuple(contender for contender in record.contenders if contender.name in measured)
     names = [contender.name for contender in contenders]
 
-    def in_mode(mode: Mode) -> dict[str, list[Trial]]:
-        trials = {name: [trial for trial in valid if trial.contender == name and trial.mode is mode] for name in names}
-        return {name: of_name for name, of_name in trials.items() if of_name}
-
-    seed, at_rate = record.seed, in_mode(Mode.STEADY)
+    by_mode = {mode: _by_contender(valid, names, mode) for mode in Mode}
+    seed, at_rate = record.seed, by_mode[Mode.STEADY]
     bound = float(record.settings.get("bound", 1.0))
     steady = tuple(
         steady_rate(name, trials, rows, callbacks.get(name, Counter()), seed) for name, trials in at_rate.items()
     )
     pairs = [pair for pair in pairs_within(_groups(contenders)) if set(pair) <= set(at_rate)]
-    overloads = (overload(name, trials, rows) for name, trials in in_mode(Mode.OVERLOAD).items())
-    soaks = (memory_growth(name, first, rows[first.number]) for name, (first, *_) in in_mode(Mode.SOAK).items())
+    overloads = (overload(name, trials, rows) for name, trials in by_mode[Mode.OVERLOAD].items())
+    soaks = (memory_growth(name, first, rows[first.number]) for name, (first, *_) in by_mode[Mode.SOAK].items())
     return Findings(
         record=record,
         contenders=contenders,
         steady=steady,
         differences=differences(pairs, at_rate, rows, seed, _noise(contenders, steady)),
-        sweep=tuple(sweep(name, trials, rows, bound) for name, trials in in_mode(Mode.SWEEP).items()),
-        burst=tuple(burst(name, trials, rows) for name, trials in in_mode(Mode.BURST).items()),
+        sweep=tuple(sweep(name, trials, rows, bound) for name, trials in by_mode[Mode.SWEEP].items()),
+        burst=tuple(burst(name, trials, rows) for name, trials in by_mode[Mode.BURST].items()),
         overload=tuple(filter(None, overloads)),
         soak=tuple(filter(None, soaks)),
         left_out=left_out,
@@ -74,6 +71,12 @@ def analyse_samples(
         faults=faults,
         machine=machine_load(record, valid, steady),
     )
+
+
+def _by_contender(trials: Sequence[Trial], names: Sequence[str], mode: Mode) -> dict[str, list[Trial]]:
+    """The trials of one mode by contender, without contenders that have none."""
+    in_mode = {name: [trial for trial in trials if trial.contender == name and trial.mode is mode] for name in names}
+    return {name: of_name for name, of_name in in_mode.items() if of_name}
 
 
 def samples_by_trial(record: RunRecord, samples: Sequence[Sample]) -> dict[int, list[Sample]]:

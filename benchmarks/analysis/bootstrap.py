@@ -33,7 +33,7 @@ def percentile_estimate(rounds: Sequence[Values], percents: Sequence[float], see
     if len(pooled) < _FEWEST:
         return [Estimate(value) for value in values]
     rng = np.random.default_rng(seed)
-    resampled = repeated(lambda: _ranked(np.sort(resample(rounds, rng)), percents))
+    resampled = repeat(lambda: _ranked(np.sort(resample(rounds, rng)), percents))
     return [with_interval(value, resampled[:, at]) for at, value in enumerate(values)]
 
 
@@ -56,7 +56,7 @@ def median_difference(
     if len(pooled) < _FEWEST:
         return Estimate(value)
     rng = np.random.default_rng(seed)
-    medians = repeated(lambda: _ranked(np.sort(resample(rounds, rng), axis=0), (50,))[0])
+    medians = repeat(lambda: _ranked(np.sort(resample(rounds, rng), axis=0), (50,))[0])
     return with_interval(value, medians[:, 0] - medians[:, 1])
 
 
@@ -67,7 +67,7 @@ def relative_change(before: Sequence[Values], after: Sequence[Values], percent: 
     if min(sum(map(len, before)), sum(map(len, after))) < _FEWEST:
         return Estimate(value)
     rng = np.random.default_rng(seed)
-    resampled = repeated(lambda: np.array([percentile(resample(rounds, rng), percent) for rounds in (before, after)]))
+    resampled = repeat(lambda: np.array([percentile(resample(rounds, rng), percent) for rounds in (before, after)]))
     return with_interval(value, resampled[:, 1] / resampled[:, 0] - 1)
 
 
@@ -77,7 +77,7 @@ def resample(rounds: Sequence[Values], rng: np.random.Generator) -> Values:
     return np.concatenate([rounds[i][rng.integers(0, len(rounds[i]), len(rounds[i]))] for i in drawn])
 
 
-def repeated(statistic: Callable[[], Values], times: int = RESAMPLES) -> Values:
+def repeat(statistic: Callable[[], Values], times: int = RESAMPLES) -> Values:
     """The statistic of `times` resamples, with a row for each."""
     return np.array([statistic() for _ in range(times)])
 

@@ -36,7 +36,7 @@ def steady_rate(contender: str, trials: Sequence[Trial], rows: Rows, callbacks: 
         tasks_per_second=tasks_per_second(everything),
         requests_per_task=(sum(row.requests for row in accepted) + repeated) / len(accepted) if accepted else None,
         usage=_usage(trials, everything),
-        deepest_queue=max((deepest(rows[trial.number]) for trial in trials), default=0),
+        deepest_queue=max((max_queue_depth(rows[trial.number]) for trial in trials), default=0),
     )
 
 
@@ -60,7 +60,7 @@ def pairs_within(groups: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(pair for group in groups for pair in combinations(group, 2)))
 
 
-def deepest(rows: Sequence[Sample]) -> int:
+def max_queue_depth(rows: Sequence[Sample]) -> int:
     """The most tasks that were accepted but not started at any moment."""
     steps = []
     for row in rows:

@@ -82,28 +82,22 @@ def worker() -> dict[str, Any]:
     """The settings of `python -m saq`."""
     settings = load_settings()
     work = work_or_exit(settings)
-    beating: set[asyncio.Task[Any]] = set()
+    heartbeats: set[asyncio.Task[Any]] = set()
 
     async def run_agent(context: Any, *, task_id: str, prompt: str) -> None:
-        alive = asyncio.create_task(touch(context["job"]))
+        touching = asyncio.create_task(_touch_repeatedly(context["job"]))
         try:
             await work.run(task_id, prompt)
         finally:
-            alive.cancel()
+            touching.cancel()
             # A touch after the end would recreate SAQ's record of the job.
-            await asyncio.wait({alive})
-
-    async def touch(job: Job) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            with suppress(RedisError):
-                await job.update()
+            await asyncio.wait({touching})
 
     async def startup(context: Any) -> None:
-        beating.add(asyncio.create_task(work.heartbeats()))
+        heartbeats.add(asyncio.create_task(work.heartbeats()))
 
     async def shutdown(context: Any) -> None:
-        for task in beating:
+        for task in heartbeats:
             task.cancel()
         await asyncio.to_thread(work.put_back)
 
@@ -119,3 +113,10 @@ def worker() -> dict[str, Any]:
         "timers": {"sweep": 5},
         "shutdown_grace_period_s": settings.grace_seconds,
     }
+
+
+async def _touch_repeatedly(job: Job) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        with suppress(RedisError):
+            await job.update()

@@ -26,7 +26,7 @@ LOCUSTFILE = Path(__file__).parents[1] / "locustfile.py"
 _LOAD_START_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _LOAD = "load process"
-_STOPPED = "it was interrupted"
+_INTERRUPTED = "it was interrupted"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TrialProgress:
 
     visit: int
     contender: str
-    doing: str
+    step: str
 
 
 OnProgress = Callable[[TrialProgress], None]
@@ -68,14 +68,14 @@ class TrialRunner:
             self._visit(number, visit)
 
     def _visit(self, number: int, visit: Visit) -> None:
-        def say(doing: str) -> None:
-            self._on_progress(TrialProgress(number, visit.contender, doing))
+        def say(step: str) -> None:
+            self._on_progress(TrialProgress(number, visit.contender, step))
 
         contender = self._contenders[visit.contender]
         if contender.url:
             with Family(self._folder.log(contender.name)) as family:
                 for trial, offer in visit.trials:
-                    say(_in_words(offer))
+                    say(_description(offer))
                     load = self._start(contender, family, contender.url, trial, offer)
                     self.trials.append(self._trial(contender, family, load, trial, offer))
             return
@@ -92,7 +92,7 @@ class TrialRunner:
             if served.redis_url and "redis" in contender.pattern.needs and self.redis is None:
                 self.redis = redis_version(served.redis_url)
             for trial, offer in visit.trials:
-                say(_in_words(offer))
+                say(_description(offer))
                 load = loads.pop() if loads else self._start(contender, served.family, served.url, trial, offer)
                 self.trials.append(self._trial(contender, served.family, load, trial, offer))
             say("stopping the servers")
@@ -113,7 +113,7 @@ class TrialRunner:
     def _trial(self, contender: Contender, family: Family, load: Child, trial: Trial, offer: Offer) -> Trial:
         log = self._folder.log(contender.name)
         began = time.time()
-        self.trials.append(replace(trial, began=began, ended=time.time(), failure=_STOPPED))
+        self.trials.append(replace(trial, began=began, ended=time.time(), failure=_INTERRUPTED))
         with MachineWatch() as machine, ProcessWatch(_roles(family)) as processes:
             wait_for_load(load, self._plan.longest_load_seconds(offer) + _LOAD_START_SECONDS, log)
         self.trials.pop()
@@ -125,7 +125,7 @@ class TrialRunner:
         return replace(trial, began=began, ended=time.time(), load=report, usage=processes.usage(), machine=use)
 
 
-def _in_words(offer: Offer) -> str:
+def _description(offer: Offer) -> str:
     return f"{offer.mode}, " + (f"{offer.burst} tasks at once" if offer.burst else f"{offer.rate:g} tasks/s")
 
 
@@ -157,10 +157,10 @@ def wait_for_load(load: Child, seconds: float, log: Path) -> None:
     if not until(lambda: load.exit_code is not None, seconds):
         raise ProcessFailed(f"The load process did not end within {seconds:g} s. Its log is {log}")
     if load.exit_code != 0:
-        raise ProcessFailed(f"The load process ended with exit code {load.exit_code}: {_complaint(log)}")
+        raise ProcessFailed(f"The load process ended with exit code {load.exit_code}: {_last_error(log)}")
 
 
-def _complaint(log: Path) -> str:
+def _last_error(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     errors = [line.partition("/ERROR/kit: ")[2] for line in lines if "/ERROR/kit: " in line]
     return errors[-1] if errors else f"its log is {log}"

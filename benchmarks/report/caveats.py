@@ -3,9 +3,9 @@
 from benchmarks.analysis.findings import Findings, MachineLoad
 from benchmarks.analysis.margin import SECONDS, SHARE
 from benchmarks.report.document import code, listed
-from benchmarks.report.formatting import duration, percent, whole
+from benchmarks.report.formatting import duration, integer, percent
 from benchmarks.report.ranking import TOO_CLOSE
-from benchmarks.report.soundness import blame, troubles
+from benchmarks.report.soundness import failures, failures_in_words
 
 #: As a share of all cores.
 _MENTIONED_STEAL = 0.02
@@ -17,18 +17,18 @@ def notices(findings: Findings) -> list[str]:
     if not findings.record.complete:
         texts.append("The run was interrupted: these are the trials up to that point.")
     for steady in findings.steady:
-        if troubles(steady.tally):
+        if failures(steady.tally):
             texts.append(
-                f"{blame(findings, steady.contender)}, although no fault was injected. Its latencies cover only the "
-                f"tasks that finished, and it is never recommended."
+                f"{failures_in_words(findings, steady.contender)}, although no fault was injected. Its latencies cover "
+                f"only the tasks that finished, and it is never recommended."
             )
         if steady.tally.dropped or steady.tally.interrupted:
             texts.append(
-                f"{code(steady.contender)}: {whole(steady.tally.dropped)} tasks were not sent in time and "
-                f"{whole(steady.tally.interrupted)} were interrupted. No latency includes them."
+                f"{code(steady.contender)}: {integer(steady.tally.dropped)} tasks were not sent in time and "
+                f"{integer(steady.tally.interrupted)} were interrupted. No latency includes them."
             )
     texts += [
-        f"{code(overload.contender)} lost {whole(overload.lost)} tasks under overload."
+        f"{code(overload.contender)} lost {integer(overload.lost)} tasks under overload."
         for overload in findings.overload
         if overload.lost
     ]
@@ -67,9 +67,9 @@ def _left_out(findings: Findings) -> str:
     if not left_out:
         return ""
     if len(left_out) >= trials:
-        every = "The only trial was" if trials == 1 else f"All {whole(trials)} trials were"
+        every = "The only trial was" if trials == 1 else f"All {integer(trials)} trials were"
         return f"{every} left out: this run has no valid measurement."
-    count = f"{whole(len(left_out))} of {whole(trials)} trials"
+    count = f"{integer(len(left_out))} of {integer(trials)} trials"
     if len(left_out) == 1:
         why = "; ".join(left_out[0].reasons) or "no reason was given"
         return f"{count} was left out: {code(left_out[0].contender)} ({why})."

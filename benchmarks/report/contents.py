@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.growth_findings import GrowthFindings
 from benchmarks.report.document import Document
-from benchmarks.report.formatting import whole
+from benchmarks.report.formatting import integer
 from benchmarks.report.sections.answer import answer, decisions
 from benchmarks.report.sections.costs import costs
 from benchmarks.report.sections.durability import durability
@@ -50,8 +50,8 @@ def _about(findings: Findings) -> str:
     candidates = sum(1 for contender in findings.contenders if contender.kind != "null")
     cores, processor = record.host.get("cores"), record.host.get("processor")
     parts = [
-        f"{whole(candidates)} {'contender' if candidates == 1 else 'contenders'}",
-        f"{whole(findings.trials)} {'trial' if findings.trials == 1 else 'trials'}",
+        f"{integer(candidates)} {'contender' if candidates == 1 else 'contenders'}",
+        f"{integer(findings.trials)} {'trial' if findings.trials == 1 else 'trials'}",
         f"{cores} cores" if cores else "",
         str(processor or ""),
         day(record.began),

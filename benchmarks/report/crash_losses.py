@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmarks.analysis.findings import Findings
 from benchmarks.records.run import ContenderRecord
 from benchmarks.report.document import Cell, Rows, Table, Tone, code
-from benchmarks.report.formatting import NOTHING, whole
+from benchmarks.report.formatting import NOTHING, integer
 from patterns.contract.descriptor import Fault, RunsIn
 
 #: The faults that decide whether accepted tasks survive a crash of the web process.
@@ -40,7 +40,7 @@ class CrashOutcome:
         if not self.can_happen:
             return Cell(NOTHING, Tone.QUIET)
         word = "lost" if self.lost else "kept"
-        return Cell(f"{whole(self.count)} {word}" if self.measured else word, Tone.BAD if self.lost else Tone.GOOD)
+        return Cell(f"{integer(self.count)} {word}" if self.measured else word, Tone.BAD if self.lost else Tone.GOOD)
 
 
 def crash_outcome(findings: Findings, name: str, fault: Fault) -> CrashOutcome:

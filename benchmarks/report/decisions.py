@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from benchmarks.analysis.findings import Burst, Findings, Overload
 from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Mode
-from benchmarks.report.document import Cell, Rows, Table, Tone, capital, code, listed
-from benchmarks.report.formatting import duration, estimate, per_second, percent, plain, whole
+from benchmarks.report.document import Cell, Rows, Table, Tone, capitalized, code, listed
+from benchmarks.report.formatting import decimal, duration, estimate, integer, per_second, percent
 from benchmarks.report.modes import results_of, was_run
 from benchmarks.report.question_groups import BASELINE, of_question
 from benchmarks.report.ranking import TOO_CLOSE, median_of, rank
@@ -33,7 +33,7 @@ class Decision:
 def decision_table(findings: Findings) -> Table:
     """The decisions by question, because contenders are compared only within one."""
     groups = [
-        Rows(capital(question.value), [_row(decision) for decision in decisions(findings, question)])
+        Rows(capitalized(question.value), [_row(decision) for decision in decisions(findings, question)])
         for question in Question
         if of_question(findings, question)
     ]
@@ -91,7 +91,7 @@ def _quickest(findings: Findings, question: Question, need: str, measure: Measur
     ranking = rank(findings, names, measure)
     if not ranking.names:
         return Decision(need, _NO_ANSWER, "No task has this measurement.", False)
-    because = capital(ranking_in_words(ranking)) + "."
+    because = capitalized(ranking_in_words(ranking)) + "."
     if absent := without_metrics(findings, of_question(findings, question)):
         because += f" Left out: {listed([code(name) for name in absent])}."
     if ranking.one_round and (ranking.undecided or absent):
@@ -110,7 +110,7 @@ def _fewest_requests(findings: Findings, question: Question) -> Decision:
     if not counts:
         return _unmeasured(findings, need, question, Mode.STEADY)
     # Counts that are shown alike are equal: a mean of counts has no interval.
-    shown = {name: plain(count) for name, count in sorted(counts.items(), key=lambda item: item[1])}
+    shown = {name: decimal(count) for name, count in sorted(counts.items(), key=lambda item: item[1])}
     least = next(iter(shown.values()))
     best = [name for name in shown if shown[name] == least]
     because = f"Requests per task: {listed([f'{code(name)} {count}' for name, count in shown.items()])}."
@@ -148,14 +148,14 @@ def _burst(findings: Findings, question: Question) -> Decision:
     if not bursts:
         return _unmeasured(findings, need, question, Mode.BURST)
     parts = [f"{code(burst.contender)} {_done(burst)}" for burst in bursts]
-    because = f"Of {whole(max(burst.count for burst in bursts))} tasks at once: {listed(parts)}."
+    because = f"Of {integer(max(burst.count for burst in bursts))} tasks at once: {listed(parts)}."
     best = [burst.contender for burst in bursts if not burst.not_done and burst.to_all is not None]
     return _choice(need, best, [burst.contender for burst in bursts], because, several="each does")
 
 
 def _done(burst: Burst) -> str:
     if burst.not_done or burst.to_all is None:
-        return f"{whole(burst.not_done)} not completed"
+        return f"{integer(burst.not_done)} not completed"
     return f"all in {duration(burst.to_all)}"
 
 
@@ -165,14 +165,14 @@ def _overload(findings: Findings, question: Question) -> Decision:
     overloads = [overload for overload in findings.overload if overload.contender in names]
     if not overloads:
         return _unmeasured(findings, need, question, Mode.OVERLOAD)
-    because = capital("; ".join(map(_survived, overloads))) + "."
+    because = capitalized("; ".join(map(_survived, overloads))) + "."
     best = [overload.contender for overload in overloads if not overload.lost and overload.recovery is not None]
     return _choice(need, best, [overload.contender for overload in overloads], because, several="each does")
 
 
 def _survived(overload: Overload) -> str:
     return (
-        f"{code(overload.contender)} lost {whole(overload.lost)}, refused {percent(overload.refused)}, completed "
+        f"{code(overload.contender)} lost {integer(overload.lost)}, refused {percent(overload.refused)}, completed "
         f"{per_second(overload.goodput)} at a capacity of {per_second(overload.capacity)}, "
     ) + ("did not recover" if overload.recovery is None else f"recovered in {duration(overload.recovery)}")
 

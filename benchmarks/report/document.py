@@ -137,6 +137,6 @@ def plain_cells(*texts: str) -> tuple[Cell, ...]:
     return tuple(Cell(text) for text in texts)
 
 
-def capital(text: str) -> str:
+def capitalized(text: str) -> str:
     """The text with its first letter capitalized."""
     return text[:1].upper() + text[1:]

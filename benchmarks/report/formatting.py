@@ -37,17 +37,17 @@ def estimate(known: Estimate | None) -> str:
 
 def per_second(value: float | None) -> str:
     """`28/s`, `9.6/s`."""
-    return NOTHING if value is None or not math.isfinite(value) else f"{plain(value)}/s"
+    return NOTHING if value is None or not math.isfinite(value) else f"{decimal(value)}/s"
 
 
-def plain(value: float | None) -> str:
+def decimal(value: float | None) -> str:
     """A number without a unit: `0.45`, `4.8`, `12`, `1,234`."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return _fixed(value, 0 if value == int(value) else _decimals(value, 2))
 
 
-def whole(value: int | None) -> str:
+def integer(value: int | None) -> str:
     """A count: `1,234`."""
     return NOTHING if value is None else f"{value:,}"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.records.run import Mode
-from benchmarks.report.formatting import whole
+from benchmarks.report.formatting import integer
 from benchmarks.report.question_groups import OfContender
 
 
@@ -29,5 +29,5 @@ def missing(findings: Findings, mode: Mode) -> str:
     """Why a section has no numbers, and how to get them."""
     count = sum(1 for trial in findings.left_out if trial.mode is mode)
     if count:
-        return f"All {mode.value} trials ({whole(count)}) were left out: see section 8."
+        return f"All {mode.value} trials ({integer(count)}) were left out: see section 8."
     return f"Not measured in this run: use `kit bench --mode {mode.value}`."

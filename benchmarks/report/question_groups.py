@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from benchmarks.analysis.findings import Findings
 from benchmarks.records.run import ContenderRecord
-from benchmarks.report.document import Cell, Rows, capital
+from benchmarks.report.document import Cell, Rows, capitalized
 from patterns import IN_MEMORY_QUEUE
 from patterns.contract.descriptor import Question
 
@@ -39,12 +39,12 @@ def groups(findings: Findings) -> list[Group]:
     if by_question[Question.LEARNS_BY] and any(each.name == BASELINE for each in findings.contenders):
         others = [name for name in by_question[Question.LEARNS_BY] if name != BASELINE]
         by_question[Question.LEARNS_BY] = [BASELINE, *others]
-    all_groups = [Group(capital(question.value), question, tuple(names)) for question, names in by_question.items()]
+    all_groups = [Group(capitalized(question.value), question, tuple(names)) for question, names in by_question.items()]
     # Every contender appears in a table, even if its descriptor names another question.
     known = {question.value for question in Question}
     for question in dict.fromkeys(each.teaches for each in findings.contenders if _is_candidate(each)):
         if question not in known:
-            heading = capital(question) or "No question declared"
+            heading = capitalized(question) or "No question declared"
             all_groups.append(Group(heading, None, tuple(_answering(findings, question))))
     all_groups.append(Group("Both questions", None, _of_kind(findings, "matrix")))
     all_groups.append(Group("Harness overhead (not a candidate)", None, _of_kind(findings, "null")))

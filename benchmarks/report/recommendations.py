@@ -7,7 +7,7 @@ from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import Mode
 from benchmarks.report.crash_losses import OUTLIVED, crash_outcome, declared_only, losses_of
-from benchmarks.report.document import capital, code, listed
+from benchmarks.report.document import capitalized, code, listed
 from benchmarks.report.formatting import duration
 from benchmarks.report.question_groups import BASELINE, of_question
 from benchmarks.report.ranking import TOO_CLOSE, Ranking, median_of, rank
@@ -50,7 +50,7 @@ class Recommendation:
 def recommendations(findings: Findings) -> list[Recommendation]:
     """A recommendation for each question."""
     return [
-        Recommendation(question, tuple(capital(text) for text in _RECOMMEND[question](findings) if text))
+        Recommendation(question, tuple(capitalized(text) for text in _RECOMMEND[question](findings) if text))
         for question in Question
     ]
 
@@ -69,7 +69,7 @@ def _where(findings: Findings) -> Sequence[str]:
     how = "declared, not measured here" if declared_only(findings, keeping) else "measured here"
     kept = listed([code(name) for name in keeping], "or")
     survive = f"use {kept} if accepted tasks must survive a crash of the web process; the others lose them ({how})."
-    return [survive, _price(findings, keeping), f"otherwise, {_lowered(quickest[0])}", *quickest[1:]]
+    return [survive, _price(findings, keeping), f"otherwise, {_uncapitalized(quickest[0])}", *quickest[1:]]
 
 
 def _price(findings: Findings, keeping: Sequence[str]) -> str:
@@ -145,7 +145,7 @@ def _why_none(findings: Findings, names: Sequence[str]) -> str:
     return f"not measured in this run; use {code('kit bench --quick')}."
 
 
-def _lowered(text: str) -> str:
+def _uncapitalized(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 

@@ -6,10 +6,10 @@ from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.metrics import Tally
 from benchmarks.records.run import Mode
 from benchmarks.report.document import code, listed
-from benchmarks.report.formatting import whole
+from benchmarks.report.formatting import integer
 
 #: The failures of a task that are the server's fault, and how each is reported.
-_TROUBLES = {
+_FAILURES = {
     "lost": "lost",
     "failed": "failed",
     "errors": "answered with an error",
@@ -18,24 +18,24 @@ _TROUBLES = {
 }
 
 
-def troubles(tally: Tally) -> list[str]:
+def failures(tally: Tally) -> list[str]:
     """The failures without an injected fault, such as `3 lost`."""
-    counts = {words: getattr(tally, name) for name, words in _TROUBLES.items()}
+    counts = {words: getattr(tally, name) for name, words in _FAILURES.items()}
     return [f"{count:,} {words}" for words, count in counts.items() if count]
 
 
-def blame(findings: Findings, name: str) -> str:
+def failures_in_words(findings: Findings, name: str) -> str:
     """A contender's failures: `webhook: 5 lost of 960 tasks`."""
     steady = findings.steady_of(name)
     if steady is None:
         return code(name)
-    return f"{code(name)}: {listed(troubles(steady.tally))} of {whole(steady.tally.offered)} tasks"
+    return f"{code(name)}: {listed(failures(steady.tally))} of {integer(steady.tally.offered)} tasks"
 
 
 def sound(findings: Findings, names: Sequence[str]) -> tuple[str, ...]:
     """Those measured at the steady rate without a failure: only these are ever recommended."""
     steady = [findings.steady_of(name) for name in names]
-    return tuple(each.contender for each in steady if each and not troubles(each.tally))
+    return tuple(each.contender for each in steady if each and not failures(each.tally))
 
 
 def usable(findings: Findings, names: Sequence[str]) -> list[str]:

@@ -12,8 +12,8 @@ from benchmarks.records.run import Mode
 from benchmarks.report.caveats import notices
 from benchmarks.report.contents import day
 from benchmarks.report.crash_losses import crash_table
-from benchmarks.report.document import Cell, Rows, Table, Tone, capital, code
-from benchmarks.report.formatting import NOTHING, duration, plain, whole
+from benchmarks.report.document import Cell, Rows, Table, Tone, capitalized, code
+from benchmarks.report.formatting import NOTHING, decimal, duration, integer
 from benchmarks.report.question_groups import groups
 from benchmarks.report.recommendations import recommendations
 from benchmarks.report.to_terminal import FittedTable, inline
@@ -70,8 +70,8 @@ def _about(findings: Findings) -> str:
     rounds = max((steady.trials for steady in findings.steady), default=0)
     rate, cores = findings.record.settings.get("rate"), findings.record.host.get("cores")
     parts = [
-        f"{whole(rounds)} {'round' if rounds == 1 else 'rounds'}" if rounds else "No valid trial at a steady rate",
-        f"{plain(float(rate))} tasks/s" if rounds and rate else "",
+        f"{integer(rounds)} {'round' if rounds == 1 else 'rounds'}" if rounds else "No valid trial at a steady rate",
+        f"{decimal(float(rate))} tasks/s" if rounds and rate else "",
         f"{cores} cores" if cores else "",
         day(findings.record.began),
     ]
@@ -90,7 +90,7 @@ def _row(name: str, steady: Steady | None) -> list[Cell]:
         *(Cell(_median(steady, measure)) for measure in _MEASURES),
         Cell(NOTHING if requests is None else f"{requests:.1f}"),
         Cell(duration(sum(used)) if used else NOTHING),
-        Cell(whole(lost), Tone.BAD if lost else Tone.PLAIN),
+        Cell(integer(lost), Tone.BAD if lost else Tone.PLAIN),
     ]
 
 
@@ -106,7 +106,7 @@ def _null(steady: Steady) -> str:
 def _recommended(findings: Findings) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for recommendation in recommendations(findings):
-        heading = RichText(f"{capital(recommendation.question.value)}: ", style="bold")
+        heading = RichText(f"{capitalized(recommendation.question.value)}: ", style="bold")
         parts += [RichText.assemble(heading, inline(recommendation.text)), ""]
     return parts
 

@@ -37,9 +37,9 @@ def _block(block: Block) -> str:
             mark = "1." if block.answers else "-"
             return "\n".join(f"{mark} {_lead(point)}{inline(point.text)}" for point in block.items)
         case Table():
-            return _drawn(block)
+            return _table_or_details(block)
         case Plots():
-            return "\n\n".join(map(_drawn, block.tables))
+            return "\n\n".join(map(_table_or_details, block.tables))
         case _:
             assert_never(block)
 
@@ -48,7 +48,7 @@ def _lead(block: Text | Point) -> str:
     return f"**{inline(block.lead)}** " if block.lead else ""
 
 
-def _drawn(table: Table) -> str:
+def _table_or_details(table: Table) -> str:
     return _folded(table) if table.folded else _table(table)
 
 

@@ -59,7 +59,7 @@ class FittedTable:
         fits = {gap: sum(least) + gap * (len(least) - 1) <= options.max_width for gap in (2, 1)}
         drawn = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2 if fits[2] else 1, 0, 0))
         for number, name in enumerate(self._table.columns):
-            longest = max(map(len, [_bare(name), *self._texts(number)]))
+            longest = max(map(len, [_without_backticks(name), *self._texts(number)]))
             drawn.add_column(
                 inline(name),
                 justify="left" if number in self._table.words else "right",
@@ -72,12 +72,12 @@ class FittedTable:
         yield drawn
 
     def _texts(self, number: int) -> list[str]:
-        return [_bare(row[number].text) for row in self._rows.rows]
+        return [_without_backticks(row[number].text) for row in self._rows.rows]
 
     def _least_width(self, number: int) -> int:
         texts = "\n".join(self._texts(number))
         parts = texts.split() if number in self._table.words else texts.replace(" (", "\n(").splitlines()
-        return max(map(len, [*_bare(self._table.columns[number]).split(), *parts, " "]))
+        return max(map(len, [*_without_backticks(self._table.columns[number]).split(), *parts, " "]))
 
 
 def _section(number: int, section: Section) -> Group:
@@ -100,11 +100,11 @@ def _tables(blocks: Sequence[Block]) -> list[Table]:
 def _block(block: Block) -> list[RenderableType]:
     match block:
         case Text():
-            return [_led(block)]
+            return [_paragraph(block)]
         case Notice():
             return [inline(f"! {block.text}", "bold red" if block.loud else "yellow")]
         case Points():
-            return [Padding(_led(point), (0, 0, 0, 2)) for point in block.items]
+            return [Padding(_paragraph(point), (0, 0, 0, 2)) for point in block.items]
         case Table():
             return _table(block)
         case Plots():
@@ -113,7 +113,7 @@ def _block(block: Block) -> list[RenderableType]:
             assert_never(block)
 
 
-def _led(block: Text | Point) -> RichText:
+def _paragraph(block: Text | Point) -> RichText:
     return RichText.assemble((f"{block.lead} " if block.lead else "", "bold"), inline(block.text))
 
 
@@ -140,5 +140,5 @@ def _cell(cell: Cell) -> RichText:
     return inline(cell.text, _STYLES[cell.tone])
 
 
-def _bare(text: str) -> str:
+def _without_backticks(text: str) -> str:
     return _CODE.sub(r"\1", text)

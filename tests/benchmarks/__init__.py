@@ -1,1 +1,1 @@
-"""The benchmark's own tests: of its arithmetic, and of its load process against a server whose faults are known."""
+"""Tests of the benchmarks: the arithmetic, and the load process against a server with known faults."""

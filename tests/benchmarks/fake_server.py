@@ -1,4 +1,4 @@
-"""A server whose behaviour is known exactly, for a load process to measure: delays, stalls, losses, refusals."""
+"""A server with exactly known behaviour for the load process to measure: delays, stalls, losses, refusals."""
 
 import json
 import threading
@@ -21,31 +21,31 @@ SECRET = new_webhook_secret()
 
 @dataclass
 class Behaviour:
-    """What the server does, by the number of the task in order of arrival, from 0."""
+    """The behaviour of the server. Numbers count tasks in order of arrival, from 0."""
 
     pattern: str = "in_memory_queue"
     work: float = 0.1  # seconds from accepted to finished
     delays: Sequence[float] = ()  # seconds before each submit is answered
-    refuse_after: int | None = None  # from this number on, 503
-    break_every: int | None = None  # 500, and nothing accepted
-    forget_every: int | None = None  # accepted, and then 404
-    hang_every: int | None = None  # accepted, and never finished
-    double_every: int | None = None  # its id is that of the one before
+    refuse_after: int | None = None  # 503 from this number on
+    break_every: int | None = None  # 500, not accepted
+    forget_every: int | None = None  # accepted, then 404
+    hang_every: int | None = None  # accepted, never finished
+    double_every: int | None = None  # the same id as the task before
     fail_every: int | None = None  # finished as failed
-    repeat_every: int | None = None  # the callback comes twice
-    forge_every: int | None = None  # and a third time, with a wrong signature
-    stall_at: float | None = None  # seconds after the first submit, no request is answered
+    repeat_every: int | None = None  # the callback is delivered twice
+    forge_every: int | None = None  # an additional callback with a wrong signature
+    stall_at: float | None = None  # seconds after the first submit: the start of a stall
     stall_for: float = 0.0
     healthy: bool = True
 
 
-#: Whoever waits for so long for the one before has found something broken.
+#: Waiting longer than this for the previous task means that something is broken.
 _TURN_SECONDS = 10.0
 
 
 @dataclass
 class FakeServer:
-    """It runs in a thread. `accepted` has the ids in order, `lost` those whose outcome nobody can learn.
+    """Runs in a thread. `accepted` has the ids in order, `lost` those whose outcome no client can learn.
 
     `answered` has the moment, on `time.time()`, at which each submit was answered.
     """
@@ -66,7 +66,7 @@ class FakeServer:
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
 
     def submit(self, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        """Take a task, or not."""
+        """Accept a task or refuse it."""
         behaviour, now = self.behaviour, time.time()
         with self._lock:
             number, self.submits = self.submits, self.submits + 1
@@ -92,7 +92,7 @@ class FakeServer:
         return 202, {"task_id": task_id, "status": TaskStatus.PENDING}
 
     def status(self, task_id: str, wait: float) -> tuple[int, dict[str, Any]]:
-        """How far it is, held for `wait` seconds."""
+        """The status of a task, held for up to `wait` seconds."""
         self.stall()
         begin = self._tasks.get(task_id)
         if begin is None:
@@ -121,7 +121,7 @@ class FakeServer:
         }
 
     def stall(self) -> None:
-        """Hold whoever comes while the stall lasts."""
+        """Block the request while the stall lasts."""
         if self.behaviour.stall_at is not None and self._first is not None:
             begin = self._first + self.behaviour.stall_at
             now = time.time()
@@ -129,7 +129,7 @@ class FakeServer:
                 time.sleep(begin + self.behaviour.stall_for - now)
 
     def close(self) -> None:
-        """Call nobody back any more."""
+        """Send no more callbacks."""
         for timer in self._callbacks:
             timer.cancel()
         for timer in self._callbacks:
@@ -156,7 +156,7 @@ class FakeServer:
         deliveries += [headers] if _every(self.behaviour.repeat_every, number) else []
         deliveries += [forged] if _every(self.behaviour.forge_every, number) else []
         if self.behaviour.repeat_every or self.behaviour.forge_every:
-            # The load process waits for outcomes alone: what else is sent must have come before the last of them.
+            # The load process waits only for outcomes, so repeats must arrive before the last outcome.
             with self._turns:
                 self._turns.wait_for(lambda: self._told == number, _TURN_SECONDS)
         with suppress(httpx.TransportError):  # the load process has ended
@@ -175,9 +175,16 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 512
+
+    def handle_error(self, *_: object) -> None:
+        """Ignore broken connections: a load process that is stopped leaves them."""
+
+
 @contextmanager
 def serving(behaviour: Behaviour) -> Iterator[FakeServer]:
-    """The server, at its `url`, for as long as the block lasts."""
+    """Run the server at its `url` while the block lasts."""
     fake = FakeServer(behaviour)
 
     class Handler(BaseHTTPRequestHandler):
@@ -198,18 +205,12 @@ def serving(behaviour: Behaviour) -> Iterator[FakeServer]:
             content = json.dumps(body).encode()
             head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
             with suppress(OSError):  # the client has gone
-                self.wfile.write(head.encode() + content)  # at once: two writes would wait for each other
+                self.wfile.write(head.encode() + content)  # in one write: Nagle's algorithm would delay a second one
 
         def log_message(self, *_: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 512
-
-        def handle_error(self, *_: object) -> None:
-            pass  # a load process that is stopped leaves its connections
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -1,4 +1,4 @@
-"""Findings of whole runs: with every mode, with few tasks, with losses, on a busy machine, with ties and without."""
+"""Findings of complete runs: with every mode, with few tasks, with losses, on a busy machine, with and without ties."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ from tests.benchmarks.findings_factory import (
 
 
 def full(contenders: Sequence[ContenderRecord] = (*PATTERN_CONTENDERS, OUTSIDER, NULL)) -> Findings:
-    """Every mode, the five, one from outside, and the null contender."""
+    """Every mode; the five patterns, an external contender, and the null contender."""
     names = [contender.name for contender in contenders]
     steadies = tuple(steady(name, number) for number, name in enumerate(names))
     real = [name for name in names if name != "null"]
@@ -49,7 +49,7 @@ def full(contenders: Sequence[ContenderRecord] = (*PATTERN_CONTENDERS, OUTSIDER,
 
 
 def quick() -> Findings:
-    """The five at one rate, once: no interval is known of a difference."""
+    """The five patterns in one round at one rate: differences have no interval."""
     contenders = PATTERN_CONTENDERS
     tally = replace(WELL, offered=98, accepted=98, completed=98)
     steadies = tuple(
@@ -108,7 +108,7 @@ def busy() -> Findings:
 
 
 def crowd() -> Findings:
-    """Three contenders from outside beside the five."""
+    """The five patterns and three external contenders."""
     more = tuple(replace(OUTSIDER, name=f"{name}_queue", title=name) for name in ("dramatiq", "saq", "taskiq"))
     findings = full()
     (like,) = [steady for steady in findings.steady if steady.contender == OUTSIDER.name]
@@ -118,13 +118,13 @@ def crowd() -> Findings:
 
 
 def ties() -> Findings:
-    """Everything lies within the noise."""
+    """All differences are within the noise."""
     findings = full()
     return replace(findings, differences=differences(findings.steady, noise=5.0))
 
 
 def no_ties() -> Findings:
-    """Every difference is real."""
+    """All differences exceed the noise."""
     findings = full()
     return replace(findings, differences=differences(findings.steady, noise=0.0000001))
 

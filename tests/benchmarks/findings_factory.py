@@ -1,4 +1,4 @@
-"""Makes findings: no two numbers in them are alike, so that a number in the wrong place is noticed."""
+"""Creates findings in which no two numbers are equal, so that a number in the wrong place is noticed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -36,7 +36,7 @@ _PAIRED = (Measure.SUBMIT_LATENCY, Measure.NOTIFICATION_LAG, Measure.END_TO_END)
 
 
 def pattern(name: str) -> ContenderRecord:
-    """One of the five, as it stands in a record."""
+    """The record of one of the five patterns."""
     p = PATTERNS[name]
     lost = tuple(sorted(fault.value for fault in p.loses_on))
     return ContenderRecord(
@@ -57,18 +57,18 @@ NULL = replace(
 
 
 def estimate(value: float, width: float | None = 0.04) -> Estimate:
-    """A number, and an interval of so much to each side, as a share of it."""
+    """An estimate whose interval extends by the share `width` to each side."""
     return Estimate(value) if width is None else Estimate(value, value * (1 - width), value * (1 + width))
 
 
 def spread(p50: float, width: float | None = 0.04) -> Spread:
-    """Each percentile is another number."""
+    """A spread with distinct percentiles."""
     tail = estimate(1.7 * p50, None if width is None else 3 * width)
     return Spread(COUNT, estimate(p50, width), estimate(1.3 * p50, width), tail, 2.3 * p50)
 
 
 def steady(name: str, number: int, tally: Tally = WELL, width: float | None = 0.04) -> Steady:
-    """One contender at the given rate."""
+    """One contender at the steady rate."""
     submit, wait, execution, lag = STAGES[name]
     stages = {
         Measure.SUBMIT_LATENCY: submit,
@@ -90,7 +90,7 @@ def steady(name: str, number: int, tally: Tally = WELL, width: float | None = 0.
 
 
 def differences(steadies: Sequence[Steady], noise: float | None = 0.0004) -> tuple[Difference, ...]:
-    """Of all pairs; with an interval of so many seconds to each side."""
+    """The differences of all pairs, with intervals of `noise` seconds to each side."""
     return tuple(
         Difference(measure, first.contender, second.contender, _apart(first, second, measure, noise))
         for measure in _PAIRED
@@ -105,7 +105,7 @@ def _apart(first: Steady, second: Steady, measure: Measure, noise: float | None)
 
 
 def sweep(name: str, number: int, knee: float | None = 12.0) -> Sweep:
-    """p99 grows, and beyond the knee leaps."""
+    """A sweep whose p99 grows slowly, and steeply beyond the knee."""
     rates = (4.0, 8.0, 12.0, 14.0, 16.0, 20.0)
     points = tuple(
         SweepPoint(
@@ -121,21 +121,21 @@ def sweep(name: str, number: int, knee: float | None = 12.0) -> Sweep:
 
 
 def burst(name: str, number: int) -> Burst:
-    """Most take all of it."""
+    """A burst that most contenders complete."""
     if name == "polling":
         return Burst(name, 400, 13.4, 26.2, None, 0.173, 17)
     return Burst(name, 400, 12.6 + 0.07 * number, 24.1 + 0.09 * number, 25.3 + 0.21 * number, 0.113 + 0.007 * number, 0)
 
 
 def overload(name: str, number: int) -> Overload:
-    """Goodput stays near the most that is possible."""
+    """An overload with a goodput near the capacity."""
     seconds = tuple((float(second), 14.0 + (number + second) % 3) for second in range(1, 21))
     recovery = None if name == "background_tasks" else 4.1 + 0.3 * number
     return Overload(name, 32.0, 16.0, 15.1 - 0.2 * number, 0.411 + 0.011 * number, 0, recovery, seconds)
 
 
 def soak(name: str, number: int) -> Soak:
-    """A little stays."""
+    """A soak that leaves a little memory behind."""
     return Soak(name, 20_000, 1800.0, {"web server": 586.0 + 13 * number})
 
 

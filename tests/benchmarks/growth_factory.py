@@ -1,4 +1,4 @@
-"""Pairs of requests and soaks, made up: how much slower or larger each grown server is, is known exactly."""
+"""Synthetic pairs and soaks, in which the growth of each server is known exactly."""
 
 import random
 
@@ -9,7 +9,7 @@ SMALL = {"records": 1_000, "waiting": 1, "long_polls": 1}
 
 
 def pairs(times_as_long: dict[int, float], action: Action = Action.STATUS, noise: float = 0.1) -> list[Pair]:
-    """Pairs of requests in which the grown server takes so many times as long, each with some noise."""
+    """Pairs in which the grown server takes `times_as_long` as the small one, with some noise."""
     rng = random.Random(7)
     return [
         Pair(
@@ -22,9 +22,9 @@ def pairs(times_as_long: dict[int, float], action: Action = Action.STATUS, noise
 
 
 def a_soak(each: float, record: float = 600.0, left: int = 0) -> SoakRecord:
-    """A soak in which so many bytes stay of each task; what its beginning fills once is no part of them."""
+    """A soak that leaves `each` bytes per task behind, after a start that fills caches."""
 
-    def looks(bytes_each: float) -> tuple[SoakReading, ...]:
+    def readings(bytes_each: float) -> tuple[SoakReading, ...]:
         sizes = range(0, 24_001, 2_000)
         return tuple(
             SoakReading(n, {"web server": int(50e6 + 3e6 * min(n, 6_000) / 6_000 + bytes_each * n)}) for n in sizes
@@ -32,4 +32,6 @@ def a_soak(each: float, record: float = 600.0, left: int = 0) -> SoakRecord:
 
     ends = (SoakReading(0, {"web server": 50_000_000}), SoakReading(24_000, {"web server": 50_000_000 + left}))
     open_before, open_after = {"web server": 20}, {"web server": 20 + (left > 0)}
-    return SoakRecord("mine", 24_000, "web server", looks(each), looks(record), ends, open_before, open_after, {}, {})
+    return SoakRecord(
+        "mine", 24_000, "web server", readings(each), readings(record), ends, open_before, open_after, {}, {}
+    )

@@ -1,4 +1,4 @@
-"""The real load process, run against a fake server."""
+"""Runs the real load process against a fake server."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from benchmarks.records.samples import Phase, Sample, read_samples
 from patterns.serving.processes import Family
 from tests.benchmarks.fake_server import SECRET, FakeServer
 
-#: Importing Locust on a busy machine, and the longest deadline that a test gives.
+#: Enough to import Locust on a busy machine, plus the longest deadline of a test.
 _MOST_SECONDS = 40.0
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the load process wrote."""
+    """The files that the load process wrote."""
 
     rows: list[Sample]
     callbacks: Counter[str]
@@ -26,12 +26,12 @@ class Loaded:
 
     @property
     def measured(self) -> list[Sample]:
-        """The rows that count."""
+        """The rows of the measured phase."""
         return [row for row in self.rows if row.phase is Phase.MEASURED]
 
 
 def load(server: FakeServer, folder: Path, processes: int = 1, **options: object) -> Loaded:
-    """Offer load as `options` say (`rate=20` is `--rate 20`), and read what was written."""
+    """Offer load with these options (`rate=20` is `--rate 20`), and read the files that were written."""
     samples, callbacks, log = folder / "samples.csv", folder / "callbacks.csv", folder / "load.log"
     report = folder / "load.json"
     folder.mkdir(exist_ok=True)

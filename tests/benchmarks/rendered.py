@@ -1,4 +1,4 @@
-"""The report of findings in each of its formats."""
+"""Renders the report of findings in each format."""
 
 import io
 from pathlib import Path
@@ -17,24 +17,24 @@ PAGE = FOLDER / "report.html"
 
 
 def html_report(findings: Findings) -> str:
-    """The whole HTML file."""
+    """The HTML report."""
     return html(run_document(findings))
 
 
 def markdown_report(findings: Findings) -> str:
-    """The whole Markdown file."""
+    """The Markdown report."""
     return markdown(run_document(findings))
 
 
 def terminal_report(findings: Findings, width: int = 80) -> str:
-    """The whole report as a terminal of that width shows it."""
+    """The full report in a terminal of this width."""
     text = io.StringIO()
     print_document(Console(file=text, width=width, highlight=False), run_document(findings))
     return text.getvalue()
 
 
 def summary(findings: Findings, width: int = 200) -> list[str]:
-    """The lines at the end of a run, in a terminal of that width."""
+    """The lines of the final screen in a terminal of this width."""
     text = io.StringIO()
     print_summary(Console(file=text, width=width, highlight=False), findings, FOLDER, PAGE)
     return text.getvalue().splitlines()

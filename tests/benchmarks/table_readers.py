@@ -1,4 +1,4 @@
-"""Tables read back from a report as its readers see them: from HTML, and from Markdown."""
+"""Reads tables back from a report, from HTML and from Markdown."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 @dataclass
 class Shown:
-    """One table, of one question: what its caption, its columns and its rows say."""
+    """One table of one question: its caption, columns and rows."""
 
     caption: str
     heading: str
@@ -15,22 +15,22 @@ class Shown:
     rows: list[list[str]] = field(default_factory=list)
 
     def of(self, contender: str) -> dict[str, str]:
-        """The row of a contender, by column."""
+        """The row of a contender as a dict by column."""
         return next(dict(zip(self.columns, row, strict=True)) for row in self.rows if row[0] == contender)
 
 
 class _Tables(HTMLParser):
-    """Takes the tables out of a page; a question begins a new one."""
+    """Extracts the tables of a page; each question starts a new one."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[Shown] = []
+        self.tables: list[Shown] = []
         self._caption, self._columns, self._row = "", list[str](), list[str]()
         self._text: list[str] = []
         self._group = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A cell begins, or a row, or a table."""
+        """Start a cell, a row or a table."""
         if tag in {"caption", "th", "td"}:
             self._text = []
         if tag == "table":
@@ -38,14 +38,14 @@ class _Tables(HTMLParser):
         if tag == "tr":
             self._row, self._group = [], ("class", "group") in attrs
         if tag == "tbody":
-            self.found.append(Shown(self._caption, "", self._columns))
+            self.tables.append(Shown(self._caption, "", self._columns))
 
     def handle_data(self, data: str) -> None:
-        """What stands in it."""
+        """Collect the text of a cell."""
         self._text.append(data)
 
     def handle_endtag(self, tag: str) -> None:
-        """It ends."""
+        """End a cell, a row or a header."""
         text = "".join(self._text).replace("\u00a0", " ").strip()
         if tag == "caption":
             self._caption = text
@@ -53,22 +53,22 @@ class _Tables(HTMLParser):
             self._row.append(text)
         if tag == "thead":
             self._columns = self._row
-        if tag == "tr" and self.found and self.found[-1].columns is self._columns and self._columns:
+        if tag == "tr" and self.tables and self.tables[-1].columns is self._columns and self._columns:
             if self._group:
-                self.found[-1].heading = self._row[0]
+                self.tables[-1].heading = self._row[0]
             else:
-                self.found[-1].rows.append(self._row)
+                self.tables[-1].rows.append(self._row)
 
 
 def tables_of_html(text: str) -> list[Shown]:
-    """All of them, in order."""
+    """All tables of an HTML report, in order."""
     reader = _Tables()
     reader.feed(text)
-    return reader.found
+    return reader.tables
 
 
 def tables_of_markdown(text: str) -> list[Shown]:
-    """All of them, in order."""
+    """All tables of a Markdown report, in order."""
     tables: list[Shown] = []
     caption = heading = ""
     before = ""
@@ -98,7 +98,7 @@ def _plain(text: str) -> str:
 
 
 def number(text: str) -> float:
-    """`4.4 ms (4.2-4.6)` in seconds, `61 MB` in bytes, `12 %` as a share: read by another hand than wrote it."""
+    """`4.4 ms (4.2-4.6)` in seconds, `61 MB` in bytes, `12 %` as a share: parsed independently of `formatting`."""
     scales = {"ms": 1e-3, "s": 1, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "%": 1e-2, "/s": 1, "": 1}
     match = re.match(r"([\u2212]?[\d,]*\.?\d+)\s*(ms|s|B|kB|MB|GB|%|/s|)(?=\s|\)|$|\u2013)", text)
     assert match, f"no number: {text!r}"
@@ -106,7 +106,7 @@ def number(text: str) -> float:
 
 
 def interval(text: str) -> tuple[float, float]:
-    """The two ends in `4.4 ms (4.2-4.6)`, in the unit of the first number."""
+    """The interval of `4.4 ms (4.2-4.6)`, in seconds."""
     match = re.fullmatch(r"\S+ (ms|s) \((\S+?)(?:\u2013| to )(\S+)\)", text)
     assert match, f"no interval: {text!r}"
     scale = {"ms": 1e-3, "s": 1.0}[match[1]]

@@ -1,4 +1,4 @@
-"""Intervals: as sure as they say, paired, and honest about rounds."""
+"""Confidence intervals: correct coverage, paired differences, and resampling of rounds."""
 
 import random
 
@@ -10,13 +10,13 @@ from benchmarks.analysis.metrics import percentile as by_rank
 
 
 @pytest.mark.parametrize("percent", [50, 95, 99])
-def test_percentiles_are_the_same_as_by_hand(percent: float) -> None:
+def test_percentiles_agree_with_the_definition(percent: float) -> None:
     for count in range(1, 300):
         values = np.arange(1.0, count + 1)
         assert percentile(values, percent) == by_rank(values.tolist(), percent)
 
 
-def test_the_interval_has_the_true_median_in_it_about_as_often_as_it_says() -> None:
+def test_the_interval_contains_the_true_median_about_95_percent_of_the_time() -> None:
     rng, hits = random.Random(7), 0
     for turn in range(60):
         values = np.array([rng.expovariate(1) for _ in range(100)])
@@ -27,7 +27,7 @@ def test_the_interval_has_the_true_median_in_it_about_as_often_as_it_says() -> N
     assert hits >= 52
 
 
-def test_rounds_that_differ_widen_the_interval_as_no_number_of_tasks_can_narrow_it() -> None:
+def test_differences_between_rounds_widen_the_interval_however_many_tasks_there_are() -> None:
     rng = random.Random(1)
     same = [np.array([1 + rng.uniform(-0.1, 0.1) for _ in range(200)]) for _ in range(5)]
     slow_minutes = [values + shift for values, shift in zip(same, (0, 0, 0.5, 0, 1.0), strict=True)]
@@ -45,7 +45,7 @@ def test_few_values_have_no_interval() -> None:
 
 
 def by_round(shift: float, spread: float, seed: int, rounds: int = 5) -> dict[int, dict[int, float]]:
-    """Tasks whose work differs far more than the contenders do."""
+    """Tasks whose work varies far more than the contenders differ."""
     rng = random.Random(seed)
     work = random.Random(99)
     return {
@@ -54,7 +54,7 @@ def by_round(shift: float, spread: float, seed: int, rounds: int = 5) -> dict[in
     }
 
 
-def test_a_small_difference_is_found_because_the_same_tasks_are_compared() -> None:
+def test_a_small_difference_is_detected_because_tasks_are_paired() -> None:
     estimate = median_difference(by_round(0.02, 0.001, 1), by_round(0.0, 0.001, 2), 0)
     assert estimate is not None
     assert estimate.low is not None
@@ -62,7 +62,7 @@ def test_a_small_difference_is_found_because_the_same_tasks_are_compared() -> No
     assert 0.01 < estimate.low <= estimate.value <= estimate.high < 0.03
 
 
-def test_no_difference_has_zero_in_its_interval() -> None:
+def test_without_a_difference_the_interval_includes_zero() -> None:
     estimate = median_difference(by_round(0.0, 0.01, 1), by_round(0.0, 0.01, 2), 0)
     assert estimate is not None
     assert estimate.low is not None
@@ -70,7 +70,7 @@ def test_no_difference_has_zero_in_its_interval() -> None:
     assert estimate.low <= 0 <= estimate.high
 
 
-def test_only_what_both_have_is_compared() -> None:
+def test_only_tasks_that_both_have_are_compared() -> None:
     assert median_difference({1: {1: 1.0}}, {2: {1: 1.0}}, 0) is None
     estimate = median_difference({1: {1: 3.0, 2: 9.0}}, {1: {1: 1.0, 3: 0.0}}, 0)
     assert estimate is not None

@@ -1,4 +1,4 @@
-"""What other programs do meanwhile is seen, recorded, and told; older records do not have it, and are read."""
+"""The CPU time of other programs is measured, recorded and reported. Older records without it can still be read."""
 
 import os
 import subprocess
@@ -15,13 +15,13 @@ from benchmarks.report.caveats import busy
 from tests.benchmarks.trial_factory import record, rows, trial
 
 _BURN = "import time\nwhile time.process_time() < 0.6: pass"
-#: One whose parent ends at once, so that it is nobody's child here; the pipe tells when it has ended.
+#: A process whose parent ends at once, so that it is no descendant of the test; the pipe signals its end.
 _DETACHED = f"import os\nif os.fork() == 0:\n    exec({_BURN!r})"
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "published" / "run.json"
 
 
 def use(others: float, steal: float = 0.0) -> MachineUse:
-    """Ten seconds on two cores."""
+    """The machine use of ten seconds on two cores."""
     return MachineUse(cores=2, wall_seconds=10, own_cpu_seconds=3, other_cpu_seconds=others, steal_seconds=steal)
 
 
@@ -32,13 +32,13 @@ def warning(machine: MachineUse | None, latency: float = 0.001) -> str:
     return busy(analyse_samples(record(trials, ["one", "null"]), [*samples, *nothing], {}))
 
 
-def test_what_a_child_used_counts_as_this_run_s_own_also_once_it_has_ended() -> None:
+def test_the_usage_of_a_child_counts_as_own_even_after_it_has_ended() -> None:
     with MachineWatch() as watch:
         subprocess.run([sys.executable, "-c", _BURN], check=True)
     assert watch.use().own_cpu_seconds > 0.5
 
 
-def test_what_somebody_else_used_counts_as_others_and_not_as_own() -> None:
+def test_the_usage_of_an_unrelated_process_counts_as_other() -> None:
     read, write = os.pipe()
     with MachineWatch() as watch:
         before = os.times()
@@ -52,7 +52,7 @@ def test_what_somebody_else_used_counts_as_others_and_not_as_own() -> None:
     assert watch.use().own_cpu_seconds < mine + 0.3
 
 
-def test_a_quiet_machine_is_not_mentioned() -> None:
+def test_an_idle_machine_gives_no_warning() -> None:
     assert warning(use(1.0)) == ""
 
 
@@ -65,11 +65,11 @@ def test_a_quiet_machine_is_not_mentioned() -> None:
         (None, 0.03, "the null contender, which does no work, took 30 ms"),
     ],
 )
-def test_a_busy_machine_is_told_with_its_numbers(machine: MachineUse | None, latency: float, words: str) -> None:
+def test_a_busy_machine_is_reported_with_numbers(machine: MachineUse | None, latency: float, words: str) -> None:
     assert words in warning(machine, latency)
 
 
-def test_what_was_seen_is_in_the_record_and_comes_back(tmp_path: Path) -> None:
+def test_the_machine_use_survives_writing_and_reading(tmp_path: Path) -> None:
     samples = rows(10)
     folder = RunFolder(tmp_path)
     run = record([trial(samples, machine=use(4.0))])
@@ -78,7 +78,7 @@ def test_what_was_seen_is_in_the_record_and_comes_back(tmp_path: Path) -> None:
     assert folder.read_record() == run
 
 
-def test_a_record_from_before_this_was_noted_is_read() -> None:
+def test_an_older_record_without_machine_use_can_be_read() -> None:
     old = RunFolder(PUBLISHED.parent).read_record()
     trials: tuple[Trial, ...] = old.trials
     assert trials

@@ -28,14 +28,14 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
 
 
 def pattern(name: str) -> Pattern:
-    """The contender of this name."""
+    """The contender with this name."""
     descriptor: Pattern = importlib.import_module(f"benchmarks.contenders.{name}").PATTERN
     return descriptor
 
 
 @dataclass(frozen=True)
 class Story:
-    """What came of tasks that were waiting or running when something was killed."""
+    """The outcomes of tasks that were queued or running when a process was killed."""
 
     worker_killed_at: datetime
     worker_kill: list[Json]
@@ -43,20 +43,20 @@ class Story:
     web_stop: list[Json]
     hangs: list[Json]
     cancelled: Json
-    broker_loss: tuple[int, int]  # what status answers for a task that waited, and for one that ran
+    broker_loss: tuple[int, int]  # the status codes for a task that was queued, and for one that ran
     afterwards: Json
 
 
 def live_through(servers: Servers, name: str) -> Story:
-    """Kill one thing after the other."""
+    """Kill one process after the other."""
     served = servers.serve(pattern(name), _SETTINGS)
     (worker,), (web,) = served.running.workers, served.running.web
 
-    in_hand = take_all_places(served)
+    at_kill = occupy_workers(served)
     killed_at = datetime.now(UTC)
     worker.kill()
-    with_worker = [*in_hand, *(served.accept(prompt) for prompt in _QUICK)]
-    worker.start()  # and what it may have left running itself is ended
+    with_worker = [*at_kill, *(served.accept(prompt) for prompt in _QUICK)]
+    worker.start()  # also ends what the old worker left running
 
     with_web = [served.accept(prompt) for prompt in _QUICK]
     web.kill()
@@ -77,13 +77,13 @@ def live_through(servers: Servers, name: str) -> Story:
     web_kill, web_stop = outcomes(with_web), outcomes(stopped_with_web)
     worker_kill = outcomes(with_worker[3:])
     if Fault.WORKER_KILL in pattern(name).loses_on:
-        # Seen once in many runs: a job in hand is never run again. By saq's code, its sweep takes a job that is just
-        # being handed over for one of a dead worker, and one killed in the seconds after that loses it, as it claims.
+        # Rarely, a running job never runs again. A sweep of saq takes a job that is just being dequeued for that of a
+        # dead worker; if the worker is killed in the next seconds, the job is lost, as the descriptor declares.
         with suppress(AssertionError):
-            outcomes(in_hand)
-        worker_kill = [*(served.task(task_id) for task_id in in_hand), *worker_kill]
+            outcomes(at_kill)
+        worker_kill = [*(served.task(task_id) for task_id in at_kill), *worker_kill]
     else:
-        worker_kill = [*outcomes(in_hand), *worker_kill]
+        worker_kill = [*outcomes(at_kill), *worker_kill]
     cancelled = served.accept("works_until_ended")
     served.until(cancelled, "running")
     served.cancel(cancelled)
@@ -99,8 +99,8 @@ def live_through(servers: Servers, name: str) -> Story:
     )
 
 
-def take_all_places(served: Served) -> list[str]:
-    """Three tasks that run, and will for more than a second."""
+def occupy_workers(served: Served) -> list[str]:
+    """Start three tasks that run for more than a second."""
     task_ids = [served.accept("sleeps:2.5") for _ in range(3)]
     for task_id in task_ids:
         served.until(task_id, "running")
@@ -108,8 +108,8 @@ def take_all_places(served: Served) -> list[str]:
 
 
 def lose_the_broker(served: Served) -> tuple[int, int]:
-    """Kill the broker while tasks wait and run, and start it again without its data."""
-    running, waiting = take_all_places(served), served.accept("sleeps:0")
+    """Kill the broker while tasks are queued and running, and restart it without its data."""
+    running, waiting = occupy_workers(served), served.accept("sleeps:0")
     broker = served.running.redis
     assert broker is not None
     broker.kill()
@@ -127,7 +127,7 @@ def works(served: Served) -> Json:
 
 
 def kill_a_sweeping_saq_worker(servers: Servers) -> Json:
-    """A worker is killed, and then the next one, while it sweeps the job of the first. What is told of the task."""
+    """Kill a worker, then the next one while it sweeps the job of the first. Returns that task."""
     served = servers.serve(pattern("saq_queue"), _SETTINGS)
     (worker,) = served.running.workers
     task_id = served.accept("sleeps:2.5")
@@ -136,10 +136,10 @@ def kill_a_sweeping_saq_worker(servers: Servers) -> Json:
     worker.start()
 
     with redis.Redis.from_url(str(served.running.redis_url), decode_responses=True) as client:
-        eventually(lambda: client.llen("saq:kit:agent:active"), lambda jobs: jobs == 0)  # it is being swept
+        eventually(lambda: client.llen("saq:kit:agent:active"), lambda jobs: jobs == 0)  # the sweep has begun
         worker.kill()
         worker.start()
-        # The job has been silent for long enough, so that the first sweep that finds it would run it again.
+        # The job has been silent long enough that the first sweep to find it would requeue it.
         sweeps = Sweeps(client)
         eventually(sweeps.seen, lambda number: number >= 2, within=60)
         served.outcome(served.accept("sleeps:0"))
@@ -147,14 +147,14 @@ def kill_a_sweeping_saq_worker(servers: Servers) -> Json:
 
 
 class Sweeps:
-    """Counts sweeps: each begins by taking a lock, which goes by itself after some seconds."""
+    """Counts sweeps: each acquires a lock, which expires after some seconds."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client, self._number = client, 0
         self._left = int(client.pttl("saq:kit:agent:sweep"))
 
     def seen(self) -> int:
-        """Look at the lock, and tell how often it was taken since the first look."""
+        """The number of times that the lock was acquired since the first check."""
         left = int(self._client.pttl("saq:kit:agent:sweep"))
         self._number += left > self._left > 0 or left > 0 >= self._left
         self._left = left
@@ -163,7 +163,7 @@ class Sweeps:
 
 @pytest.fixture(scope="module")
 def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Story | Json]]:
-    """All of them."""
+    """The stories of all contenders."""
     with Servers(tmp_path_factory.mktemp("contenders"), "") as servers, ThreadPoolExecutor(4) as threads:
         sweeping = threads.submit(kill_a_sweeping_saq_worker, servers)
         by_name = dict(zip(_NAMES, threads.map(lambda name: live_through(servers, name), _NAMES), strict=True))
@@ -178,51 +178,51 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def story(stories: dict[str, Story | Json], name: str) -> Story:
-    """What happened to it."""
+    """The story of this contender."""
     story = stories[name]
     assert isinstance(story, Story)
     return story
 
 
-def test_a_task_is_completed_though_its_worker_is_killed(story: Story, name: str) -> None:
+def test_a_task_completes_although_its_worker_is_killed(story: Story, name: str) -> None:
     assert {task["status"] for task in story.worker_kill[3:]} == {"completed"}
-    in_hand = {task["status"] for task in story.worker_kill[:3]}
-    assert in_hand == {"completed"} or (
-        in_hand <= {"completed", "running"} and Fault.WORKER_KILL in pattern(name).loses_on
+    at_kill = {task["status"] for task in story.worker_kill[:3]}
+    assert at_kill == {"completed"} or (
+        at_kill <= {"completed", "running"} and Fault.WORKER_KILL in pattern(name).loses_on
     )
 
 
-def test_what_a_killed_worker_had_in_hand_is_run_again_when_it_is_believed_dead(story: Story) -> None:
+def test_the_tasks_of_a_killed_worker_run_again_once_it_counts_as_dead(story: Story) -> None:
     completed = [
         task for task in story.worker_kill[:3] if task["status"] == "completed"
     ]  # others may be lost, as above
     times = [[datetime.fromisoformat(task[field]) for field in ("started_at", "finished_at")] for task in completed]
-    in_hand = [(began, ended) for began, ended in times if ended > story.worker_killed_at]
-    assert in_hand or not completed
-    for began, ended in in_hand:
+    at_kill = [(began, ended) for began, ended in times if ended > story.worker_killed_at]
+    assert at_kill or not completed
+    for began, ended in at_kill:
         assert ended - began > timedelta(seconds=6)  # one run takes 2.5 s
 
 
-def test_a_task_is_completed_though_the_web_process_is_killed(story: Story, name: str) -> None:
+def test_a_task_completes_although_the_web_process_is_killed(story: Story, name: str) -> None:
     assert {task["status"] for task in story.web_kill} == {"completed"}
     assert Fault.WEB_KILL not in pattern(name).loses_on
 
 
-def test_a_task_is_completed_though_the_web_process_is_stopped(story: Story, name: str) -> None:
+def test_a_task_completes_although_the_web_process_is_stopped(story: Story, name: str) -> None:
     assert {task["status"] for task in story.web_stop} == {"completed"}
     assert Fault.WEB_STOP not in pattern(name).loses_on
 
 
-def test_a_task_is_lost_with_the_broker_s_data_and_nobody_says_otherwise(story: Story, name: str) -> None:
+def test_a_task_is_lost_with_the_data_of_the_broker_and_its_id_is_unknown(story: Story, name: str) -> None:
     assert story.broker_loss == (404, 404)
     assert Fault.BROKER_LOSS in pattern(name).loses_on
 
 
-def test_it_works_again_when_the_broker_is_back_without_its_data(story: Story) -> None:
+def test_it_recovers_when_the_broker_is_back_without_its_data(story: Story) -> None:
     assert story.afterwards["status"] == "completed"
 
 
-def test_an_agent_that_hangs_is_ended_at_the_timeout(story: Story) -> None:
+def test_a_task_whose_agent_hangs_ends_at_the_timeout(story: Story) -> None:
     assert [task["error"]["code"] for task in story.hangs] == ["timeout", "timeout"]
 
 
@@ -230,8 +230,8 @@ def test_a_running_task_is_cancelled(story: Story) -> None:
     assert story.cancelled["status"] == "cancelled"
 
 
-def test_saq_loses_a_task_when_a_worker_is_killed_that_sweeps(stories: dict[str, Story | Json]) -> None:
+def test_saq_loses_a_task_if_a_worker_is_killed_during_a_sweep(stories: dict[str, Story | Json]) -> None:
     swept = stories["sweeping"]
     assert isinstance(swept, dict)
-    assert swept["status"] == "running"  # and nobody is at it
+    assert swept["status"] == "running"  # although no worker runs it
     assert [name for name in _NAMES if Fault.WORKER_KILL in pattern(name).loses_on] == ["saq_queue"]

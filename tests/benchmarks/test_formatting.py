@@ -1,9 +1,9 @@
-"""Numbers have their unit, say no more than is known, and are the same number still."""
+"""Formatted numbers have a unit, only meaningful digits, and the right value."""
 
 import pytest
 
 from benchmarks.analysis.measures import Estimate
-from benchmarks.report.formatting import duration, estimate, per_second, percent, plain, size, whole
+from benchmarks.report.formatting import decimal, duration, estimate, integer, per_second, percent, size
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_an_interval_decides_how_many_digits_are_shown(value: Estimate | None, t
         (0.09999999999999, "10 %"), (0.10000000000001, "10 %"), (0.0999, "10 %"), (0.04000000000001, "4 %"),
     ],
 )  # fmt: skip
-def test_a_little_is_never_none_and_nearly_all_is_never_all(share: float | None, text: str) -> None:
+def test_a_small_share_is_not_rounded_to_0_nor_a_large_one_to_100_percent(share: float | None, text: str) -> None:
     assert percent(share) == text
 
 
 def test_counts_rates_and_bytes_have_their_units() -> None:
-    assert [whole(n) for n in (0, 1234, None)] == ["0", "1,234", "\u2013"]
+    assert [integer(n) for n in (0, 1234, None)] == ["0", "1,234", "\u2013"]
     assert [per_second(n) for n in (28.0, 7.94, 0.55, None)] == ["28/s", "7.9/s", "0.55/s", "\u2013"]
-    assert [plain(n) for n in (4.84, 12.0, 12.34, 0.0)] == ["4.8", "12", "12", "0"]
+    assert [decimal(n) for n in (4.84, 12.0, 12.34, 0.0)] == ["4.8", "12", "12", "0"]
     assert [size(n) for n in (586.0, 1234.0, 61_300_000, 999_700, None)] == [
         "586 B", "1.2 kB", "61 MB", "1.0 MB", "\u2013",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What more work costs: the report of made-up results, and one small real run."""
+"""`kit bench growth`: the report of synthetic results, and a small real run."""
 
 import io
 from dataclasses import replace
@@ -30,8 +30,8 @@ from tests.benchmarks.findings_cases import full
 from tests.benchmarks.growth_factory import SIZES, SMALL, a_soak, pairs
 
 
-def whole() -> tuple[GrowthRecord, list[Pair]]:
-    """A run with something of everything."""
+def complete_run() -> tuple[GrowthRecord, list[Pair]]:
+    """A run with every kind of result."""
     record = GrowthRecord(
         began="2026-11-25T07:00:00+00:00",
         host={"cores": 2, "processor": "a fast one"},
@@ -47,8 +47,8 @@ def whole() -> tuple[GrowthRecord, list[Pair]]:
     return record, [*pairs(dict.fromkeys(SIZES, 1.0), Action.SUBMIT), *pairs(ratios)]
 
 
-def test_a_folder_is_read_as_it_was_written_and_one_without_results_is_refused(tmp_path: Path) -> None:
-    record, measured = whole()
+def test_a_folder_is_read_as_it_was_written_and_an_empty_one_is_refused(tmp_path: Path) -> None:
+    record, measured = complete_run()
     folder = GrowthFolder(tmp_path)
     folder.write(record, measured)
 
@@ -61,8 +61,8 @@ def test_a_folder_is_read_as_it_was_written_and_one_without_results_is_refused(t
         GrowthFolder(tmp_path / "elsewhere").read()
 
 
-def test_the_report_says_flat_or_by_how_much_it_grows_and_draws_it(tmp_path: Path) -> None:
-    record, measured = whole()
+def test_the_report_says_flat_or_by_how_much_it_grows_and_plots_it(tmp_path: Path) -> None:
+    record, measured = complete_run()
     GrowthFolder(tmp_path).write(record, measured)
     publish_growth(RunFolder(tmp_path))
 
@@ -81,8 +81,8 @@ def test_the_report_says_flat_or_by_how_much_it_grows_and_draws_it(tmp_path: Pat
     assert all(len(line) <= 80 for line in text.getvalue().splitlines())
 
 
-def test_a_comparison_with_growth_results_has_a_section_of_them_and_others_have_none() -> None:
-    record, measured = whole()
+def test_only_a_report_with_growth_results_has_a_section_about_them() -> None:
+    record, measured = complete_run()
     with_growth = replace(full(), growth=analyse_growth(record, measured))
 
     assert "growth" in [section.key for section in run_document(with_growth).sections]
@@ -115,11 +115,11 @@ def test_a_small_run_measures_every_axis_of_a_real_server(tmp_path: Path) -> Non
 
 @pytest.mark.thorough
 @pytest.mark.timeout(240)
-def test_a_small_soak_of_real_servers_weighs_tasks_records_and_what_stays_open(tmp_path: Path) -> None:
+def test_a_small_soak_of_real_servers_measures_memory_and_open_handles(tmp_path: Path) -> None:
     seen = soak_result(soak("in_memory_queue", 1_200, tmp_path, "", lambda _: None, parts=3))
 
     assert seen.tasks == 1_200
-    # Of so few tasks a table that doubles is a large part; of 24,000 it is none.
+    # With so few tasks, a hash table that doubles is a large share; with 24,000 it is negligible.
     assert 300 < seen.record_bytes < 1_500
     assert abs(seen.difference) < 0.5
     assert abs(seen.expired_bytes["web server"]) < seen.record_bytes

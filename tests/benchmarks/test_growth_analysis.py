@@ -1,4 +1,4 @@
-"""What more work costs: the arithmetic, with made-up metrics."""
+"""The arithmetic of `kit bench growth`, with synthetic measurements."""
 
 from dataclasses import replace
 
@@ -18,23 +18,23 @@ from tests.benchmarks.growth_factory import SIZES, SMALL, a_soak, pairs
 
 
 def findings_of(*measured: list[Pair], record: GrowthRecord | None = None) -> GrowthFindings:
-    """The findings of these."""
+    """The findings of these pairs."""
     return analyse_growth(
         record or GrowthRecord(small=SMALL), [pair for pairs_of_run in measured for pair in pairs_of_run]
     )
 
 
 def median(measured: list[Pair]) -> GrowthLine:
-    """The line through the medians."""
+    """The line of the medians."""
     return findings_of(measured).of(Axis.RECORDS, 50)[0]
 
 
 def within(line: GrowthLine, slope: float) -> bool:
-    """Whether the interval of the slope includes this one."""
+    """Whether the interval of the slope includes this value."""
     return line.slope.low is not None and line.slope.high is not None and line.slope.low <= slope <= line.slope.high
 
 
-def test_one_that_takes_no_longer_is_flat_and_its_slope_is_none() -> None:
+def test_a_constant_latency_is_flat_with_a_slope_of_zero() -> None:
     line = median(pairs(dict.fromkeys(SIZES, 1.0)))
 
     assert line.verdict is GrowthVerdict.FLAT
@@ -43,7 +43,7 @@ def test_one_that_takes_no_longer_is_flat_and_its_slope_is_none() -> None:
     assert all(point.ratio.value == pytest.approx(1.0, abs=0.05) for point in line.points)
 
 
-def test_one_that_takes_longer_with_each_tenfold_grows_by_that() -> None:
+def test_a_latency_that_grows_per_tenfold_has_that_slope() -> None:
     line = median(pairs({10_000: 1.2, 100_000: 1.4, 1_000_000: 1.6}))
 
     assert line.verdict is GrowthVerdict.GROWS
@@ -53,22 +53,22 @@ def test_one_that_takes_longer_with_each_tenfold_grows_by_that() -> None:
     assert line.at(100_000) == pytest.approx(1.4, abs=0.05)
 
 
-def test_one_that_takes_longer_with_each_record_grows_by_that() -> None:
+def test_a_latency_that_grows_per_record_has_that_slope() -> None:
     line = median(pairs({size: 1 + size / 1_000_000 for size in SIZES}))
 
     assert line.verdict is GrowthVerdict.GROWS
     assert not line.tenfold
-    assert within(line, 0.001)  # for each thousand
+    assert within(line, 0.001)  # per thousand
     assert line.at(500_000) == pytest.approx(1.5, abs=0.05)
 
 
-def test_a_little_more_is_flat_and_what_may_be_chance_is_unclear() -> None:
+def test_a_small_increase_is_flat_and_an_uncertain_one_is_unclear() -> None:
     assert median(pairs(dict.fromkeys(SIZES, 1.05))).verdict is GrowthVerdict.FLAT
     assert median(pairs(dict.fromkeys(SIZES, 1.25))).verdict is GrowthVerdict.GROWS
     assert median(pairs(dict.fromkeys(SIZES, 1.15), noise=2.5)).verdict is not GrowthVerdict.GROWS
 
 
-def test_a_slow_moment_of_the_machine_falls_on_both_and_changes_nothing() -> None:
+def test_a_slow_moment_of_the_machine_affects_both_and_cancels_out() -> None:
     calm = pairs(dict.fromkeys(SIZES, 1.0))
     slow = [
         replace(pair, small_seconds=9 * pair.small_seconds, grown_seconds=9 * pair.grown_seconds)
@@ -79,7 +79,7 @@ def test_a_slow_moment_of_the_machine_falls_on_both_and_changes_nothing() -> Non
     assert median(slow).verdict is GrowthVerdict.FLAT
 
 
-def test_tails_are_judged_apart_from_medians() -> None:
+def test_tails_are_judged_separately_from_medians() -> None:
     measured = [
         replace(pair, grown_seconds=20 * pair.grown_seconds) if number % 30 == 0 else pair
         for number, pair in enumerate(pairs(dict.fromkeys(SIZES, 1.0)))
@@ -90,7 +90,7 @@ def test_tails_are_judged_apart_from_medians() -> None:
     assert seen.of(Axis.RECORDS, 99)[0].verdict is GrowthVerdict.GROWS
 
 
-def test_the_line_that_lies_closer_is_chosen() -> None:
+def test_the_line_with_the_better_fit_is_chosen() -> None:
     sizes = np.array([1, 10, 100, 1000], dtype=float)
     for values, over_logarithm, expected in (
         (1 + 0.3 * np.log10(sizes), True, 0.3),
@@ -113,7 +113,7 @@ def test_the_memory_per_item_is_the_slope_of_the_memory() -> None:
     assert memory.bytes_per_item == pytest.approx(700)
 
 
-def test_a_soak_that_keeps_more_than_its_records_shows_by_how_much() -> None:
+def test_a_soak_shows_how_much_memory_beyond_the_records_stays() -> None:
     honest, leaky = soak_result(a_soak(600.0)), soak_result(a_soak(660.0, left=2_400_000))
 
     assert honest.difference == pytest.approx(0, abs=0.001)

@@ -1,4 +1,4 @@
-"""The load process itself: it must see what is there, and no more, so it meets a server whose faults are known."""
+"""The load process, run against a server with known faults: it must report exactly these."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Spread:
-    """How a measure is spread."""
+    """The spread of one measure."""
 
     p50: float
     p99: float
@@ -27,18 +27,18 @@ class Spread:
 
 
 def spread(loaded: Loaded, measure: str) -> Spread:
-    """One measure of what was loaded."""
+    """The spread of one measure of a load."""
     values = sorted(value for row in loaded.measured if (value := getattr(row, measure)) is not None)
     return Spread(percentile(values, 50), percentile(values, 99), values[-1])
 
 
 def ids(rows: list[Sample], outcome: Outcome) -> set[str]:
-    """The ids of the tasks that met this outcome."""
+    """The ids of the tasks with this outcome."""
     return {row.task_id for row in rows if row.outcome is outcome}
 
 
 def side_by_side(run: Callable[[str], T], *patterns: str) -> list[T]:
-    """Several loads at once, where a few milliseconds more or less prove nothing: each spends a second on imports."""
+    """Run several loads at once, because each spends a second on imports. Only for tests without tight timing."""
     with ThreadPoolExecutor(len(patterns)) as threads:
         return list(threads.map(run, patterns))
 
@@ -51,13 +51,13 @@ def test_a_known_delay_is_measured_by_each_behaviour(tmp_path: Path) -> None:
         assert len(loaded.measured) == 15
         assert {row.outcome for row in loaded.rows} == {Outcome.COMPLETED}
         assert {row.task_id for row in loaded.rows} == set(server.accepted)
-        assert {row.requests for row in loaded.rows} == {2}  # the submit, and a poll, a held answer, or a callback
+        assert {row.requests for row in loaded.rows} == {2}  # submit, and one poll, long-poll or callback
         assert spread(loaded, "execution").p50 == pytest.approx(0.25, abs=0.001)
         assert spread(loaded, "submit_latency").p50 < 0.2
         return loaded
 
     polled, held, called_back = side_by_side(measure, "in_memory_queue", "polling", "webhook")
-    # Finished at 0.25 s, and not asked for before 0.5 s.
+    # Finished at 0.25 s, but not polled before 0.5 s.
     assert 0.2 < spread(polled, "notification_lag").p50 < 0.5
     assert 0.5 <= spread(polled, "end_to_end").p50 < 0.8
     for at_once in (held, called_back):
@@ -65,17 +65,17 @@ def test_a_known_delay_is_measured_by_each_behaviour(tmp_path: Path) -> None:
         assert 0.25 <= spread(at_once, "end_to_end").p50 < 0.5
 
 
-def test_a_stall_is_paid_by_every_task_whose_moment_was_in_it(tmp_path: Path) -> None:
+def test_a_stall_counts_for_every_task_that_was_due_in_it(tmp_path: Path) -> None:
     with serving(Behaviour(work=0.0, stall_at=0.5, stall_for=0.8)) as server:
         loaded = load(server, tmp_path, rate=40, duration=2, arrivals="constant")
     late = [row for row in loaded.measured if (row.submit_latency or 0) > 0.1]
-    # The load went on: 28 moments were in the part of the stall that was more than 0.1 s from its end.
+    # The load continued: 28 tasks were due in the stall more than 0.1 s before its end.
     assert len(loaded.measured) == server.submits == 80
     assert len(late) >= 27
     assert spread(loaded, "submit_latency").longest > 0.7
     assert spread(loaded, "submit_latency").p99 > 0.7
     assert spread(loaded, "submit_latency").p50 < 0.1
-    # It was the server that was late, not the load process.
+    # The server was late, not the load process.
     assert spread(loaded, "lateness").p50 < 0.05
 
 
@@ -92,7 +92,7 @@ def test_exactly_the_tasks_that_a_server_loses_are_reported_as_lost(tmp_path: Pa
     side_by_side(lose, "in_memory_queue", "polling", "webhook")
 
 
-def test_a_503_is_refused_and_any_other_answer_is_an_error(tmp_path: Path) -> None:
+def test_a_503_counts_as_refused_and_any_other_response_as_an_error(tmp_path: Path) -> None:
     with serving(Behaviour(refuse_after=10, break_every=5)) as server:
         loaded = load(server, tmp_path, rate=40, duration=0.5)
     counted = tally(loaded.measured, 0)
@@ -100,7 +100,7 @@ def test_a_503_is_refused_and_any_other_answer_is_an_error(tmp_path: Path) -> No
     assert {row.http_status for row in loaded.rows if row.outcome is Outcome.ERROR} == {500}
 
 
-def test_what_cannot_be_sent_in_time_is_dropped_and_counted(tmp_path: Path) -> None:
+def test_tasks_that_cannot_be_sent_in_time_are_dropped_and_counted(tmp_path: Path) -> None:
     with serving(Behaviour(work=0.6)) as server:
         loaded = load(server, tmp_path, rate=40, duration=0.5, max_in_flight=4, arrivals="constant")
     counted = tally(loaded.measured, 0)
@@ -110,15 +110,15 @@ def test_what_cannot_be_sent_in_time_is_dropped_and_counted(tmp_path: Path) -> N
     assert counted.completed == counted.accepted == server.submits
 
 
-def test_a_callback_that_comes_twice_and_one_that_is_forged_are_noticed(tmp_path: Path) -> None:
+def test_a_repeated_and_a_forged_callback_are_detected(tmp_path: Path) -> None:
     with serving(Behaviour(pattern="webhook", repeat_every=3, forge_every=4)) as server:
-        # The last of the thirteen is told once: the load process waits for outcomes, not for repeats.
+        # The last of the thirteen is delivered once: the load process waits for outcomes, not for repeats.
         loaded = load(server, tmp_path, rate=26, duration=0.5, arrivals="constant")
     assert loaded.callbacks == {"taken": 13, "repeated": 4, "refused": 3}
 
 
 @pytest.mark.thorough
-def test_a_server_that_is_not_healthy_is_not_loaded_and_the_log_says_why(tmp_path: Path) -> None:
+def test_an_unhealthy_server_gets_no_load_and_the_log_says_why(tmp_path: Path) -> None:
     with serving(Behaviour(healthy=False)) as server, pytest.raises(ProcessFailed, match="exit code 1: GET /health"):
         load(server, tmp_path, rate=20, duration=1)
     assert server.submits == 0
@@ -126,7 +126,7 @@ def test_a_server_that_is_not_healthy_is_not_loaded_and_the_log_says_why(tmp_pat
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("pattern", ["in_memory_queue", "webhook"])
-def test_several_processes_send_the_same_tasks_and_all_rows_are_in_one_file(tmp_path: Path, pattern: str) -> None:
+def test_several_processes_send_the_same_tasks_and_write_all_rows_to_one_file(tmp_path: Path, pattern: str) -> None:
     with serving(Behaviour(pattern=pattern, work=0.1, forget_every=9)) as server:
         loaded = load(server, tmp_path, processes=2, rate=60, warm_up=0.5, duration=1, deadline=2.0)
     assert sorted(row.number for row in loaded.rows) == list(range(90))
@@ -135,10 +135,10 @@ def test_several_processes_send_the_same_tasks_and_all_rows_are_in_one_file(tmp_
     assert loaded.report is not None
     assert loaded.report.tasks == 90
     offsets = [row.intended for row in sorted(loaded.rows, key=lambda row: row.number)]
-    assert offsets == sorted(offsets)  # one clock, one beginning
+    assert offsets == sorted(offsets)  # the same clock and start time
 
 
-def test_what_the_load_process_counts_is_what_its_rows_say(tmp_path: Path) -> None:
+def test_the_counts_of_the_load_process_agree_with_its_rows(tmp_path: Path) -> None:
     with serving(Behaviour(work=0.2, hang_every=7)) as server:
         loaded = load(server, tmp_path, rate=40, duration=1, deadline=2.0)
     assert loaded.report is not None

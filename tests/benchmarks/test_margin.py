@@ -1,4 +1,4 @@
-"""From one round nobody is named the better for a lead that does not matter: the same in every form of a report."""
+"""A single round names no winner for a lead that does not matter, in every format of the report."""
 
 import re
 from functools import partial
@@ -21,7 +21,7 @@ def _nearly(latency: float, number: int) -> dict[str, float]:
 
 
 def apart(seconds: float, *, rounds: int = 1, null_spread: float = 0.001) -> Findings:
-    """Two whose submits differ by so much, each with hardly any noise, and a null contender that has some."""
+    """Two contenders whose submits differ by `seconds`, nearly without noise, and a null contender with noise."""
     everything: list[Sample] = []
     trials: list[Trial] = []
     for turn in range(1, rounds + 1):
@@ -39,7 +39,7 @@ def apart(seconds: float, *, rounds: int = 1, null_spread: float = 0.001) -> Fin
 
 
 def formats(findings: Findings) -> dict[str, str]:
-    """Every form of the report."""
+    """Every format of the report."""
     html = html_report(findings).partition("<script>/**")[0]
     return {
         "terminal": " ".join(" ".join(summary(findings)).split()),
@@ -49,7 +49,7 @@ def formats(findings: Findings) -> dict[str, str]:
 
 
 def winner(findings: Findings) -> tuple[str, ...]:
-    """Who answers submit soonest."""
+    """The contenders with the lowest submit latency."""
     return rank(findings, ("slow", "quick"), Measure.SUBMIT_LATENCY).best
 
 
@@ -62,17 +62,17 @@ def test_a_lead_that_does_not_matter_is_too_close_to_call_everywhere(form: str) 
     assert "Use quick: submit takes" in clear
 
 
-def test_one_round_names_who_leads_by_more_than_the_margin() -> None:
+def test_one_round_names_a_winner_whose_lead_exceeds_the_margin() -> None:
     assert set(winner(apart(0.006))) == {"slow", "quick"}
     assert winner(apart(0.060)) == ("quick",)
 
 
-def test_what_the_machine_did_to_the_null_contender_is_no_lead_of_anybody() -> None:
+def test_a_lead_within_the_noise_of_the_null_contender_does_not_count() -> None:
     assert set(winner(apart(0.060, null_spread=0.025))) == {"slow", "quick"}
     assert winner(apart(0.060, null_spread=0.015)) == ("quick",)
 
 
-def test_several_rounds_say_by_themselves_how_sure_they_are() -> None:
+def test_several_rounds_need_no_margin() -> None:
     assert winner(apart(0.006, rounds=3)) == ("quick",)
 
 

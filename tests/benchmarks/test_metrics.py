@@ -1,4 +1,4 @@
-"""The arithmetic, against figures that anyone can work out by hand."""
+"""The metrics, checked against values computed by hand."""
 
 import math
 import random
@@ -10,7 +10,7 @@ from benchmarks.records.samples import Outcome, Phase, Sample
 
 
 def sample(number: int, *, latency: float = 0.01, work: float = 1.0, lag: float = 0.5, at: float = 100.0) -> Sample:
-    """A completed task that was accepted `latency` after its moment."""
+    """A completed task that was accepted `latency` seconds after its intended time."""
     accepted = at + latency
     return Sample(
         pattern="fake",
@@ -32,7 +32,7 @@ def sample(number: int, *, latency: float = 0.01, work: float = 1.0, lag: float 
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 50), (95, 95), (99, 99), (100, 100), (0.5, 1)])
-def test_of_one_to_a_hundred_each_percentile_is_its_own_number(percent: float, expected: int) -> None:
+def test_the_percentiles_of_1_to_100_are_the_numbers_themselves(percent: float, expected: int) -> None:
     assert percentile(range(1, 101), percent) == expected
 
 
@@ -45,23 +45,23 @@ def test_p95_is_the_smallest_value_that_95_percent_do_not_exceed(count: int, exp
     assert sum(value <= p95 - 1 for value in values) / count < 0.95
 
 
-def test_a_percentile_is_always_a_value_that_was_measured() -> None:
+def test_a_percentile_is_always_a_measured_value() -> None:
     values = sorted(random.Random(1).expovariate(1) for _ in range(137))
     assert all(percentile(values, percent) in values for percent in range(1, 101))
 
 
-def test_nothing_has_no_percentile() -> None:
+def test_an_empty_list_has_no_percentile() -> None:
     with pytest.raises(ValueError, match="no values"):
         percentile([], 50)
 
 
 @pytest.mark.parametrize("percent", [0, -1, 101, math.nan])
-def test_what_is_no_percentage_is_refused(percent: float) -> None:
+def test_an_invalid_percentage_is_refused(percent: float) -> None:
     with pytest.raises(ValueError, match="above 0 and at most 100"):
         percentile([1.0], percent)
 
 
-def test_every_outcome_is_counted_where_it_belongs() -> None:
+def test_every_outcome_has_its_own_count() -> None:
     rows = []
     for number, outcome in enumerate(Outcome):
         row = sample(number)
@@ -77,29 +77,29 @@ def test_every_outcome_is_counted_where_it_belongs() -> None:
     assert not counted.all_well
 
 
-def test_a_task_id_given_out_twice_is_counted_because_it_may_hide_a_loss() -> None:
+def test_a_duplicate_task_id_is_counted_because_it_may_hide_a_loss() -> None:
     first, again = sample(1), sample(2)
     again.task_id = first.task_id
     assert tally([first, again], 0).twice == 1
 
 
-def test_a_callback_that_came_twice_is_counted() -> None:
+def test_a_repeated_callback_is_counted() -> None:
     assert tally([sample(1), sample(2)], 1).twice == 1
     assert not tally([sample(1), sample(2)], 1).all_well
 
 
-def test_tasks_per_second_are_those_that_finished_while_load_was_offered() -> None:
-    # One each second from 0 to 10, each done after 2.01 s: those of 0 to 7 are done within the 10 seconds.
+def test_tasks_per_second_count_those_that_finish_while_load_is_offered() -> None:
+    # One task each second from 0 to 10, each taking 2.01 s: those of 0 to 7 finish within the 10 seconds.
     rows = [sample(second, latency=0.01, work=2.0, at=float(second)) for second in range(11)]
     assert tasks_per_second(rows) == pytest.approx(0.8)
 
 
-def test_tasks_per_second_are_not_made_up_from_a_single_task() -> None:
+def test_a_single_task_gives_no_tasks_per_second() -> None:
     assert tasks_per_second([sample(0)]) is None
     assert tasks_per_second([]) is None
 
 
-def test_the_pause_between_two_trials_slows_nothing_down() -> None:
+def test_the_pause_between_two_trials_does_not_count() -> None:
     rows = [sample(second, work=0.1, at=float(second)) for second in range(11)]
     later = [sample(second, work=0.1, at=1000.0 + second) for second in range(11)]
     for row in later:

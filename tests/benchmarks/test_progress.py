@@ -1,4 +1,4 @@
-"""The time left only ever falls, a log is never silent for long, and the first sign of life waits for no import."""
+"""The remaining time never grows, a log is never silent for long, and progress shows before slow imports."""
 
 import io
 import subprocess
@@ -12,12 +12,12 @@ from benchmarks.report import progress
 from benchmarks.report.progress import TimeLeft, watching
 from tests.support.waiting import eventually
 
-#: What takes long to import, and a run needs.
+#: Slow imports that a run needs.
 _SLOW = ("numpy", "plotly", "fastapi", "redis", "httpx", "locust", "celery")
 
 
 class Clock:
-    """Moves when it is told to."""
+    """A clock that is set by the test."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -28,7 +28,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("pace", [lambda _: 0.3, lambda _: 1.0, lambda _: 2.5, lambda step: 3.0 if step % 2 else 0.5])
-def test_the_time_left_never_grows_however_long_the_steps_take(
+def test_the_remaining_time_never_grows_however_long_the_steps_take(
     pace: Callable[[int], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
@@ -50,11 +50,11 @@ def test_the_time_left_never_grows_however_long_the_steps_take(
     assert shares == sorted(shares)
 
 
-def test_without_a_plan_no_time_is_promised() -> None:
+def test_without_a_plan_there_is_no_remaining_time() -> None:
     assert TimeLeft().seconds is None
 
 
-def test_a_log_has_a_line_for_each_step_and_more_while_one_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_has_a_line_for_each_step_and_more_during_a_long_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_SILENT_SECONDS", 0.01)
     log = io.StringIO()
     with watching(Console(file=log, width=40)) as steps:
@@ -68,7 +68,7 @@ def test_a_log_has_a_line_for_each_step_and_more_while_one_lasts(monkeypatch: py
     assert all(line.endswith(" left") for line in others if "webhook" in line)
 
 
-def test_nothing_is_said_before_the_first_step_and_nothing_of_what_is_short() -> None:
+def test_nothing_is_printed_before_the_first_step_or_for_a_short_one() -> None:
     log = io.StringIO()
     with watching(Console(file=log)):
         pass
@@ -77,7 +77,7 @@ def test_nothing_is_said_before_the_first_step_and_nothing_of_what_is_short() ->
     assert log.getvalue() == ""
 
 
-def test_a_terminal_has_one_bar_that_is_gone_at_the_end() -> None:
+def test_a_terminal_shows_one_bar_that_disappears_at_the_end() -> None:
     log = io.StringIO()
     console = Console(file=log, force_terminal=True, width=80)
     with watching(console) as steps:
@@ -89,7 +89,7 @@ def test_a_terminal_has_one_bar_that_is_gone_at_the_end() -> None:
     assert log.getvalue().endswith("\x1b[2K")  # its line is cleared
 
 
-def test_the_command_line_is_there_before_anything_slow_is_imported() -> None:
+def test_the_command_line_loads_without_slow_imports() -> None:
     look = f"import sys, benchmarks.commands; print([name for name in {_SLOW!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

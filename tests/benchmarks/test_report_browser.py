@@ -1,4 +1,4 @@
-"""The report in a real browser: what is seen is what was found, on a desk, on a phone, in the dark and on paper."""
+"""The report in a real browser: on a desktop, on a phone, in dark mode and in print."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.analysis.measures import Measure
 from benchmarks.report.question_groups import groups
-from tests.benchmarks import findings_cases as made
+from tests.benchmarks import findings_cases as cases
 from tests.benchmarks.rendered import html_report
 from tests.benchmarks.table_readers import number
 from tests.support.browser import NoBrowser, Page, browsing
@@ -17,11 +17,11 @@ from tests.support.browser import NoBrowser, Page, browsing
 pytestmark = [pytest.mark.thorough, pytest.mark.needs("browser")]
 
 _TITLES = [
-    "The answer", "What to use for what", "Durability before speed", "Where the time goes",
-    "How much it takes before it slows down", "Bursts and overload", "What a task costs", "Can it be trusted?",
-    "How to read it",
+    "The answer", "Which pattern for which need", "Durability before speed", "Where the time goes",
+    "Latency as the load grows", "Bursts and overload", "What a task costs", "Can the results be trusted?",
+    "How to read this report",
 ]  # fmt: skip
-#: The others have the plots of a full run, and other words.
+#: The other cases have the plots of a full run.
 _CASES = ("full", "quick", "one pattern", "nothing valid")
 _INK = "getComputedStyle(document.body).color"
 _PAPER = "getComputedStyle(document.documentElement).backgroundColor"
@@ -31,23 +31,23 @@ _TICK = "document.querySelector('.plot .xtick text').style.fill"
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    """A page of a browser, for all tests here: to start one takes a second."""
+    """A browser page for all tests here, because a start takes a second."""
     with browsing() as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The report of each case, as a file."""
+    """The report file of each case."""
     folder = tmp_path_factory.mktemp("reports")
     written = {name: folder / f"{name}.html" for name in _CASES}
     for name, path in written.items():
-        path.write_text(html_report(made.ALL[name]()), encoding="utf-8")
+        path.write_text(html_report(cases.ALL[name]()), encoding="utf-8")
     return written
 
 
 @pytest.mark.parametrize("case", _CASES)
-def test_every_case_opens_without_an_error_a_request_or_a_page_that_is_too_wide(
+def test_every_report_opens_without_errors_requests_or_horizontal_scrolling(
     page: Page, files: dict[str, Path], case: str
 ) -> None:
     page.look(width=1280, scheme="light")
@@ -63,7 +63,7 @@ def test_every_case_opens_without_an_error_a_request_or_a_page_that_is_too_wide(
     }
 
 
-def test_every_plot_is_drawn_with_all_of_its_traces(page: Page, files: dict[str, Path]) -> None:
+def test_every_plot_is_drawn_with_all_traces(page: Page, files: dict[str, Path]) -> None:
     page.look(width=1280, scheme="light")
     page.open(files["full"])
     plots = page.value(
@@ -84,7 +84,7 @@ def test_every_plot_is_drawn_with_all_of_its_traces(page: Page, files: dict[str,
         assert re.search(r"\d", plot["said"])
 
 
-def test_the_numbers_that_are_seen_are_those_of_the_findings(page: Page, files: dict[str, Path]) -> None:
+def test_the_displayed_numbers_are_those_of_the_findings(page: Page, files: dict[str, Path]) -> None:
     page.look(width=1280, scheme="light")
     page.open(files["full"])
     seen = page.value(
@@ -93,9 +93,9 @@ def test_the_numbers_that_are_seen_are_those_of_the_findings(page: Page, files: 
             .flatMap(one => [...one.querySelectorAll('tbody tr:not(.group)')])
             .map(row => [...row.cells].map(cell => cell.innerText))"""
     )
-    assert len(seen) == 8  # the baseline stands in two groups
+    assert len(seen) == 8  # the baseline is in two groups
     for name, p50, p95, p99, longest, count in seen:
-        steady = made.full().steady_of(name)
+        steady = cases.full().steady_of(name)
         assert steady is not None
         spread = steady.spreads[Measure.END_TO_END]
         assert [number(text) for text in (p50, p95, p99, longest)] == [
@@ -104,12 +104,12 @@ def test_the_numbers_that_are_seen_are_those_of_the_findings(page: Page, files: 
         ]
         assert int(count) == spread.count
     bars = page.value("document.querySelector('.plot').data.map(trace => [trace.name, [...trace.x]])")
-    first = next(group for group in groups(made.full()))
-    executions = [steady.stages[Measure.EXECUTION] for steady in made.full().steady if steady.contender in first.names]
+    first = next(group for group in groups(cases.full()))
+    executions = [steady.stages[Measure.EXECUTION] for steady in cases.full().steady if steady.contender in first.names]
     assert dict(bars)["execute"] == [pytest.approx(1000 * seconds) for seconds in executions]
 
 
-def test_the_dark_is_dark_for_the_page_and_its_plots_and_follows_at_once(page: Page, files: dict[str, Path]) -> None:
+def test_dark_mode_applies_to_page_and_plots_immediately(page: Page, files: dict[str, Path]) -> None:
     page.look(width=1280, scheme="light")
     page.open(files["full"])
     light = [page.value(what) for what in (_INK, _PAPER, _BAR, _TICK)]
@@ -148,7 +148,7 @@ def test_headings_are_in_order_and_every_table_has_a_caption_and_headings(page: 
     assert page.value("document.documentElement.lang") == "en"
 
 
-def test_it_can_be_printed_from_the_dark_too(page: Page, files: dict[str, Path]) -> None:
+def test_it_prints_from_dark_mode(page: Page, files: dict[str, Path]) -> None:
     page.look(width=1280, scheme="dark")
     page.open(files["full"])
     assert page.pdf().startswith(b"%PDF")
@@ -160,7 +160,7 @@ def test_it_can_be_printed_from_the_dark_too(page: Page, files: dict[str, Path])
     assert page.errors() == []
 
 
-def test_without_a_browser_nothing_is_skipped_and_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_browser_the_tests_fail_and_name_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(NoBrowser, match="apt-get install chromium"), browsing():
         pass

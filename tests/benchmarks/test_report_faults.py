@@ -1,4 +1,4 @@
-"""What was broken, and what came of it, in a report: the same counts in every form, and contradictions told."""
+"""Fault trials in a report: the same counts in every format, and contradictions of a descriptor are reported."""
 
 from dataclasses import replace
 
@@ -23,19 +23,19 @@ _CELLS = (_GOOD, _LOST)
 
 
 def broken(*cells: FaultTrial) -> Findings:
-    """A run in which these were broken."""
+    """A run with these fault trials."""
     return replace(full(), faults=cells)
 
 
 @pytest.fixture(params=["html", "markdown"])
 def tables(request: pytest.FixtureRequest) -> list[Shown]:
-    """The tables of the report, as either of its files shows them."""
+    """The tables of the report in HTML or Markdown."""
     if request.param == "html":
         return tables_of_html(html_report(broken(*_CELLS)))
     return tables_of_markdown(markdown_report(broken(*_CELLS)))
 
 
-def test_the_overview_says_how_many_came_to_no_result(tables: list[Shown]) -> None:
+def test_the_overview_counts_tasks_without_a_result(tables: list[Shown]) -> None:
     (overview,) = [table for table in tables if table.caption.startswith("Tasks without a result, of 200 accepted")]
 
     assert overview.of("web_kill")["in_memory_queue"] == "107"
@@ -43,7 +43,7 @@ def test_the_overview_says_how_many_came_to_no_result(tables: list[Shown]) -> No
     assert overview.of("worker_kill")["in_memory_queue"] == NOTHING
 
 
-def test_every_count_is_there(tables: list[Shown]) -> None:
+def test_every_count_is_in_the_details(tables: list[Shown]) -> None:
     details = [table for table in tables if table.caption.startswith("All counts")]
     rows = {table.heading: table.rows for table in details}
 
@@ -51,7 +51,7 @@ def test_every_count_is_there(tables: list[Shown]) -> None:
     assert rows["in_memory_queue"] == [["web_kill", "200", "93", "3", "104", "0", NOTHING, NOTHING, "1.25 s", NOTHING]]
 
 
-def test_more_loss_than_a_descriptor_says_is_told_aloud() -> None:
+def test_more_loss_than_declared_is_a_warning() -> None:
     liar = replace(_LOST, claims_loss=False)
 
     assert liar.contradicts
@@ -59,7 +59,7 @@ def test_more_loss_than_a_descriptor_says_is_told_aloud() -> None:
     assert "says that it loses none" not in markdown_report(broken(*_CELLS))
 
 
-def test_less_loss_than_a_descriptor_says_is_no_contradiction() -> None:
+def test_less_loss_than_declared_is_no_contradiction() -> None:
     lucky = replace(_GOOD, claims_loss=True)
 
     assert not lucky.contradicts
@@ -67,7 +67,7 @@ def test_less_loss_than_a_descriptor_says_is_no_contradiction() -> None:
     assert "may lose tasks, but none was lost here" in markdown_report(broken(lucky))
 
 
-def test_what_could_not_be_measured_is_told_and_counts_as_nothing() -> None:
+def test_a_failed_trial_is_reported_and_counts_as_nothing() -> None:
     ended = replace(_GOOD, trouble="The worker ended with exit code 1 before it was ready: no memory", accepted=0)
 
     text = markdown_report(broken(ended, _LOST))
@@ -79,4 +79,4 @@ def test_what_could_not_be_measured_is_told_and_counts_as_nothing() -> None:
 
 def test_the_answer_says_whether_it_was_measured_here() -> None:
     assert "declared, not measured here" in markdown_report(full())
-    assert "declared, not measured here" in markdown_report(broken(*_CELLS))  # not every claim was put to the test
+    assert "declared, not measured here" in markdown_report(broken(*_CELLS))  # not every declaration was tested

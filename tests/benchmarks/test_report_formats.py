@@ -1,4 +1,4 @@
-"""HTML, Markdown and the terminal show the same numbers, those of the findings, each in its own column."""
+"""HTML, Markdown and the terminal show the numbers of the findings, each in its own column."""
 
 import json
 import re
@@ -12,18 +12,18 @@ from benchmarks.analysis.findings import Findings
 from benchmarks.analysis.measures import MEASURE_TITLES, Measure
 from benchmarks.report.contents import run_document
 from benchmarks.report.document import Plots, Table
-from tests.benchmarks import findings_cases as made
+from tests.benchmarks import findings_cases as cases
 from tests.benchmarks.findings_factory import RECORD
 from tests.benchmarks.rendered import html_report, markdown_report
 from tests.benchmarks.rendered import terminal_report as terminal
 from tests.benchmarks.table_readers import Shown, interval, number, tables_of_html, tables_of_markdown
 
-#: What is written is rounded to two significant digits at the least.
+#: Numbers are rounded to two or more significant digits.
 ROUNDED = pytest.approx
 
 
 def near(value: float) -> object:
-    """Equal, but for the rounding; two percentiles of one contender are further apart than that."""
+    """Equal except for rounding; two percentiles of a contender are further apart."""
     return ROUNDED(value, rel=0.06, abs=1e-9)
 
 
@@ -36,19 +36,19 @@ READERS: dict[str, Callable[[Findings], list[Shown]]] = {
 @pytest.fixture(scope="module", params=READERS)
 def shown(request: pytest.FixtureRequest) -> list[Shown]:
     """The tables of a full run."""
-    return READERS[request.param](made.full())
+    return READERS[request.param](cases.full())
 
 
 def row(tables: list[Shown], caption: str, contender: str) -> dict[str, str]:
-    """The row of a contender, the same in each table of this caption in which it stands."""
+    """The row of a contender, which is the same in every table with this caption."""
     rows = [t.of(contender) for t in tables if t.caption.startswith(caption) and contender in [r[0] for r in t.rows]]
     assert rows, f"{contender} is in no table {caption!r}"
     assert all(cells == rows[0] for cells in rows)
     return rows[0]
 
 
-def test_each_percentile_stands_under_its_own_heading_with_its_own_interval(shown: list[Shown]) -> None:
-    for steady in made.full().steady:
+def test_each_percentile_is_in_its_own_column_with_its_own_interval(shown: list[Shown]) -> None:
+    for steady in cases.full().steady:
         for measure, spread in steady.spreads.items():
             cells = row(shown, f"{MEASURE_TITLES[measure].capitalize()}: ", steady.contender)
             for name, estimate in (("p50", spread.p50), ("p95", spread.p95), ("p99", spread.p99)):
@@ -58,7 +58,7 @@ def test_each_percentile_stands_under_its_own_heading_with_its_own_interval(show
 
 
 def test_p95_is_never_shown_as_p99(shown: list[Shown]) -> None:
-    """It has happened to others: with the two far apart, each is found where it belongs, and nowhere else."""
+    """Other benchmarks have had this bug: with the two far apart, each must be in its own column only."""
     for table in shown:
         if "p95" in table.columns and "p99" in table.columns:
             for cells in (dict(zip(table.columns, cells, strict=True)) for cells in table.rows):
@@ -66,15 +66,15 @@ def test_p95_is_never_shown_as_p99(shown: list[Shown]) -> None:
 
 
 def test_the_stages_and_their_sum_are_those_of_the_findings(shown: list[Shown]) -> None:
-    for steady in made.full().steady:
+    for steady in cases.full().steady:
         cells = row(shown, "Mean time of each stage", steady.contender)
         for measure, mean in steady.stages.items():
             assert number(cells[MEASURE_TITLES[measure]]) == near(mean)
         assert number(cells["sum"]) == near(sum(steady.stages.values()))
 
 
-def test_what_a_task_costs_is_told_by_role(shown: list[Shown]) -> None:
-    for steady in made.full().steady:
+def test_the_cost_of_a_task_is_shown_by_role(shown: list[Shown]) -> None:
+    for steady in cases.full().steady:
         assert number(row(shown, "Requests per task", steady.contender)["requests"]) == near(
             steady.requests_per_task or 0
         )
@@ -82,13 +82,13 @@ def test_what_a_task_costs_is_told_by_role(shown: list[Shown]) -> None:
             cpu = row(shown, "CPU time per task", steady.contender)[usage.role]
             memory = row(shown, "Peak memory", steady.contender)[usage.role]
             assert (number(cpu), number(memory)) == (near(usage.cpu_seconds_per_task), near(usage.peak_memory_bytes))
-    for soak in made.full().soak:
+    for soak in cases.full().soak:
         cells = row(shown, "Memory per task", soak.contender)
         assert number(cells["web server"]) == near(soak.bytes_per_task["web server"])
 
 
 def test_the_sweep_the_burst_and_the_overload_are_those_of_the_findings(shown: list[Shown]) -> None:
-    findings = made.full()
+    findings = cases.full()
     for sweep in findings.sweep:
         cells = row(shown, "Knee and bound", sweep.contender)
         assert (number(cells["knee"]), number(cells["within bound up to"])) == (sweep.knee, sweep.within_bound)
@@ -111,7 +111,7 @@ def test_the_sweep_the_burst_and_the_overload_are_those_of_the_findings(shown: l
 
 
 def test_each_difference_is_shown_with_its_interval_and_what_it_means(shown: list[Shown]) -> None:
-    findings = made.full()
+    findings = cases.full()
     titles = {f"Differences of medians: {MEASURE_TITLES[m]}": m for m in Measure}
     cells_by_table = [(table, cells) for table in shown if table.caption in titles for cells in table.rows]
     assert len(cells_by_table) == 3 * (6 + 3)  # three measures; the pairs of four, and of three
@@ -127,15 +127,15 @@ def test_each_difference_is_shown_with_its_interval_and_what_it_means(shown: lis
 
 
 def test_html_and_markdown_have_the_same_tables_cell_by_cell() -> None:
-    for case in made.ALL.values():
+    for case in cases.ALL.values():
         html, markdown = (read(case()) for read in READERS.values())
         assert [(t.caption, t.heading, t.columns, t.rows) for t in html] == [
             (t.caption, t.heading, t.columns, t.rows) for t in markdown
         ]
 
 
-@pytest.mark.parametrize("case", made.ALL.values(), ids=made.ALL)
-def test_a_wide_terminal_has_each_row_of_each_table_that_is_not_folded(case: Callable[[], Findings]) -> None:
+@pytest.mark.parametrize("case", cases.ALL.values(), ids=cases.ALL)
+def test_a_wide_terminal_shows_every_row_of_every_unfolded_table(case: Callable[[], Findings]) -> None:
     lines = [re.split(r"\s{2,}", line.strip()) for line in terminal(case(), 300).splitlines()]
     sections = [section for section in run_document(case()).sections if not section.folded]
     blocks = [block for section in sections for block in section.blocks]
@@ -148,16 +148,16 @@ def test_a_wide_terminal_has_each_row_of_each_table_that_is_not_folded(case: Cal
                     assert [cell.text.replace("`", "") for cell in cells if cell.text] in lines
 
 
-@pytest.mark.parametrize("case", made.ALL.values(), ids=made.ALL)
+@pytest.mark.parametrize("case", cases.ALL.values(), ids=cases.ALL)
 def test_at_80_columns_no_line_is_wider_and_no_name_or_number_is_cut(case: Callable[[], Findings]) -> None:
     narrow, wide = terminal(case()), terminal(case(), 300)
     assert max(map(len, narrow.splitlines())) <= 80
     assert sorted(narrow.split()) == sorted(wide.split())
 
 
-def test_names_and_reasons_from_elsewhere_cannot_break_out_of_any_drawing() -> None:
+def test_names_and_reasons_are_escaped_in_every_format() -> None:
     evil = 'q|<script>alert(1)</script>[bold]"*_`'
-    findings = made.full()
+    findings = cases.full()
     contenders = tuple(
         replace(contender, name=evil) if contender.name == "arq_queue" else contender
         for contender in findings.contenders
@@ -184,8 +184,8 @@ def test_names_and_reasons_from_elsewhere_cannot_break_out_of_any_drawing() -> N
     assert any(evil in json.dumps(json.loads(spec), ensure_ascii=False).replace('\\"', '"') for spec in specs)
 
 
-def test_the_file_is_whole_small_enough_and_names_no_address_outside_of_the_plotting_library() -> None:
-    html = html_report(made.full())
+def test_the_file_is_complete_small_enough_and_has_no_url_outside_of_the_plotting_library() -> None:
+    html = html_report(cases.full())
     assert len(html.encode()) < 6_000_000
     ours = re.sub(r"<script>/\*\*\s*\* plotly\.js.*?</script>", "", html, flags=re.DOTALL)
     assert len(ours) < 250_000
@@ -194,7 +194,7 @@ def test_the_file_is_whole_small_enough_and_names_no_address_outside_of_the_plot
 
 def test_no_plot_has_more_than_five_lines_and_each_has_words_and_numbers() -> None:
     blocks = [
-        block for section in run_document(made.full()).sections for block in section.blocks if isinstance(block, Plots)
+        block for section in run_document(cases.full()).sections for block in section.blocks if isinstance(block, Plots)
     ]
     assert blocks
     for block in blocks:
@@ -209,17 +209,17 @@ _PARTS = ("steady", "differences", "sweep", "burst", "overload", "soak", "left_o
 
 @pytest.mark.parametrize("part", _PARTS)
 @pytest.mark.parametrize("others", [True, False], ids=["all but it", "nothing but it"])
-def test_a_page_comes_of_whatever_was_measured(part: str, others: bool) -> None:
+def test_a_report_can_be_created_from_any_part_of_a_run(part: str, others: bool) -> None:
     absent = [name for name in _PARTS if (name == part) is others and (others or name != "contenders")]
     without: dict[str, Any] = dict.fromkeys(absent, ())
-    findings = replace(made.full(), **without)
+    findings = replace(cases.full(), **without)
     html = tables_of_html(html_report(findings))
     assert [t.rows for t in html] == [t.rows for t in tables_of_markdown(markdown_report(findings))]
     assert "The answer" in terminal(findings)
 
 
-def test_what_has_no_figure_is_a_dash_and_no_error() -> None:
-    findings = made.full()
+def test_a_missing_value_is_a_dash() -> None:
+    findings = cases.full()
     unknown = float("inf")
     bare = [replace(s, spreads={}, stages={}, usage=(), requests_per_task=None) for s in findings.steady]
     points = [replace(p, p99=unknown, submit_p99=float("nan")) for p in findings.sweep[0].points]

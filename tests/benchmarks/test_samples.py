@@ -1,4 +1,4 @@
-"""The raw data survive being written, cut off, and shared."""
+"""Samples can be written, shared between trials, and read back, even from an incomplete file."""
 
 from pathlib import Path
 
@@ -29,20 +29,20 @@ EMPTY = Sample(pattern="polling", trial=1, number=0, phase=Phase.WARM_UP, intend
 
 
 def write(path: Path, *samples: Sample) -> None:
-    """Append them, as one trial does."""
+    """Append samples as one trial does."""
     rows = RowFiles(str(path), None)
     for sample in samples:
         rows.write(SAMPLES, sample.row())
     rows.close()
 
 
-def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+def test_samples_are_read_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     write(path, FULL, EMPTY)
     assert read_samples(path) == [FULL, EMPTY]
 
 
-def test_trials_share_a_file_and_its_header_is_there_once(tmp_path: Path) -> None:
+def test_trials_share_a_file_with_a_single_header(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     write(path, EMPTY)
     write(path, EMPTY)
@@ -50,7 +50,7 @@ def test_trials_share_a_file_and_its_header_is_there_once(tmp_path: Path) -> Non
     assert read_samples(path) == [EMPTY, EMPTY]
 
 
-def test_a_row_is_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
+def test_a_row_is_flushed_before_the_file_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     rows = RowFiles(str(path), None)
     rows.write(SAMPLES, EMPTY.row())
@@ -58,7 +58,7 @@ def test_a_row_is_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
     rows.close()
 
 
-def test_a_packed_file_is_read_as_the_plain_one(tmp_path: Path) -> None:
+def test_a_compressed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     write(path, FULL, EMPTY)
     packed = pack(path)
@@ -67,7 +67,7 @@ def test_a_packed_file_is_read_as_the_plain_one(tmp_path: Path) -> None:
     assert read_samples(packed) == [FULL, EMPTY]
 
 
-def test_a_packed_file_that_is_cut_off_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_truncated_compressed_file_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     write(path, *[FULL] * 50)
     packed = pack(path)
@@ -76,7 +76,7 @@ def test_a_packed_file_that_is_cut_off_is_refused_in_one_line(tmp_path: Path) ->
         read_samples(packed)
 
 
-def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     write(path, EMPTY)
     with path.open("a") as file:
@@ -84,11 +84,11 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     assert read_samples(path) == [EMPTY]
 
 
-def test_no_file_has_no_samples(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_samples(tmp_path: Path) -> None:
     assert read_samples(tmp_path / "samples.csv") == []
 
 
-def test_a_file_of_something_else_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_file_with_another_header_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     path.write_text("a,b,c\n1,2,3\n")
     with pytest.raises(SamplesError, match=r"not the samples header"):
@@ -96,14 +96,14 @@ def test_a_file_of_something_else_is_refused_in_one_line(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("spoilt", ["1,2,3", EMPTY.row().strip().replace("warm-up", "lunch"), EMPTY.row() * 0 + ","])
-def test_a_spoilt_row_is_refused_with_its_line(tmp_path: Path, spoilt: str) -> None:
+def test_an_invalid_row_is_refused_with_its_line_number(tmp_path: Path, spoilt: str) -> None:
     path = tmp_path / "samples.csv"
     path.write_text(",".join(HEADER) + "\n" + EMPTY.row() + spoilt + "\n")
     with pytest.raises(SamplesError, match="line 3"):
         read_samples(path)
 
 
-def test_moments_that_are_not_known_have_no_differences() -> None:
+def test_unknown_moments_have_no_durations() -> None:
     assert EMPTY.submit_latency is None
     assert EMPTY.end_to_end is None
     assert EMPTY.notification_lag is None

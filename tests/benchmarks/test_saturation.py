@@ -1,4 +1,4 @@
-"""Sweep, burst, overload and soak, against figures that anyone can work out by hand."""
+"""Sweep, burst, overload and soak, checked against values computed by hand."""
 
 import math
 from collections import Counter
@@ -8,14 +8,14 @@ import pytest
 from benchmarks.analysis.measures import Measure
 from benchmarks.analysis.memory_growth import memory_growth
 from benchmarks.analysis.saturation import burst, overload, sweep
-from benchmarks.analysis.steady_rate import deepest, steady_rate
+from benchmarks.analysis.steady_rate import max_queue_depth, steady_rate
 from benchmarks.records.run import Mode, Usage
 from benchmarks.records.samples import Outcome, Phase
 from tests.benchmarks.trial_factory import rows, sample, trial
 
 
-def test_the_knee_is_the_last_rate_that_is_kept_up_with() -> None:
-    # Of 20 s at each rate; at 40/s every second task is refused, at 30/s they take a second longer.
+def test_the_knee_is_the_last_rate_that_the_contender_keeps_up_with() -> None:
+    # 20 s at each rate; at 40/s every second task is refused, at 30/s tasks take a second longer.
     slow = rows(600, rate=30, trial=2, work=1.25)
     refused = rows(800, rate=40, trial=3, make=lambda n: {"outcome": Outcome.REFUSED} if n % 2 else {})
     quick = rows(200, rate=10)
@@ -25,19 +25,19 @@ def test_the_knee_is_the_last_rate_that_is_kept_up_with() -> None:
     assert (result.knee, result.within_bound) == (10.0, 10.0)
     assert result.points[1].p99 == pytest.approx(1.302)
     assert result.points[2].not_done == pytest.approx(0.5)
-    assert result.points[2].p99 == pytest.approx(0.302)  # of those that were done
+    assert result.points[2].p99 == pytest.approx(0.302)  # of completed tasks
     later = sweep("one", trials, {1: quick, 2: slow, 3: refused}, bound=2.0)
     assert later.within_bound == 30.0
 
 
-def test_of_nothing_done_the_p99_is_infinite() -> None:
+def test_without_a_completed_task_the_p99_is_infinite() -> None:
     samples = rows(50, make=lambda _: {"outcome": Outcome.REFUSED})
     result = sweep("one", [trial(samples)], {1: samples}, bound=1.0)
     assert result.points[0].p99 == math.inf
     assert (result.knee, result.within_bound) == (None, None)
 
 
-def test_a_burst_is_timed_from_its_one_moment() -> None:
+def test_a_burst_is_timed_from_its_intended_time() -> None:
     samples = [sample(n, at=0.0, wait=0.1 * n, work=0.1, lag=0.0, latency=0.0) for n in range(100)]
     result = burst("one", [trial(samples, mode=Mode.BURST, rate=0.0)], {1: samples})
     assert (result.to_half, result.to_most, result.to_all) == pytest.approx((5.0, 9.5, 10.0))
@@ -49,7 +49,7 @@ def test_a_burst_is_timed_from_its_one_moment() -> None:
     assert lossy.not_done == 1
 
 
-def test_an_overload_is_told_by_goodput_refusals_and_recovery() -> None:
+def test_an_overload_has_goodput_refusals_and_recovery() -> None:
     before = [sample(n, at=0.1 * n, phase=Phase.WARM_UP) for n in range(20)]
     during = [
         sample(20 + n, at=2 + 0.01 * n, wait=2.0, outcome=Outcome.REFUSED if n % 4 else Outcome.COMPLETED)
@@ -60,15 +60,15 @@ def test_an_overload_is_told_by_goodput_refusals_and_recovery() -> None:
     result = overload("one", [trial(samples, mode=Mode.OVERLOAD, rate=100.0)], {1: samples})
     assert result is not None
     assert result.refused == pytest.approx(0.75)
-    # A quarter of 100/s is done, each after 2.25 s: those of the first 7.74 s are done in the 9.99 s.
+    # A quarter of 100/s completes, each after 2.25 s: those of the first 7.74 s finish within the 9.99 s.
     assert result.goodput == pytest.approx(194 / 9.99, rel=0.02)
     # 0.302 s before; twice that is reached when the wait is 0.3 s: 1.7 s after its end.
     assert result.recovery == pytest.approx(1.71, abs=0.02)
     assert result.lost == 0
-    assert sum(count for _, count in result.completed) == 250 + 40 + 2  # the last two of the warm-up
+    assert sum(count for _, count in result.completed) == 250 + 40 + 2  # includes the last two of the warm-up
 
 
-def test_whoever_does_not_come_back_has_no_recovery() -> None:
+def test_a_contender_that_does_not_recover_has_no_recovery_time() -> None:
     before = [sample(n, at=0.1 * n, phase=Phase.WARM_UP) for n in range(20)]
     during = [sample(20 + n, at=2 + 0.1 * n, wait=3.0) for n in range(50)]
     after = [sample(200 + n, at=7 + 0.1 * n, phase=Phase.RECOVERY, wait=3.0) for n in range(20)]
@@ -77,7 +77,7 @@ def test_whoever_does_not_come_back_has_no_recovery() -> None:
     assert result.recovery is None
 
 
-def test_memory_that_grows_with_each_task_is_told_by_role() -> None:
+def test_memory_growth_per_task_is_reported_by_role() -> None:
     samples = rows(2000, rate=100)
     growing = tuple((float(second), 10_000_000 + 586 * 100 * second) for second in range(20))
     level = tuple((float(second), 5_000_000) for second in range(20))
@@ -91,7 +91,7 @@ def test_memory_that_grows_with_each_task_is_told_by_role() -> None:
     assert result.bytes_per_task["worker"] == pytest.approx(0, abs=1)
 
 
-def test_the_stages_add_up_to_the_whole() -> None:
+def test_the_stages_add_up_to_the_end_to_end_latency() -> None:
     samples = rows(50, make=lambda n: {"wait": -0.001 if n % 2 else 0.1})
     result = steady_rate("one", [trial(samples)], {1: samples}, Counter(), 0)
     assert all(value >= 0 for value in result.stages.values())
@@ -100,12 +100,12 @@ def test_the_stages_add_up_to_the_whole() -> None:
     assert result.stages[Measure.EXECUTION] == pytest.approx(0.25)
 
 
-def test_the_deepest_queue_is_what_had_been_accepted_and_not_started() -> None:
-    assert deepest([sample(n, at=0.0, wait=1.0 if n < 7 else 0.0) for n in range(20)]) == 7
-    assert deepest([]) == 0
+def test_the_deepest_queue_counts_accepted_tasks_that_have_not_started() -> None:
+    assert max_queue_depth([sample(n, at=0.0, wait=1.0 if n < 7 else 0.0) for n in range(20)]) == 7
+    assert max_queue_depth([]) == 0
 
 
-def test_a_task_costs_its_share_of_what_the_servers_used() -> None:
+def test_the_cost_of_a_task_is_its_share_of_the_usage_of_the_servers() -> None:
     samples = rows(100)
     usage = (Usage(role="web server", cpu_seconds=0.5, peak_memory_bytes=7),)
     result = steady_rate("one", [trial(samples, usage=usage)], {1: samples}, Counter(repeated=10), 0)

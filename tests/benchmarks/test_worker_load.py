@@ -1,4 +1,4 @@
-"""What tasks and workers cost their Redis, by a small run."""
+"""`worker_load` in a small run."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.thorough
-def test_worker_load_runs_and_every_figure_is_one() -> None:
+def test_worker_load_runs_and_every_value_is_a_number() -> None:
     argv = [sys.executable, "-m", "benchmarks.scale.worker_load", "--json"]
     argv += ["--tasks", "100", "--workers", "30", "--idle-seconds", "3"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=110)
@@ -18,7 +18,7 @@ def test_worker_load_runs_and_every_figure_is_one() -> None:
 
     assert load["bytes_per_waiting_task"] > 100
     assert load["bytes_per_finished_task"] > 100
-    assert load["commands_per_task"] > 10  # it reports ten times
+    assert load["commands_per_task"] > 10  # it reports progress ten times
     assert load["redis_cpu_microseconds_per_task"] > 0
     assert load["web_cpu_microseconds_per_submit"] > 0
     assert load["connections_per_worker"] > load["processes"]

@@ -1,4 +1,4 @@
-"""Trials and their samples, made up: what is wrong with them is known exactly."""
+"""Synthetic trials and samples with known defects."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ def sample(
     work: float = 0.25, lag: float = 0.05, late: float = 0.0,
     phase: Phase = Phase.MEASURED, outcome: Outcome = Outcome.COMPLETED,
 ) -> Sample:  # fmt: skip
-    """One task, sent so much later than its moment."""
+    """One task, sent `late` seconds after its intended time."""
     intended = T0 + at
     sent = intended + late
     accepted = started = finished = notified = None
@@ -36,12 +36,12 @@ def sample(
 def rows(
     count: int = 100, *, rate: float = 10.0, make: Callable[[int], dict[str, Any]] = lambda _: {}, **every: Any
 ) -> list[Sample]:
-    """As many tasks, evenly spread; `make` says what is special about each."""
+    """Evenly spaced tasks; `make` gives the special fields of each."""
     return [sample(number, **{"at": number / rate, **every, **make(number)}) for number in range(count)]
 
 
 def honest(samples: Sequence[Sample], **other: Any) -> LoadReport:
-    """What a load process reports that has seen the same as its samples say."""
+    """The report of a load process that agrees with the samples."""
     sent = [row for row in samples if row.sent is not None]
     seconds = sum((row.ended or 0.0) - (row.sent or 0.0) for row in sent)
     values = {
@@ -52,7 +52,7 @@ def honest(samples: Sequence[Sample], **other: Any) -> LoadReport:
 
 
 def trial(samples: Sequence[Sample], *, mode: Mode = Mode.STEADY, **other: Any) -> Trial:
-    """The trial that these belong to."""
+    """The trial of these samples."""
     first = samples[0]
     measured = sum(row.phase is Phase.MEASURED for row in samples)
     values = {
@@ -70,7 +70,7 @@ def contender(name: str, *, teaches: str = "where the work runs", kind: str = "p
 
 
 def record(trials: Sequence[Trial], names: Sequence[str] = ("one",), **other: Any) -> RunRecord:
-    """A run of these trials; the name "null" is the null contender."""
+    """A run of these trials; the name "null" stands for the null contender."""
     null = {"teaches": "", "kind": "null"}
     taking_part = tuple(contender(name, **(null if name == "null" else {})) for name in names)
     return RunRecord(complete=True, contenders=taking_part, trials=tuple(trials), **other)

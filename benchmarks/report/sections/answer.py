@@ -7,13 +7,13 @@ from benchmarks.analysis.measures import Measure
 from benchmarks.records.run import ContenderRecord, Mode
 from benchmarks.report.caveats import notices, single_round
 from benchmarks.report.decisions import decision_table
-from benchmarks.report.document import Block, Notice, Point, Points, Section, Text, capital, code, listed
+from benchmarks.report.document import Block, Notice, Point, Points, Section, Text, capitalized, code, listed
 from benchmarks.report.modes import was_run
 from benchmarks.report.question_groups import of_question
 from benchmarks.report.ranking import rank
 from benchmarks.report.ranking_text import end_to_end_in_words
 from benchmarks.report.recommendations import recommendations
-from benchmarks.report.soundness import blame, sound
+from benchmarks.report.soundness import failures_in_words, sound
 from patterns.contract.descriptor import Fault, Question
 
 _DECISIVE = (Mode.STEADY, Mode.SWEEP, Mode.BURST, Mode.OVERLOAD)
@@ -34,7 +34,7 @@ def answers(findings: Findings) -> list[Point]:
     points = [Point("What a crash costs.", _crash_costs(findings))]
     for recommendation in recommendations(findings):
         text = " ".join(filter(None, [recommendation.text, _end_to_end(findings, recommendation.question)]))
-        points.append(Point(f"{capital(recommendation.question.value)}.", text))
+        points.append(Point(f"{capitalized(recommendation.question.value)}.", text))
     return points
 
 
@@ -92,9 +92,9 @@ def _end_to_end(findings: Findings, question: Question) -> str:
     unsound = [name for name in names if findings.steady_of(name) and name not in candidates]
     parts = [end_to_end_in_words(rank(findings, candidates, Measure.END_TO_END))]
     if unsound:
-        parts.append(f"not considered: {listed([blame(findings, name) for name in unsound])}")
+        parts.append(f"not considered: {listed([failures_in_words(findings, name) for name in unsound])}")
     text = "; ".join(filter(None, parts))
-    return f"{capital(text)}." if text else ""
+    return f"{capitalized(text)}." if text else ""
 
 
 def _names(contenders: Sequence[ContenderRecord]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from benchmarks.analysis.findings import Findings, RoleUsage, Soak, Steady
 from benchmarks.records.run import Mode
 from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, code
-from benchmarks.report.formatting import duration, plain, size, whole
+from benchmarks.report.formatting import decimal, duration, integer, size
 from benchmarks.report.modes import missing
 from benchmarks.report.plots import ROLE_COLOURS, bar_height, bar_layout, bars
 from benchmarks.report.question_groups import Group, grouped, rows
@@ -45,7 +45,7 @@ def _per_task(findings: Findings) -> list[Block]:
 
 def _requests(findings: Findings) -> Table:
     def row(steady: Steady) -> list[Cell]:
-        return [Cell(code(steady.contender)), Cell(plain(steady.requests_per_task))]
+        return [Cell(code(steady.contender)), Cell(decimal(steady.requests_per_task))]
 
     return Table("Requests per task", ("contender", "requests"), rows(findings, findings.steady, row))
 
@@ -88,7 +88,7 @@ def _growth(findings: Findings) -> list[Block]:
 
     def row(soak: Soak) -> list[Cell]:
         grown = [size(soak.bytes_per_task.get(role)) for role in roles]
-        return [Cell(code(soak.contender)), *map(Cell, (whole(soak.tasks), duration(soak.seconds), *grown))]
+        return [Cell(code(soak.contender)), *map(Cell, (integer(soak.tasks), duration(soak.seconds), *grown))]
 
     return [
         Text("The memory that each finished task adds while its record is kept:", "Memory growth."),

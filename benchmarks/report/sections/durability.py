@@ -7,7 +7,7 @@ from benchmarks.records.faults import FaultTrial
 from benchmarks.records.run import ContenderRecord
 from benchmarks.report.crash_losses import CRASHES, crash_outcome
 from benchmarks.report.document import Block, Cell, Notice, Rows, Section, Table, Text, Tone, code, plain_cells
-from benchmarks.report.formatting import NOTHING, duration, whole
+from benchmarks.report.formatting import NOTHING, duration, integer
 from benchmarks.report.question_groups import contender_rows
 from patterns.contract.descriptor import Fault
 
@@ -55,7 +55,7 @@ def _measured(findings: Findings) -> list[Block]:
     faults.sort(key=order.index)
     cells = {(cell.fault, cell.contender): cell for cell in findings.faults}
     overview = Table(
-        f"Tasks without a result, of {whole(max(cell.accepted for cell in findings.faults))} accepted",
+        f"Tasks without a result, of {integer(max(cell.accepted for cell in findings.faults))} accepted",
         ("fault", *names),
         [Rows("", [[Cell(code(fault)), *(_without(cells.get((fault, name))) for name in names)] for fault in faults])],
     )
@@ -91,8 +91,8 @@ def _details(findings: Findings, names: list[str]) -> Table:
         )
         return [
             Cell(code(cell.fault)),
-            *plain_cells(whole(cell.accepted), whole(cell.completed)),
-            *(_bad(cell.failed), _bad(cell.lost), Cell(whole(cell.ran_twice))),
+            *plain_cells(integer(cell.accepted), integer(cell.completed)),
+            *(_bad(cell.failed), _bad(cell.lost), Cell(integer(cell.ran_twice))),
             *deliveries,
             Cell("never", Tone.BAD) if cell.works_again is None else Cell(duration(cell.works_again)),
             Cell(NOTHING if cell.all_known_after is None else duration(cell.all_known_after)),
@@ -113,7 +113,7 @@ def _without(cell: FaultTrial | None) -> Cell:
         return Cell("not measured", Tone.BAD)
     if not cell.without_result:
         return Cell("0", Tone.GOOD)
-    return Cell(whole(cell.without_result), Tone.BAD)
+    return Cell(integer(cell.without_result), Tone.BAD)
 
 
 def _why_wrong(cell: FaultTrial) -> str:
@@ -121,11 +121,11 @@ def _why_wrong(cell: FaultTrial) -> str:
         return cell.trouble
     if cell.claims_loss:
         return "its descriptor declares that it may lose tasks, but none was lost here."
-    return f"its descriptor declares no loss, but {whole(cell.without_result)} tasks ended without a result."
+    return f"its descriptor declares no loss, but {integer(cell.without_result)} tasks ended without a result."
 
 
 def _bad(count: int) -> Cell:
-    return Cell(whole(count), Tone.BAD if count else Tone.PLAIN)
+    return Cell(integer(count), Tone.BAD if count else Tone.PLAIN)
 
 
 def _meaning(faults: list[str]) -> str:

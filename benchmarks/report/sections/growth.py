@@ -7,7 +7,7 @@ from benchmarks.analysis.growth_findings import FLAT, GrowthFindings, GrowthLine
 from benchmarks.analysis.measures import Estimate
 from benchmarks.records.growth import Action, Axis
 from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, code, plain_cells
-from benchmarks.report.formatting import EN_DASH, MINUS, duration, size, whole
+from benchmarks.report.formatting import EN_DASH, MINUS, duration, integer, size
 from benchmarks.report.plots import axis as plot_axis
 from benchmarks.report.plots import line as plot_line
 from benchmarks.report.sections.growth_soak import soaks
@@ -59,7 +59,7 @@ def _latencies(findings: GrowthFindings) -> Table:
         rows = [_latency(median, tail) for median, tail in zip(medians, tails, strict=True)]
         if rows:
             few, many = findings.record.small.get(axis, 1), medians[0].last.size
-            groups.append(Rows(f"{_HEADINGS[axis]}: {whole(few)} and {whole(many)}", rows))
+            groups.append(Rows(f"{_HEADINGS[axis]}: {integer(few)} and {integer(many)}", rows))
     columns = ("pattern", "request", "few", "many", "median", "p99")
     return Table("Latency with few and with many", columns, groups, frozenset({0, 1}))
 
@@ -98,7 +98,7 @@ def _signed(value: float, places: int) -> str:
 
 def _slopes(findings: GrowthFindings) -> Table:
     def row(line: GrowthLine) -> list[Cell]:
-        points = "; ".join(f"{whole(point.size)}: {_changed(point.ratio, 1)}" for point in line.points)
+        points = "; ".join(f"{integer(point.size)}: {_changed(point.ratio, 1)}" for point in line.points)
         per = "tenfold" if line.tenfold else "thousand"
         which = "median" if line.percent == 50 else f"p{line.percent:g}"
         return list(plain_cells(code(line.pattern), line.action.value, which, _changed(line.slope), per, points))
@@ -141,7 +141,7 @@ def _plot(pattern: str, axis: Axis, lines: Sequence[GrowthLine], top: float) -> 
         fitted = [line.at(number) for number in through]
         data.append({**plot_line(line.action.value, sizes, ratios, colour), "mode": "markers"})
         data.append(plot_line("line", through, fitted, colour, dash=dash, marks=False))
-        at = ", ".join(f"{ratio:.2f} at {whole(number)}" for number, ratio in zip(sizes, ratios, strict=True))
+        at = ", ".join(f"{ratio:.2f} at {integer(number)}" for number, ratio in zip(sizes, ratios, strict=True))
         in_words.append(f"{line.action.value} {at}")
     ticks = {"tickmode": "linear", "dtick": 1, "tickformat": "~s"}
     return Plot(
@@ -160,7 +160,7 @@ def _points(axis: Axis, lines: Sequence[GrowthLine]) -> Table:
     rows = [
         [
             Cell(code(line.pattern)),
-            *plain_cells(line.action.value, whole(point.size), duration(point.small), duration(point.grown)),
+            *plain_cells(line.action.value, integer(point.size), duration(point.small), duration(point.grown)),
             Cell(f"{point.ratio.value:.2f}"),
         ]
         for line in lines
@@ -188,7 +188,7 @@ def _expiry(findings: GrowthFindings) -> list[Block]:
         [
             *plain_cells(
                 code(expiry.pattern),
-                whole(expiry.records),
+                integer(expiry.records),
                 duration(expiry.small_longest),
                 duration(expiry.grown_longest),
             ),

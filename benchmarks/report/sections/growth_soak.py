@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from benchmarks.analysis.growth_findings import GrowthFindings, SoakResult
 from benchmarks.report.document import Block, Cell, Rows, Table, Text, Tone, code, plain_cells
-from benchmarks.report.formatting import MINUS, percent, size, whole
+from benchmarks.report.formatting import MINUS, integer, percent, size
 
 #: The growth per task may differ from the size of a record by this share.
 MOST_DIFFERENCE = 0.05
@@ -48,7 +48,7 @@ def _memory(soak: SoakResult) -> list[Cell]:
     sign = MINUS if soak.difference < 0 else "+"
     return [
         *plain_cells(
-            code(soak.pattern), whole(soak.tasks), size(soak.record_bytes), size(soak.kept_bytes[soak.keeper])
+            code(soak.pattern), integer(soak.tasks), size(soak.record_bytes), size(soak.kept_bytes[soak.keeper])
         ),
         Cell(f"{sign}{percent(abs(soak.difference))}", Tone.GOOD if within else Tone.BAD),
         *plain_cells(", ".join(others), left),

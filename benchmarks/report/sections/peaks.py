@@ -15,7 +15,7 @@ from benchmarks.report.document import (
     code,
     plain_cells,
 )
-from benchmarks.report.formatting import NOTHING, duration, per_second, percent, plain, whole
+from benchmarks.report.formatting import NOTHING, decimal, duration, integer, per_second, percent
 from benchmarks.report.modes import missing
 from benchmarks.report.plots import axis, bar_height, line
 from benchmarks.report.question_groups import Group, grouped, rows
@@ -46,8 +46,8 @@ def _burst_table(group: Group, members: list[Burst]) -> Table:
     def row(burst: Burst) -> list[Cell]:
         never = Cell("never", Tone.BAD)
         shares = [Cell(duration(t)) if t is not None else never for t in (burst.to_half, burst.to_most, burst.to_all)]
-        bad = Cell(whole(burst.not_done), Tone.BAD if burst.not_done else Tone.PLAIN)
-        return [Cell(code(burst.contender)), Cell(whole(burst.count)), *shares, Cell(duration(burst.answer_p99)), bad]
+        bad = Cell(integer(burst.not_done), Tone.BAD if burst.not_done else Tone.PLAIN)
+        return [Cell(code(burst.contender)), Cell(integer(burst.count)), *shares, Cell(duration(burst.answer_p99)), bad]
 
     columns = ("contender", "tasks", "50 % done", "95 % done", "all done", "submit p99", "not completed")
     return Table("A burst", columns, [Rows(group.heading, [row(burst) for burst in members])])
@@ -73,7 +73,7 @@ def _burst_plot(findings: Findings, group: Group, members: list[Burst]) -> Plot:
         for burst in members
     )
     return Plot(
-        title=f"{whole(max(burst.count for burst in members))} tasks at once",
+        title=f"{integer(max(burst.count for burst in members))} tasks at once",
         alternative=f"{group.heading}. Seconds from the burst until 50, 95 and 100 % were known to be done. "
         f"{in_words}.",
         data=marks,
@@ -129,7 +129,7 @@ def _overload_table(findings: Findings) -> Table:
                 code(overload.contender), per_second(overload.offered), per_second(overload.capacity), goodput
             ),
             Cell(percent(overload.refused)),
-            Cell(whole(overload.lost), Tone.BAD if overload.lost else Tone.GOOD),
+            Cell(integer(overload.lost), Tone.BAD if overload.lost else Tone.GOOD),
             back,
         ]
 
@@ -163,6 +163,6 @@ def _per_second(members: list[Overload]) -> Table:
     names = [overload.contender for overload in members]
     done = {overload.contender: dict(overload.completed) for overload in members}
     moments = sorted({at for overload in members for at, _ in overload.completed})
-    lines = [plain_cells(plain(at), *(plain(done[name].get(at)) for name in names)) for at in moments]
+    lines = [plain_cells(decimal(at), *(decimal(done[name].get(at)) for name in names)) for at in moments]
     columns = ("second", *(code(name) for name in names))
     return Table("Tasks completed in each second of the overload", columns, [Rows("", lines)], folded=True)

@@ -5,7 +5,7 @@ import math
 from benchmarks.analysis.findings import Findings
 from benchmarks.records.run import ContenderRecord
 from benchmarks.report.document import Cell, Point, Points, Section, Table, code, listed
-from benchmarks.report.formatting import whole
+from benchmarks.report.formatting import integer
 from benchmarks.report.question_groups import contender_rows
 
 
@@ -70,5 +70,5 @@ def _tail(findings: Findings) -> str:
         return ""
     beyond = fewest - math.ceil(99 * fewest / 100)
     if beyond == 0:
-        return f" With {whole(fewest)} tasks, p99 is the maximum, so one hiccup of the machine moves it."
-    return f" With {whole(fewest)} tasks, {whole(beyond)} lie beyond p99."
+        return f" With {integer(fewest)} tasks, p99 is the maximum, so one hiccup of the machine moves it."
+    return f" With {integer(fewest)} tasks, {integer(beyond)} lie beyond p99."

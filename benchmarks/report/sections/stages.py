@@ -6,8 +6,8 @@ from itertools import combinations
 from benchmarks.analysis.findings import Difference, Findings, Steady
 from benchmarks.analysis.measures import MEASURE_TITLES, Measure
 from benchmarks.records.run import Mode
-from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capital, code
-from benchmarks.report.formatting import duration, estimate, per_second, whole
+from benchmarks.report.document import Block, Cell, Plot, Plots, Rows, Section, Table, Text, Tone, capitalized, code
+from benchmarks.report.formatting import duration, estimate, integer, per_second
 from benchmarks.report.modes import missing
 from benchmarks.report.plots import STAGE_COLOURS, bar_height, bar_layout, bars
 from benchmarks.report.question_groups import Group, grouped, groups, rows
@@ -113,13 +113,13 @@ def _tally(findings: Findings) -> list[Block]:
             (t.failed, "failed"), (t.lost, "lost"), (t.refused, "refused"), (t.errors, "errors"),
             (t.dropped, "dropped"), (t.interrupted, "interrupted"), (t.twice, "twice"),
         ]  # fmt: skip
-        wrong = ", ".join(f"{whole(count)} {name}" for count, name in bad if count)
+        wrong = ", ".join(f"{integer(count)} {name}" for count, name in bad if count)
         return [
             Cell(code(steady.contender)),
-            *(Cell(whole(count)) for count in (steady.trials, t.offered, t.accepted, t.completed)),
+            *(Cell(integer(count)) for count in (steady.trials, t.offered, t.accepted, t.completed)),
             Cell(wrong or "none", Tone.BAD if wrong else Tone.GOOD),
             Cell(per_second(steady.tasks_per_second)),
-            Cell(whole(steady.deepest_queue)),
+            Cell(integer(steady.deepest_queue)),
         ]
 
     table = Table(
@@ -139,10 +139,10 @@ def _spread(findings: Findings, measure: Measure) -> Table:
         if spread is None:
             return [Cell(code(steady.contender)), *(Cell(duration(None), Tone.QUIET) for _ in range(5))]
         numbers = (estimate(spread.p50), estimate(spread.p95), estimate(spread.p99), duration(spread.longest))
-        return [Cell(code(steady.contender)), *(Cell(text) for text in numbers), Cell(whole(spread.count))]
+        return [Cell(code(steady.contender)), *(Cell(text) for text in numbers), Cell(integer(spread.count))]
 
     return Table(
-        f"{capital(MEASURE_TITLES[measure])}: {SPANS[measure]}",
+        f"{capitalized(MEASURE_TITLES[measure])}: {SPANS[measure]}",
         ("contender", "p50", "p95", "p99", "max", "tasks"),
         rows(findings, findings.steady, row),
         folded=measure not in _SHOWN,

@@ -16,7 +16,7 @@ from benchmarks.report.document import (
     code,
     plain_cells,
 )
-from benchmarks.report.formatting import duration, percent, whole
+from benchmarks.report.formatting import duration, integer, percent
 from benchmarks.report.question_groups import rows
 
 #: Above this p99, the latencies include delays of the load process itself.
@@ -46,9 +46,9 @@ def _left_out(findings: Findings) -> Block:
     left, trials = len(findings.left_out), findings.trials
     if left:
         return Notice(
-            f"{whole(left)} of {whole(trials)} trials {'was' if left == 1 else 'were'} left out of all metrics:"
+            f"{integer(left)} of {integer(trials)} trials {'was' if left == 1 else 'were'} left out of all metrics:"
         )
-    return Text(f"{whole(trials)} {'trial' if trials == 1 else 'trials'}, none left out.")
+    return Text(f"{integer(trials)} {'trial' if trials == 1 else 'trials'}, none left out.")
 
 
 def _sent_in_time(findings: Findings) -> str:
@@ -61,7 +61,7 @@ def _sent_in_time(findings: Findings) -> str:
 def _reasons(findings: Findings) -> Table:
     lines = [
         [
-            *plain_cells(whole(trial.trial), code(trial.contender), trial.mode.value),
+            *plain_cells(integer(trial.trial), code(trial.contender), trial.mode.value),
             Cell("; ".join(trial.reasons) or "no reason was given", Tone.BAD),
         ]
         for trial in findings.left_out
@@ -74,12 +74,12 @@ def _instrument(findings: Findings) -> Table:
         late = Cell(
             duration(instrument.lateness_p99), Tone.BAD if instrument.lateness_p99 > LATE_SECONDS else Tone.PLAIN
         )
-        dropped = Cell(whole(instrument.dropped), Tone.BAD if instrument.dropped else Tone.PLAIN)
+        dropped = Cell(integer(instrument.dropped), Tone.BAD if instrument.dropped else Tone.PLAIN)
         return [
             Cell(code(instrument.contender)),
             late,
             Cell(percent(instrument.busiest_cpu_share)),
-            Cell(whole(instrument.offered)),
+            Cell(integer(instrument.offered)),
             dropped,
         ]
 

@@ -18,7 +18,7 @@ from benchmarks.records.growth import Expiry, GrowthFolder, GrowthRecord, Memory
 from benchmarks.records.run import RunError, RunFolder
 from benchmarks.report.publish import publish_growth
 from benchmarks.scale.growth.measurement import GrowthMeasurement
-from benchmarks.scale.growth.sizes import QUICK, WHOLE, Sizes
+from benchmarks.scale.growth.sizes import FULL, QUICK, Sizes
 from benchmarks.scale.growth.soak import soak
 from benchmarks.scale.hammer import HammerFailed
 from benchmarks.scale.http_connection import BadAnswer
@@ -71,7 +71,7 @@ def growth(
     folder = GrowthFolder(out or Path("runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-growth")
     if folder.record.exists():
         raise give_up(f"--out {folder.path} already contains growth results. Choose another folder.")
-    run, began, sizes = _Run(), _now(), QUICK if quick else WHOLE
+    run, began, sizes = _Run(), _now(), QUICK if quick else FULL
     raise_on_interrupts()
     stopped: BaseException | None = None
     try:

@@ -18,7 +18,7 @@ class Sizes:
 
 
 _SMALL = {Axis.RECORDS: 1_000, Axis.WAITING: 1, Axis.LONG_POLLS: 1}
-WHOLE = Sizes(
+FULL = Sizes(
     small=_SMALL,
     grown={
         Axis.RECORDS: (10_000, 100_000, 1_000_000),

@@ -1,1 +1,1 @@
-"""What survives what: every descriptor is held to its word, and Celery to more than that."""
+"""Fault trials: every descriptor must match the measurement, and Celery must survive random kills."""

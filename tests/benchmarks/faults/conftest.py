@@ -1,4 +1,4 @@
-"""The stories of this folder are mostly waiting, so they go on side by side."""
+"""The stories of this folder mostly wait, so they run concurrently."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests without a story come first."""
+    """Run the tests without a scenario first."""
     put_scenarios_last(items, _HERE)
 
 
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def scenario_result(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ScenarioResult]:
-    """The stories. They begin when the first of them is asked for."""
+    """The scenarios, which start when a test requests the first of them."""
     with (
         Servers(tmp_path_factory.mktemp("servers"), callback_url="") as servers,
         running_scenarios(request.session, _HERE, servers, at_once=2) as result_of,

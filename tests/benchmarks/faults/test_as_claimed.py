@@ -1,4 +1,4 @@
-"""Each pattern under each fault, as `kit bench --faults` does it, with fewer tasks."""
+"""Every fault in every pattern, as with `kit bench --faults`, but with fewer tasks."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ from patterns import CELERY_QUEUE, PATTERNS
 from patterns.contract.descriptor import Fault
 
 _TASKS = 40
-pytestmark = pytest.mark.timeout(400)  # the first test waits until all has been broken
+pytestmark = pytest.mark.timeout(400)  # the first test waits for all fault trials
 _WHO = [
     *(Subject(pattern.name, pattern) for pattern in PATTERNS.values()),
     Subject(OVER_RABBITMQ, CELERY_QUEUE, over_rabbitmq=True),
 ]
 _CASES = [(who, fault) for who in _WHO for fault in Fault if applies(fault, who.pattern)]
-#: The fault that the default run has of each pattern.
+#: The fault that the default test run injects into each pattern.
 _USUAL = Fault.WEB_KILL
 _RUN_AGAIN = {Fault.WORKER_KILL, Fault.WORKER_STOP}
-#: With its connection to RabbitMQ a worker loses its right to what it has in hand, and ends it.
+#: A worker that loses its connection to RabbitMQ also loses its unacknowledged messages, and stops their tasks.
 _RUN_AGAIN_OVER_RABBITMQ = {Fault.BROKER_KILL, Fault.BROKER_LOSS}
 
 
@@ -40,13 +40,13 @@ every_loss = pytest.mark.parametrize(
 
 @dataclass(frozen=True)
 class Measured:
-    """What was counted, and what was written down of it."""
+    """The fault trials, and the same as read back from the file."""
 
     cells: list[FaultTrial]
     read_again: tuple[FaultTrial, ...]
 
     def of(self, who: Subject, fault: Fault) -> FaultTrial:
-        """One cell."""
+        """One fault trial."""
         (cell,) = [cell for cell in self.cells if (cell.contender, cell.fault) == (who.name, fault.value)]
         assert not cell.trouble, cell.trouble
         return cell
@@ -54,7 +54,7 @@ class Measured:
 
 @pytest.fixture(scope="module")
 def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    """What was counted, of those that the tests of this run ask about."""
+    """The fault trials that the selected tests need."""
     asked = [
         item.callspec.params
         for item in request.session.items
@@ -67,7 +67,7 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @every_case
-def test_a_descriptor_says_what_is_measured(measured: Measured, who: Subject, fault: Fault) -> None:
+def test_the_descriptor_matches_the_measurement(measured: Measured, who: Subject, fault: Fault) -> None:
     cell = measured.of(who, fault)
 
     assert cell.accepted == _TASKS
@@ -75,19 +75,19 @@ def test_a_descriptor_says_what_is_measured(measured: Measured, who: Subject, fa
 
 
 @every_case
-def test_every_task_comes_to_one_end(measured: Measured, who: Subject, fault: Fault) -> None:
+def test_every_task_has_exactly_one_outcome(measured: Measured, who: Subject, fault: Fault) -> None:
     cell = measured.of(who, fault)
 
     assert cell.completed + cell.failed + cell.lost == cell.accepted
 
 
 @every_case
-def test_afterwards_it_works_again_without_help(measured: Measured, who: Subject, fault: Fault) -> None:
+def test_it_recovers_without_help(measured: Measured, who: Subject, fault: Fault) -> None:
     assert measured.of(who, fault).works_again is not None
 
 
 @every_case
-def test_an_agent_runs_twice_only_when_its_worker_died(measured: Measured, who: Subject, fault: Fault) -> None:
+def test_a_task_runs_twice_only_if_its_worker_died(measured: Measured, who: Subject, fault: Fault) -> None:
     cell = measured.of(who, fault)
 
     again = _RUN_AGAIN | (_RUN_AGAIN_OVER_RABBITMQ if who.over_rabbitmq else set())
@@ -95,7 +95,7 @@ def test_an_agent_runs_twice_only_when_its_worker_died(measured: Measured, who: 
 
 
 @every_case
-def test_what_has_an_outcome_is_told_once(measured: Measured, who: Subject, fault: Fault) -> None:
+def test_every_outcome_is_delivered_exactly_once(measured: Measured, who: Subject, fault: Fault) -> None:
     cell = measured.of(who, fault)
 
     if who.pattern.can_call_back:
@@ -104,9 +104,9 @@ def test_what_has_an_outcome_is_told_once(measured: Measured, who: Subject, faul
 
 
 @every_loss
-def test_what_is_lost_is_what_was_not_done_and_no_more(measured: Measured, who: Subject, fault: Fault) -> None:
+def test_only_unfinished_tasks_are_lost(measured: Measured, who: Subject, fault: Fault) -> None:
     assert measured.of(who, fault).without_result == _TASKS // 2
 
 
-def test_what_was_counted_is_written_down(measured: Measured) -> None:
+def test_the_trials_are_written_to_the_file(measured: Measured) -> None:
     assert list(measured.read_again) == measured.cells

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(_PATIENCE_SECONDS + 100)
 
 @dataclass(frozen=True)
 class Story:
-    """What was killed, and what came of the tasks."""
+    """The killed processes, and the outcomes of the tasks."""
 
     killed: Counter[str]
     statuses: Counter[str]
@@ -45,7 +45,7 @@ def run_scenario(_: object) -> Story:
         "KIT_AGENT": "tests.support.agents:by_prompt",
         "KIT_WORKERS": str(_WORKERS),
         "KIT_QUEUE_SIZE": str(2 * _TASKS),
-        "KIT_TASK_TIMEOUT_SECONDS": "8",  # what a dead worker had in hand is given to another ten seconds later
+        "KIT_TASK_TIMEOUT_SECONDS": "8",  # the tasks of a dead worker are redelivered ten seconds later
         "KIT_WEBHOOK_SECRET": secret,
         "KIT_WEBHOOK_ALLOW_PRIVATE": "1",
         "KIT_WEBHOOK_FIRST_PAUSE_SECONDS": "0.2",
@@ -67,26 +67,26 @@ async def _run_scenario(served: Running, secret: str) -> Story:
             kills, manager = asyncio.create_task(_kill(served)), asyncio.create_task(_manage(served))
             tasks = await _accepted(client)
             deadline = time.monotonic() + _PATIENCE_SECONDS
-            turn = asyncio.Semaphore(50)  # a client for each of them would be a test of something else
+            slots = asyncio.Semaphore(50)  # a thousand concurrent clients would test something else
 
-            async def learn(known: AcceptedTask) -> None:
-                async with turn:
-                    await client.learn(known, deadline)
+            async def learn(task: AcceptedTask) -> None:
+                async with slots:
+                    await client.learn(task, deadline)
 
             await asyncio.gather(*map(learn, tasks))
             killed = await kills
             manager.cancel()
-            # Not as many, but these: a task whose answer was lost with its web process is delivered too.
-            webhook_ids = [f"msg_{known.task_id}" for known in tasks]
+            # Compared by id: a task whose response was lost with its web process is delivered as well.
+            webhook_ids = [f"msg_{task.task_id}" for task in tasks]
             await until_async(lambda: receiver.received.keys() >= set(webhook_ids), _PATIENCE_SECONDS)
             deliveries = [receiver.received[webhook_id] for webhook_id in webhook_ids]
-            return Story(killed, Counter(known.status for known in tasks), deliveries)
+            return Story(killed, Counter(task.status for task in tasks), deliveries)
         finally:
             await client.aclose()
 
 
 async def _accepted(client: Client) -> list[AcceptedTask]:
-    """As many tasks as were accepted by an answer that came. Who gets none does not know, and submits another."""
+    """Submit until enough tasks were accepted. A client that gets no response submits another task."""
     tasks: list[AcceptedTask] = []
     while len(tasks) < _TASKS:
         ids = await asyncio.gather(*(client.submit(f"sleeps:{_TASK_SECONDS}") for _ in range(10)))
@@ -95,7 +95,7 @@ async def _accepted(client: Client) -> list[AcceptedTask]:
 
 
 async def _kill(served: Running) -> Counter[str]:
-    """Kill at random moments, whatever is going on just then."""
+    """Kill processes at random moments."""
     rng, killed = random.Random(1), Counter[str]()
     for number in range(_KILLS):
         await asyncio.sleep(rng.uniform(0.5, 3))
@@ -109,7 +109,7 @@ async def _kill(served: Running) -> Counter[str]:
 
 
 async def _kill_one(child: Child) -> None:
-    """As soon as it runs: a worker whose pool was killed too soon has just ended itself, or does so now."""
+    """Kill a process as soon as it runs: a worker whose pool was killed early ends itself at about the same time."""
     while True:
         await until_async(lambda: child.exit_code is None, _PATIENCE_SECONDS)
         with suppress(ProcessLookupError):
@@ -118,7 +118,7 @@ async def _kill_one(child: Child) -> None:
 
 
 async def _kill_one_of_the_pool(served: Running) -> None:
-    """As soon as all of it runs: whoever kills a part of a worker that only just starts, kills the worker."""
+    """Kill a pool process once all of them run: killing one during the start would end the worker."""
     while True:
         await until_async(lambda: len(_pool(served)) == _WORKERS, _PATIENCE_SECONDS)
         for process in _pool(served)[:1]:
@@ -128,7 +128,7 @@ async def _kill_one_of_the_pool(served: Running) -> None:
 
 
 def _pool(served: Running) -> list[psutil.Process]:
-    """The processes in which the worker runs its tasks; none while it is dead."""
+    """The processes in which the worker runs tasks; empty while it is dead."""
     try:
         return list(psutil.Process(served.workers[0].pid).children())
     except psutil.NoSuchProcess:
@@ -136,7 +136,7 @@ def _pool(served: Running) -> list[psutil.Process]:
 
 
 async def _manage(served: Running) -> None:
-    """Start again what has ended, as a process manager does. A worker ends itself when its pool is killed too soon."""
+    """Restart ended processes, as a process manager does. A worker ends itself if its pool is killed early."""
     while True:
         for child in served.children:
             if child.exit_code is not None:
@@ -155,7 +155,7 @@ def test_ten_processes_were_killed(story: Story) -> None:
     assert story.killed == Counter(web=4, worker=3, pool=3)
 
 
-def test_none_of_the_tasks_is_lost(story: Story) -> None:
+def test_no_task_is_lost(story: Story) -> None:
     assert story.statuses == Counter(completed=len(story.deliveries))
     assert len(story.deliveries) >= _TASKS
 
