@@ -105,7 +105,7 @@ def next_hint(workspace: Workspace, exercise: Exercise) -> str:
     else:
         after = f"{len(hints) - number} more. For the next: `kit hint {exercise.number}`"
     if number > 1:
-        after += f"    To repeat the hints so far: `kit hint {exercise.number} --again`"
+        after += f"    To repeat: `kit hint {exercise.number} --again`"
     return f"{_hint(exercise, number)}\n\n{after}"
 
 

@@ -91,7 +91,7 @@ class Server:
         """Diagnose a 5xx: something is missing or broken. A 503 may be intended."""
         if answer.status == 501:
             detail = answer.json.get("detail") if isinstance(answer.json, dict) else None
-            raise Wrong("NOT_IMPLEMENTED", seen, next_step=f"Fill this gap: {detail}" if detail else "")
+            raise Wrong("NOT_IMPLEMENTED", seen, next_step=f"fill this gap: {detail}" if detail else "")
         if answer.status >= 500 and answer.status != 503:
             error = self.what_broke()
             if error and seen:
