@@ -19,10 +19,8 @@ from tests.checkpoints.engine.webhooks.status_reader import StatusReader
 
 pytestmark = pytest.mark.concurrent
 
-#: Longer than any check lasts.
-LONG = 60.0
-#: More attempts than are made while a receiver is away, however short the pauses are.
-MANY = 1000
+LONG = 60.0  # seconds: longer than any check
+MANY = 1000  # more attempts than an app makes while a receiver is unavailable, however short the pauses
 
 
 @pytest.mark.points(2)

@@ -180,9 +180,8 @@ class App(Server):
         within = within or self.time_limit
         while True:
             body = self.status(task, note=False)
-            if body["status"] == expected or (
-                expected == "running" and task.ran and self.external
-            ):  # it does not wait for us
+            passed_by = expected == "running" and task.ran and self.external  # an external agent does not wait for us
+            if body["status"] == expected or passed_by:
                 self.timeline.note(f"GET /agent/status/{task.task_id} → 200 {body['status']}")
                 return body
             over = time.monotonic() - began > within
