@@ -72,7 +72,7 @@ def start(mark: str, folder: Path, code: str) -> "subprocess.Popen[str]":
 MISBEHAVIOUR = {
     "hangs": (HANGS, "DOES_NOT_START"),
     "reads": (READS, "EOFError"),
-    "exits": (EXITS, "exit code 1"),
+    "exits": (EXITS, "exited with code 1"),
     "has-no-app": (NO_APP, "DOES_NOT_START"),
     "syntax-error": (SYNTAX, "raised SyntaxError"),
     "prints": (PRINTS, "DOES_NOT_START"),
