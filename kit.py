@@ -54,11 +54,11 @@ def kit(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from exercises.commands import show_path  # noqa: PLC0415 as above
-    from exercises.workspace import NoneHere, Workspace, WorkspaceError  # noqa: PLC0415 as above
+    from exercises.workspace import NoWorkspace, Workspace, WorkspaceError  # noqa: PLC0415 as above
 
     try:
         Workspace.around(Path.cwd())
-    except NoneHere:
+    except NoWorkspace:
         typer.echo(ctx.get_help())
         return
     except WorkspaceError:

@@ -25,7 +25,7 @@ from benchmarks.records.samples import SamplesError
 from benchmarks.report.progress import Steps, watching
 from patterns import PATTERNS
 from patterns.cli.terminal import give_up
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 
 if TYPE_CHECKING:
     from benchmarks.pipeline import RunResult
@@ -91,7 +91,7 @@ def bench(
     """Run the patterns under the same load and compare them. Takes a quarter of an hour, with --quick a minute."""
     if ctx.invoked_subcommand is not None:
         return
-    interrupts_end_it()
+    raise_on_interrupts()
     with (
         _errors_in_one_line("Interrupted. Nothing was measured yet."),
         watching(Console(stderr=True, highlight=False)) as steps,
@@ -124,7 +124,7 @@ def report(
     full: Annotated[bool, typer.Option("--full", help="Print the full report instead of the summary.")] = False,
 ) -> None:
     """Create the report of a run again, from its samples."""
-    interrupts_end_it()
+    raise_on_interrupts()
     with _errors_in_one_line():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Creating the report of {run}")
@@ -144,7 +144,7 @@ def compare(
     bound: Annotated[float, typer.Option(min=0, help="Regression in percent above which the exit code is 1.")] = 10.0,
 ) -> None:
     """Compare two runs. Exits with 1 on a regression, and with 2 if the runs cannot be compared."""
-    interrupts_end_it()
+    raise_on_interrupts()
     with _errors_in_one_line():
         with watching(Console(stderr=True, highlight=False), short=True) as steps:
             steps.at(0, f"Comparing {before} with {after}")

@@ -1,6 +1,6 @@
-"""The commands that lead through the course: `kit init`, `kit list`, `kit check`, `kit watch` and the rest.
+"""The commands of the course: `kit init`, `kit list`, `kit check`, `kit watch` and others.
 
-What takes long to import is imported by the command that needs it: a check must tell its verdict within moments.
+Each command imports slow modules itself, so that `kit check` is fast.
 """
 
 from contextlib import nullcontext
@@ -12,11 +12,11 @@ import typer
 
 from exercises.course import Exercise, NoSuchExercise, course, exercise
 from exercises.diagnoses import codes, diagnosis
-from exercises.home import hints_so_far, how_to_begin, next_hint, path_lines, say_where, tell
+from exercises.home import first_steps, hints_so_far, next_hint, path_lines, print_lines, print_location
 from exercises.preload import fork_server
 from exercises.workspace import Update, Workspace, WorkspaceError
 from patterns.cli.terminal import give_up
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 
 app = typer.Typer(add_completion=False)
 
@@ -34,8 +34,8 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folde
         Workspace.make(folder)
     except WorkspaceError as error:
         raise give_up(error) from None
-    typer.echo(f"{len(course())} exercises are in {folder}.\n")
-    typer.echo("\n".join(how_to_begin(folder)))
+    typer.echo(f"Copied {len(course())} exercises to {folder}.\n")
+    typer.echo("\n".join(first_steps(folder)))
 
 
 @app.command()
@@ -48,11 +48,16 @@ def update(folder: Folder = None) -> None:
         raise give_up(error) from None
     except OSError as error:
         raise give_up(f"Cannot write to {workspace.path}: {error.strerror}.") from None
-    for what, names in (("moved", done.moved), ("new", done.new), ("restored", done.back), ("updated", done.renewed)):
+    for what, names in (
+        ("moved", done.moved),
+        ("new", done.new),
+        ("restored", done.restored),
+        ("updated", done.updated),
+    ):
         for name in names:
             typer.secho(f"{what:<8} {name}", fg="green")
     for name in done.kept:
-        typer.secho(f"kept     {name}    you changed it, and the kit has a newer version: kit reset N", fg="yellow")
+        typer.secho(f"kept     {name}    you changed it; to get the kit's newer version: kit reset N", fg="yellow")
     if done == Update():
         typer.echo("Everything is up to date.")
 
@@ -60,7 +65,7 @@ def update(folder: Folder = None) -> None:
 @app.command("list")
 def show_path(folder: Folder = None) -> None:
     """Show the exercises: which have passed, and which is next."""
-    tell(path_lines(_workspace(folder)))
+    print_lines(path_lines(_workspace(folder)))
 
 
 @app.command()
@@ -74,8 +79,8 @@ def check(
     url: Annotated[
         str | None, typer.Option(help="Check a running server, in any language, against the whole contract.")
     ] = None,
-    one: Annotated[
-        str | None, typer.Option("--exercise", help="With --url: only what this exercise asks for.", metavar="N")
+    exercise_by_url: Annotated[
+        str | None, typer.Option("--exercise", help="With --url: check only what this exercise requires.", metavar="N")
     ] = None,
     as_json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write every check with its verdict and points.")
@@ -83,12 +88,12 @@ def check(
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, for a CI server.")] = None,
 ) -> None:
     """Run checkpoints. Exits with 0 if they passed, 1 if one failed, 2 if one could not run."""
-    interrupts_end_it()
+    raise_on_interrupts()
     try:
         with nullcontext() if url else fork_server(which[0] if which else None, folder) as forks:
-            from exercises.run import Wish, run
+            from exercises.run import Options, run
 
-            code = run(Wish(which or [], every, solutions, folder, url, one, as_json, junit), forks)
+            code = run(Options(which or [], every, solutions, folder, url, exercise_by_url, as_json, junit), forks)
     except KeyboardInterrupt:
         raise give_up("Interrupted. Nothing was saved.", 130) from None
     raise typer.Exit(code)
@@ -97,7 +102,7 @@ def check(
 @app.command()
 def watch(folder: Folder = None) -> None:
     """Run the next checkpoint each time you save, and move on when it passes."""
-    interrupts_end_it()
+    raise_on_interrupts()
     try:
         with fork_server(None, folder) as forks:
             from exercises.watching import watch_workspace
@@ -130,7 +135,7 @@ def hint(
 @app.command()
 def solution(
     which: Which = None,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Even before yours has passed.")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Show it even if yours has not passed.")] = False,
     folder: Folder = None,
 ) -> None:
     """Show the reference solution, after yours has passed."""
@@ -141,7 +146,7 @@ def solution(
     if workspace and not anyway and not workspace.passed(chosen):
         raise give_up(
             f"Exercise {chosen.number} has not passed yet (a hint: kit hint {chosen.number}). "
-            f"To see it anyway: kit solution {chosen.number} --anyway",
+            f"To see the solution anyway: kit solution {chosen.number} --anyway",
             1,
         )
     for name in chosen.files:
@@ -164,7 +169,7 @@ def reset(
     if not kept:
         typer.echo(f"Exercise {chosen.number} is restored.")
     if workspace.passed(chosen):
-        typer.echo(f"It still counts as passed. To check it again: kit check {chosen.number}")
+        typer.echo(f"The exercise still counts as passed. To check it again: kit check {chosen.number}")
 
 
 @app.command()
@@ -173,14 +178,15 @@ def explain(code: Annotated[str | None, typer.Argument(help="The code that a fai
     from exercises.printing import print_markdown
 
     if code is None:
-        for one in codes():
-            typer.echo(f"{one:<24} {diagnosis(one).title}")
+        for known in codes():
+            typer.echo(f"{known:<24} {diagnosis(known).title}")
         return
-    wanted = code.strip().upper().replace("-", "_")
-    if wanted not in codes():
-        near = get_close_matches(wanted, codes(), n=1)
-        raise give_up(f"There is no code {code}. " + (f"Is it {near[0]}? " if near else "") + "For all: kit explain")
-    found = diagnosis(wanted)
+    name = code.strip().upper().replace("-", "_")
+    if name not in codes():
+        near = get_close_matches(name, codes(), n=1)
+        question = f"Did you mean {near[0]}? " if near else ""
+        raise give_up(f"There is no code {code}. {question}To list all codes: kit explain")
+    found = diagnosis(name)
     print_markdown(
         f"# {found.code}: {found.title}\n\n**Likely:** {found.likely}\n\n**Next:** {found.next_step}\n\n{found.story}"
     )
@@ -188,15 +194,15 @@ def explain(code: Annotated[str | None, typer.Argument(help="The code that a fai
 
 @app.command()
 def doctor(folder: Folder = None) -> None:
-    """Check that this machine has what the kit needs, and say how to fix what it lacks."""
-    interrupts_end_it()
+    """Check that this machine has what the kit needs, and show how to fix problems."""
+    raise_on_interrupts()
     try:
         from exercises.doctor import examine
 
-        well = examine(folder)
+        healthy = examine(folder)
     except KeyboardInterrupt:
         raise give_up("Interrupted.", 130) from None
-    raise typer.Exit(0 if well else 1)
+    raise typer.Exit(0 if healthy else 1)
 
 
 def _workspace(folder: Path | None) -> Workspace:
@@ -205,7 +211,7 @@ def _workspace(folder: Path | None) -> Workspace:
     except WorkspaceError as error:
         raise give_up(error) from None
     if folder is None:
-        say_where(found)
+        print_location(found)
     return found
 
 

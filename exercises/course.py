@@ -1,4 +1,4 @@
-"""The path: which exercises there are, in which order, and what the kit says about each."""
+"""The course: its exercises in order, and their properties."""
 
 import functools
 import re
@@ -12,7 +12,7 @@ SOLUTIONS = HERE.parent / "solutions"
 
 @dataclass(frozen=True)
 class Exercise:
-    """One step of the path."""
+    """One exercise of the course."""
 
     folder: str
     title: str
@@ -24,26 +24,26 @@ class Exercise:
 
     @property
     def number(self) -> int:
-        """Its place on the path. It may change; the name does not."""
+        """Its place in the course. It may change; the name does not."""
         return int(self.folder[2:4])
 
     @property
     def name(self) -> str:
-        """What its progress is kept by."""
+        """The key of its progress."""
         return self.folder[5:]
 
     @property
     def given(self) -> Path:
-        """The stub and what to read."""
+        """The folder with the stub and the page to read."""
         return HERE / self.folder
 
     @property
     def solution(self) -> Path:
-        """The reference solution."""
+        """The folder with the reference solution."""
         return SOLUTIONS / self.folder
 
     def hints(self) -> list[str]:
-        """The hints, each saying more than the one before."""
+        """The hints, each more specific than the one before."""
         text = (self.given / "hints.md").read_text(encoding="utf-8")
         return [part.strip() for part in re.split(r"^## \d+ *$", text, flags=re.MULTILINE)[1:]]
 
@@ -53,22 +53,23 @@ def course() -> tuple[Exercise, ...]:
     """Every exercise, in order."""
     found = tomllib.loads((HERE / "course.toml").read_text(encoding="utf-8"))["exercise"]
     return tuple(
-        Exercise(**{**one, "files": tuple(one["files"]), "libraries": tuple(one["libraries"])}) for one in found
+        Exercise(**{**entry, "files": tuple(entry["files"]), "libraries": tuple(entry["libraries"])}) for entry in found
     )
 
 
 def number_of(folder: str) -> int | None:
-    """The number of the exercise in a folder of this name; None when there is no such exercise."""
-    return next((one.number for one in course() if one.folder == folder), None)
+    """The number of the exercise in a folder of this name; None if there is no such exercise."""
+    return next((known.number for known in course() if known.folder == folder), None)
 
 
 class NoSuchExercise(Exception):
-    """The message says which there are."""
+    """There is no such exercise. The message says which there are."""
 
 
-def exercise(wanted: str) -> Exercise:
+def exercise(which: str) -> Exercise:
     """The exercise with a number (`3`), a name or a folder. Raises `NoSuchExercise`."""
-    for one in course():
-        if wanted.strip("/") in {str(one.number), f"{one.number:02}", one.name, one.folder, f"ex{one.number:02}"}:
-            return one
-    raise NoSuchExercise(f"There is no exercise {wanted!r}. There are 1 to {len(course())}: `kit list` shows them.")
+    for known in course():
+        number = f"{known.number:02}"
+        if which.strip("/") in {str(known.number), number, f"ex{number}", known.name, known.folder}:
+            return known
+    raise NoSuchExercise(f"There is no exercise {which!r}. There are 1 to {len(course())}: `kit list` shows them.")

@@ -1,4 +1,4 @@
-"""Whether this machine has what the kit needs. Each finding is a line; what is amiss says what to do."""
+"""Checks that this machine has what the kit needs. Each result is a line; a problem says what to do."""
 
 import platform
 import socket
@@ -13,7 +13,7 @@ import typer
 
 from exercises.checking import run_checkpoints
 from exercises.course import SOLUTIONS, course
-from exercises.workspace import NoneHere, Workspace, WorkspaceError
+from exercises.workspace import NoWorkspace, Workspace, WorkspaceError
 from patterns.serving.processes import Family, ProcessFailed
 from patterns.serving.redis_server import start_redis
 from tests.checkpoints.engine.api import Verdict
@@ -21,39 +21,39 @@ from tests.checkpoints.engine.api import Verdict
 _PACKAGES = ("fastapi", "uvicorn", "pydantic", "celery", "kombu", "redis", "httpx", "standardwebhooks", "pytest")
 
 
-class _Amiss(Exception):
+class _Problem(Exception):
     """What is wrong, and what to do."""
 
 
 def examine(folder: Path | None) -> bool:
-    """Look at everything, tell it, and give whether all is well."""
-    well = True
+    """Run all examinations and print their results. Returns whether there was no problem."""
+    healthy = True
     for look in _EXAMINATIONS:
         try:
             typer.secho(f"✓ {look(folder)}", fg="green")
-        except _Amiss as amiss:
-            well = False
-            typer.secho(f"✗ {' '.join(str(amiss).split())}", fg="red")
-    return well
+        except _Problem as problem:
+            healthy = False
+            typer.secho(f"✗ {' '.join(str(problem).split())}", fg="red")
+    return healthy
 
 
 def _python(_: Path | None) -> str:
     here = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     if sys.platform == "win32":
-        raise _Amiss(f"{here}: the kit needs Linux or macOS. On Windows use WSL.")
+        raise _Problem(f"{here}: the kit needs Linux or macOS. On Windows use WSL.")
     return here
 
 
 def _versions(_: Path | None) -> str:
-    return "versions: " + ", ".join(_found_versions())
+    return "versions: " + ", ".join(_installed_versions())
 
 
-def _found_versions() -> Iterator[str]:
+def _installed_versions() -> Iterator[str]:
     for name in _PACKAGES:
         try:
             yield f"{name} {version(name)}"
         except PackageNotFoundError:
-            raise _Amiss(f"{name} is not installed. Install the kit again: uv sync") from None
+            raise _Problem(f"{name} is not installed. Install the kit again: uv sync") from None
 
 
 def _ports(_: Path | None) -> str:
@@ -61,12 +61,12 @@ def _ports(_: Path | None) -> str:
         with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname(), 2):
             pass
     except OSError as error:
-        raise _Amiss(f"ports: cannot listen and connect on 127.0.0.1: {error.strerror}. Is loopback up?") from None
+        raise _Problem(f"ports: cannot listen and connect on 127.0.0.1: {error.strerror}. Is loopback up?") from None
     try:
         with socket.create_server(("127.0.0.1", 8000)):
-            return "ports: 127.0.0.1 can be used, and port 8000, the default of kit serve, is free"
+            return "ports: 127.0.0.1 works, and port 8000, the default of kit serve, is free"
     except OSError:
-        return "ports: 127.0.0.1 can be used; port 8000 is in use: choose another for kit serve with --port"
+        return "ports: 127.0.0.1 works; port 8000 is in use, so choose another for kit serve with --port"
 
 
 def _temporary(_: Path | None) -> str:
@@ -74,7 +74,7 @@ def _temporary(_: Path | None) -> str:
         with tempfile.TemporaryDirectory(prefix="kit-") as folder, socket.socket(socket.AF_UNIX) as probe:
             probe.bind(f"{folder}/1234567.agent")
     except OSError as error:
-        raise _Amiss(
+        raise _Problem(
             f"temporary files: cannot create a socket in {tempfile.gettempdir()}: {error}. "
             "Set TMPDIR to a writable folder with a short path."
         ) from None
@@ -84,11 +84,11 @@ def _temporary(_: Path | None) -> str:
 def _redis(_: Path | None) -> str:
     try:
         with Family() as family, redis.Redis.from_url(start_redis(family).url, decode_responses=True) as client:
-            found = client.info("server")
+            server = client.info("server")
     except (ProcessFailed, redis.RedisError) as error:
-        raise _Amiss(f"Redis: {error}") from None
-    kind = "Valkey" if "valkey_version" in found else "Redis"
-    return f"Redis: {kind} {found.get('valkey_version') or found['redis_version']} starts and responds"
+        raise _Problem(f"Redis: {error}") from None
+    kind = "Valkey" if "valkey_version" in server else "Redis"
+    return f"Redis: {kind} {server.get('valkey_version') or server['redis_version']} starts and responds"
 
 
 def _checks(_: Path | None) -> str:
@@ -96,21 +96,23 @@ def _checks(_: Path | None) -> str:
     checked = run_checkpoints([first.folder], [SOLUTIONS])
     bad = [outcome.text for outcome in checked.outcomes if outcome.verdict is not Verdict.PASSED] + checked.problems
     if bad:
-        raise _Amiss(f"checkpoints: the kit's own solution of exercise {first.number} does not pass here: {bad[0]}")
+        raise _Problem(f"checkpoints: the kit's own solution of exercise {first.number} does not pass here: {bad[0]}")
     return f"checkpoints: a server starts, and the solution of exercise {first.number} passes"
 
 
 def _folder(folder: Path | None) -> str:
     try:
         workspace = Workspace(folder.resolve()) if folder else Workspace.around(Path.cwd())
-    except NoneHere as nothing_amiss:
-        return f"exercises: {nothing_amiss}"
+    except NoWorkspace as none:
+        return f"exercises: {none}"
     except WorkspaceError as error:
-        raise _Amiss(f"exercises: {error}") from None
-    for one in course():
-        for file in one.files:
-            if not (workspace.folder(one) / file).is_file():
-                raise _Amiss(f"exercises: {one.folder}/{file} is missing. To restore it: kit reset {one.number}")
+        raise _Problem(f"exercises: {error}") from None
+    for exercise in course():
+        for file in exercise.files:
+            if not (workspace.folder(exercise) / file).is_file():
+                raise _Problem(
+                    f"exercises: {exercise.folder}/{file} is missing. To restore it: kit reset {exercise.number}"
+                )
     done = sum(map(workspace.passed, course()))
     return f"exercises: in {workspace.path}, {done} of {len(course())} passed"
 

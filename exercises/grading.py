@@ -1,4 +1,4 @@
-"""The verdict on a run of checkpoints, for a program: partial points per check, one exit code, JSON."""
+"""The result of a run of checkpoints for programs: points per check, one exit code, JSON."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -10,24 +10,24 @@ from exercises.checking import Checked
 from exercises.course import course
 from tests.checkpoints.engine.api import Outcome, Verdict
 
-#: Changes when a field goes away or gets another meaning, not when one is added.
+#: Changes if a field is removed or its meaning changes, not if a field is added.
 FORMAT = 1
 
 
 class Result(StrEnum):
-    """What a run, or one exercise in it, came to."""
+    """The result of a run, or of an exercise in it."""
 
     PASSED = "passed"
     FAILED = "failed"
-    COULD_NOT_RUN = "could not run"  # the machine stood in the way, or there was nothing to check
+    COULD_NOT_RUN = "could not run"  # the machine prevented it, or there was nothing to check
 
 
-#: What `kit check` exits with.
+#: The exit codes of `kit check`.
 EXIT_CODES = {Result.PASSED: 0, Result.FAILED: 1, Result.COULD_NOT_RUN: 2}
 
 
 def result(outcomes: Sequence[Outcome]) -> Result:
-    """One failed check fails all; and to pass, every check must have passed, and at least one."""
+    """FAILED if any check failed; PASSED if every check passed, and there was at least one."""
     verdicts = {outcome.verdict for outcome in outcomes} - {Verdict.NOT_FROM_OUTSIDE}
     if Verdict.FAILED in verdicts:
         return Result.FAILED
@@ -35,7 +35,7 @@ def result(outcomes: Sequence[Outcome]) -> Result:
 
 
 def result_of(checked: Checked) -> Result:
-    """The same for a whole run, in which every exercise counts."""
+    """The result of a whole run, from the results of its exercises."""
     results = {result(list(outcomes)) for _, outcomes in by_exercise(checked.outcomes)}
     if Result.FAILED in results:
         return Result.FAILED
@@ -43,12 +43,12 @@ def result_of(checked: Checked) -> Result:
 
 
 def by_exercise(outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
-    """The outcomes by the folder name of their exercise, in the order in which they came."""
-    return [(name, list(some)) for name, some in groupby(outcomes, key=lambda outcome: outcome.exercise)]
+    """The outcomes grouped by the folder name of their exercise, in order."""
+    return [(name, list(group)) for name, group in groupby(outcomes, key=lambda outcome: outcome.exercise)]
 
 
 def as_json(checked: Checked, target: str) -> dict[str, Any]:
-    """The whole run. Seconds are wall-clock seconds; points are whole numbers."""
+    """The whole run as JSON. Times are wall-clock seconds; points are whole numbers."""
     return {
         "format": FORMAT,
         "kit": _kit_version(),
@@ -62,7 +62,7 @@ def as_json(checked: Checked, target: str) -> dict[str, Any]:
 
 
 def _exercise(folder: str, outcomes: list[Outcome]) -> dict[str, Any]:
-    known = next((one for one in course() if one.folder == folder), None)
+    known = next((exercise for exercise in course() if exercise.folder == folder), None)
     return {
         "exercise": known.name if known else folder,
         "number": known.number if known else None,
@@ -93,5 +93,5 @@ def _of(outcomes: Sequence[Outcome]) -> int:
 def _kit_version() -> str:
     try:
         return version("longjobs-kit")
-    except PackageNotFoundError:  # run from a folder that was never installed
+    except PackageNotFoundError:  # run from a copy that was never installed
         return "unknown"

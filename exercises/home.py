@@ -1,4 +1,4 @@
-"""What the kit says to a learner between the checks: where to begin, how far it is, what comes next."""
+"""What the kit prints between checks: how to start, the progress, the next steps, hints."""
 
 import os
 import shlex
@@ -13,33 +13,33 @@ from exercises.workspace import Workspace
 Line = tuple[str, dict[str, Any]]
 
 
-def tell(lines: list[Line]) -> None:
+def print_lines(lines: list[Line]) -> None:
     """Print lines, each in its style."""
     for line, style in lines:
         typer.secho(line, **style)
 
 
-def how_to_begin(folder: Path) -> list[str]:
-    """The first commands, so that they can be typed as they stand."""
+def first_steps(folder: Path) -> list[str]:
+    """The first commands, ready to type."""
     first = course()[0]
     lines = [
         f"  cd {shlex.quote(str(folder))}",
         "  kit list     shows the exercises, and which is next",
         f"  kit check    runs the checkpoint of {first.folder}; read its README.md first",
-        "  kit watch    does the same each time you save",
+        "  kit watch    runs it each time you save",
     ]
-    if os.environ.get("UV"):  # `uv run` sets it; the command is then on nobody's PATH but its own
-        lines += ["", *_how_to_say_kit(folder)]
+    if os.environ.get("UV"):  # `uv run` sets it; `kit` is then not on the learner's PATH
+        lines += ["", *_kit_alias(folder)]
     return lines
 
 
-def _how_to_say_kit(folder: Path) -> list[str]:
+def _kit_alias(folder: Path) -> list[str]:
     root = Path(__file__).parents[1]
-    installed = not (root / "pyproject.toml").exists()  # into a project of the learner's own, which uv finds
+    installed = not (root / "pyproject.toml").exists()  # in the learner's own project, which uv finds
     if installed or folder.resolve().is_relative_to(root):
         return ["Here, `kit` is short for `uv run kit`. To type just `kit`: alias kit='uv run kit'"]
     return [
-        "This folder is outside the kit. So that `uv run` works here, type in each terminal:",
+        "This folder is outside the kit. To make `uv run` work here, run this once in each terminal:",
         "",
         f"  export UV_PROJECT={shlex.quote(str(root))}",
         "  alias kit='uv run kit'",
@@ -47,26 +47,27 @@ def _how_to_say_kit(folder: Path) -> list[str]:
 
 
 def path_lines(workspace: Workspace) -> list[Line]:
-    """The path, a line an exercise."""
+    """The course, one line per exercise."""
     coming = workspace.next()
     lines: list[Line] = []
-    for one in course():
+    for exercise in course():
         style: dict[str, Any] = {"fg": "bright_black"}
         sign, more = " ", ""
-        if workspace.passed(one):
+        if workspace.passed(exercise):
             sign, style, more = "✓", {"fg": "green"}, "passed"
-        elif one == coming:
-            sign, style, more = "→", {"bold": True}, f"next: kit check {one.number}"
-        lines.append((f"{sign} {one.number:>2}  {one.title:<22} {one.minutes:>3} min  {one.pattern:<18} {more}", style))
-    return [*lines, ("", {}), *what_next(workspace)]
+        elif exercise == coming:
+            sign, style, more = "→", {"bold": True}, f"next: kit check {exercise.number}"
+        columns = f"{exercise.number:>2}  {exercise.title:<22} {exercise.minutes:>3} min  {exercise.pattern:<18}"
+        lines.append((f"{sign} {columns} {more}", style))
+    return [*lines, ("", {}), *next_steps(workspace)]
 
 
-def what_next(workspace: Workspace) -> list[Line]:
-    """What to do now."""
+def next_steps(workspace: Workspace) -> list[Line]:
+    """The progress, and what to do next."""
     done, coming = sum(map(workspace.passed, course())), workspace.next()
     if coming is None:
         return [
-            (f"All {len(course())} have passed. You have built all five patterns.", {"fg": "green"}),
+            (f"All {len(course())} exercises have passed. You have built all five patterns.", {"fg": "green"}),
             ("Compare them under load: kit bench --quick    Read the production versions: patterns/", {}),
         ]
     return [
@@ -79,20 +80,20 @@ def what_next(workspace: Workspace) -> list[Line]:
 
 
 def _from_here(workspace: Workspace, exercise: Exercise) -> str:
-    """An exercise's folder, with the way to it where the learner is above."""
+    """The path of an exercise from the current folder, or from the workspace if that is not below it."""
     here = Path.cwd()
     above = workspace.path.relative_to(here) if workspace.path.is_relative_to(here) else Path()
     return str(above / exercise.folder)
 
 
-def say_where(workspace: Workspace) -> None:
-    """Say which folder it is, where the learner stands above it and has not named it."""
+def print_location(workspace: Workspace) -> None:
+    """Print which folder is used, if the current folder is not inside it."""
     if not Path.cwd().is_relative_to(workspace.path):
         typer.secho(f"In {workspace.path}:", fg="bright_black")
 
 
 def next_hint(workspace: Workspace, exercise: Exercise) -> str:
-    """One more hint as Markdown, and what comes after it."""
+    """The next hint as Markdown, and how to see more."""
     hints = exercise.hints()
     seen = workspace.hints_seen(exercise)
     number = min(seen + 1, len(hints))
@@ -102,16 +103,16 @@ def next_hint(workspace: Workspace, exercise: Exercise) -> str:
     elif number == len(hints):
         after = f"This is the last of {len(hints)} hints."
     else:
-        after = f"{len(hints) - number} more. The next: `kit hint {exercise.number}`"
+        after = f"{len(hints) - number} more. For the next: `kit hint {exercise.number}`"
     if number > 1:
-        after += f"    Seen so far: `kit hint {exercise.number} --again`"
+        after += f"    To repeat the hints so far: `kit hint {exercise.number} --again`"
     return f"{_hint(exercise, number)}\n\n{after}"
 
 
 def hints_so_far(workspace: Workspace, exercise: Exercise) -> str:
-    """The hints that were shown, as Markdown. The next stays unseen."""
+    """The hints that were shown so far, as Markdown."""
     seen = range(1, min(workspace.hints_seen(exercise), len(exercise.hints())) + 1)
-    none = f"You have not seen a hint for exercise {exercise.number} yet. The first: `kit hint {exercise.number}`"
+    none = f"You have not seen a hint for exercise {exercise.number} yet. For the first: `kit hint {exercise.number}`"
     return "\n\n".join(_hint(exercise, number) for number in seen) or none
 
 

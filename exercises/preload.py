@@ -1,4 +1,4 @@
-"""Start early what a check waits for longest: the process that imports what the learner's code imports.
+"""Starts early what a check waits for longest: the process that imports what the learner's code imports.
 
 It imports on the other core while this process imports the command line and pytest. This module itself imports little.
 """
@@ -22,17 +22,17 @@ def preload(arguments: Sequence[str]) -> None:
 
 
 def fork_server(which: str | None, folder: Path | None) -> ForkServer:
-    """The preloaded process, or a new one."""
+    """The preloaded fork server, or a new one."""
     return _preloaded.pop() if _preloaded else ForkServer(_first_libraries(which, folder))
 
 
 def _discard() -> None:
-    for server in _preloaded:  # the command line was refused
+    for server in _preloaded:  # the command line was invalid
         server.discard()
 
 
 def _first_libraries(which: str | None, folder: Path | None) -> tuple[str, ...]:
-    """What the first exercise to be checked imports. The command itself reports what is wrong with its arguments."""
+    """The libraries of the first exercise to check. The command itself reports invalid arguments."""
     try:
         if which:
             return exercise(which).libraries
@@ -43,7 +43,7 @@ def _first_libraries(which: str | None, folder: Path | None) -> tuple[str, ...]:
 
 
 def _guess(arguments: Sequence[str]) -> tuple[str | None, Path | None]:
-    """The exercise and the folder that these arguments seem to name."""
+    """The exercise and the folder in these arguments, without parsing them fully."""
     which, folder = None, None
     rest = iter(arguments)
     for argument in rest:

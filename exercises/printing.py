@@ -1,4 +1,4 @@
-"""Markdown and code on a terminal, by Rich. Apart from the rest, because importing it takes time."""
+"""Prints Markdown and code on a terminal, with Rich. A separate module, because importing Rich takes time."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -11,10 +11,10 @@ _WIDTH = 100
 
 
 class _Drawing(CodeBlock):
-    """A drawing or code, each line as long as it is. Padded and wrapped, as Rich has it, a drawing falls apart."""
+    """A drawing or code, without Rich's padding and wrapping, which would break a drawing."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Line by line."""
+        """Yield the text with unwrapped lines."""
         drawing = Syntax("", self.lexer_name, theme=self.theme).highlight(str(self.text).rstrip())
         drawing.rstrip()
         drawing.no_wrap, drawing.overflow = True, "ignore"
@@ -26,18 +26,18 @@ class _Markdown(Markdown):
 
 
 def print_markdown(text: str) -> None:
-    """Headings, paragraphs and drawings."""
+    """Print headings, paragraphs and drawings."""
     console = _console()
     console.print(_Markdown(text, code_theme="bw" if not console.is_terminal else "monokai"), crop=False)
 
 
 def print_code(file: Path, title: str) -> None:
-    """A file, with its name above it. In a pipe it stays as it is, so that it can be saved."""
+    """Print a file with its name above it. In a pipe it is plain text, so that it can be saved."""
     console = _console()
     text = file.read_text(encoding="utf-8")
     if not console.is_terminal:
         console.file.write(f"# {title}\n{text}")
-        console.file.flush()  # whoever reads it may have gone: told here, not when the interpreter ends
+        console.file.flush()  # so that a broken pipe is reported here, not when the interpreter exits
         return
     console.rule(title, style="dim")
     console.print(Syntax(text, "python", background_color="default"))

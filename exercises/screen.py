@@ -1,4 +1,4 @@
-"""What a learner sees of a checkpoint: what passed, the first failure in full, and the rest in a line each."""
+"""The screen output of a checkpoint: the first failure in full, everything else in one line each."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,40 +10,46 @@ _COLOURS = {"✓": "green", "✗": "red", "?": "yellow", "-": "bright_black"}
 
 
 class Screen:
-    """Tells the checks of one exercise as they come. `terse`: of all that are not reached for one reason, only one."""
+    """Formats the outcomes of one exercise in order. `terse`: shows only the first of several checks not
+    reached for the same reason."""
 
     def __init__(self, *, terse: bool = False) -> None:
-        self._told_in_full: set[Verdict] = set()
+        self._shown_in_full: set[Verdict] = set()
         self._terse = terse
         self._why = ""
 
     def lines(self, outcome: Outcome) -> list[str]:
-        """One check, as plain text."""
-        if outcome.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE} - self._told_in_full:
-            self._told_in_full.add(outcome.verdict)
+        """The lines for one outcome, as plain text."""
+        if outcome.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE} - self._shown_in_full:
+            self._shown_in_full.add(outcome.verdict)
             return outcome.text.splitlines()
         if outcome.verdict is Verdict.PASSED:
             more = ""
         elif outcome.verdict is Verdict.NOT_FROM_OUTSIDE:
-            what, _, why = outcome.text.partition(": not from outside, ")
-            before, self._why = self._why, why
-            return [f"{what}: not from outside, {'as above' if why == before else why}"]
+            before, self._why = self._why, _reason(outcome)
+            reason = "as above" if self._why == before else self._why
+            return [f"- {outcome.title}: {outcome.verdict} ({reason})"]
         elif outcome.verdict is Verdict.NOT_REACHED and self._terse:
-            before, self._why = self._why, outcome.text.rpartition(", ")[2]
+            before, self._why = self._why, _reason(outcome)
             return [] if self._why == before else [outcome.text]
         else:
             more = f"  ({outcome.code or outcome.verdict})"
         return [f"{_SIGNS.get(outcome.verdict, '-')} {outcome.title}{more}"]
 
 
+def _reason(outcome: Outcome) -> str:
+    """Why a check was not run: what is in parentheses after its title and verdict."""
+    return outcome.text.removeprefix(f"- {outcome.title}: {outcome.verdict} (").removesuffix(")")
+
+
 def lines(outcomes: Iterable[Outcome]) -> list[str]:
-    """The checks of one exercise, in their order, as plain text."""
+    """The lines for all outcomes of one exercise, as plain text."""
     screen = Screen()
     return [line for outcome in outcomes for line in screen.lines(outcome)]
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """How many passed, how many points, how long."""
+    """The number of passed checks, the points, and the time."""
     made = [outcome for outcome in outcomes if outcome.verdict is not Verdict.NOT_FROM_OUTSIDE]
     passed = sum(outcome.verdict is Verdict.PASSED for outcome in made)
     points, of = sum(outcome.points for outcome in made), sum(outcome.of for outcome in made)
@@ -54,7 +60,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def colour(line: str) -> dict[str, Any]:
-    """How to print a line: the arguments of `typer.secho`."""
+    """The style of a line, as arguments of `typer.secho`."""
     if line[:1] in _COLOURS:
         return {"fg": _COLOURS[line[:1]]}
     words = line.split()

@@ -1,4 +1,4 @@
-"""What `kit watch` does: run the next exercise's checkpoint at every save, and move on when it passes."""
+"""What `kit watch` does: run the checkpoint of the next exercise after every save, and move on when it passes."""
 
 import os
 import queue
@@ -18,9 +18,9 @@ from exercises import grading
 from exercises.checking import run_checkpoints
 from exercises.course import Exercise
 from exercises.grading import Result
-from exercises.home import next_hint, path_lines, tell, what_next
+from exercises.home import next_hint, next_steps, path_lines, print_lines
 from exercises.printing import print_markdown
-from exercises.run import Teller
+from exercises.run import Reporter
 from exercises.workspace import Workspace
 from tests.checkpoints.engine.api import ForkServer
 
@@ -30,12 +30,12 @@ _RUN = {"save", "r", "\r", "\n"}
 
 
 def watch_workspace(workspace: Workspace, forks: ForkServer) -> None:
-    """Until all have passed, or the learner quits."""
+    """Watch until all exercises have passed, or the learner quits."""
     events: queue.SimpleQueue[str] = queue.SimpleQueue()
     stop = threading.Event()
-    threading.Thread(target=_tell_saves, args=[workspace.path, events, stop], daemon=True).start()
+    threading.Thread(target=_watch_saves, args=[workspace.path, events, stop], daemon=True).start()
     if workspace.next() is None:
-        tell(what_next(workspace))
+        print_lines(next_steps(workspace))
     with _keys(events, stop) as keys:
         event = "save"
         while event != "q" and (exercise := workspace.next()):
@@ -44,14 +44,14 @@ def watch_workspace(workspace: Workspace, forks: ForkServer) -> None:
             elif event == "h":
                 print_markdown(next_hint(workspace, exercise))
             elif event == "l":
-                tell(path_lines(workspace))
+                print_lines(path_lines(workspace))
             if (coming := workspace.next()) is not None:
                 typer.secho(f"Watching {coming.folder}.   {_KEYS if keys else 'Ctrl-C quits'}", fg="bright_black")
                 event = _next(events)
 
 
 def _next(events: "queue.SimpleQueue[str]") -> str:
-    """What comes next. Never one long wait: Python hears of a Ctrl-C that came a moment before it only after it."""
+    """The next event. Waits in short steps: a Ctrl-C just before a wait is handled only after it."""
     while True:
         with suppress(queue.Empty):
             return events.get(timeout=_LONGEST_WAIT_SECONDS)
@@ -60,26 +60,26 @@ def _next(events: "queue.SimpleQueue[str]") -> str:
 def _check(workspace: Workspace, exercise: Exercise, forks: ForkServer) -> None:
     if sys.stdout.isatty():
         typer.echo("\x1b[2J\x1b[H", nl=False)
-    teller = Teller()
-    with teller.listened_to():
-        teller.begin(exercise.folder)
-        checked = run_checkpoints([exercise.folder], [workspace.path], forks=forks, listener=teller)
-        teller.end_exercise()
+    reporter = Reporter()
+    with reporter.listening():
+        reporter.begin(exercise.folder)
+        checked = run_checkpoints([exercise.folder], [workspace.path], forks=forks, listener=reporter)
+        reporter.end_exercise()
     for problem in checked.problems:
         typer.secho(problem, fg="red")
     if grading.result_of(checked) is Result.PASSED:
         workspace.mark_passed(exercise)
-        tell(what_next(workspace))
+        print_lines(next_steps(workspace))
 
 
-def _tell_saves(folder: Path, events: "queue.SimpleQueue[str]", stop: threading.Event) -> None:
+def _watch_saves(folder: Path, events: "queue.SimpleQueue[str]", stop: threading.Event) -> None:
     for _ in watch(folder, watch_filter=PythonFilter(), stop_event=stop, debounce=200, step=50, raise_interrupt=False):
         events.put("save")
 
 
 @contextmanager
 def _keys(events: "queue.SimpleQueue[str]", stop: threading.Event) -> Iterator[bool]:
-    """Single keys without Enter, where there is a terminal. It is left as it was found."""
+    """Read single keys without Enter, if there is a terminal. Restores its settings at the end."""
     try:
         if not sys.stdin.isatty():
             yield False
@@ -88,7 +88,7 @@ def _keys(events: "queue.SimpleQueue[str]", stop: threading.Event) -> Iterator[b
         before = termios.tcgetattr(descriptor)
         try:
             tty.setcbreak(descriptor)
-            threading.Thread(target=_tell_keys, args=[descriptor, events, stop], daemon=True).start()
+            threading.Thread(target=_read_keys, args=[descriptor, events, stop], daemon=True).start()
             yield True
         finally:
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
@@ -96,7 +96,7 @@ def _keys(events: "queue.SimpleQueue[str]", stop: threading.Event) -> Iterator[b
         stop.set()
 
 
-def _tell_keys(descriptor: int, events: "queue.SimpleQueue[str]", stop: threading.Event) -> None:
+def _read_keys(descriptor: int, events: "queue.SimpleQueue[str]", stop: threading.Event) -> None:
     while not stop.is_set():
         ready, _, _ = select.select([descriptor], [], [], 0.2)
         if ready and (key := os.read(descriptor, 1)):

@@ -7,7 +7,7 @@ _DIES_WITH_THE_WEB_PROCESS = frozenset({Fault.WEB_KILL, Fault.WEB_STOP})
 BACKGROUND_TASKS = Pattern(
     name="background_tasks",
     title="Background tasks",
-    summary="FastAPI runs the job after the response has left, in the same process.",
+    summary="FastAPI runs the job after it has sent the response, in the same process.",
     app="patterns.background_tasks:create_app",
     runs_in=RunsIn.AFTER_RESPONSE,
     learns_by=LearnsBy.FIXED_POLL,
@@ -18,7 +18,7 @@ BACKGROUND_TASKS = Pattern(
 CELERY_QUEUE = Pattern(
     name="celery_queue",
     title="Celery and Redis",
-    summary="Worker processes take jobs from a broker; web and workers restart apart.",
+    summary="Worker processes take jobs from a broker; web processes and workers restart independently.",
     app="patterns.celery_queue:create_app",
     runs_in=RunsIn.WORKER_PROCESS,
     learns_by=LearnsBy.FIXED_POLL,
@@ -28,16 +28,15 @@ CELERY_QUEUE = Pattern(
         Process(
             name="worker",
             arguments=(
-                # Celery warns whoever is root, which in a container everyone is; it is about pickle, and this
-                # worker takes JSON only.
+                # Celery warns about pickle if it runs as root, as in a container. This worker accepts JSON only.
                 *("-W", "ignore:You're running the worker with superuser"),
                 *("-m", "celery", "--quiet", "-A", "patterns.celery_queue", "worker"),
-                *("--loglevel", "ERROR", "--without-gossip", "--without-mingle"),  # KIT_LOG_LEVEL may ask for more
-                # Two workers of one name would be one to `/health`: when either stops, both are gone.
+                *("--loglevel", "ERROR", "--without-gossip", "--without-mingle"),  # KIT_LOG_LEVEL may lower it
+                # `/health` counts workers by name: two with the same name would disappear when either stops.
                 *("--hostname", "{unique}@%h"),
             ),
-            # Makes its pool processes ignore SIGTERM: a service manager that signals the whole group does not cut
-            # short the tasks that `celery_support.stopping` gives the grace period.
+            # Makes the pool processes ignore SIGTERM, which a service manager may send to the whole process group:
+            # `celery_support.stopping` gives running tasks the grace period.
             env={"REMAP_SIGTERM": "SIGQUIT"},
         ),
     ),
@@ -59,7 +58,7 @@ IN_MEMORY_QUEUE = Pattern(
 POLLING = Pattern(
     name="polling",
     title="Polite polling",
-    summary="The client long-polls, backs off with jitter, and gives up at one deadline.",
+    summary="The client long-polls, backs off with jitter, and has one deadline for everything.",
     app="patterns.polling:create_app",
     runs_in=RunsIn.IN_PROCESS_QUEUE,
     learns_by=LearnsBy.ADAPTIVE_POLL,
@@ -70,7 +69,7 @@ POLLING = Pattern(
 WEBHOOK = Pattern(
     name="webhook",
     title="Webhook",
-    summary="The server POSTs the outcome to the client, signed, and tries again until it is taken.",
+    summary="The server POSTs the outcome to the client, signed, and retries until it is acknowledged.",
     app="patterns.webhook:create_app",
     runs_in=RunsIn.IN_PROCESS_QUEUE,
     learns_by=LearnsBy.CALLBACK,

@@ -1,14 +1,15 @@
-"""Background tasks: FastAPI runs the job after the response has left.
+"""Background tasks: FastAPI runs the job after it has sent the response.
 
-The idea. `background_tasks.add_task(run_job, ...)` is the whole hand-over: FastAPI sends the 202, and then awaits
-`run_job` in the same task of the event loop that answered the request.
+The idea. `background_tasks.add_task(run_job, ...)` is all it takes: FastAPI sends the 202, then awaits `run_job` in the
+asyncio task that handled the request.
 
-Use it when the job takes seconds, losing it is bearable, and one process is enough: sending a mail, warming a cache.
+Use it when the job takes seconds, losing it is acceptable, and one process is enough: sending an email, warming a
+cache.
 
-It breaks when the process ends: nothing is written down, so a deploy or a crash loses what was waiting or
-running. And FastAPI sets no bounds. Left alone it accepts work until memory ends, runs plain functions in the
-40 threads that its sync endpoints need too, and waits for all of it when it stops. What it takes to ship is
-below: a `limit` on what is accepted, `Slots` for what runs at once, and threads that no stop has to wait for.
+It breaks when the process ends: jobs are only in memory, so a deploy or a crash loses those that wait or run. And
+FastAPI sets no limits. By default it accepts jobs until memory runs out, runs `def` functions in the same 40 threads as
+sync endpoints, and waits for all jobs at shutdown. For production, this module adds a `limit` on unfinished tasks,
+`Slots` for tasks that run at once, and daemon threads, for which no shutdown has to wait.
 """
 
 from collections.abc import AsyncIterator
@@ -31,14 +32,14 @@ from patterns.web.routes import accepted, add_shared_routes
 
 
 def create_app() -> FastAPI:
-    """The app. Its records, and the work itself, live and die with this process."""
+    """The app. Its records are in the memory of this process, where the jobs run too."""
     settings = load_settings()
     agent = load_agent(settings)
     store = MemoryStore(limit=settings.queue_size, ttl=settings.task_ttl_seconds)
     slots = Slots(settings.workers)
 
-    # FastAPI keeps the whole request in memory until this returns: 21 to 26 KiB for each job that waits (a queue
-    # needs 0.4), so at most 27 MB with the default KIT_QUEUE_SIZE, and a third fewer submits per second.
+    # FastAPI keeps the request in memory until this returns: 21 to 26 KiB for each waiting job, where a queue needs
+    # 0.4. That is at most 27 MB with the default KIT_QUEUE_SIZE, and a third fewer submits per second.
     async def run_job(task_id: str, prompt: str) -> None:
         if await slots.acquire(task_id):
             try:

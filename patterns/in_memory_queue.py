@@ -1,13 +1,12 @@
 """In-memory queue: a few asyncio workers take jobs from a bounded queue in the web process.
 
-The idea. Submit puts the job in an `asyncio.Queue` with `put_nowait`; N workers, started with the app, take
-jobs out for as long as it lives. How many run at once, and how many may wait, are two plain numbers.
+The idea. Submit puts the job in an `asyncio.Queue` with `put_nowait`. A fixed number of workers, started with the app,
+take jobs from the queue. Two numbers set the limits: how many jobs run at once, and how many may wait.
 
-Use it when one process is enough, jobs are mostly waiting (an LLM's API), and a job lost at a crash can be
-asked for again.
+Use it when one process is enough, jobs mostly wait (for the API of an LLM), and clients can submit a lost job again.
 
-It breaks when the process ends: the queue is memory, so what waited or ran is gone. It also breaks when an
-`async` agent blocks: it runs on the loop that answers requests. A sync agent gets a thread of its own.
+It breaks when the process ends: the queue is in memory, so jobs that wait or run are lost. It also breaks when an
+`async` agent blocks, because it runs on the event loop that handles the requests. A sync agent gets its own thread.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from fastapi import FastAPI, Request, Response
 
 from patterns import IN_MEMORY_QUEUE
 from patterns.agents.loading import load_agent
-from patterns.agents.running import run_on_the_loop
+from patterns.agents.running import run_on_event_loop
 from patterns.contract import ErrorCode, SubmitRequest, Task
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, load_settings
@@ -35,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class InMemoryQueue:
-    """The queue and its workers. `polling` and `webhook` stand on it too: it is their baseline."""
+    """The queue and its workers. It is also the baseline of `polling` and `webhook`."""
 
     def __init__(self, settings: Settings) -> None:
         self.store = MemoryStore(limit=settings.queue_size, ttl=settings.task_ttl_seconds)
@@ -44,27 +43,27 @@ class InMemoryQueue:
         self._waiting = WaitingTasks(maxsize=settings.queue_size)
 
     def submit(self, prompt: str, key: str | None, callback_url: str | None = None, root_path: str = "") -> Task:
-        """Accept a task: write its record, and put it into the queue. Raises `QueueFull`, `KeyReused`."""
+        """Accept a task: write its record, and put it in the queue. Raises `QueueFull`, `KeyReused`, `Unavailable`."""
         task, new = self.store.create(prompt, key, callback_url, root_path, when_finished=self._waiting.discard)
         if new:
             self._waiting.put_nowait((task.task_id, prompt))
         return task
 
     async def work(self) -> None:
-        """One worker: take a job, run it to its end, take the next. Nothing that a job does ends the worker."""
+        """One worker: it runs one job after the other, and survives every exception."""
         while True:
             task_id, prompt = await self._waiting.get()
             try:
                 await execute(
-                    self.store, run_on_the_loop, self._agent, task_id, prompt, self._settings.task_timeout_seconds
+                    self.store, run_on_event_loop, self._agent, task_id, prompt, self._settings.task_timeout_seconds
                 )
             except Exception:
-                logger.exception("the task broke its worker", extra={"task_id": task_id})
-                self.store.fail(task_id, ErrorCode.AGENT_ERROR, "The worker broke. The server's log has the details.")
+                logger.exception("worker raised an exception", extra={"task_id": task_id})
+                self.store.fail(task_id, ErrorCode.AGENT_ERROR, "An error in the worker. Its log has the details.")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Workers for as long as the block lasts; at its end accepted tasks get the grace period."""
+        """Run the workers for as long as the block lasts. At its end, unfinished tasks get the grace period."""
         workers = [asyncio.create_task(self.work(), name=f"worker-{n}") for n in range(self._settings.workers)]
         try:
             yield
@@ -74,14 +73,14 @@ class InMemoryQueue:
                 worker.cancel()
 
     async def drain(self) -> None:
-        """Take no more, and give what was accepted the grace period to finish."""
+        """Accept no more tasks, and give the unfinished ones the grace period."""
         await self.store.drain(self._settings.grace_seconds, self._settings.collect_seconds)
 
 
 class WaitingTasks(asyncio.Queue[tuple[str, str]]):
-    """Task ids and prompts, first in, first out. A task that is cancelled gives up its place."""
+    """A first-in, first-out queue of task ids and prompts, from which a cancelled task can be removed."""
 
-    # asyncio.Queue leaves these to subclasses; its own LifoQueue and PriorityQueue fill them in the same way.
+    # asyncio.Queue has these methods for subclasses: its LifoQueue and PriorityQueue override them too.
     def _init(self, maxsize: int) -> None:
         self._queue: OrderedDict[str, str] = OrderedDict()
 
@@ -93,17 +92,17 @@ class WaitingTasks(asyncio.Queue[tuple[str, str]]):
         return self._queue.popitem(last=False)
 
     def discard(self, task_id: str) -> None:
-        """Take a task out, if it still waits."""
+        """Remove a task, if it is still waiting."""
         self._queue.pop(task_id, None)
 
 
 def create_app() -> FastAPI:
-    """The app. Its queue and its records live and die with this process."""
+    """The app. Its queue and its records are in the memory of this process."""
     return app_for(IN_MEMORY_QUEUE)
 
 
 def app_for(pattern: Pattern) -> FastAPI:
-    """The same app under another pattern's name: what `polling` varies is the client."""
+    """The app with another pattern's name: `polling` has the same server, and a different client."""
     settings = load_settings()
     queue = InMemoryQueue(settings)
 

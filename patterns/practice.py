@@ -1,11 +1,11 @@
-"""The agent of the exercises: it works for seconds, here in steps of a second, and says how far it is.
+"""The agent of the exercises: it works for some seconds, and reports its progress after each step.
 
-`run_agent` blocks the thread that calls it, as a library without `async` does. `run_agent_async` waits without
-blocking. Both raise `RuntimeError` when the agent fails, or `TimeoutError` when its model took too long; a prompt
-that starts with "fail:" makes it fail.
+`run_agent` blocks the calling thread, as a library without `async` does. `run_agent_async` does not block. Both raise
+`RuntimeError` if the agent fails, or `TimeoutError` if its model takes too long. A prompt that starts with "fail:"
+makes the agent fail.
 
-A checkpoint puts itself in the agent's place: with `KIT_PRACTICE_DESK` set to a Unix socket, the agent asks
-there what to do, so that a test can hold it, move it on, and let it finish or fail, without any clock.
+Checkpoints control the agent: if `KIT_PRACTICE_DESK` is the path of a Unix socket, the agent connects to it and follows
+its commands. So a test decides when the agent reports progress, finishes or fails, and depends on no clock.
 """
 
 import asyncio
@@ -16,76 +16,76 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_DESK = "KIT_PRACTICE_DESK"
-_REPORTED = b"{}\n"
+_CONTROL_SOCKET = "KIT_PRACTICE_DESK"
+_DONE = b"{}\n"
 
 
-def _nobody_asked(percent: float) -> None:
-    """For whoever does not want to know."""
+def _ignore_progress(percent: float) -> None:
+    """The default progress callback."""
 
 
-def run_agent(prompt: str, report_progress: Callable[[float], None] = _nobody_asked) -> str:
-    """Work on a prompt, and give the answer. It takes seconds, and the calling thread does nothing else meanwhile."""
-    if desk := os.environ.get(_DESK):
+def run_agent(prompt: str, report_progress: Callable[[float], None] = _ignore_progress) -> str:
+    """Work on a prompt, and return the result. It takes some seconds, and blocks the calling thread."""
+    if path := os.environ.get(_CONTROL_SOCKET):
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(desk)
+            connection.connect(path)
             connection.sendall(_hello(prompt))
-            with connection.makefile("rb") as orders:
-                for line in orders:
-                    if (answer := _obey(line, report_progress)) is not None:
-                        return answer
-                    connection.sendall(_REPORTED)
+            with connection.makefile("rb") as commands:
+                for line in commands:
+                    if (result := _execute(line, report_progress)) is not None:
+                        return result
+                    connection.sendall(_DONE)
         raise RuntimeError("the agent lost its connection")
     for percent, pause in _steps(prompt):
         time.sleep(pause)
         report_progress(percent)
-    return _answer(prompt)
+    return _result(prompt)
 
 
-async def run_agent_async(prompt: str, report_progress: Callable[[float], None] = _nobody_asked) -> str:
-    """The same for `await`: the event loop goes on while the agent waits."""
-    if desk := os.environ.get(_DESK):
-        orders, writer = await asyncio.open_unix_connection(desk)
+async def run_agent_async(prompt: str, report_progress: Callable[[float], None] = _ignore_progress) -> str:
+    """Work on a prompt, and return the result. It takes some seconds, and does not block the event loop."""
+    if path := os.environ.get(_CONTROL_SOCKET):
+        commands, writer = await asyncio.open_unix_connection(path)
         try:
             writer.write(_hello(prompt))
-            async for line in orders:
-                if (answer := _obey(line, report_progress)) is not None:
-                    return answer
-                writer.write(_REPORTED)
+            async for line in commands:
+                if (result := _execute(line, report_progress)) is not None:
+                    return result
+                writer.write(_DONE)
         finally:
             writer.close()
         raise RuntimeError("the agent lost its connection")
     for percent, pause in _steps(prompt):
         await asyncio.sleep(pause)
         report_progress(percent)
-    return _answer(prompt)
+    return _result(prompt)
 
 
 def _hello(prompt: object) -> bytes:
     return json.dumps({"prompt": prompt, "pid": os.getpid()}, default=repr).encode() + b"\n"
 
 
-def _obey(line: bytes, report_progress: Callable[[float], None]) -> str | None:
-    order: dict[str, Any] = json.loads(line)
-    if "fail" in order and order.get("kind") == "TimeoutError":  # with the cause that `asyncio.timeout` gives it
-        raise TimeoutError(order["fail"]) from asyncio.CancelledError()
-    if "fail" in order:
-        raise RuntimeError(order["fail"])
-    if "progress" in order:
-        report_progress(order["progress"])
-    answer: str | None = order.get("finish")
-    return answer
+def _execute(line: bytes, report_progress: Callable[[float], None]) -> str | None:
+    command: dict[str, Any] = json.loads(line)
+    if "fail" in command and command.get("kind") == "TimeoutError":  # with the same cause as from `asyncio.timeout`
+        raise TimeoutError(command["fail"]) from asyncio.CancelledError()
+    if "fail" in command:
+        raise RuntimeError(command["fail"])
+    if "progress" in command:
+        report_progress(command["progress"])
+    result: str | None = command.get("finish")
+    return result
 
 
 def _steps(prompt: str) -> Iterator[tuple[float, float]]:
-    from patterns.contract.settings import load_settings  # noqa: PLC0415 a checkpoint never gets here, and starts sooner
+    from patterns.contract.settings import load_settings  # noqa: PLC0415 checkpoints start faster without it
 
     settings = load_settings()
     for step in range(1, settings.agent_steps + 1):
         if prompt.startswith("fail:") and step > settings.agent_steps // 2:
-            raise RuntimeError("the agent was told to fail")
+            raise RuntimeError("the agent failed, as requested")
         yield 100 * step / settings.agent_steps, settings.agent_step_seconds
 
 
-def _answer(prompt: str) -> str:
+def _result(prompt: str) -> str:
     return f"The agent has thought about {prompt!r}."

@@ -1,4 +1,4 @@
-"""The receiving end of a webhook: verify, refuse what is stale, drop what came before.
+"""The receiver of a webhook: it verifies callbacks, refuses old ones, and drops repeated ones.
 
 Use it in your own endpoint::
 
@@ -10,8 +10,8 @@ Use it in your own endpoint::
             callback = receiver.accept(request.headers, await request.body())
         except Refused as refused:
             return Response(str(refused), 400)
-        if callback is not None:  # None: this delivery came before, and was taken
-            ...  # hand it to a queue, and answer: the sender waits 15 seconds, no longer
+        if callback is not None:  # None: a repeated delivery
+            ...  # put it in a queue, and respond: the sender waits at most 15 seconds
         return Response(status_code=204)
 """
 
@@ -27,14 +27,14 @@ from patterns.contract import Callback
 
 
 class Refused(Exception):
-    """Not a delivery from the sender that holds the secret, or an old one played again. Answer 400."""
+    """The delivery is not signed with the secret, is too old, or contains no finished task. Respond with 400."""
 
 
 class Receiver:
-    """Checks deliveries signed by Standard Webhooks; several secrets are for the time while keys rotate.
+    """Verifies deliveries that are signed as in Standard Webhooks. Pass several secrets while keys rotate.
 
-    A timestamp more than five minutes away is stale. Of `remember` delivery ids, repeats are known.
-    Raises `ValueError` for a secret that is none, and when there is none.
+    A timestamp may differ by five minutes at most. The last `remember` delivery ids are kept, to drop repeats.
+    Raises `ValueError` if a secret is invalid, or if there is none.
     """
 
     def __init__(self, *secrets: str, remember: int = 10_000) -> None:
@@ -45,9 +45,10 @@ class Receiver:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> Callback | None:
-        """The callback in a request that is genuine, fresh and new; None if its delivery came before.
+        """The callback in a request, or None if it was delivered before.
 
-        Raises `Refused` for everything else. If handling it then fails, call `forget`, and answer 500.
+        Raises `Refused` if it cannot be trusted. If you fail to process the callback, call `forget` and respond with
+        500: the sender will retry.
         """
         fields = {name.lower(): value for name, value in headers.items()}
         if not any(self._verifies(verifier, fields, body) for verifier in self._verifiers):
@@ -55,9 +56,9 @@ class Receiver:
         try:
             callback = Callback.model_validate_json(body)
         except ValidationError as error:
-            raise Refused("The body is signed, and is not a task.") from error
+            raise Refused("The signature is valid, but the body is not a task.") from error
         if not callback.finished:
-            raise Refused("The body is signed, and its task is not finished.")
+            raise Refused("The signature is valid, but the task is not finished.")
         webhook_id = fields["webhook-id"]
         if webhook_id in self._seen:
             return None
@@ -67,7 +68,7 @@ class Receiver:
         return callback
 
     def forget(self, headers: Mapping[str, str]) -> None:
-        """Take a delivery back, so that its next attempt is not dropped as a repeat."""
+        """Forget a delivery, so that the next attempt is not dropped as a repeat."""
         self._seen.pop({name.lower(): value for name, value in headers.items()}.get("webhook-id", ""), None)
 
     @staticmethod
@@ -75,17 +76,17 @@ class Receiver:
         try:
             verifier.verify(body, dict(fields))
         except (WebhookVerificationError, ValueError, binascii.Error):
-            return False  # standardwebhooks 1.1 raises all three for what somebody made up
+            return False  # standardwebhooks 1.1 raises all three for invalid signatures
         return True
 
 
 def _key(secret: str) -> bytes:
-    """The bytes of a secret. standardwebhooks 1.1 skips what is no base64, and so takes a mistyped secret."""
+    """The bytes of a secret. Decoded here, because standardwebhooks 1.1 ignores characters that are not base64."""
     text = secret.removeprefix("whsec_")
     try:
         key = b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         key = b""
     if not key:
-        raise ValueError("a secret is whsec_ and a key in base64")
+        raise ValueError("a secret is whsec_ followed by a key in base64")
     return key

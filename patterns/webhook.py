@@ -1,17 +1,17 @@
 """Webhook: the server POSTs the outcome to the client.
 
-The idea. Submit names a `callback_url`. The work runs on the in-memory queue, unchanged. When a task finishes, whatever
-its outcome, `deliver` sends the outcome to its client: signed, so that the client can trust it, and again until the
-client has acknowledged it.
+The idea. Each submit has a `callback_url`. The work runs on the in-memory queue, unchanged. When a task finishes, with
+any outcome, `deliver` POSTs the outcome to the URL. The request is signed, so that the client can verify it, and
+retried until the client acknowledges it.
 
-Use it between servers, when jobs take minutes or hours: no client polls, and no client waits.
+Use it between servers, when jobs take minutes or hours: no client has to poll or hold a connection.
 
-It breaks when the receiver cannot be reached from here, or is down for longer than the attempts last. Then the
-delivery is a dead letter: it is kept, listed at `/agent/dead-letters`, and can be sent again. And a client chooses
-where this server connects to, so `webhooks.egress` refuses every address that is not public.
+It breaks when this server cannot reach the receiver, or the receiver is down until the last attempt. Then the delivery
+becomes a dead letter: it is listed at `/agent/dead-letters`, and can be redelivered. And clients choose where this
+server connects to, so `webhooks.egress` refuses every address that is not public.
 
-When the process ends, the queue ends with it: tasks that wait or run, and outcomes that are not delivered, are gone;
-`celery_queue` keeps them in Redis. Set `KIT_WEBHOOK_SECRET`, too: without it each start signs with a new key.
+When the process ends, unfinished tasks and undelivered outcomes are lost, because they are in its memory;
+`celery_queue` keeps them in Redis. Set `KIT_WEBHOOK_SECRET`: without it, each start signs with a new key.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from patterns.contract.settings import Settings, load_settings, new_webhook_secr
 from patterns.in_memory_queue import InMemoryQueue
 from patterns.tasks.memory_store import MemoryStore
 from patterns.web.app import new_app
-from patterns.web.delivery_routes import check_callback
+from patterns.web.delivery_routes import add_delivery_routes, check_callback
 from patterns.web.headers import idempotency_key
 from patterns.web.mounting import root_path
 from patterns.web.openapi import submit_route
@@ -39,12 +39,12 @@ from patterns.webhooks.sender import Sender, pause_after
 
 logger = logging.getLogger(__name__)
 
-#: At a stop this share of the grace period is kept for the last deliveries.
+#: At shutdown, this share of the grace period is reserved for the last deliveries.
 _DELIVERY_SHARE = 0.25
 
 
 class Deliveries:
-    """Sends each outcome to its client. The record of a task says where to, and keeps the attempts."""
+    """Sends each outcome to its client. The callback URL and the attempts are in the record of the task."""
 
     def __init__(self, store: MemoryStore, settings: Settings) -> None:
         self._store = store
@@ -53,26 +53,26 @@ class Deliveries:
         self._drained = False
 
     async def deliver(self, task_id: str) -> None:
-        """Send one outcome until it is acknowledged or given up."""
+        """Send one outcome, and retry until it is acknowledged or given up."""
         for number in itertools.count(1):
             record = self._store.take(task_id)
             if record is None:
-                return  # it expired during the pause
+                return  # the record expired during the pause
             attempt = await self._sender.attempt(record)
-            if attempt.acknowledged:  # 2xx, and nothing else: a redirect is not followed
+            if attempt.acknowledged:  # only 2xx: redirects are not followed
                 state, pause = DeliveryState.DELIVERED, 0.0
             elif attempt.refused or number >= self._settings.webhook_attempts:
                 state, pause = DeliveryState.DEAD, 0.0
             else:
                 state, pause = DeliveryState.WAITING, pause_after(number, attempt, self._settings)
-            self._store.note(task_id, attempt.made, state, pause)
+            self._store.record_attempt(task_id, attempt.details, state, pause)
             if state is not DeliveryState.WAITING:
                 return
             await asyncio.sleep(pause)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Deliver what comes into the outbox, for as long as the block lasts."""
+        """Deliver the outcomes in the outbox for as long as the block lasts."""
         delivering = asyncio.create_task(self._deliver_outbox())
         try:
             yield
@@ -82,14 +82,14 @@ class Deliveries:
             await self._sender.aclose()
 
     async def drain(self, seconds: float) -> None:
-        """Wait at most `seconds` for the deliveries under way. A second call does not wait again."""
+        """Wait at most `seconds` for the running deliveries. A second call does not wait again."""
         if not self._drained:
             self._drained = True
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._store.outbox.join(), seconds)
 
     async def _deliver_outbox(self) -> None:
-        # All at the same time, so that a receiver that is down for an hour delays no other delivery.
+        # Each in its own task, so that a receiver that is down for an hour delays no other delivery.
         async with asyncio.TaskGroup() as deliveries:
             while True:
                 deliveries.create_task(self._deliver_safely(await self._store.outbox.get()))
@@ -98,15 +98,15 @@ class Deliveries:
         try:
             await self.deliver(task_id)
         except Exception:
-            logger.exception("the delivery broke", extra={"task_id": task_id})
-            broken = DeliveryAttempt(at=datetime.now(UTC), error="the server broke; its log has the details")
-            self._store.note(task_id, broken, DeliveryState.DEAD)
+            logger.exception("delivery raised an exception", extra={"task_id": task_id})
+            failed = DeliveryAttempt(at=datetime.now(UTC), error="an error in the server; its log has the details")
+            self._store.record_attempt(task_id, failed, DeliveryState.DEAD)
         finally:
             self._store.outbox.task_done()
 
 
 def create_app() -> FastAPI:
-    """The app. Its queue, its records and its deliveries live and die with this process."""
+    """The app. Its queue, its records and its deliveries are in the memory of this process."""
     settings = load_settings()
     if settings.webhook_secret is None:
         settings.webhook_secret = new_webhook_secret()
@@ -134,6 +134,7 @@ def create_app() -> FastAPI:
         return accepted(task, request, settings)
 
     add_shared_routes(app, WEBHOOK, queue.store, settings)
+    add_delivery_routes(app, queue.store, settings)
     return app
 
 

@@ -16,14 +16,14 @@ from fastapi import FastAPI, Request, Response
 from redis.exceptions import RedisError
 
 from patterns.agents.loading import load_agent
-from patterns.agents.running import Agent, ReportProgress, TaskEnded, run_on_the_loop
+from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe, run_on_event_loop
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, load_settings
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.detached import abandon
-from patterns.tasks.execution import RunAgent, describe
+from patterns.tasks.execution import RunAgent
 from patterns.tasks.store import Unavailable, new_task_id
 from patterns.web.app import new_app
 from patterns.web.headers import idempotency_key
@@ -31,7 +31,7 @@ from patterns.web.openapi import submit_route
 from patterns.web.routes import accepted, add_shared_routes
 
 #: The most runs of a task whose workers die: a task that kills its worker each time must end.
-MOST_RUNS = 3
+MAX_RUNS = 3
 #: Submit responds with 503 after this long without the broker.
 SUBMIT_SECONDS = 2.0
 #: `/health` counts a worker for ten seconds after its last heartbeat.
@@ -58,8 +58,8 @@ def web_app(
     `connected` opens the connections for that, and closes them when the server stops.
     """
     settings = load_settings()
-    start_a_worker = " ".join(["python", *pattern.processes[0].arguments])
-    store = RedisStore(settings, redis_url(settings), start_a_worker)
+    worker_command = " ".join(["python", *pattern.processes[0].arguments])
+    store = RedisStore(settings, redis_url(settings), worker_command)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -79,10 +79,10 @@ def web_app(
                 if to_hand_over:
                     await _enqueue(hand_over, task_id, body.prompt)
                     if key is not None:
-                        await store.handed_over(key)
+                        await store.mark_sent(key)
         except (Unavailable, TimeoutError) as error:
             await store.forget(task_id)
-            raise error if isinstance(error, Unavailable) else Unavailable("The broker did not answer.") from error
+            raise error if isinstance(error, Unavailable) else Unavailable("The broker did not reply.") from error
         return accepted(task, request, settings)
 
     add_shared_routes(app, pattern, store, settings)
@@ -102,7 +102,7 @@ class Work:
     `run_agent` decides where the agent runs: by default async on the caller's event loop, sync in a thread.
     """
 
-    def __init__(self, settings: Settings, run_agent: RunAgent = run_on_the_loop) -> None:
+    def __init__(self, settings: Settings, run_agent: RunAgent = run_on_event_loop) -> None:
         self._timeout = settings.task_timeout_seconds
         self._records = WorkerRecords(settings, redis_url(settings))
         self._agent: Agent = load_agent(settings)
@@ -120,7 +120,7 @@ class Work:
 
         Raises `RedisError` if the outcome could not be recorded: then the task has to run again.
         """
-        if not await asyncio.to_thread(self._records.start, task_id, MOST_RUNS):
+        if not await asyncio.to_thread(self._records.start, task_id, MAX_RUNS):
             return  # cancelled while it was queued, or delivered twice
         self._running.add(task_id)
         try:
@@ -142,9 +142,9 @@ class Work:
     def put_back(self) -> None:
         """Record that this worker stops cleanly, so that the runs of its unfinished tasks do not count. Blocks."""
         with suppress(RedisError):
-            self._records.farewell(self._name)
+            self._records.remove_worker(self._name)
             for task_id in list(self._running):
-                self._records.put_back(task_id)
+                self._records.undo_start(task_id)
 
     async def _watched(self, task_id: str, prompt: str) -> None:
         loop, percent, ended, reported = asyncio.get_running_loop(), 0, False, asyncio.Event()
@@ -196,7 +196,7 @@ class Work:
             self._records.complete(task_id, working.result())
 
 
-def work_or_exit(settings: Settings, run_agent: RunAgent = run_on_the_loop) -> Work:
+def work_or_exit(settings: Settings, run_agent: RunAgent = run_on_event_loop) -> Work:
     """The `Work` of a worker. If the agent cannot be loaded, exits with a one-line message."""
     try:
         return Work(settings, run_agent)

@@ -53,7 +53,7 @@ class FaultScene:
     async def stop(self, children: list[Child]) -> None:
         """Send SIGTERM to all of them, and start each again after it has ended."""
         for child in children:
-            child.ask_to_end()
+            child.terminate()
         for child in children:
             await asyncio.to_thread(child.stop, _STOP_SECONDS)
             child.start()

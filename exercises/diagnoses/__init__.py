@@ -1,15 +1,15 @@
-"""What can be wrong with a learner's code, each cause under a stable code: one Markdown file per code beside this.
+"""What can be wrong with a learner's code, each cause with a stable code: one Markdown file per code in this folder.
 
-A file begins with a heading (the cause in one line), then a paragraph that starts with "Likely:", and one that
-starts with "Next:". The rest is the whole story, with a drawing of the requests in time.
+A file has a heading (the cause in one line), then a paragraph that starts with "Likely:", and another that starts with
+"Next:". The rest is the full explanation, with a drawing of the requests over time.
 
-What the checks must know about a code stands above the heading, between two lines of `---`; all of it is optional:
+What the checks must know about a code is in front matter, between two lines of `---`; all of it is optional:
 
-- `explained-by`: what in the learner's output is the reason, and replaces "Likely:" and "Next:". Several are
-  separated by commas: `coroutine` (one that nobody awaited), `sleep` (an `asyncio.sleep` that nobody awaited),
-  `mistake` (a NameError, a TypeError and the like), `exception` (any).
-- `shows-exceptions: no`: an exception in the learner's output was caught, or meant, and is not shown.
-- `fatal`: why no other check can come to anything; they are not made.
+- `explained-by`: what in the learner's output is the reason, and replaces "Likely:" and "Next:". A list, separated by
+  commas: `coroutine` (a coroutine that was never awaited), `sleep` (an `asyncio.sleep` that was never awaited),
+  `mistake` (a NameError, a TypeError and similar exceptions), `exception` (any exception).
+- `shows-exceptions: no`: an exception in the learner's output was caught or intended, and is not shown.
+- `fatal`: why no other check can pass; they are not run.
 """
 
 import functools
@@ -45,7 +45,7 @@ def codes() -> list[str]:
 
 @functools.cache
 def diagnosis(code: str) -> Diagnosis:
-    """What a code means. Raises `UnknownCode`, and `ValueError` for a file that lacks a part."""
+    """The diagnosis for a code. Raises `UnknownCode`, and `ValueError` for a file that lacks a part."""
     if code not in codes():
         raise UnknownCode(code)
     properties, text = _front_matter(code, (_HERE / f"{code}.md").read_text(encoding="utf-8"))
@@ -65,7 +65,7 @@ def diagnosis(code: str) -> Diagnosis:
 
 
 def _front_matter(code: str, text: str) -> tuple[dict[str, str], str]:
-    """The properties above the heading, and the text below them. Raises `ValueError` for what is none."""
+    """The properties above the heading, and the text below them. Raises `ValueError` for an unknown property."""
     if not text.startswith("---\n"):
         return {}, text
     head, _, rest = text.removeprefix("---\n").partition("\n---\n")
@@ -73,7 +73,7 @@ def _front_matter(code: str, text: str) -> tuple[dict[str, str], str]:
     unknown = set(properties) - {"explained-by", "shows-exceptions", "fatal"}
     unknown |= set(filter(None, properties.get("explained-by", "").split(", "))) - _REASONS
     if unknown or properties.get("shows-exceptions", "no") != "no":
-        raise ValueError(f"{code}.md: what does {', '.join(sorted(unknown)) or 'shows-exceptions'} mean?")
+        raise ValueError(f"{code}.md: unknown property or value: {', '.join(sorted(unknown)) or 'shows-exceptions'}")
     return properties, rest
 
 

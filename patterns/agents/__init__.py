@@ -1,1 +1,1 @@
-"""The agent: any callable `(prompt, report_progress) -> str`, and how it is run."""
+"""The agent, any callable `(prompt, report_progress) -> str`: loading it, running it, and a simulated agent."""

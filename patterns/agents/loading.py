@@ -1,4 +1,4 @@
-"""The agent that `KIT_AGENT` names."""
+"""Loads the agent that `KIT_AGENT` names."""
 
 import importlib
 import os
@@ -11,25 +11,22 @@ from patterns.contract.settings import Settings, SettingsError
 
 
 def load_agent(settings: Settings) -> Agent:
-    """The agent that `KIT_AGENT` names.
-
-    Raises `SettingsError` when there is no such module, or nothing callable in it.
-    """
+    """The agent that `KIT_AGENT` names. Raises `SettingsError` if it cannot be imported, or is not callable."""
     if settings.agent == "simulated":
         return simulated_agent(settings)
     module_name, colon, attribute = settings.agent.partition(":")
     if not (module_name and colon and attribute):
         raise SettingsError(f"KIT_AGENT={settings.agent}: write it as module:callable, or leave it out")
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as `python -m` does: the agent may be a file beside the user
+        sys.path.insert(0, os.getcwd())  # as `python -m` does: the agent may be a file in the current folder
     try:
-        found: Any = importlib.import_module(module_name)
+        agent: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
-            found = getattr(found, part, None)
-    except BaseException as error:  # whatever a user's module raises, SystemExit and KeyboardInterrupt too
-        said = " ".join(str(error).split())
-        reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
+            agent = getattr(agent, part, None)
+    except BaseException as error:  # a module may raise anything, even SystemExit or KeyboardInterrupt
+        message = " ".join(str(error).split())
+        reason = f"{type(error).__name__}: {message}" if message else type(error).__name__
         raise SettingsError(f"KIT_AGENT={settings.agent}: cannot import {module_name}: {reason}") from error
-    if not callable(found):
+    if not callable(agent):
         raise SettingsError(f"KIT_AGENT={settings.agent}: {module_name} has no callable {attribute}")
-    return cast("Agent", found)
+    return cast("Agent", agent)

@@ -1,9 +1,8 @@
-"""Run an agent to its end: on the event loop, in this thread, or in a daemon thread.
+"""Runs an agent: on the event loop, in the current thread, or in a daemon thread.
 
-An agent is any callable `(prompt, report_progress) -> str`, sync or async. The patterns know nothing else
-about it. `report_progress` takes a percentage, and raises `TaskEnded` in the agent when nobody wants the
-task any more: it was cancelled, or it ran past its timeout. That is how a sync agent, which no one can
-interrupt from outside, learns to stop.
+An agent is any callable `(prompt, report_progress) -> str`, sync or async. `report_progress` takes a percentage. Once
+the task is cancelled or has timed out, `report_progress` raises `TaskEnded`: a sync agent cannot be interrupted, but it
+stops at its next report.
 """
 
 import asyncio
@@ -21,39 +20,39 @@ Agent = Callable[[str, ReportProgress], str | Awaitable[str]]
 class TaskEnded(BaseException):
     """Raised in an agent by `report_progress` when its task was cancelled or has timed out.
 
-    Not an `Exception`, so that an agent's own `except Exception` does not swallow it.
+    Not an `Exception`, so that an `except Exception` in the agent does not catch it.
     """
 
 
 def is_async(agent: Agent) -> bool:
-    """Whether calling the agent gives a coroutine, so that it can run on the event loop."""
+    """Whether calling the agent returns a coroutine."""
     return inspect.iscoroutinefunction(agent) or inspect.iscoroutinefunction(type(agent).__call__)
 
 
-def run_in_this_thread(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
-    """Run the agent to its end in the calling thread; an async one gets an event loop of its own."""
-    outcome = agent(prompt, report_progress)
-    return _text(outcome if isinstance(outcome, str) else asyncio.run(_awaited(outcome)))
+def run_in_current_thread(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
+    """Run the agent in the calling thread. An async agent gets its own event loop."""
+    result = agent(prompt, report_progress)
+    return _checked(result if isinstance(result, str) else asyncio.run(_awaited(result)))
 
 
-async def run_on_the_loop(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
-    """Run the agent without blocking the event loop: an async one on it, a sync one in a thread."""
+async def run_on_event_loop(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
+    """Run an async agent on the event loop, and a sync agent in a daemon thread, so that it does not block the loop."""
     if is_async(agent):
-        return _text(await cast("Awaitable[str]", agent(prompt, report_progress)))
+        return _checked(await cast("Awaitable[str]", agent(prompt, report_progress)))
     return await run_in_daemon_thread(agent, prompt, report_progress)
 
 
 async def run_in_daemon_thread(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
-    """Run the agent in a thread that cannot keep the process from exiting.
+    """Run the agent in a thread that does not keep the process from exiting.
 
-    The threads of `asyncio.to_thread` and of anyio's pool are waited for when the interpreter ends, so one
-    hung agent would hold up every deploy. A daemon thread is left behind. When the caller is cancelled the
-    thread goes on until its next `report_progress`: a thread cannot be killed, only a process can.
+    The interpreter waits at exit for the threads of `asyncio.to_thread` and of anyio's pool, so one hung agent would
+    delay every deploy. It does not wait for daemon threads. When the caller is cancelled, the thread goes on until its
+    next `report_progress`, because a thread cannot be killed.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[str] = loop.create_future()
 
-    def tell(result: str | None, error: BaseException | None) -> None:
+    def set_outcome(result: str | None, error: BaseException | None) -> None:
         if not outcome.done():
             if error is None:
                 outcome.set_result(cast("str", result))
@@ -64,24 +63,30 @@ async def run_in_daemon_thread(agent: Agent, prompt: str, report_progress: Repor
         result: str | None = None
         failure: BaseException | None = None
         try:
-            result = run_in_this_thread(agent, prompt, report_progress)
+            result = run_in_current_thread(agent, prompt, report_progress)
         except StopIteration as error:
-            failure = RuntimeError(f"the agent raised StopIteration: {error}")  # a Future refuses StopIteration
-        except BaseException as error:  # told to whoever waits, whatever it is
+            failure = RuntimeError(f"the agent raised StopIteration: {error}")  # a Future does not accept StopIteration
+        except BaseException as error:  # raised again in the caller
             failure = error
-        with suppress(RuntimeError):  # the loop is closed: the server has stopped and nobody waits
-            loop.call_soon_threadsafe(tell, result, failure)
+        with suppress(RuntimeError):  # the loop is closed, because the server has stopped
+            loop.call_soon_threadsafe(set_outcome, result, failure)
 
-    # In the caller's context: what the agent logs is about the same task there.
+    # In the caller's context, so that the agent's log lines have the task's id.
     threading.Thread(target=copy_context().run, args=(run,), name="agent", daemon=True).start()
     return await outcome
 
 
-async def _awaited(outcome: Awaitable[str]) -> str:
-    return await outcome if inspect.isawaitable(outcome) else outcome
+async def _awaited(result: Awaitable[str]) -> str:
+    return await result if inspect.isawaitable(result) else result
 
 
-def _text(outcome: object) -> str:
-    if not isinstance(outcome, str):
-        raise TypeError(f"an agent must return a str, and this one returned {type(outcome).__name__}")
-    return outcome.encode(errors="replace").decode()  # half a surrogate pair is a str, and cannot be sent
+def _checked(result: object) -> str:
+    if not isinstance(result, str):
+        raise TypeError(f"an agent must return a str, and this one returned {type(result).__name__}")
+    return result.encode(errors="replace").decode()  # a str with a lone surrogate cannot be sent
+
+
+def describe(error: BaseException) -> str:
+    """An agent's exception in one line of at most 500 characters, without a traceback."""
+    text = " ".join(str(error).split()).encode(errors="replace").decode()  # a lone surrogate cannot be sent
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""The simulated agent: it works in steps, and can be told to fail, hang, block or compute."""
+"""The simulated agent: it works in steps and, on request, fails, hangs, blocks its thread or uses a core."""
 
 import asyncio
 import random
@@ -16,35 +16,35 @@ _SENTENCES = (
 
 
 def simulated_agent(settings: Settings) -> Agent:
-    """An agent that works for `agent_steps` steps of `agent_step_seconds`, and reports after each.
+    """An agent that works for `agent_steps` steps of `agent_step_seconds`, and reports its progress after each.
 
-    Seeded by the setting and the prompt: the same prompt takes the same steps and gives the same answer.
+    It is seeded with `agent_seed` and the prompt: the same prompt takes the same time and gives the same result.
     """
 
     async def simulated(prompt: str, report_progress: ReportProgress) -> str:
-        behaviour, chance = _behaviour(prompt, settings), random.Random(f"{settings.agent_seed}:{prompt}")
-        # Lognormal with a mean of 1, as the durations of many jobs are: the median is 0.6, one in a hundred 6 or more.
-        length = chance.lognormvariate(-0.5, 1.0) if settings.agent_tail == "heavy" else 1.0
+        behaviour, rng = _behaviour(prompt, settings), random.Random(f"{settings.agent_seed}:{prompt}")
+        # Many jobs have lognormal durations. Here the mean is 1, the median 0.6, and one in a hundred is 6 or more.
+        length = rng.lognormvariate(-0.5, 1.0) if settings.agent_tail == "heavy" else 1.0
         for step in range(1, settings.agent_steps + 1):
-            pause = length * settings.agent_step_seconds * (1 + settings.agent_jitter * chance.uniform(-1, 1))
+            pause = length * settings.agent_step_seconds * (1 + settings.agent_jitter * rng.uniform(-1, 1))
             if behaviour == "block":
-                time.sleep(pause)  # noqa: ASYNC251 the mistake itself: an async agent that blocks its thread
+                time.sleep(pause)  # noqa: ASYNC251 on purpose: an async agent that blocks its thread
             elif behaviour == "compute":
-                await asyncio.to_thread(_compute, pause)  # to the pool, as who computes in an async agent should
+                await asyncio.to_thread(_compute, pause)
             elif behaviour == "hang":
                 await asyncio.Event().wait()
             else:
                 await asyncio.sleep(pause)
             if behaviour == "fail" and step > settings.agent_steps // 2:
-                raise RuntimeError("the simulated agent was told to fail")
+                raise RuntimeError("the simulated agent failed, as requested")
             report_progress(100 * step // settings.agent_steps)
-        return f"{chance.choice(_SENTENCES)} ({settings.agent_steps} steps, prompt of {len(prompt)} characters)"
+        return f"{rng.choice(_SENTENCES)} ({settings.agent_steps} steps, prompt of {len(prompt)} characters)"
 
     return simulated
 
 
 def _compute(seconds: float) -> None:
-    """Use a processor for so much of its time, whoever else wants it too."""
+    """Use so many seconds of CPU time, however long that takes on a busy machine."""
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         sum(range(1000))
@@ -52,7 +52,7 @@ def _compute(seconds: float) -> None:
 
 def _behaviour(prompt: str, settings: Settings) -> str:
     if settings.agent_obeys_prompt:
-        told, colon, _ = prompt.partition(":")
-        if colon and told in {"fail", "hang", "block"}:
-            return told
+        behaviour, colon, _ = prompt.partition(":")
+        if colon and behaviour in {"fail", "hang", "block"}:
+            return behaviour
     return settings.agent_behaviour

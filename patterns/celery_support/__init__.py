@@ -1,1 +1,1 @@
-"""What `celery_queue` is built on: the Celery application, the publisher, and the worker's side."""
+"""The parts of `celery_queue`: the Celery application, the brokers, the publisher, and the worker's side."""

@@ -1,7 +1,7 @@
-"""The two brokers that can carry the messages, and the configuration that each needs.
+"""The two supported brokers, Redis and RabbitMQ, and the configuration of each.
 
-Redis gives a dead worker's message to another when it has not been acknowledged for long; RabbitMQ does so as soon as
-the worker's connection is gone.
+Over Redis, a dead worker's message is redelivered after the visibility timeout. RabbitMQ redelivers it as soon as the
+worker's connection is closed.
 """
 
 from typing import Any
@@ -11,21 +11,21 @@ from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-#: The name of the task that delivers a callback. It has its own queue, so that no delivery waits behind an agent. A
-#: worker takes from both queues, or from one of them with Celery's `-Q`.
+#: The name of the task that delivers a callback. It has its own queue, so that no delivery waits behind an agent.
+#: A worker consumes both queues, or one of them with Celery's `-Q`.
 DELIVER = "kit.deliver"
-#: Over Redis a message that is not acknowledged so long after a run's hard limit belongs to a dead worker. Any sooner,
-#: and a task that is alive would be run twice (celery#5935).
+#: How much longer than the hard time limit the visibility timeout of Redis is. If it were shorter than the limit, a
+#: task that is still running would run a second time (celery#5935).
 REDELIVERED_AFTER_SECONDS = 5.0
-#: A worker whose host has gone is noticed after two of these, and its tasks are given to others.
+#: RabbitMQ closes the connection of a worker after two missed heartbeats, and redelivers its messages.
 HEARTBEAT_SECONDS = 10
 
 
 class Channel(kombu_redis.Channel):
-    """kombu's own, except that a worker survives losing the broker just when a task ends.
+    """kombu's channel, with a fix: a worker survives if the broker is lost at the moment when a task ends.
 
-    The message can then not be acknowledged, the connection is closed already, and kombu 5.7 trips over it with
-    an AttributeError that ends the worker (kombu#582). A connection error lets it connect again.
+    To acknowledge the message on the closed connection raises an AttributeError in kombu 5.7, which ends the worker
+    (kombu#582). After a connection error it reconnects.
     """
 
     def _connparams(self, asynchronous: bool = False) -> Any:
@@ -35,7 +35,7 @@ class Channel(kombu_redis.Channel):
 
 
 class Transport(kombu_redis.Transport):
-    """Redis, by the channel above."""
+    """kombu's Redis transport, with the channel above."""
 
     Channel = Channel
 
@@ -44,29 +44,29 @@ TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "patterns.celery_support
 
 
 def over_redis(prefix: str, hard_limit: float) -> dict[str, Any]:
-    """Celery's settings for Redis."""
+    """Celery's settings for Redis. `hard_limit` is in seconds."""
     return {
         "task_queues": [Queue("agent"), Queue("deliveries")],
         "task_default_queue": "agent",
         "task_routes": {DELIVER: {"queue": "deliveries"}},
-        # The worker asks for a message only when one of its processes is free.
+        # A worker fetches a message only when one of its pool processes is free.
         "worker_disable_prefetch": True,
         "broker_transport_options": {
             "global_keyprefix": prefix,
             "visibility_timeout": hard_limit + REDELIVERED_AFTER_SECONDS,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
-            # One process at a time puts messages back. If it is killed meanwhile, the next waits 5 s, not 300 s.
+            # A lock: one worker at a time restores messages. If it is killed, the next one waits 5 s, not 300 s.
             "unacked_mutex_expire": 5,
         },
     }
 
 
 def over_rabbitmq(prefix: str, hard_limit: float) -> dict[str, Any]:
-    """Celery's settings for RabbitMQ: a quorum queue, which is on disk before a message is confirmed.
+    """Celery's settings for RabbitMQ: quorum queues, which write a message to disk before they confirm it.
 
-    Celery itself detects what a quorum queue cannot do (`worker_detect_quorum_queues`): a prefetch count for the
-    whole channel, and messages with an ETA, for which it declares delayed queues.
+    Celery detects quorum queues (`worker_detect_quorum_queues`) and avoids what they do not support: a global prefetch
+    count, and messages with an ETA, for which it declares delayed queues. `hard_limit` is in seconds.
     """
     name, deliveries = f"{prefix}agent", f"{prefix}deliveries"
     return {
@@ -79,10 +79,10 @@ def over_rabbitmq(prefix: str, hard_limit: float) -> dict[str, Any]:
         "task_queues": [_quorum_queue(name, hard_limit), _quorum_queue(deliveries, hard_limit)],
         "task_routes": {DELIVER: {"queue": deliveries}},
         "broker_heartbeat": HEARTBEAT_SECONDS,
-        # When the connection is lost, RabbitMQ puts the message back at once. The run that has lost it ends, so that
-        # no task is run twice at the same time; it is not counted, because nothing was wrong with it.
+        # When a connection is lost, RabbitMQ redelivers its messages at once. So the worker stops their tasks, because
+        # no task may run twice at the same time. These runs are not counted.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
-        # A submit that was answered with 202 is in the queue, and not in a socket's buffer.
+        # After a 202 the message is in the queue, and not only in a socket's buffer.
         "broker_transport_options": {"confirm_publish": True},
     }
 
@@ -90,14 +90,14 @@ def over_rabbitmq(prefix: str, hard_limit: float) -> dict[str, Any]:
 def _quorum_queue(name: str, hard_limit: float) -> Queue:
     return Queue(
         name,
-        # Celery's delayed queues can lead back to a topic exchange only.
+        # Celery's delayed queues require a topic exchange.
         Exchange(name, type="topic"),
         routing_key=name,
-        # RabbitMQ refuses a queue whose arguments differ from those it was first declared with: no setting of ours
-        # may change them. A poison task ends by MOST_RUNS, which its record reports. RabbitMQ 4 would silently drop
-        # a message at the 21st delivery, and count a worker's deploy as a delivery.
+        # These must not depend on a setting: RabbitMQ refuses to declare an existing queue with other arguments.
+        # A poison task fails after MAX_RUNS. RabbitMQ 4 would silently drop its message at the 21st delivery, and each
+        # deploy of a worker counts as one.
         queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 1_000_000},
-        # RabbitMQ takes a message away from a consumer that has not acknowledged it for 30 minutes. Before 3.12 it
-        # knows no such argument: there, consumer_timeout in rabbitmq.conf must be longer than the longest task.
+        # By default RabbitMQ redelivers a message that is not acknowledged for 30 minutes. Versions before 3.12 ignore
+        # this argument: there, consumer_timeout in rabbitmq.conf must be longer than the longest task.
         consumer_arguments={"x-consumer-timeout": int(max(1800.0, 2 * hard_limit) * 1000)},
     )

@@ -1,7 +1,7 @@
-"""Lost messages: the record is still there, so a worker sends the message again.
+"""Lost messages: the records still exist, so a worker sends the messages again.
 
-A broker may come back without its data. And over Redis, a worker that dies just when it takes a message takes the
-message with it: kombu removes it from the queue with BRPOP, and notes only afterwards that a worker has it.
+A broker may restart without its data. And over Redis, a message is lost if a worker dies just when it takes it: kombu
+removes it from the queue with BRPOP, and stores it as unacknowledged only afterwards.
 """
 
 import logging
@@ -19,66 +19,66 @@ from patterns.celery_support.worker import records
 
 logger = logging.getLogger("longjobs")
 
-#: How often a worker looks within the time after which a message counts as lost. If a thousand workers looked at each
-#: heartbeat, they would keep Redis busy with tasks that only wait.
-_LOOKS = 10
+#: Checks per `timeout`. If a thousand workers checked at each heartbeat, they would keep Redis busy.
+_CHECKS_PER_TIMEOUT = 10
 
 
-def send_lost_messages_again(send: Send) -> None:
-    """Have each worker look for lost messages now and then, and send them again by `send`."""
+def resend_lost_messages(send: Send) -> None:
+    """Let each worker check for lost messages at its heartbeats, and send them again with `send`."""
 
     @cache
     def lost_messages() -> LostMessages:
         return LostMessages(send, redelivered_after(process_settings()))
 
-    def look(**_: object) -> None:
-        lost_messages().send_again()
+    def check(**_: object) -> None:
+        lost_messages().resend()
 
-    signals.worker_ready.connect(look, weak=False)
-    signals.heartbeat_sent.connect(look, weak=False)
+    signals.worker_ready.connect(check, weak=False)
+    signals.heartbeat_sent.connect(check, weak=False)
 
 
 class LostMessages:
-    """The tasks of which the broker may have no message any more.
+    """Finds the tasks whose message the broker has lost, and sends the message again.
 
-    A message that only waits is in the queue, and no message sent after it has been taken. A message that a worker
-    holds is run, or given to another worker, within `long` seconds.
+    A message that waits is in the queue, and no later message has been taken before it. A message that a worker has
+    taken is finished, or redelivered, within `timeout` seconds. If neither is true of a task for `timeout` seconds, its
+    message is lost.
 
-    If the message is there after all, because it was put back behind others, the task has two. The second finds the
-    task finished, or at worst runs it again, as any redelivery may.
+    If the message exists after all, because it was redelivered behind others, the task has two. The second one finds
+    the task finished, or at worst runs it again, as any redelivery may.
     """
 
-    def __init__(self, send: Send, long: float) -> None:
+    def __init__(self, send: Send, timeout: float) -> None:
         self._send = send
-        self._long = long
-        #: The tasks that have not moved although it was their turn, and since when, on time.monotonic().
-        self._left_over: dict[str, float] = {}
-        self._looked = -long
+        self._timeout = timeout
+        #: Task ids, each with the time.monotonic() since when its message seems lost.
+        self._suspects: dict[str, float] = {}
+        self._checked_at = -timeout
 
-    def send_again(self) -> None:
-        """Send the messages of the tasks that have not moved for long, although it was their turn. Called often."""
+    def resend(self) -> None:
+        """Send lost messages again. It may be called often: it checks only at intervals."""
         now = time.monotonic()
-        if now - self._looked < self._long / _LOOKS:
+        if now - self._checked_at < self._timeout / _CHECKS_PER_TIMEOUT:
             return
-        self._looked = now
+        self._checked_at = now
         with suppress(RedisError, KombuError, OSError):
-            overtaken, others = records().unmoved(self._long)
-            left_over = overtaken + (others if others and self._queue_is_empty() else [])
-            self._left_over = {task_id: self._left_over.get(task_id, now) for task_id in left_over}
-            for task_id, since in list(self._left_over.items()):
-                if now - since > self._long:
-                    del self._left_over[task_id]
+            overtaken, others = records().stalled(self._timeout)
+            suspects = overtaken + (others if others and self._queue_is_empty() else [])
+            self._suspects = {task_id: self._suspects.get(task_id, now) for task_id in suspects}
+            for task_id, since in list(self._suspects.items()):
+                if now - since > self._timeout:
+                    del self._suspects[task_id]
                     self._publish(task_id)
 
     def _publish(self, task_id: str) -> None:
-        if said := records().to_send_again(task_id, self._long):
-            logger.warning("its message was lost, and is sent again", extra={"task_id": task_id})
-            publish(celery.producer_pool, self._send, [Message(task_id, *said)])
+        if content := records().claim_stalled(task_id, self._timeout):
+            logger.warning("message lost, sending it again", extra={"task_id": task_id})
+            publish(celery.producer_pool, self._send, [Message(task_id, *content)])
 
     def _queue_is_empty(self) -> bool:
         with celery.connection_for_write() as connection:
-            # Passive asks without making one, which RabbitMQ would compare with the one that it has. For Redis a queue
-            # is a list, and kombu looks for it under the wrong name where there is a prefix.
+            # RabbitMQ would compare a declaration with the existing queue, so it is passive. Over Redis a passive one
+            # fails, because kombu ignores the key prefix.
             passive = connection.transport.driver_type == "amqp"
             name = celery.conf.task_default_queue
             try:

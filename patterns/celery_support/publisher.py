@@ -1,6 +1,6 @@
-"""How messages get to the broker: from a web process without blocking its event loop, and confirmed by the broker.
+"""Sends messages to the broker, in batches of one round trip, and waits until the broker confirms them.
 
-A batch of messages goes in one round trip. A worker, which may block, calls `publish` itself.
+A web process uses `Publisher`, which does not block its event loop. A worker, which may block, calls `publish`.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from patterns.observability.tracing import Carrier
 from patterns.redis_store.batching import Batcher
 from patterns.tasks.store import Unavailable
 
-#: How long RabbitMQ may take to confirm a message, well within what submit waits.
+#: How long RabbitMQ may take to confirm a message: less than submit waits.
 CONFIRM_SECONDS = 1.0
-#: A web process's connection has short timeouts and one try: a client that waits is better off with a 503 now. A
-#: worker's connection has none of these, because it is meant to wait for messages.
-_IMPATIENT = {
+#: A web process connects with short timeouts and one attempt, because an early 503 is better for the client than a long
+#: wait. A worker's connection has no such limits: it waits for messages.
+_SHORT_TIMEOUTS = {
     "socket_timeout": 1.0,
     "socket_connect_timeout": 1.0,
     "read_timeout": 1.0,  # these two are RabbitMQ's
@@ -35,24 +35,24 @@ _IMPATIENT = {
 
 
 class Message(NamedTuple):
-    """What the worker that takes a task gets."""
+    """The content of a task's message."""
 
     task_id: str
     prompt: str
-    calls_back: bool
-    carrier: Carrier  # continues the task's trace in the worker
+    has_callback: bool
+    carrier: Carrier  # the trace context
 
 
-#: Sends one message by the given kombu producer.
+#: Sends one message with the given kombu producer.
 Send = Callable[[Message, Any], None]
 
 
 class Publisher:
-    """Sends messages without blocking the event loop: `apply_async` blocks, so a thread calls it."""
+    """Sends messages from a thread, because `apply_async` blocks."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._producers = producers[celery.connection_for_write(transport_options=_IMPATIENT)]
+        self._producers = producers[celery.connection_for_write(transport_options=_SHORT_TIMEOUTS)]
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._publish = Batcher(self._publish_batch)
 
@@ -66,7 +66,7 @@ class Publisher:
             ) from error
 
     def close(self) -> None:
-        """Release the thread, even if the broker hangs."""
+        """Stop the thread, without waiting for a broker that hangs."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _publish_batch(self, messages: Sequence[Message]) -> Sequence[None]:
@@ -75,7 +75,7 @@ class Publisher:
 
 
 def publish(pool: Any, send: Send, messages: Sequence[Message]) -> None:
-    """Send the messages by a producer of the pool, and return when the broker has them. Blocks."""
+    """Send the messages with a producer from the pool, and return when the broker has them. It blocks."""
     with pool.acquire(block=True) as producer, _confirmed(producer):
         for message in messages:
             send(message, producer)
@@ -83,10 +83,10 @@ def publish(pool: Any, send: Send, messages: Sequence[Message]) -> None:
 
 @contextmanager
 def _confirmed(producer: Any) -> Iterator[None]:
-    """When this block ends, the broker has the messages that were published in it. Raises `OperationalError`.
+    """At the end of the block, the broker has the messages that were published in it. Raises `OperationalError`.
 
-    Redis takes them in one go. RabbitMQ confirms each. A connection on which a confirmation may still be under way is
-    dropped: the confirmation would be taken for that of the next message.
+    Redis gets them in one pipeline. RabbitMQ confirms each. After an error the connection is closed, because a late
+    confirmation would be mistaken for that of the next message.
     """
     connection = producer.connection
     if connection.transport.driver_type != "amqp":
@@ -105,7 +105,7 @@ def _confirmed(producer: Any) -> Iterator[None]:
 
 
 def _read_pending(connection: Any) -> None:
-    """Read what RabbitMQ has sent since the last message, such as the end of the connection."""
+    """Read the frames that RabbitMQ has sent since the last message: it may have closed the connection."""
     if connection.connected:
         try:
             with suppress(socket.timeout):

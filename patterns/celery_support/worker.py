@@ -1,6 +1,6 @@
-"""The worker's side: how a task's failure gets into its record, and what a worker reports about itself.
+"""The worker's side: it writes failures to the record of the task, and sends heartbeats for `/health`.
 
-Every process imports this; Celery sends the signals in a worker only.
+Web processes import this module too, but Celery sends the signals in workers only.
 """
 
 import os
@@ -17,51 +17,50 @@ from celery.worker.request import Request
 from redis.exceptions import RedisError
 
 from patterns.agents.loading import load_agent
-from patterns.agents.running import Agent, TaskEnded
+from patterns.agents.running import Agent, TaskEnded, describe
 from patterns.celery_support.app import process_settings
 from patterns.celery_support.stopping import stop_within_the_grace_period
 from patterns.contract import ErrorCode
 from patterns.contract.settings import SettingsError
-from patterns.observability.lifecycle import working_on
+from patterns.observability.lifecycle import running_task
 from patterns.observability.logs import set_up_logging
 from patterns.observability.tracing import NO_CARRIER, tracing
 from patterns.redis_store.worker_records import WorkerRecords
-from patterns.tasks.execution import describe
 
 
 @cache
 def records() -> WorkerRecords:
-    """The records, as a worker writes them."""
+    """The task records of this worker."""
     return WorkerRecords(process_settings(), str(process_settings().redis_url))
 
 
 @cache
 def agent() -> Agent:
-    """The agent. Raises `SettingsError`."""
+    """The agent of this worker. Raises `SettingsError`."""
     return load_agent(process_settings())
 
 
 class RecordedRequest(Request):
-    """Celery's view of a message, in the worker's main process. It outlives the process that runs the task."""
+    """A message in the worker's main process, which outlives the pool process that runs the task."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """At the hard limit the task's process is killed, so the record is written here."""
+        """Fail the task at its hard limit, because Celery kills the pool process that runs it."""
         if not soft:
-            records().fail(self.id, ErrorCode.TIMEOUT, _too_long())
+            records().fail(self.id, ErrorCode.TIMEOUT, _timeout_message())
         super().on_timeout(soft, timeout)
 
 
 class RecordedTask(Task):
-    """A task whose outcome is in its record."""
+    """The base class of tasks with a record."""
 
     Request = RecordedRequest
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it. What is logged and traced meanwhile, by the agent too, carries the task's id.
+        """Run the task, with its id on all log lines and spans, including those of the agent.
 
-        If the record cannot be written, the message goes back to the broker.
+        If the record cannot be written, the message is returned to the broker.
         """
-        with working_on(self.request.id, self.request.headers or NO_CARRIER):
+        with running_task(self.request.id, self.request.headers or NO_CARRIER):
             try:
                 return self.run(*args, **kwargs)
             except RedisError as error:
@@ -70,61 +69,61 @@ class RecordedTask(Task):
 
 @contextmanager
 def failures_recorded(task_id: str) -> Iterator[None]:
-    """Write to the record why the block failed, whatever the agent in it raised."""
+    """If the block raises, fail the task, whatever the agent raised."""
     try:
         yield
     except TaskEnded:
-        pass  # it was cancelled, so its record is finished
+        pass  # the task was cancelled, so it is already finished
     except SoftTimeLimitExceeded:
-        records().fail(task_id, ErrorCode.TIMEOUT, _too_long())
+        records().fail(task_id, ErrorCode.TIMEOUT, _timeout_message())
     except RedisError:
         raise
     except BaseException as error:  # an agent may raise SystemExit, or asyncio's CancelledError
         if terminate_handler_fired():
-            records().put_back(task_id)
-            raise  # the worker is stopping: its main process gives the message back to the broker
+            records().undo_start(task_id)
+            raise  # the worker is stopping: its main process returns the message to the broker
         records().fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
 
 
-def _too_long() -> str:
+def _timeout_message() -> str:
     return f"The task ran longer than {process_settings().task_timeout_seconds:g} s."
 
 
 @signals.setup_logging.connect
 def set_up_logs(loglevel: int, **_: object) -> None:
-    """Log as a web process does, instead of Celery's own way."""
+    """Use the log format of the web processes instead of Celery's."""
     set_up_logging(process_settings(), loglevel)
 
 
 @signals.celeryd_init.connect
 def check_agent(**_: object) -> None:
-    """Stop a worker whose agent cannot be loaded, before it takes a task."""
+    """Exit before the worker takes a task, if its agent cannot be loaded."""
     try:
         agent()
     except SettingsError as error:
-        print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the parent has nothing to add
+        print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the whole message: the parent process adds nothing
         sys.exit(os.EX_CONFIG)
 
 
 @signals.worker_ready.connect
 @signals.heartbeat_sent.connect
 def report_heartbeat(sender: Any, **_: object) -> None:
-    """Let `/health` know that a worker is running."""
-    with suppress(RedisError):  # the next heartbeat may get through
+    """Store a heartbeat, so that `/health` knows that this worker is running."""
+    with suppress(RedisError):  # the next heartbeat may succeed
         records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
 
 
 @signals.worker_shutdown.connect
 def report_stop(sender: Any, **_: object) -> None:
-    """Let `/health` know that a worker has stopped."""
-    with suppress(RedisError):  # it is forgotten after WORKER_SILENCE_SECONDS
-        records().farewell(str(sender.hostname))
+    """Remove the heartbeat, so that `/health` knows that this worker has stopped."""
+    with suppress(RedisError):  # the heartbeat expires anyway
+        records().remove_worker(str(sender.hostname))
 
 
 @signals.worker_process_shutdown.connect
 @signals.worker_shutdown.connect
 def send_last_traces(**_: object) -> None:
-    """Send what is still in memory, before a process of the worker ends."""
+    """Export the remaining spans before a process of the worker ends."""
     tracing().flush()
 
 

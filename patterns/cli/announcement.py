@@ -1,4 +1,4 @@
-"""What `kit serve` prints once everything is up: what runs, where, and how to try it."""
+"""What `kit serve` prints once everything is running: the processes, the URL, and how to try it."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from patterns.serving.running import Running
 
 
 def announce(served: Running, settings: Settings, env: dict[str, str]) -> None:
-    """Print what runs. `env` holds what was added to the environment: perhaps a signing key made for this run."""
+    """Print what is running. `env` is what was added to the environment: a signing key, if one was generated."""
     pattern = served.pattern
     part = f", the {served.role} part" if served.role else ""
     where = f"at [bold]{served.url}[/]    routes: {served.url}/docs" if served.url else "takes tasks"
@@ -30,7 +30,7 @@ def _print_processes(served: Running, settings: Settings) -> None:
     for child in served.children:
         out.print(f"  {child.name:<13} process {child.pid}", style="dim")
     if "redis" in served.pattern.needs:
-        where = "REDIS_URL" if os.environ.get("REDIS_URL") else "a private Redis, gone when this stops"
+        where = "REDIS_URL" if os.environ.get("REDIS_URL") else "a private Redis, deleted at exit"
         out.print(f"  {'records':<13} {where}", style="dim")
     if served.pattern.processes and settings.broker_url:
         out.print(f"  {'messages':<13} KIT_BROKER_URL", style="dim")

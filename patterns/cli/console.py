@@ -1,7 +1,7 @@
-"""Where the commands print: standard output, and standard error for what is not their result."""
+"""The consoles of the commands: results go to standard output, everything else to standard error."""
 
 from rich.console import Console
 
-# Without emoji: rich would turn the `:-1:` in an address into a picture.
+# Without emoji, because rich would replace the `:-1:` in an address.
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)

@@ -1,4 +1,4 @@
-"""`kit copy`: one pattern as a service of its own."""
+"""`kit copy`: writes one pattern as a standalone service."""
 
 import keyword
 import shlex
@@ -27,12 +27,12 @@ def copy(
         str | None, typer.Option(help="The name of the Python package; by default the name of DIR.")
     ] = None,
 ) -> None:
-    """Copy one pattern into a service of its own, to take to production.
+    """Copy one pattern to a standalone service, ready for production.
 
-    DIR gets the pattern and the modules that it imports, as your package; a
-    pyproject.toml with just the dependencies of these; a Dockerfile and a
-    compose.yaml; a README that says how to start it and set your agent; and
-    tests that start it and check its HTTP contract. Nothing needs the kit.
+    DIR gets a package with the pattern and the modules that it imports, a
+    pyproject.toml with only their dependencies, a Dockerfile, a compose.yaml,
+    a README that says how to start the service and set your agent, and tests
+    that start it and check its HTTP contract. None of it needs the kit.
     """
     pattern = PATTERNS.get(name)
     if pattern is None:
@@ -41,20 +41,20 @@ def copy(
         requirements = Requirements()
         _check_folder(folder)
         package = _package_name(package, folder, requirements.installed)
-        made = service(pattern, package, requirements)
-        _write(made.files, folder)
+        copied = service(pattern, package, requirements)
+        _write(copied.files, folder)
     except CannotCopy as error:
         raise give_up(error) from None
     except PackageNotFoundError:
-        raise give_up("The kit is not installed, so its requirements are unknown. Install it: uv sync") from None
+        raise give_up("The kit is not installed, so its dependencies are unknown. Install it: uv sync") from None
     except OSError as error:
         raise give_up(f"Cannot write to {folder}: {error.strerror or error}.") from None
-    lines = sum(text.count("\n") for text in made.files.values())
-    typer.echo(f"Copied {name} to {folder}: {len(made.files)} files, {lines} lines.")
+    lines = sum(text.count("\n") for text in copied.files.values())
+    typer.echo(f"Copied {name} to {folder}: {len(copied.files)} files, {lines} lines.")
     for part in (package, "tests"):
-        typer.echo(f"  {part}/ ({sum(path.startswith(f'{part}/') for path in made.files)} modules)")
-    typer.echo(f"  {', '.join(path for path in made.files if '/' not in path)}")
-    typer.echo(f"It depends on {', '.join(made.dependencies)}.")
+        typer.echo(f"  {part}/ ({sum(path.startswith(f'{part}/') for path in copied.files)} modules)")
+    typer.echo(f"  {', '.join(path for path in copied.files if '/' not in path)}")
+    typer.echo(f"It depends on {', '.join(copied.dependencies)}.")
     typer.echo("Next:")
     typer.echo(f"  cd {shlex.quote(str(folder))} && uv run --extra test pytest")
     typer.echo("  docker compose up --build    (or without Docker, as README.md says)")
@@ -69,7 +69,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _package_name(given: str | None, folder: Path, installed: Set[str]) -> str:
-    """The name of the package. Raises `CannotCopy` when it would not be importable, or hide another package."""
+    """The name of the package. Raises `CannotCopy` if it is not importable, or would hide another package."""
     name = given if given is not None else folder.resolve().name.replace("-", "_")
     if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
         raise CannotCopy(f"{name!r} cannot be the name of a Python package. Choose another with --package.")

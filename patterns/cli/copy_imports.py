@@ -1,7 +1,7 @@
-"""Which modules a pattern needs: found by reading the imports in their source. Nothing is imported.
+"""Finds the modules that a pattern needs, from the import statements in the source. Nothing is imported.
 
-An import in a function counts like any other. One in a `try` that catches `ImportError` is optional. A string that
-names a module, as `-A patterns.celery_queue` does, counts as an import.
+An import in a function counts like any other. An import in a `try` that catches `ImportError` is optional. A module's
+name in a string, as in `-A patterns.celery_queue`, counts as an import.
 """
 
 import ast
@@ -17,7 +17,7 @@ from patterns.cli.copy_source import only_assignments, without_command_line
 
 @dataclass
 class Imports:
-    """The dotted names that a module imports. `names` are those that it takes from the top of its own package."""
+    """The dotted names that a module imports. `names` are imported from the `__init__` of its top-level package."""
 
     required: set[str] = field(default_factory=set)
     optional: set[str] = field(default_factory=set)
@@ -26,9 +26,9 @@ class Imports:
 
 @dataclass
 class Needed:
-    """The modules of a copy by dotted name, and the top-level names of the third-party packages they import.
+    """The source of each module of a copy by its dotted name, and the third-party packages that they import.
 
-    `optional` and `optional_packages` are the part that is used only where those packages are installed.
+    `optional` are the modules that are used only if their third-party packages are installed.
     """
 
     sources: dict[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Package:
         self._parent = folder.parent
 
     def file(self, module: str) -> Path:
-        """The file of a module, whether there is one or not."""
+        """The path of a module's file, which need not exist."""
         path = self._parent.joinpath(*module.split("."))
         return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
@@ -53,30 +53,30 @@ class Package:
         return name.partition(".")[0] == self.name and self.file(name).is_file()
 
     def longest_module(self, dotted: str) -> str | None:
-        """The module in a dotted name that may go on with an attribute."""
+        """The module in a dotted name that may end with attributes."""
         while dotted and not self.is_module(dotted):
             dotted = dotted.rpartition(".")[0]
         return dotted or None
 
     def imports(self, module: str, source: str) -> Imports:
-        """What the source of a module imports."""
+        """The imports in the source of a module."""
         is_package = self.file(module).name == "__init__.py"
         reader = _Reader(self, module if is_package else module.rpartition(".")[0])
         reader.visit(ast.parse(source))
-        return reader.found
+        return reader.imports
 
     def modules(self, source: str, besides: str) -> set[str]:
-        """The modules of this package that a source outside of it imports, except those in the folder `besides`."""
+        """The modules of this package that another source imports, except those whose names start with `besides`."""
         return {module for module in self._own(self.imports("", source).required) if not module.startswith(besides)}
 
     def packages(self, source: str) -> set[str]:
-        """The top-level names of the third-party packages that a source outside of this one imports."""
+        """The top-level names of the third-party packages that a source outside of this package imports."""
         return self._third_party(self.imports("", source).required)
 
     def needed(self, roots: Iterable[str], docstring: str) -> Needed:
-        """The modules that `roots` need, the roots included.
+        """The modules that `roots` need, including the roots.
 
-        The top of the package is reduced to the assignments that they use, with this docstring.
+        The package's `__init__` is reduced to the assignments that they use, with this docstring.
         """
         needed, optional, names = Needed(), set[str](), set[str]()
         self._follow(roots, needed, optional, names)
@@ -91,7 +91,7 @@ class Package:
         return needed
 
     def _follow(self, roots: Iterable[str], needed: Needed, optional: set[str], names: set[str]) -> None:
-        """Add `roots` and all they need to `needed`, what is optional to `optional`, and `names` from the top."""
+        """Add `roots` and all that they need to `needed`, and collect their optional imports and `names`."""
         todo = list(roots)
         while todo:
             module = todo.pop()
@@ -105,7 +105,7 @@ class Package:
             needed.packages |= self._third_party(imports.required)
 
     def _own(self, imported: Iterable[str]) -> Iterator[str]:
-        return (found for name in imported if (found := self.longest_module(name)))
+        return (module for name in imported if (module := self.longest_module(name)))
 
     def _third_party(self, imported: Iterable[str]) -> set[str]:
         return {name.partition(".")[0] for name in imported} - sys.stdlib_module_names - {self.name}
@@ -115,7 +115,7 @@ class _Reader(ast.NodeVisitor):
     """Collects what one module imports."""
 
     def __init__(self, package: Package, parent: str) -> None:
-        self.found = Imports()
+        self.imports = Imports()
         self._package = package
         self._parent = parent
         self._is_optional = False
@@ -132,7 +132,7 @@ class _Reader(ast.NodeVisitor):
             if self._package.is_module(f"{module}.{alias.name}"):
                 self._add(f"{module}.{alias.name}")
             elif module == self._package.name:
-                self.found.names.add(alias.name)
+                self.imports.names.add(alias.name)
 
     def visit_Try(self, node: ast.Try) -> None:
         outer = self._is_optional
@@ -144,7 +144,7 @@ class _Reader(ast.NodeVisitor):
             self.visit(part)
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        if not isinstance(node.value, ast.Constant):  # a docstring may name what it likes
+        if not isinstance(node.value, ast.Constant):  # module names in docstrings do not count
             self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
@@ -153,7 +153,7 @@ class _Reader(ast.NodeVisitor):
                 self._add(dotted)
 
     def _add(self, name: str) -> None:
-        (self.found.optional if self._is_optional else self.found.required).add(name)
+        (self.imports.optional if self._is_optional else self.imports.required).add(name)
 
 
 def _catches_import_error(handler: ast.ExceptHandler) -> bool:

@@ -1,4 +1,4 @@
-"""What a copied service has to install: of the kit's own requirements those that its modules import."""
+"""The requirements of a copied service: those of the kit's requirements that its modules import."""
 
 from collections.abc import Iterable, Set
 from importlib.metadata import metadata, packages_distributions, requires
@@ -10,7 +10,7 @@ _KIT = "longjobs-kit"
 
 
 class Requirements:
-    """The kit's requirements, from its metadata. Raises `PackageNotFoundError` where it is not installed."""
+    """The kit's requirements, from its metadata. Raises `PackageNotFoundError` if it is not installed."""
 
     def __init__(self) -> None:
         self._kit = [Requirement(line) for line in requires(_KIT) or []]
@@ -18,21 +18,25 @@ class Requirements:
         self._distributions = packages_distributions()
 
     def of(self, packages: Iterable[str]) -> list[str]:
-        """What installs these top-level packages. Those that the kit does not require itself come with the others."""
-        names = {canonicalize_name(found) for package in packages for found in self._distributions.get(package, ())}
-        return sorted(str(one) for one in self._kit if not _is_extra(one) and canonicalize_name(one.name) in names)
+        """The requirements that install these top-level packages. Indirect dependencies are left out."""
+        names = {canonicalize_name(name) for package in packages for name in self._distributions.get(package, ())}
+        return sorted(
+            str(requirement)
+            for requirement in self._kit
+            if not _is_extra(requirement) and canonicalize_name(requirement.name) in names
+        )
 
     def of_extra(self, extra: str) -> list[str]:
-        """What an extra of the kit installs."""
+        """The requirements of an extra of the kit."""
         return sorted(
-            f"{one.name}{one.specifier}"
-            for one in self._kit
-            if one.marker and _is_extra(one) and one.marker.evaluate({"extra": extra})
+            f"{requirement.name}{requirement.specifier}"
+            for requirement in self._kit
+            if requirement.marker and _is_extra(requirement) and requirement.marker.evaluate({"extra": extra})
         )
 
     @property
     def installed(self) -> Set[str]:
-        """The top-level packages that are installed beside the kit."""
+        """The names of all installed top-level packages."""
         return self._distributions.keys()
 
 

@@ -1,4 +1,4 @@
-"""A service of its own made from one pattern: every file, by its path in the new folder."""
+"""Creates a standalone service from one pattern: the text of every file, by its path in the new folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from patterns.contract.descriptor import Pattern
 
 _TEMPLATES = Path(__file__).with_name("service")
 _TESTS = "patterns.cli.service.tests"
-#: No pattern imports these two: the first starts it, the second is the other end of its callbacks.
+#: No pattern imports these two: one starts the pattern, the other receives its callbacks.
 _WEB_PROCESS, _RECEIVER = "patterns.web.process", "patterns.receiver"
-#: The tests are written with this descriptor.
+#: The import in the tests that is replaced by that of the copied pattern's descriptor.
 _TESTED = "CELERY_QUEUE as PATTERN"
 
 
 @dataclass(frozen=True)
 class Service:
-    """The text of each file by its path, and what the package needs installed."""
+    """The text of each file by its path, and the requirements of the package."""
 
     files: dict[str, str]
     dependencies: list[str]
 
 
 def service(pattern: Pattern, package: str, requirements: Requirements) -> Service:
-    """The pattern, the modules that it needs and its tests, with `package` as their name. Writes nothing."""
+    """The pattern, the modules that it needs, and its tests, as the package `package`. Writes nothing to disk."""
     source = Package(Path(patterns.__file__).parent)
     roots = [pattern.module, _WEB_PROCESS, *([_RECEIVER] if pattern.can_call_back else [])]
     needed = source.needed(roots, f"{pattern.title}: {pattern.summary}")
@@ -53,7 +53,7 @@ def _path(source: Package, module: str, package: str) -> str:
 
 
 def _tests(pattern: Pattern, source: Package, needed: Needed) -> Iterator[tuple[str, str]]:
-    """The tests of what is copied: a file that imports a module of another pattern stays behind."""
+    """The tests of the copied modules. A test file that imports other modules is left out."""
     constant = next(name for name, value in vars(patterns).items() if value is pattern)
     for file in sorted((_TEMPLATES / "tests").glob("*.py")):
         text, name = file.read_text(), file.name
@@ -71,7 +71,7 @@ def _renamed(text: str, source: Package, package: str) -> str:
 
 
 def _project(pattern: Pattern) -> Iterator[tuple[str, str]]:
-    """What is neither code nor a test: the path of each file, and of its template."""
+    """The files that are neither code nor tests: the path of each, and its template."""
     yield "pyproject.toml", "pyproject.toml.template"
     yield "README.md", "README.md"
     yield "Dockerfile", "Dockerfile"

@@ -1,4 +1,4 @@
-"""What changes in the source of a module that is copied. Everything else stays as it is written, comments included."""
+"""The changes to the source of a copied module. Everything else stays unchanged, including comments."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Set
 
 
 def without_command_line(source: str, package: str) -> str:
-    """Without the `__main__` block, if it imports from the package: then it is the kit's `serve` command."""
+    """The source without its `__main__` block, if that block imports from the package (the kit's `serve` command)."""
     lines = source.splitlines(keepends=True)
     for node in reversed(ast.parse(source).body):
         if _is_main_block(node) and any(_imports_from(child, package) for child in ast.walk(node)):
@@ -14,34 +14,34 @@ def without_command_line(source: str, package: str) -> str:
             while last < len(lines) and not lines[last].strip():
                 last += 1
             del lines[first:last]
-    left = "".join(lines)
-    return left if left == source else f"{left.rstrip()}\n"
+    remaining = "".join(lines)
+    return remaining if remaining == source else f"{remaining.rstrip()}\n"
 
 
-def only_assignments(source: str, wanted: Set[str], docstring: str) -> str:
-    """The assignments that give the `wanted` names, those that they use, and the imports that these use."""
+def only_assignments(source: str, names: Set[str], docstring: str) -> str:
+    """The assignments to these names, with the assignments and imports that they use."""
     body = ast.parse(source).body
     assigned = {name: node for node in body if isinstance(node, ast.Assign | ast.AnnAssign) for name in _names(node)}
-    used, todo = set[str](), set(wanted)
+    used, todo = set[str](), set(names)
     while todo:
         used |= todo
-        todo = {name for found in todo if found in assigned for name in _loaded(assigned[found])} - used
+        todo = {loaded for name in todo if name in assigned for loaded in _loaded(assigned[name])} - used
     imports, assignments = "", ""
     for node in body:
         if isinstance(node, ast.ImportFrom):
-            if names := [alias.name for alias in node.names if alias.name in used]:
-                imports += f"from {'.' * node.level}{node.module or ''} import {', '.join(names)}\n"
+            if imported := [alias.name for alias in node.names if alias.name in used]:
+                imports += f"from {'.' * node.level}{node.module or ''} import {', '.join(imported)}\n"
         elif used.intersection(_names(node)):
             assignments += f"\n{ast.get_source_segment(source, node)}\n"
     return f'"""{docstring}"""\n\n{imports}{assignments}'
 
 
 def renamed(source: str, package: str, new: str, is_module: Callable[[str], bool]) -> str:
-    """With another name for the package: in imports, and where code, strings and comments name one of its modules."""
+    """The source with the package renamed: in imports, and in module names in code, strings and comments."""
 
-    def rename(found: re.Match[str]) -> str:
-        head = ".".join(found[0].split(".")[:2])
-        return new + found[0].removeprefix(package) if is_module(head) else found[0]
+    def rename(match: re.Match[str]) -> str:
+        module = ".".join(match[0].split(".")[:2])
+        return new + match[0].removeprefix(package) if is_module(module) else match[0]
 
     source = re.sub(rf"^([ \t]*(?:from|import)) {package}(?=\s)", rf"\1 {new}", source, flags=re.MULTILINE)
     return re.sub(rf"(?<![\w.]){package}(?:\.\w+)+", rename, source)

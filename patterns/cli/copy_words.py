@@ -1,4 +1,4 @@
-"""The values in the templates of a copied service, each from where it is defined: commands, requirements, settings."""
+"""The values for the templates of a copied service: commands, requirements and settings."""
 
 import json
 import shlex
@@ -12,9 +12,9 @@ from patterns.contract.descriptor import LearnsBy, Pattern, Process
 from patterns.contract.settings import Settings, environment_variable
 
 _TEMPLATES = Path(__file__).with_name("service")
-#: A stop takes KIT_GRACE_SECONDS, and then some seconds to answer the last requests and to close.
-_CLOSE_SECONDS = 5
-#: The settings in the README. `settings.py` has them all.
+#: How long a process may take to exit after KIT_GRACE_SECONDS.
+_EXIT_SECONDS = 5
+#: The settings in the README; `settings.py` has all of them.
 _SETTINGS = (
     *("agent", "workers", "queue_size", "task_timeout_seconds", "task_ttl_seconds", "grace_seconds"),
     *("poll_interval_seconds", "max_wait_seconds", "log", "log_level"),
@@ -24,7 +24,7 @@ _SETTINGS = (
 def words(
     pattern: Pattern, package: str, needed: Needed, requirements: Requirements, test_packages: Iterable[str]
 ) -> dict[str, str]:
-    """Each value by its name in the templates."""
+    """The values, by their names in the templates."""
     web = ["python", "-m", f"{package}.web.process", f"{package}.{pattern.app.partition('.')[2]}"]
     names = {
         "package": package,
@@ -32,10 +32,10 @@ def words(
         "title": pattern.title,
         "description": json.dumps(f"{pattern.title}: {pattern.summary}"),
         "summary": pattern.summary,
-        "losses": _losses(pattern),
+        "losses": _faults(pattern),
         "web": shlex.join([*web, "--host", "127.0.0.1", "--port", "8000"]),
         "web_in_container": json.dumps([*web, "--host", "0.0.0.0", "--port", "8000"]),
-        "stop_seconds": f"{Settings.model_fields['grace_seconds'].default + _CLOSE_SECONDS:g}",
+        "stop_seconds": f"{Settings.model_fields['grace_seconds'].default + _EXIT_SECONDS:g}",
         "python": requirements.python,
         "dependencies": _toml(requirements.of(needed.packages)),
         "extras": _extras(needed, requirements),
@@ -51,7 +51,7 @@ def words(
 
 
 def _process(process: Process, package: str) -> dict[str, str]:
-    """A process beside the web server. A container has a host name of its own, so `{unique}` can be any word there."""
+    """The values for a process beside the web server. A container has its own host name, so any `{unique}` will do."""
     arguments = [argument.replace("{unique}", process.name) for argument in process.arguments]
     argv = ["python", *(argument.replace("patterns.", f"{package}.") for argument in arguments)]
     environment = "".join(f"{name}={value} " for name, value in process.env.items())
@@ -63,7 +63,7 @@ def _process(process: Process, package: str) -> dict[str, str]:
 
 
 def _quoted(word: str) -> str:
-    """A word for a shell, as a person would write it: an apostrophe in double quotes."""
+    """A word quoted for a shell, in a readable way: if it contains an apostrophe, in double quotes."""
     return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
@@ -83,12 +83,12 @@ def _toml(requirements: Iterable[str]) -> str:
 
 
 def _extras(needed: Needed, requirements: Requirements) -> str:
-    """The extra of each optional module: it has the module's name."""
+    """An extra for each optional module, with the module's name."""
     extras = {name: requirements.of_extra(name) for name in sorted(m.rpartition(".")[2] for m in needed.optional)}
-    return "".join(f"{name} = [\n{_toml(found)}\n]\n" for name, found in extras.items())
+    return "".join(f"{name} = [\n{_toml(lines)}\n]\n" for name, lines in extras.items())
 
 
-def _losses(pattern: Pattern) -> str:
+def _faults(pattern: Pattern) -> str:
     return "\n".join(f"- {fault.meaning}" for fault in sorted(pattern.loses_on))
 
 
@@ -98,7 +98,7 @@ def _body(pattern: Pattern) -> dict[str, str]:
 
 
 def _settings(pattern: Pattern) -> str:
-    """Rows of a table: the variable, its default, and what it is for."""
+    """The rows of a table: variable, default, meaning."""
     names = [
         *_SETTINGS,
         *(["broker_url"] if "redis" in pattern.needs else []),

@@ -1,4 +1,4 @@
-"""`kit patterns`: what each of the five does, and what it loses."""
+"""`kit patterns`: lists the five patterns, and the faults that lose tasks."""
 
 import json
 from dataclasses import asdict
@@ -9,11 +9,14 @@ from rich.table import Table
 
 from patterns import PATTERNS
 from patterns.cli.console import out
-from patterns.contract.descriptor import Pattern
+from patterns.contract.descriptor import Fault, Pattern
 
-_WORST = sorted({fault for pattern in PATTERNS.values() for fault in pattern.loses_on})
+_LOSING_FAULTS = sorted({fault for pattern in PATTERNS.values() for fault in pattern.loses_on})
 _FAULTS_HELP = "\n".join(
-    [*(f"{fault:<12} {fault.meaning}" for fault in _WORST), "`kit bench --faults` breaks these and nine more things."]
+    [
+        *(f"{fault:<12} {fault.meaning}" for fault in _LOSING_FAULTS),
+        f"`kit bench --faults` injects these and {len(Fault) - len(_LOSING_FAULTS)} more faults.",
+    ]
 )
 _HEADINGS = ("pattern", "where the work runs", "how the client learns the outcome", "it teaches", "loses tasks on")
 

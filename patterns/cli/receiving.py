@@ -1,4 +1,4 @@
-"""The receiver of `kit submit --webhook`: on loopback, in its own thread, for one callback."""
+"""The receiver of `kit submit --webhook`: a server on loopback, in its own thread, for one callback."""
 
 import asyncio
 import threading
@@ -15,14 +15,14 @@ from patterns.contract import Callback
 from patterns.receiver import Receiver, Refused
 from patterns.serving.sockets import listening_socket
 
-#: Enough for any callback: the sender keeps them under 20 kB.
-_MOST_BYTES = 100_000
+#: More than any callback: the sender keeps them under 20 kB.
+_MAX_BYTES = 100_000
 
 
 class CallbackHook:
-    """An ASGI app that takes callbacks: `outcome` is the first genuine one, `refused` the reasons of the others.
+    """An ASGI app that receives callbacks. `outcome` is the first verified one, `refused` the errors of the others.
 
-    Made on the event loop that waits for the outcome. Raises `ValueError` if the secret is not a signing key.
+    Create it on the event loop that awaits `outcome`. Raises `ValueError` if the secret is not a signing key.
     """
 
     def __init__(self, secret: str) -> None:
@@ -30,7 +30,7 @@ class CallbackHook:
         self._receiver = Receiver(secret)
         self.outcome: asyncio.Future[Callback] = self._loop.create_future()
         self.refused: list[Refused] = []
-        self.app = Starlette(routes=[Route("/callback", self._hook, methods=["POST"])], max_body_size=_MOST_BYTES)
+        self.app = Starlette(routes=[Route("/callback", self._hook, methods=["POST"])], max_body_size=_MAX_BYTES)
 
     async def _hook(self, request: Request) -> Response:
         try:
@@ -38,7 +38,7 @@ class CallbackHook:
         except Refused as error:
             self.refused.append(error)
             return Response(str(error), 400)
-        if callback is not None:  # it was not delivered before
+        if callback is not None:  # not a repeated delivery
             self._loop.call_soon_threadsafe(self._deliver, callback)
         return Response(status_code=204)
 
@@ -49,7 +49,7 @@ class CallbackHook:
 
 @contextmanager
 def receiving(hook: CallbackHook) -> Iterator[str]:
-    """Serve the hook for as long as the block lasts; gives its URL."""
+    """Serve the hook for as long as the block lasts. Yields its URL."""
     listener = listening_socket("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(hook.app, workers=1, log_level="error", access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -1,4 +1,4 @@
-"""`kit serve`: one pattern with everything it needs, or one part of it, until Ctrl-C."""
+"""`kit serve`: starts one pattern with everything it needs, or one part of it, until Ctrl-C."""
 
 import sys
 from contextlib import suppress
@@ -14,7 +14,7 @@ from patterns.cli.terminal import give_up
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, environment_variable, load_settings, new_webhook_secret
 from patterns.serving.errors import CannotServe
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 from patterns.serving.processes import ProcessFailed
 from patterns.serving.running import Role, Running, running
 from patterns.serving.supervising import NotConfigured
@@ -50,7 +50,7 @@ def serve(
     is_up = False
     try:
         settings = load_settings()
-        interrupts_end_it()
+        raise_on_interrupts()
         env = {} if role else _webhook_secret(pattern, settings)
         with running(pattern, role=role, host=host, port=port, web_processes=workers, env=env) as served:
             is_up = True
@@ -61,7 +61,7 @@ def serve(
     except (CannotServe, ProcessFailed, SettingsError) as error:
         raise give_up(error) from None
     except KeyboardInterrupt:
-        _say_last("Stopped.")
+        _print_last("Stopped.")
         raise typer.Exit(0 if is_up else 130) from None
 
 
@@ -77,12 +77,12 @@ def _supervise(served: Running, settings: Settings) -> None:
     except KeyboardInterrupt:
         if settings.grace_seconds and served.has_tasks:
             limit = f"{settings.grace_seconds:g} s"
-            _say_last(f"Stopping: waiting up to {limit} for running tasks. Press Ctrl-C again to stop now.")
+            _print_last(f"Stopping: waiting up to {limit} for running tasks. Press Ctrl-C again to stop now.")
         raise
 
 
-def _say_last(line: str) -> None:
-    """Print over the `^C` that a terminal shows; nothing if the terminal has been closed."""
+def _print_last(line: str) -> None:
+    """Print over the `^C` that a terminal shows, and ignore that the terminal may be closed."""
     with suppress(OSError):
         print(f"\r{line}" if sys.stdout.isatty() else line, flush=True)  # noqa: T201 rich would wrap it
 

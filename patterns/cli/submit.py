@@ -1,4 +1,4 @@
-"""`kit submit`: a prompt to a server that runs, its progress, its result."""
+"""`kit submit`: sends a prompt to a running server, shows the progress, and prints the result."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""What `kit submit` does: send a prompt, show the progress, return the result."""
+"""The work of `kit submit`: send a prompt, show the progress, return the result."""
 
 import asyncio
 from contextlib import suppress
@@ -11,12 +11,12 @@ from patterns.cli.receiving import CallbackHook, receiving
 from patterns.contract import Task
 from patterns.polling import ClientError, PollingClient, TaskCancelled, TaskFailed, completed
 
-#: How long the server is asked to hold an answer.
+#: How long the server is asked to hold a response.
 _HOLD_SECONDS = 20.0
 
 
 class SubmitFailed(Exception):
-    """The outcome of the task is unknown. The message says why, and what to do."""
+    """The outcome of the task is unknown. The message says why and what to do."""
 
 
 async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: float, console: Console) -> str:
@@ -47,7 +47,7 @@ async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: f
                 if secret is None:
                     task = await client.run(prompt, on_progress=show)
                 else:
-                    # Nothing is known before the callback: the bar only shows that time passes.
+                    # There is no progress before the callback, so the bar only shows that time passes.
                     bar.update(row, total=None, description="waiting for the callback")
                     task = await _wait_for_callback(client, prompt, secret, deadline)
                 return task.result or ""
@@ -71,12 +71,12 @@ def _http(url: str) -> httpx.AsyncClient:
 
 
 async def _check(url: str, http: httpx.AsyncClient) -> None:
-    """Fail at once if no server answers: a program would retry, a person wants to know."""
+    """Fail at once if no server responds: the client would retry, but a person should know now."""
     try:
         await http.get(f"{url.rstrip('/')}/health", timeout=5)
     except httpx.TransportError as error:
         raise SubmitFailed(
-            f"No answer from {url} ({type(error).__name__}). Start a server: kit serve in_memory_queue"
+            f"No response from {url} ({type(error).__name__}). Start a server: kit serve in_memory_queue"
         ) from error
 
 
@@ -101,9 +101,9 @@ async def _wait_for_callback(client: PollingClient, prompt: str, secret: str, de
             async with asyncio.timeout_at(ends_at):
                 return completed(await hook.outcome)
         except TimeoutError:
-            why = "A callback arrived with an invalid signature: the server uses another secret. "
+            reason = "A callback arrived with an invalid signature: the server uses another secret. "
             raise SubmitFailed(
-                f"No verified callback for task {task.task_id} within {deadline:g} s. {why if hook.refused else ''}"
+                f"No verified callback for task {task.task_id} within {deadline:g} s. {reason if hook.refused else ''}"
                 f"GET /agent/status/{task.task_id} lists the attempts under delivery."
             ) from None
         except asyncio.CancelledError:

@@ -1,7 +1,6 @@
-"""The words on the wire.
+"""The wire contract: every model, setting and error that clients and servers must agree on, defined once.
 
-Everything a client or a server must agree on is defined here once. Nothing here imports a web framework,
-so the benchmark, the tests and the command line can use the words without starting a server.
+Nothing here imports a web framework, so benchmarks, tests and the command line can use it without starting a server.
 """
 
 import importlib
@@ -53,10 +52,10 @@ _MODULES = ("task", "submit", "problem", "delivery")
 
 
 def __getattr__(name: str) -> Any:
-    """Import a word when it is first used: every `kit` command imports this package, and few of them need pydantic."""
+    """Import a name when it is first used: every `kit` command imports this package, and few of them need pydantic."""
     if name in __all__:
         for module in _MODULES:
-            words = vars(importlib.import_module(f"{__name__}.{module}"))
-            if name in words:
-                return words[name]
+            names = vars(importlib.import_module(f"{__name__}.{module}"))
+            if name in names:
+                return names[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

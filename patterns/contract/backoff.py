@@ -1,7 +1,7 @@
-"""How long to wait before trying again: what the server says, or an exponential pause with full jitter.
+"""How long to wait before a retry: what `Retry-After` says, or exponential backoff with jitter.
 
-Full jitter is from "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): many clients that failed
-together come back spread out, not together.
+Full jitter is from "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): clients that failed at the same
+time retry at different times.
 """
 
 import random
@@ -11,12 +11,12 @@ from email.utils import parsedate_to_datetime
 
 
 def full_jitter(attempt: int, first: float, longest: float) -> float:
-    """Seconds to wait before attempt `attempt + 1`: anything from 0 to `first * 2**attempt`, at most `longest`."""
+    """Seconds to wait after an attempt, counted from 0: between 0 and `first * 2**attempt`, at most `longest`."""
     return random.uniform(0, min(longest, first * 2.0 ** min(attempt, 60)))
 
 
 def growing_jitter(attempt: int, first: float, longest: float) -> float:
-    """Seconds to wait where each pause must be longer than the last: half of it fixed, half of it jitter."""
+    """Like `full_jitter`, but half of the pause is fixed, so that pauses keep growing."""
     pause = min(longest, first * 2.0 ** min(attempt, 60))
     return pause / 2 + random.uniform(0, pause / 2)
 
@@ -28,7 +28,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value)
     try:
         due = parsedate_to_datetime(value)
-        left = (due if due.tzinfo else due.replace(tzinfo=UTC)) - datetime.now(UTC)
-    except (ValueError, OverflowError):  # a year or a zone too large to be one overflows
+        remaining = (due if due.tzinfo else due.replace(tzinfo=UTC)) - datetime.now(UTC)
+    except (ValueError, OverflowError):  # a year or a UTC offset that is out of range overflows
         return None
-    return max(0.0, left.total_seconds())
+    return max(0.0, remaining.total_seconds())

@@ -1,4 +1,4 @@
-"""What a client raises when it does not get a completed task."""
+"""The errors that a client raises when it does not get a completed task."""
 
 from patterns.contract.task import Task, TaskStatus
 
@@ -12,13 +12,13 @@ class ClientError(Exception):
 
 
 class SubmitRefused(ClientError):
-    """The server refused the request (a 4xx other than 408 and 429), and would refuse it again."""
+    """The server rejected the request (a 4xx other than 408 and 429). A retry would be rejected too."""
 
 
 class TemporaryError(ClientError):
-    """The server cannot be reached, or cannot answer for the moment. Sending the request again may help.
+    """The server is unreachable or temporarily unavailable. A retry may succeed.
 
-    `retry_after` is in seconds, or None if the server did not say when.
+    `retry_after` is in seconds, or None if the server did not send it.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -27,7 +27,7 @@ class TemporaryError(ClientError):
 
 
 class TaskFailed(ClientError):
-    """The task ended as failed; `task.error` has the code and the message."""
+    """The task failed; `task.error` has the code and the message."""
 
 
 class TaskCancelled(ClientError):
@@ -39,11 +39,11 @@ class TaskLost(ClientError):
 
 
 class DeadlineExceeded(ClientError):
-    """The deadline passed first. The task may still run; `task.task_id` finds it."""
+    """The deadline passed before the task finished. It may still be running: ask for `task.task_id` later."""
 
 
 def completed(task: Task) -> Task:
-    """The task itself, if it is completed. Raises `TaskFailed` or `TaskCancelled`."""
+    """Return `task` if it is completed. Raises `TaskFailed` or `TaskCancelled`."""
     if task.status is TaskStatus.FAILED:
         raise TaskFailed(f"{task.error.code}: {task.error.message}" if task.error else "The task failed.", task)
     if task.status is TaskStatus.CANCELLED:

@@ -1,4 +1,4 @@
-"""What a client knows of one task so far, and the deadline over everything that it does for this task."""
+"""A client's state for one task: the task as last seen, the last error, and one deadline for all requests."""
 
 import asyncio
 import inspect
@@ -14,19 +14,19 @@ OnProgress = Callable[[int], object]
 class Conversation:
     """All requests about one task, from submit to the outcome.
 
-    `deadline` is in seconds, from the start of `until_deadline`. `on_progress` gets each new percentage; it may be
-    async.
+    `deadline` is in seconds, from the start of `until_deadline`. `on_progress` is called with each new percentage; it
+    may be async.
     """
 
     def __init__(self, deadline: float, on_progress: OnProgress | None = None) -> None:
         self.task: Task | None = None
-        self.trouble = ""  # why the last request has to be sent again
+        self.last_error = ""  # why the last request is being retried
         self._deadline, self._ends_at = deadline, float("inf")
         self._on_progress, self._reported = on_progress, -1
 
     @asynccontextmanager
     async def until_deadline(self) -> AsyncIterator[None]:
-        """Raises `DeadlineExceeded` if the block takes longer."""
+        """Run the block under the deadline. Raises `DeadlineExceeded` if it takes longer."""
         self._ends_at = asyncio.get_running_loop().time() + self._deadline
         try:
             async with asyncio.timeout_at(self._ends_at) as limit:
@@ -36,22 +36,22 @@ class Conversation:
                 raise
             raise self._deadline_exceeded() from None
 
-    async def note(self, task: Task) -> Task:
-        """The task itself, after its progress has been reported, if it is new."""
+    async def update(self, task: Task) -> Task:
+        """Store the task as last seen, report its progress if it is new, and return the task."""
         self.task = task
         if self._on_progress and task.progress > self._reported:
             self._reported = task.progress
-            answer = self._on_progress(task.progress)
-            if inspect.isawaitable(answer):
-                await answer
+            awaitable = self._on_progress(task.progress)
+            if inspect.isawaitable(awaitable):
+                await awaitable
         return task
 
     async def pause(self, seconds: float) -> None:
-        """Wait. Raises `DeadlineExceeded` at once if the deadline comes first: waiting would be in vain."""
+        """Sleep. Raises `DeadlineExceeded` at once if the deadline would pass first."""
         if asyncio.get_running_loop().time() + seconds > self._ends_at:
             raise self._deadline_exceeded()
         await asyncio.sleep(seconds)
 
     def _deadline_exceeded(self) -> DeadlineExceeded:
         state = f"the task is {self.task.status}" if self.task else "no task was accepted"
-        return DeadlineExceeded(f"After {self._deadline:g} s {state}. {self.trouble}".strip(), self.task)
+        return DeadlineExceeded(f"After {self._deadline:g} s {state}. {self.last_error}".strip(), self.task)

@@ -1,4 +1,4 @@
-"""A callback on its way: what is sent, every attempt, and how far the delivery is."""
+"""Callbacks: the body that is sent, and the state of its delivery with every attempt."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,11 +12,11 @@ EXAMPLE_DELIVERY: JsonDict = {"state": "waiting", "attempts": [], "next_attempt_
 
 
 class DeliveryState(StrEnum):
-    """How far the server is with telling the outcome."""
+    """The state of the delivery of an outcome."""
 
     WAITING = "waiting"  # the task is not finished, or the next attempt is due later
-    DELIVERED = "delivered"  # the receiver answered 2xx
-    DEAD = "dead"  # given up; kept, and can be sent again
+    DELIVERED = "delivered"  # the receiver responded with 2xx
+    DEAD = "dead"  # given up: a dead letter, which is kept and can be redelivered
 
 
 class DeliveryAttempt(BaseModel):
@@ -28,7 +28,7 @@ class DeliveryAttempt(BaseModel):
 
 
 class Delivery(BaseModel):
-    """The callback of one task, and every attempt so far."""
+    """The delivery of one task's outcome, with the attempts so far."""
 
     state: DeliveryState
     attempts: list[DeliveryAttempt] = []
@@ -37,7 +37,7 @@ class Delivery(BaseModel):
 
 
 class WebhookTask(Task):
-    """A task whose outcome is POSTed to its client."""
+    """A task with a callback URL: its outcome is POSTed to the client."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TASK | {"delivery": EXAMPLE_DELIVERY}]})
 
@@ -47,7 +47,8 @@ class WebhookTask(Task):
 class Callback(Task):
     """The body of the POST to a callback URL: the finished task.
 
-    A result that would make it longer than Standard Webhooks advises (20 kB) is left out, and is at `result_at`.
+    If the body would be longer than Standard Webhooks recommends (20 kB), `result` is null and `result_at` is the path
+    where it can be fetched.
     """
 
     result_at: str | None = None

@@ -1,4 +1,4 @@
-"""What a pattern is: inert data, safe and quick to import anywhere."""
+"""The descriptor of a pattern: inert data, safe and quick to import anywhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,14 +22,14 @@ class LearnsBy(StrEnum):
 
 
 class Question(StrEnum):
-    """Which of the two questions a pattern varies. Patterns are only ever ranked within one."""
+    """Which of the two questions a pattern answers differently. Patterns are ranked within one question only."""
 
     RUNS_IN = "where the work runs"
     LEARNS_BY = "how the client learns the outcome"
 
 
 class Fault(StrEnum):
-    """Something that breaks, in the middle of the work."""
+    """A failure that is injected while tasks are running."""
 
     WEB_KILL = "web_kill"
     WEB_STOP = "web_stop"
@@ -46,23 +46,23 @@ class Fault(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What happens, in a few words."""
+        """A short description, for tables and reports."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
     Fault.WEB_KILL: "the web process is killed (SIGKILL)",
-    Fault.WEB_STOP: "it is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS",
-    Fault.WEB_DEPLOY: "it is stopped (SIGTERM), and the work is done within KIT_GRACE_SECONDS",
+    Fault.WEB_STOP: "it is stopped (SIGTERM), and tasks run longer than KIT_GRACE_SECONDS",
+    Fault.WEB_DEPLOY: "it is stopped (SIGTERM), and tasks finish within KIT_GRACE_SECONDS",
     Fault.WORKER_KILL: "a worker is killed (SIGKILL)",
-    Fault.WORKER_STOP: "a worker is stopped (SIGTERM), and the work outlasts KIT_GRACE_SECONDS",
-    Fault.BROKER_KILL: "the broker is killed, and comes back with its data",
-    Fault.BROKER_LOSS: "the broker comes back without its data",
-    Fault.BROKER_FREEZE: "the broker answers nothing for some seconds (SIGSTOP)",
+    Fault.WORKER_STOP: "a worker is stopped (SIGTERM), and tasks run longer than KIT_GRACE_SECONDS",
+    Fault.BROKER_KILL: "the broker is killed, and restarts with its data",
+    Fault.BROKER_LOSS: "the broker restarts without its data",
+    Fault.BROKER_FREEZE: "the broker does not respond for some seconds (SIGSTOP)",
     Fault.RECEIVER_DOWN: "the receiver of the callbacks refuses connections for a while",
-    Fault.RECEIVER_SLOW: "the receiver takes its time to answer",
-    Fault.RECEIVER_ERRORS: "the receiver answers 500 for a while",
-    Fault.CLIENT_GONE: "the client goes away between submit and outcome, and asks later",
+    Fault.RECEIVER_SLOW: "the receiver responds slowly",
+    Fault.RECEIVER_ERRORS: "the receiver responds with 500 for a while",
+    Fault.CLIENT_GONE: "the client disconnects after the submit, and asks for the outcome later",
 }
 
 
@@ -70,7 +70,7 @@ _MEANINGS = {
 class Process:
     """A process that a pattern needs beside the web server, as arguments of the Python interpreter.
 
-    `{unique}` in an argument becomes a word that no other process has: several of them may run on one host.
+    `{unique}` in an argument is replaced by a unique name, so that several of these processes can run on one host.
     """
 
     name: str
@@ -80,10 +80,10 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True)
 class Pattern:
-    """One way out, described by inert data: safe to import anywhere.
+    """One way to run a long job behind a short request.
 
     `app` is the import string of a factory without arguments that returns an ASGI application.
-    `loses_on` names the faults that lose accepted tasks; every other fault is survived.
+    `loses_on` contains the faults that lose accepted tasks; the pattern survives all others.
     """
 
     name: str
@@ -96,11 +96,11 @@ class Pattern:
     loses_on: frozenset[Fault]
     processes: Sequence[Process] = ()
     needs: frozenset[str] = frozenset()
-    takes_callback: bool = False  # a submit may have a `callback_url`
+    takes_callback: bool = False  # a `callback_url` is optional
 
     @property
     def module(self) -> str:
-        """The module that shows the pattern."""
+        """The module that implements the pattern."""
         return self.app.partition(":")[0]
 
     @property
@@ -110,10 +110,10 @@ class Pattern:
 
     @property
     def can_call_back(self) -> bool:
-        """Whether a client can have the outcome sent to it."""
+        """Whether a client can ask for a callback."""
         return self.takes_callback or self.requires_callback
 
     @property
     def scales_out(self) -> bool:
-        """Whether several web processes give the same answers: only if no record lives in one of them."""
+        """Whether any number of web processes can serve the same tasks: only if the records are not in one of them."""
         return "redis" in self.needs

@@ -1,4 +1,4 @@
-"""What a server says of itself, and of what went wrong."""
+"""The bodies of error responses and of `GET /health`."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ class Problem(BaseModel):
 
 
 class Health(BaseModel):
-    """The body of `GET /health` when all is well."""
+    """The body of `GET /health` when the server is healthy."""
 
     status: Literal["ok"] = "ok"
     pattern: str

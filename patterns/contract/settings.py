@@ -1,7 +1,7 @@
 """Every setting, its default and its environment variable.
 
-A setting is read once, when a process starts. The web process and the Celery worker read the same class,
-so they cannot disagree about a name or a default.
+Settings are read once, when a process starts. Web processes and Celery workers use the same class, so they cannot
+disagree about a name or a default.
 """
 
 import math
@@ -17,7 +17,7 @@ Seconds = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
 
 
 class SettingsError(Exception):
-    """A setting cannot be used. The message is one line that names the variable and what it should be."""
+    """A setting is invalid. The message is one line that names the variable and says what it should be."""
 
 
 def _redis_url(value: object) -> object:
@@ -27,8 +27,8 @@ def _redis_url(value: object) -> object:
 
 
 def _broker_url(value: object) -> object:
-    known = ("redis://", "rediss://", "unix://", "amqp://", "amqps://")
-    if isinstance(value, str) and value and not value.startswith(known):
+    schemes = ("redis://", "rediss://", "unix://", "amqp://", "amqps://")
+    if isinstance(value, str) and value and not value.startswith(schemes):
         raise ValueError("write it as amqp://user:password@host:5672/vhost, amqps://…, or as REDIS_URL is written")
     return value
 
@@ -49,10 +49,7 @@ def _signing_key(value: object) -> object:
 
 
 class Settings(BaseSettings):
-    """The kit's settings, from the environment.
-
-    Raises `SettingsError` (by `load_settings`) when a variable holds something that cannot be used.
-    """
+    """The kit's settings, from the environment. Use `load_settings`, which raises `SettingsError`."""
 
     model_config = SettingsConfigDict(env_prefix="KIT_", env_ignore_empty=True, populate_by_name=True)
 
@@ -62,7 +59,7 @@ class Settings(BaseSettings):
     agent_jitter: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="how much a step's length varies: 0.5 is half to one and a half"
     )
-    agent_seed: int = Field(0, description="makes its variation repeatable")
+    agent_seed: int = Field(0, description="makes the variation repeatable")
     agent_tail: Literal["none", "heavy"] = Field(
         "none", description="heavy: most tasks are shorter, and a few ten times as long"
     )
@@ -70,52 +67,58 @@ class Settings(BaseSettings):
         "work", description="what it does: work, fail half-way, hang, block its thread, or compute"
     )
     agent_obeys_prompt: bool = Field(
-        False, description="for tests: a prompt that starts with 'fail:', 'hang:' or 'block:' is obeyed"
+        False, description="for tests: a prompt that starts with 'fail:', 'hang:' or 'block:' sets the behaviour"
     )
 
-    task_timeout_seconds: Seconds = Field(300.0, description="a task that runs longer is ended as failed")
-    task_ttl_seconds: Seconds = Field(86_400.0, description="how long a finished record is kept")
-    workers: PositiveInt = Field(3, description="tasks at once, in a web process or in a Celery worker")
-    queue_size: PositiveInt = Field(1000, description="accepted and unfinished tasks before submit answers 503")
-    poll_interval_seconds: NotNegativeFloat = Field(1.0, description="what Retry-After tells a client")
-    max_wait_seconds: NotNegativeFloat = Field(30.0, description="the longest that Prefer: wait holds an answer")
+    task_timeout_seconds: Seconds = Field(300.0, description="a task that runs longer is stopped, and fails")
+    task_ttl_seconds: Seconds = Field(86_400.0, description="how long a finished task is kept")
+    workers: PositiveInt = Field(3, description="tasks that run at once, in a web process or in a Celery worker")
+    queue_size: PositiveInt = Field(
+        1000, description="unfinished tasks, waiting or running, at which submit returns 503"
+    )
+    poll_interval_seconds: NotNegativeFloat = Field(1.0, description="the Retry-After that clients get")
+    max_wait_seconds: NotNegativeFloat = Field(30.0, description="the longest that Prefer: wait holds a response")
     max_body_bytes: PositiveInt = Field(262_144, description="a longer request body gets 413")
-    client_seconds: Seconds = Field(30.0, description="how long a client may take to send a request or take an answer")
-    max_connections: PositiveInt = Field(10_000, description="more connections to one web process get 503")
-    grace_seconds: NotNegativeFloat = Field(10.0, description="how long a stop waits for running tasks")
+    client_seconds: Seconds = Field(30.0, description="how long a client may take to send a request or read a response")
+    max_connections: PositiveInt = Field(10_000, description="connections to one web process; more get 503")
+    grace_seconds: NotNegativeFloat = Field(10.0, description="how long a server that stops waits for running tasks")
 
     redis_url: Annotated[str | None, BeforeValidator(_redis_url)] = Field(
         None,
         validation_alias=AliasChoices("REDIS_URL", "redis_url"),
-        description="where records live; without it a private server is started",
+        description="where celery_queue keeps tasks; if unset, `kit serve` starts a private Redis",
     )
     broker_url: Annotated[str | None, BeforeValidator(_broker_url)] = Field(
-        None, description="Celery's broker, if it is not REDIS_URL: another Redis, or RabbitMQ as amqp://…"
+        None, description="Celery's broker, if it is not REDIS_URL: another Redis, or RabbitMQ (amqp://…)"
     )
     key_prefix: Annotated[str, Field(min_length=1)] = Field(
-        "kit:", description="what every key in Redis and every queue in RabbitMQ begins with"
+        "kit:", description="the prefix of every key in Redis and every queue in RabbitMQ"
     )
 
     webhook_secret: Annotated[str | None, BeforeValidator(_signing_key)] = Field(
-        None, description="the signing key, whsec_…; made at start and printed if unset"
+        None, description="the key that signs callbacks, whsec_…; if unset, `kit serve` prints a new one at each start"
     )
     webhook_allow_private: bool = Field(False, description="allow callbacks to private and loopback addresses")
     webhook_attempts: PositiveInt = Field(10, description="attempts before a delivery is a dead letter")
-    webhook_first_pause_seconds: Seconds = Field(1.0, description="the pause before the second attempt; it doubles")
+    webhook_first_pause_seconds: Seconds = Field(
+        1.0, description="the pause before the second attempt; it doubles with each attempt"
+    )
     webhook_max_pause_seconds: Seconds = Field(3600.0, description="the longest pause, Retry-After included")
     webhook_timeout_seconds: Seconds = Field(15.0, description="how long one attempt may take")
 
     log: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
-        "text", description="how a line of the log looks: text for people, json for programs"
+        "text", description="the format of the log: text for people, json for programs"
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
-        "warning", description="which lines are written; info: each task accepted, started, finished, told"
+        "warning", description="the lowest level that is logged; info logs each step of each task"
     )
 
     @property
     def collect_seconds(self) -> float:
-        """How long a stop that ends tasks goes on answering after the last of them: a client that obeys `Retry-After`
-        has come again by then, and knows the outcome. It would be gone with the process."""
+        """How long a stopping server keeps answering after its last task has ended, in seconds.
+
+        It covers one `Retry-After`, so that clients poll once more and get the outcome before the process exits.
+        """
         return min(math.ceil(self.poll_interval_seconds), 2) + 0.25
 
 
@@ -125,10 +128,7 @@ def environment_variable(field: str) -> str:
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment.
-
-    Raises `SettingsError` with one line that names each bad variable.
-    """
+    """Read the settings from the environment. Raises `SettingsError`, in one line that names each invalid variable."""
     try:
         return Settings()
     except ValidationError as error:
@@ -136,14 +136,14 @@ def load_settings() -> Settings:
 
 
 def new_webhook_secret() -> str:
-    """Make a signing key as Standard Webhooks writes it: `whsec_` and 32 random bytes in base64."""
+    """A new signing key in the format of Standard Webhooks: `whsec_` and 32 random bytes in base64."""
     return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
 
 
-def _explain(location: tuple[int | str, ...], message: str, given: object) -> str:
+def _explain(location: tuple[int | str, ...], message: str, value: object) -> str:
     variable = environment_variable(str(location[0]).lower()) if location else "a setting"
     if variable in {"REDIS_URL", "KIT_BROKER_URL", "KIT_WEBHOOK_SECRET"}:
-        given = "…"  # it may hold a password
+        value = "…"  # it may contain a password
     return (
-        f"{variable}={given}: {message.removeprefix('Value error, ').removeprefix('Input ').partition(', unable')[0]}"
+        f"{variable}={value}: {message.removeprefix('Value error, ').removeprefix('Input ').partition(', unable')[0]}"
     )

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-#: More fields than this are refused by their number, and no more by their names.
-_MOST_FIELDS = 20
+#: A body with more fields than this is rejected as a whole, and not field by field.
+_MAX_FIELDS = 20
 
 
 class SubmitRequest(BaseModel):
@@ -15,15 +15,15 @@ class SubmitRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"prompt": "Compare the three vendors in this contract."}]}
     )
 
-    prompt: Annotated[str, Field(min_length=1, description="What the agent is asked to do.")]
+    prompt: Annotated[str, Field(min_length=1, description="The task for the agent.")]
 
     @model_validator(mode="before")
     @classmethod
-    def _few_fields(cls, given: object) -> object:
-        # Each unknown field is an error of its own: a hundred thousand of them would hold up the server for a second.
-        if isinstance(given, dict) and len(given) > _MOST_FIELDS:
-            raise ValueError(f"{len(given)} fields are too many")
-        return given
+    def _limit_fields(cls, body: object) -> object:
+        # pydantic creates an error for each unknown field: 100,000 of them would block the server for a second.
+        if isinstance(body, dict) and len(body) > _MAX_FIELDS:
+            raise ValueError(f"{len(body)} fields are too many")
+        return body
 
 
 CallbackUrl = Annotated[
@@ -31,19 +31,19 @@ CallbackUrl = Annotated[
     Field(
         min_length=1,
         max_length=2000,
-        description="An http or https URL that gets the outcome, signed by Standard Webhooks.",
+        description="An http or https URL to which the outcome is POSTed, signed as in Standard Webhooks.",
     ),
 ]
 
 
 class CallbackSubmitRequest(SubmitRequest):
-    """The body of `POST /agent/submit` where the server calls back whoever asks for it."""
+    """The body of `POST /agent/submit` where a callback is optional."""
 
     callback_url: CallbackUrl | None = None
 
 
 class WebhookSubmitRequest(SubmitRequest):
-    """The body of `POST /agent/submit` where the server calls everybody back."""
+    """The body of `POST /agent/submit` where a callback is required."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -1,4 +1,4 @@
-"""A task as its client sees it: its status, its progress, and its outcome."""
+"""A task as clients see it: its status, its progress, and its outcome."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 
 class TaskStatus(StrEnum):
-    """Where a task stands: `pending → running → completed | failed | cancelled`."""
+    """The status of a task: `pending → running → completed | failed | cancelled`."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -18,7 +18,7 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-#: A task in one of these never changes again.
+#: The terminal statuses: a finished task never changes.
 FINISHED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 
 
@@ -27,12 +27,12 @@ class ErrorCode(StrEnum):
 
     TIMEOUT = "timeout"  # it ran past KIT_TASK_TIMEOUT_SECONDS
     AGENT_ERROR = "agent_error"  # the agent raised
-    SHUTDOWN = "shutdown"  # the server stopped before it was done
-    WORKER_LOST = "worker_lost"  # its worker died, again and again
+    SHUTDOWN = "shutdown"  # the server stopped before the task finished
+    WORKER_LOST = "worker_lost"  # its worker died in every run
 
 
 class TaskError(BaseModel):
-    """What went wrong, for a program (`code`) and for a person (`message`). Never a traceback."""
+    """Why a task failed, for programs (`code`) and for people (`message`). Never a traceback."""
 
     code: ErrorCode
     message: str
@@ -52,13 +52,13 @@ EXAMPLE_NEW_TASK: JsonDict = EXAMPLE_TASK | {"status": "pending", "progress": 0,
 
 
 class Task(BaseModel):
-    """A task as its client sees it."""
+    """A task as clients see it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TASK]})
 
     task_id: str
     status: TaskStatus
-    progress: Annotated[int, Field(ge=0, le=100, description="Whole percent. It never goes back.")]
+    progress: Annotated[int, Field(ge=0, le=100, description="In whole percent. It never decreases.")]
     result: str | None = None
     error: TaskError | None = None
     created_at: datetime
@@ -67,5 +67,5 @@ class Task(BaseModel):
 
     @property
     def finished(self) -> bool:
-        """Whether this is the outcome."""
+        """Whether the task has its outcome."""
         return self.status in FINISHED

@@ -1,1 +1,1 @@
-"""What a task does, for those who watch: logs, traces, counters."""
+"""Logs, traces and counters of tasks."""

@@ -1,7 +1,4 @@
-"""What is counted: plain numbers, kept as things happen and read when somebody asks.
-
-Nobody looks through the records to count them, so reading costs the same however many are kept.
-"""
+"""Counters of tasks and deliveries, updated at each event: reading them costs the same for any number of records."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -9,30 +6,30 @@ from dataclasses import dataclass, field
 
 from patterns.contract import DeliveryState, ErrorCode, TaskStatus
 
-#: Durations are sorted by these, in seconds: from a job that takes no time to one that takes half an hour.
+#: The upper bounds of the histogram buckets, in seconds: from a job that takes no time to half an hour.
 BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 
-#: By whom something is counted.
+#: Where counters are kept, as the help texts of the metrics say it.
 BY_THIS_PROCESS = "Counted by this web process since it started."
 IN_REDIS = "Counted in Redis: the same in every web process."
 
 
 @dataclass(slots=True)
 class Durations:
-    """How long something took: the number of times between one of `BOUNDS` and the next, and the seconds in all."""
+    """A histogram: the number of durations in each bucket of `BOUNDS`, and their sum in seconds."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     total: float = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one more."""
+        """Add one duration."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
 
 
 @dataclass(slots=True)
 class TaskCounters:
-    """The tasks of one store."""
+    """The counters of the tasks in one store."""
 
     pending: int = 0
     running: int = 0
@@ -43,26 +40,26 @@ class TaskCounters:
     workers: int | None = None
     counted: str = BY_THIS_PROCESS
 
-    def started(self, waited: float) -> None:
-        """Count a task that runs now, after it has waited for so many seconds."""
+    def task_started(self, queue_wait: float) -> None:
+        """Count a task that has started after so many seconds in the queue."""
         self.running += 1
-        self.queue_wait.observe(waited)
+        self.queue_wait.observe(queue_wait)
 
-    def ended(self, status: TaskStatus, code: ErrorCode | None, ran: float | None) -> None:
-        """Count a finished task, and the seconds that it ran for, if it ever ran."""
+    def task_finished(self, status: TaskStatus, code: ErrorCode | None, seconds: float | None) -> None:
+        """Count a finished task, and the seconds that it ran, if it ever ran."""
         self.finished[status, code] += 1
-        if ran is not None:
+        if seconds is not None:
             self.running -= 1
-            self.execution.observe(ran)
+            self.execution.observe(seconds)
 
 
 @dataclass(slots=True)
 class DeliveryCounters:
-    """The callbacks of one web process, or of all that share a Redis."""
+    """The counters of the deliveries of one web process, or of all that share a Redis."""
 
-    #: Outcomes that are being delivered now, or wait for their next attempt.
+    #: Deliveries that are running, or waiting for their next attempt.
     under_way: int = 0
     dead_letters: int = 0
-    #: Attempts by what the delivery was after them. One that is waiting then will be tried again.
+    #: Attempts by the state of the delivery after them; `waiting` means that it will be retried.
     attempts: Counter[DeliveryState] = field(default_factory=Counter)
     counted: str = BY_THIS_PROCESS

@@ -1,7 +1,7 @@
-"""Logs: one line for each thing that happens, on standard error, with the id of the task that it is about.
+"""Logs: one line for each event, on standard error, with the id of its task.
 
-Whatever is logged while a task is worked on has its id, also what the user's own agent logs: the id is in a context
-variable, and not in the arguments of every call. `KIT_LOG` says how a line looks, `KIT_LOG_LEVEL` which are written.
+The id is in a context variable, so every line that is logged while a task runs has it, including those of the user's
+own agent. `KIT_LOG` sets the format, `KIT_LOG_LEVEL` the level.
 """
 
 import json
@@ -16,8 +16,8 @@ from patterns.contract.settings import Settings
 
 _task_id: ContextVar[str | None] = ContextVar("task_id", default=None)
 
-#: What every record has. The rest is what its caller gave as `extra`.
-_ORDINARY = frozenset(
+#: The attributes of every log record. All others were passed as `extra`.
+_STANDARD_ATTRIBUTES = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
     | {"color_message"}  # uvicorn's
     | {"data"}  # Celery's
@@ -25,8 +25,8 @@ _ORDINARY = frozenset(
 
 
 @contextmanager
-def about(task_id: str) -> Iterator[None]:
-    """What is logged in this block, and by what is started in it, is about this task."""
+def bound_task_id(task_id: str) -> Iterator[None]:
+    """Add the task's id to every line that is logged in this block, or by a task or thread started in it."""
     token = _task_id.set(task_id)
     try:
         yield
@@ -35,31 +35,34 @@ def about(task_id: str) -> Iterator[None]:
 
 
 def set_up_logging(settings: Settings, level: int = logging.ERROR) -> None:
-    """Let this process log as the settings say, or more if `level` asks for more. Called once, when it starts."""
+    """Configure the logging of this process: at the level in the settings, or at `level` if that is lower."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine() if settings.log == "json" else TextLine())
     handler.addFilter(add_task_id)
-    wanted = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    logging.basicConfig(handlers=[handler], level=min(level, wanted), force=True)
+    configured = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    logging.basicConfig(handlers=[handler], level=min(level, configured), force=True)
     logging.captureWarnings(True)
 
 
 def add_task_id(record: logging.LogRecord) -> bool:
-    """Give a record the id of the task that it is about, unless its caller has. A filter that keeps everything."""
+    """A logging filter that drops nothing: it adds the task's id to a record that has none."""
     if not getattr(record, "task_id", None):
-        found = _task_id.get()
-        # Here Celery says which of its messages a line is about. That which runs a task has the task's id.
+        task_id = _task_id.get()
+        # Celery's own log records have the message in `data`. The id of a `run_agent` message is the task's id.
         data = getattr(record, "data", None)
-        if found is None and isinstance(data, dict) and data.get("name") == "kit.run_agent":
-            found = data["id"]
-        if found:
-            record.task_id = found
+        if task_id is None and isinstance(data, dict) and data.get("name") == "kit.run_agent":
+            task_id = data["id"]
+        if task_id:
+            record.task_id = task_id
     return True
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
-    found = {name: value for name, value in vars(record).items() if name not in _ORDINARY and value is not None}
-    return {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in vars(record).items()
+        if name not in _STANDARD_ATTRIBUTES and value is not None
+    }
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -68,18 +71,18 @@ def _time(record: logging.LogRecord) -> str:
 
 
 class TextLine(logging.Formatter):
-    """For people: time, level, logger, what happened, then `name=value` for the rest."""
+    """For people: time, level, logger, message, then `name=value` for each extra."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback below it if there is one."""
-        rest = "".join(f" {name}={_word(value)}" for name, value in _extras(record).items())
-        line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{rest}"
+        """One line, followed by the traceback if there is one."""
+        extras = "".join(f" {name}={_quoted(value)}" for name, value in _extras(record).items())
+        line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}{extras}"
         if record.exc_info:
             line += f"\n{self.formatException(record.exc_info)}"
         return line
 
 
-def _word(value: object) -> str:
+def _quoted(value: object) -> str:
     text = str(value)
     return text if text.isprintable() and " " not in text else json.dumps(text)
 
@@ -88,8 +91,8 @@ class JsonLine(logging.Formatter):
     """For programs: one JSON object per line, tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The object."""
-        told: dict[str, object] = {
+        """One JSON object."""
+        fields: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -97,6 +100,6 @@ class JsonLine(logging.Formatter):
             "process": record.process,
         }
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        # Twice, so that the time comes first, and whoever calls an extra `time` does not change it.
-        return json.dumps(told | _extras(record) | told, default=str)
+            fields["exception"] = self.formatException(record.exc_info)
+        # `fields` twice: first for the order, last so that an extra named `time` does not replace the time.
+        return json.dumps(fields | _extras(record) | fields, default=str)

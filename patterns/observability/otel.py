@@ -1,7 +1,7 @@
-"""OpenTelemetry behind `tracing`. Imported only when traces are wanted: its packages are an option of the kit.
+"""The OpenTelemetry implementation of `Tracer`. Imported only if tracing is on, because its packages are optional.
 
-The spans of a task: `submit`, and below it `wait`, `run` and each `deliver`, in whichever process they happen. Above
-it is the client's, if it sends a `traceparent`, and in between that of the HTTP request, which newer FastAPIs trace.
+The root span of a task is `submit`. Its children are `wait`, `run` and one `deliver` for each attempt, in any process.
+If the client sends a `traceparent`, or an instrumentation traces the HTTP request, `submit` is a child of that span.
 """
 
 import logging
@@ -25,26 +25,26 @@ from patterns.observability.tracer import NO_CARRIER, Carrier, Tracer
 T = TypeVar("T")
 
 _TASK_ID, _PATTERN, _STATE = "longjobs.task_id", "longjobs.pattern", "longjobs.state"
-#: Beside the W3C headers in a carrier. A header of a Celery message has such a name too.
+#: Entries of a carrier beside the W3C headers. Named like headers, because they become headers of a Celery message.
 _ACCEPTED_AT, _OF_PATTERN = "longjobs-accepted-at", "longjobs-pattern"
-#: A collector that is away holds up no stop for longer than this.
+#: An unreachable collector delays the end of the process by at most this long.
 _FLUSH_SECONDS = 2.0
 
-#: What this is in. Not simply the current span: FastAPI and the user's own agent open others below.
+#: The open span of each kind. The current span may be a child of it, opened by FastAPI or the user's agent.
 _submit: ContextVar[Span | None] = ContextVar("submit", default=None)
 _run: ContextVar[Span | None] = ContextVar("run", default=None)
 _pattern: ContextVar[str] = ContextVar("pattern", default="")
 
 
 class OpenTelemetry(Tracer):
-    """Spans, sent in the background by the exporter that the environment names."""
+    """Creates spans, and sends them in the background with the exporter that the environment names."""
 
     def __init__(self, exporter: str) -> None:
         provider = trace.get_tracer_provider()
-        if not isinstance(provider, TracerProvider):  # else the user has set one up, as opentelemetry-instrument does
+        if not isinstance(provider, TracerProvider):  # otherwise it was set up before, as by opentelemetry-instrument
             provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
             provider.add_span_processor(BatchSpanProcessor(_exporter(exporter)))
-            trace.set_tracer_provider(provider)  # so that spans of the user's own agent go the same way
+            trace.set_tracer_provider(provider)  # so that spans of the user's agent are exported too
         self._provider = provider
         self._tracer = provider.get_tracer("longjobs")
         logging.setLogRecordFactory(_traced(logging.getLogRecordFactory()))
@@ -67,9 +67,9 @@ class OpenTelemetry(Tracer):
         if span := _submit.get():
             span.set_attribute(_TASK_ID, task_id)
 
-    def answered(self, status: int) -> None:
+    def responded(self, status: int) -> None:
         if span := _submit.get():
-            _note_answer(span, status)
+            _set_response_status(span, status)
 
     def carrier(self) -> Carrier:
         span = _submit.get()
@@ -81,7 +81,7 @@ class OpenTelemetry(Tracer):
 
     @contextmanager
     def run(self, task_id: str, carrier: Carrier) -> Iterator[None]:
-        context, attributes = extract(carrier), _about(task_id, carrier)
+        context, attributes = extract(carrier), _task_attributes(task_id, carrier)
         if accepted_at := carrier.get(_ACCEPTED_AT):
             self._tracer.start_span("wait", context, attributes=attributes, start_time=int(accepted_at)).end()
         with (
@@ -99,14 +99,14 @@ class OpenTelemetry(Tracer):
     @contextmanager
     def deliver(self, task_id: str, carrier: Carrier) -> Iterator[Mapping[str, str]]:
         with self._tracer.start_as_current_span(
-            "deliver", extract(carrier), SpanKind.CLIENT, attributes=_about(task_id, carrier)
+            "deliver", extract(carrier), SpanKind.CLIENT, attributes=_task_attributes(task_id, carrier)
         ):
             headers: dict[str, str] = {}
             inject(headers)
             yield headers
 
-    def delivery_answered(self, status: int) -> None:
-        _note_answer(trace.get_current_span(), status)
+    def delivery_responded(self, status: int) -> None:
+        _set_response_status(trace.get_current_span(), status)
 
     def flush(self) -> None:
         sending = threading.Thread(target=self._provider.force_flush, daemon=True)
@@ -115,18 +115,18 @@ class OpenTelemetry(Tracer):
 
 
 def _traced(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
-    """Records that also say in which trace and span they were written, in hexadecimal as W3C Trace Context has it."""
+    """A log record factory that adds the current trace id and span id, in hexadecimal as in W3C Trace Context."""
 
     def traced(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record, here = make(*args, **kwargs), trace.get_current_span().get_span_context()
-        if here.is_valid:
-            record.trace_id, record.span_id = trace.format_trace_id(here.trace_id), trace.format_span_id(here.span_id)
+        record, span = make(*args, **kwargs), trace.get_current_span().get_span_context()
+        if span.is_valid:
+            record.trace_id, record.span_id = trace.format_trace_id(span.trace_id), trace.format_span_id(span.span_id)
         return record
 
     return traced
 
 
-def _note_answer(span: Span, status: int) -> None:
+def _set_response_status(span: Span, status: int) -> None:
     span.set_attribute("http.response.status_code", status)
     if not 200 <= status < 300:
         span.set_status(Status(StatusCode.ERROR))
@@ -141,7 +141,7 @@ def _in(variable: ContextVar[T], value: T) -> Iterator[None]:
         variable.reset(token)
 
 
-def _about(task_id: str, carrier: Carrier) -> dict[str, str]:
+def _task_attributes(task_id: str, carrier: Carrier) -> dict[str, str]:
     return {_TASK_ID: task_id, _PATTERN: carrier.get(_OF_PATTERN, "")}
 
 

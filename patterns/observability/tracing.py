@@ -1,9 +1,9 @@
-"""Traces, from submit to the told outcome: one trace id through the queue, the worker and the callback.
+"""Tracing, from submit to callback: one trace id through the queue, the worker and the delivery.
 
-On when OpenTelemetry's usual environment asks for it (`OTEL_EXPORTER_OTLP_ENDPOINT`, or `OTEL_TRACES_EXPORTER` as
-otlp or console) and its packages are installed. Off, nothing of it is imported, and every call here does nothing.
+It is on if OpenTelemetry's usual environment variables ask for it (`OTEL_EXPORTER_OTLP_ENDPOINT`, or
+`OTEL_TRACES_EXPORTER` set to otlp or console) and its packages are installed. If it is off, nothing is imported.
 
-A task outlives the request that brought it, so what continues its trace goes along with it: its carrier.
+A task outlives its submit request, so its trace context is stored with it: the carrier.
 """
 
 import logging
@@ -14,7 +14,7 @@ from functools import cache
 
 from patterns.observability.tracer import NO_CARRIER, Carrier, Tracer
 
-__all__ = ["NO_CARRIER", "Carrier", "tracing", "wanted_exporter"]
+__all__ = ["NO_CARRIER", "Carrier", "configured_exporter", "tracing"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +23,8 @@ _set_up = threading.Lock()
 
 @cache
 def tracing() -> Tracer:
-    """How this process traces. The first call sets it up, for all threads."""
-    exporter = wanted_exporter(os.environ)
+    """The tracer of this process. The first call creates it, for all threads."""
+    exporter = configured_exporter(os.environ)
     if exporter is None:
         return Tracer()
     try:
@@ -34,18 +34,18 @@ def tracing() -> Tracer:
             return OpenTelemetry(exporter)
     except ImportError as error:
         logger.warning(
-            "The environment asks for traces, and %s is not installed: there are none. "
+            "Tracing is off: the environment asks for it, but %s is not installed. "
             "Install opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http.",
             error.name,
         )
         return Tracer()
 
 
-def wanted_exporter(env: Mapping[str, str]) -> str | None:
-    """The exporter that OpenTelemetry's environment asks for: otlp, console, or None."""
+def configured_exporter(env: Mapping[str, str]) -> str | None:
+    """The exporter that OpenTelemetry's environment variables select: otlp, console, or None."""
     if env.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return None
-    if named := env.get("OTEL_TRACES_EXPORTER", "").strip().lower():
-        return named if named in {"otlp", "console"} else None
+    if exporter := env.get("OTEL_TRACES_EXPORTER", "").strip().lower():
+        return exporter if exporter in {"otlp", "console"} else None
     endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     return "otlp" if any(env.get(endpoint) for endpoint in endpoints) else None

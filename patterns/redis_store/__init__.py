@@ -1,1 +1,1 @@
-"""Task records, callbacks and counters in Redis, shared by web processes and workers."""
+"""Task records, the outbox of callbacks, and counters in Redis, shared by web processes and workers."""

@@ -1,7 +1,7 @@
-"""Do together what is asked for at the same time.
+"""Batches concurrent calls, so that they share one round trip.
 
-What arrives while one batch is on its way goes with the next. Alone, a request waits for nobody; under load
-many share one round trip. Nothing is delayed in order to fill a batch.
+Calls that arrive while a batch is running form the next batch. A single call starts at once: nothing is delayed to fill
+a batch.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ R = TypeVar("R")
 
 
 class Batcher(Generic[T, R]):
-    """Calls `work` with the items of many callers at once, and gives each caller its own answer.
+    """Calls `work` with the items of many callers at once, and returns to each caller its own result.
 
-    `work` returns one answer for each item, in order. An answer that is an exception is raised for its caller;
-    an exception that `work` raises is raised for all of the batch.
+    `work` returns one result for each item, in order. A result that is an exception is raised in its caller; an
+    exception that `work` raises is raised in all callers of the batch.
     """
 
     def __init__(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]]) -> None:
@@ -25,25 +25,25 @@ class Batcher(Generic[T, R]):
         self._running: asyncio.Task[None] | None = None
 
     async def __call__(self, item: T) -> R:
-        """Have `item` done with the next batch, and return its answer."""
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
+        """Process `item` in the next batch, and return its result."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
-        return await answer
+        return await future
 
     async def _run(self) -> None:
         while self._waiting:
-            # A caller that was cancelled in the meantime wants nothing done.
+            # A future that is done belongs to a caller that was cancelled.
             batch, self._waiting = [pair for pair in self._waiting if not pair[1].done()], []
             try:
-                answers: Sequence[R | Exception] = await self._work([item for item, _ in batch])
-            except Exception as error:  # told to each caller, whatever it is
-                answers = [error] * len(batch)
-            for (_, answer), given in zip(batch, answers, strict=True):
-                if answer.done():
+                results: Sequence[R | Exception] = await self._work([item for item, _ in batch])
+            except Exception as error:  # raised again in each caller
+                results = [error] * len(batch)
+            for (_, future), result in zip(batch, results, strict=True):
+                if future.done():
                     continue
-                if isinstance(given, Exception):
-                    answer.set_exception(given)
+                if isinstance(result, Exception):
+                    future.set_exception(result)
                 else:
-                    answer.set_result(given)
+                    future.set_result(result)

@@ -1,6 +1,6 @@
-"""The counters of tasks and deliveries in Redis: one hash, which the scripts that change a record keep true.
+"""The counters of tasks and deliveries in Redis: one hash, updated by the scripts that change a record.
 
-So they outlive every process, and are the same in each of them.
+They outlive every process, and are the same in all of them.
 """
 
 from collections import Counter
@@ -12,21 +12,24 @@ from patterns.contract import DeliveryState, ErrorCode, TaskStatus
 from patterns.observability.counters import BOUNDS, IN_REDIS, DeliveryCounters, Durations, TaskCounters
 from patterns.redis_store.keys import Keys
 
-#: Lua: counts a duration as `Durations.observe` does. The clocks of two machines may differ, so it may be below 0.
+#: Lua: adds a duration to a histogram, as `Durations.observe` does. It may be negative if the clocks of hosts differ.
 OBSERVE = f"""
 local function observe(counters, name, seconds)
-  local place = 0
+  local bucket = 0
   for i, bound in ipairs({{{", ".join(map(str, BOUNDS))}}}) do
-    if seconds > bound then place = i end
+    if seconds > bound then bucket = i end
   end
-  redis.call('HINCRBY', counters, name .. ':' .. place, 1)
+  redis.call('HINCRBY', counters, name .. ':' .. bucket, 1)
   redis.call('HINCRBYFLOAT', counters, name .. ':total', math.max(seconds, 0))
 end
 """
 
 
 async def read_task_counters(client: Redis, keys: Keys, alive_since: float) -> TaskCounters:
-    """The counters of one moment. A worker whose last heartbeat was before `alive_since` does not count."""
+    """The counters of the tasks, read in one transaction. A worker counts if its last heartbeat is after `alive_since`.
+
+    Times are in seconds since the epoch.
+    """
     async with client.pipeline(transaction=True) as pipeline:
         pipeline.zcard(keys.unfinished)
         pipeline.scard(keys.running)
@@ -41,25 +44,25 @@ async def read_task_counters(client: Redis, keys: Keys, alive_since: float) -> T
         workers=workers,
         counted=IN_REDIS,
     )
-    for name, times in fields.items():
-        what, _, end = name.partition(":")
-        if what == "finished":
-            status, _, code = end.partition(":")
-            counters.finished[TaskStatus(status), ErrorCode(code) if code else None] = int(times)
+    for field, count in fields.items():
+        name, _, labels = field.partition(":")
+        if name == "finished":
+            status, _, code = labels.partition(":")
+            counters.finished[TaskStatus(status), ErrorCode(code) if code else None] = int(count)
     return counters
 
 
 async def read_delivery_counters(client: Redis, keys: Keys, kept_since: float) -> DeliveryCounters:
-    """The counters of one moment. The record of a dead letter that is older than `kept_since` has expired."""
+    """The counters of the deliveries, read in one transaction. A dead letter older than `kept_since` has expired."""
     async with client.pipeline(transaction=True) as pipeline:
         pipeline.zcard(keys.outbox)
         pipeline.zcount(keys.dead_letters, kept_since, "+inf")
         pipeline.hmget(keys.counters, [f"attempts:{state}" for state in DeliveryState])
         under_way, dead_letters, attempts = await pipeline.execute()
-    counted = Counter({state: int(times or 0) for state, times in zip(DeliveryState, attempts, strict=True)})
-    return DeliveryCounters(under_way, dead_letters, counted, IN_REDIS)
+    by_state = Counter({state: int(count or 0) for state, count in zip(DeliveryState, attempts, strict=True)})
+    return DeliveryCounters(under_way, dead_letters, by_state, IN_REDIS)
 
 
 def _durations(fields: Mapping[str, str], name: str) -> Durations:
-    counts = [int(fields.get(f"{name}:{place}", 0)) for place in range(len(BOUNDS) + 1)]
+    counts = [int(fields.get(f"{name}:{bucket}", 0)) for bucket in range(len(BOUNDS) + 1)]
     return Durations(counts, float(fields.get(f"{name}:total", 0)))

@@ -1,4 +1,4 @@
-"""How a `Record` lies in Redis: a hash with a field for each attribute that is set."""
+"""A `Record` as a Redis hash: one field for each attribute that is set."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _ATTEMPTS = TypeAdapter(tuple[DeliveryAttempt, ...])
 
 
 def new_fields(record: Record) -> dict[str, str]:
-    """The fields of a task that has just been accepted."""
+    """The fields of a new task."""
     fields = {"status": record.status.value, "progress": str(record.progress), "created_at": repr(record.created_at)}
     if record.carrier:
         fields["carrier"] = json.dumps(dict(record.carrier))
@@ -25,7 +25,7 @@ def new_fields(record: Record) -> dict[str, str]:
 
 
 def delivery_fields(record: Record) -> dict[str, str]:
-    """The fields that an attempt to deliver the outcome changes. What is not in here is to be deleted."""
+    """The fields that a delivery attempt changes. The caller deletes the optional ones that are missing here."""
     fields = {
         "delivery": record.delivery.value,
         "attempts": _ATTEMPTS.dump_json(record.attempts).decode(),
@@ -64,6 +64,6 @@ def from_fields(task_id: str, fields: Mapping[str, str]) -> Record:
     )
 
 
-def flat(fields: Mapping[str, str]) -> Iterable[str]:
-    """Field, value, field, value: as HSET takes them."""
+def flatten(fields: Mapping[str, str]) -> Iterable[str]:
+    """Fields and values alternately, as the arguments of HSET."""
     return (part for pair in fields.items() for part in pair)

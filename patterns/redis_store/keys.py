@@ -1,25 +1,28 @@
-"""The names of everything that the kit keeps in Redis."""
+"""The names of the keys in Redis."""
 
 from patterns.tasks.store import fingerprint
 
 
 class Keys:
-    """The names of everything the kit keeps in Redis. All begin with the prefix."""
+    """The names of all keys and channels that the kit uses in Redis. All start with the prefix."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        #: The unfinished tasks, by when the message of each was first sent, or sent again.
+        #: A sorted set: the unfinished tasks, scored by when the message of each was last sent.
         self.unfinished = f"{prefix}unfinished"
-        #: What they were submitted with, so that a lost message can be sent again.
+        #: A hash: the prompts of the unfinished tasks, so that a lost message can be sent again.
         self.prompts = f"{prefix}prompts"
+        #: A sorted set: the workers, scored by the last heartbeat.
         self.workers = f"{prefix}workers"
+        #: A channel: the ids of tasks that have just finished.
         self.finished_channel = f"{prefix}finished"
-        #: The unfinished tasks that were started.
+        #: A set: the unfinished tasks that were started.
         self.running = f"{prefix}running"
+        #: A hash: the counters of tasks and deliveries.
         self.counters = f"{prefix}counters"
-        #: The tasks whose outcome is still to be delivered, by when the next attempt is due.
+        #: A sorted set: the tasks whose outcome is to be delivered, scored by when the next attempt is due.
         self.outbox = f"{prefix}outbox"
-        #: Those whose delivery was given up, by when it was.
+        #: A sorted set: the tasks whose delivery was given up, scored by when that was.
         self.dead_letters = f"{prefix}dead-letters"
 
     def record(self, task_id: str) -> str:
@@ -27,5 +30,5 @@ class Keys:
         return f"{self._prefix}task:{task_id}"
 
     def idempotency(self, key: str) -> str:
-        """The hash that says which task an Idempotency-Key gave."""
+        """The hash with the task of an Idempotency-Key."""
         return f"{self._prefix}key:{fingerprint(key).hex()}"

@@ -1,16 +1,16 @@
-"""The changes of a task record in Redis, each one atomic.
+"""The transitions of a task record in Redis: each is one Lua script, so each is atomic.
 
-A record is a hash. Its rules hold however many web processes and workers write at once, because each change
-is one Lua script: a finished record never changes, progress never goes back, a key gives one task.
+A record is a hash. However many web processes and workers write at once, a finished task never changes, progress never
+decreases, and an idempotency key belongs to one task.
 """
 
 from patterns.redis_store.counters import OBSERVE
 
 #: KEYS: record, unfinished, prompts, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint,
-#: prompt, then pairs of field and value.
-#: Returns {'new'}, {'full', n}, {'reused'}, {'known', task id}, {'sending', task id} for a known task that another
-#: request is handing over just now, or {'unsent', task id} for one whose web process died before it had handed the
-#: task over: the caller hands it over again.
+#: prompt, then fields and values.
+#: Returns {'new'}, {'full', n}, {'reused'} for a key with another body, {'known', task id}, {'sending', task id} while
+#: another request sends the message of the task, or {'unsent', task id} if a web process died before it had sent the
+#: message: then the caller sends it.
 CREATE = """
 if KEYS[4] then
   local known = redis.call('HMGET', KEYS[4], 'task_id', 'fingerprint', 'sent', 'at')
@@ -34,7 +34,7 @@ end
 return {'new'}
 """
 
-#: KEYS: record, unfinished, running, prompts. ARGV: task id. Undoes CREATE for a task that could not be handed over.
+#: KEYS: record, unfinished, running, prompts. ARGV: task id. Undoes CREATE for a task whose message was not sent.
 FORGET = """
 local key = redis.call('HGET', KEYS[1], 'key')
 if key then redis.call('DEL', key) end
@@ -44,8 +44,8 @@ redis.call('SREM', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
 """
 
-#: KEYS: record, running, counters. ARGV: now, the most runs, task id.
-#: Returns the number of this run, 0 when it must not run, -1 for too many.
+#: KEYS: record, running, counters. ARGV: now, maximum of runs, task id.
+#: Returns the number of this run, 0 if the task must not run, or -1 if it has run too often.
 START = f"""{OBSERVE}
 local status, created_at = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_at'))
 if status ~= 'pending' and status ~= 'running' then return 0 end
@@ -62,12 +62,12 @@ end
 return runs
 """
 
-#: KEYS: record. Takes the last START back. A record that has gone meanwhile stays gone.
-PUT_BACK = """
+#: KEYS: record. Undoes the last START. Does not create a record that has expired.
+UNDO_START = """
 if redis.call('HGET', KEYS[1], 'status') == 'running' then redis.call('HINCRBY', KEYS[1], 'runs', -1) end
 """
 
-#: KEYS: record. ARGV: percent. Returns 1 while the task is wanted, 0 when it has ended.
+#: KEYS: record. ARGV: percent. Returns 1 if the task is running, otherwise 0.
 PROGRESS = """
 if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
 if tonumber(ARGV[1]) > tonumber(redis.call('HGET', KEYS[1], 'progress')) then
@@ -76,9 +76,9 @@ end
 return 1
 """
 
-#: KEYS: record, unfinished, running, counters, outbox, prompts. ARGV: task id, now, ttl, channel, status, then pairs of
-#: field and value. Returns {status, seconds that it ran, or nothing} if this has ended it; else {the status that it
-#: has, or nil}. What is to be delivered is put into the outbox in the same moment: no crash can come in between.
+#: KEYS: record, unfinished, running, counters, outbox, prompts. ARGV: task id, now, ttl, channel, status, then fields
+#: and values. Returns {status, seconds that it ran or ''} if this call has finished the task, otherwise {its status, or
+#: nil}. A task with a callback URL is added to the outbox in the same step, so no crash can come in between.
 FINISH = f"""{OBSERVE}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'pending' and status ~= 'running' then return {{status}} end
@@ -102,26 +102,25 @@ redis.call('PUBLISH', ARGV[4], ARGV[1])
 return {{ARGV[5], known[1] and tostring(now - known[1]) or ''}}
 """
 
-#: KEYS: unfinished, counters. ARGV: a moment, prefix of a record's key, most. Returns the ids of those tasks that have
-#: waited, or have been in their last run, since before that moment: of those that a newer task has overtaken, and of
-#: the others.
-UNMOVED = """
+#: KEYS: unfinished, counters. ARGV: a time, prefix of a record's key, limit. Returns the ids of stalled tasks, which
+#: have been pending, or in their last run, since before that time: {those that a newer task has overtaken, the others}.
+STALLED = """
 local overtaken, others = {}, {}
 local newest = tonumber(redis.call('HGET', KEYS[2], 'newest_started') or 0)
-local found = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
-for i = 1, #found, 2 do
-  local known = redis.call('HMGET', ARGV[2] .. found[i], 'status', 'run_at')
+local tasks = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
+for i = 1, #tasks, 2 do
+  local known = redis.call('HMGET', ARGV[2] .. tasks[i], 'status', 'run_at')
   if known[1] == 'pending' or (known[1] == 'running' and tonumber(known[2]) <= tonumber(ARGV[1])) then
-    table.insert(tonumber(found[i + 1]) < newest and overtaken or others, found[i])
+    table.insert(tonumber(tasks[i + 1]) < newest and overtaken or others, tasks[i])
   end
 end
 return {overtaken, others}
 """
 
-#: KEYS: record, unfinished, prompts. ARGV: task id, now, a moment. Returns what its message said, {prompt, callback URL
-#: or nil, what continues the trace or nil}, if the task has not moved since before that moment. It counts as sent now,
-#: so of many workers one sends it. Returns nil for all others.
-SEND_AGAIN = """
+#: KEYS: record, unfinished, prompts. ARGV: task id, now, a time. If the task has stalled since before that time, marks
+#: its message as sent now, so that only one worker sends it again, and returns the content: {prompt, callback URL or
+#: nil, carrier or nil}. Otherwise returns nil.
+CLAIM_STALLED = """
 local known = redis.call('HMGET', KEYS[1], 'status', 'run_at', 'callback_url', 'carrier')
 local since = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not known[1] or not since or tonumber(since) > tonumber(ARGV[3]) then return nil end

@@ -1,7 +1,6 @@
-"""Task records in Redis, shared by any number of web processes and workers: the web side, in asyncio.
+"""The web side of the task records in Redis, which any number of web processes and workers share.
 
-The worker's side is in `worker_records`. Both keep to the same keys and the same scripts. Expiry is Redis's own:
-a finished record gets its TTL, and nobody looks for it.
+The worker's side is `worker_records`. Both use the same keys and scripts. Finished records expire by Redis's own TTL.
 """
 
 import asyncio
@@ -23,18 +22,18 @@ from patterns.observability.tracing import tracing
 from patterns.redis_store import scripts
 from patterns.redis_store.batching import Batcher
 from patterns.redis_store.counters import read_delivery_counters, read_task_counters
-from patterns.redis_store.fields import flat, from_fields, new_fields
+from patterns.redis_store.fields import flatten, from_fields, new_fields
 from patterns.redis_store.keys import Keys
 from patterns.redis_store.outbox import AsyncOutbox
-from patterns.redis_store.records import finishing, noted_end, reaching
+from patterns.redis_store.records import finish_arguments, log_finish, unavailable_on_error
 from patterns.tasks.record import Record
 from patterns.tasks.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, fingerprint
 
-#: How long a worker is believed to live after its last heartbeat, in seconds. Celery sends one every two.
-WORKER_SILENCE_SECONDS = 10.0
-#: A request waits this long for Redis to connect, and this long for an answer.
-_PATIENCE_SECONDS = 1.0
-#: Whoever gets a 503 waits no longer than this for its record to be taken back.
+#: A worker without a heartbeat for this long counts as dead. Celery sends a heartbeat every two seconds.
+HEARTBEAT_EXPIRES_SECONDS = 10.0
+#: The timeout of a connection attempt to Redis, and that of a command.
+_TIMEOUT_SECONDS = 1.0
+#: A 503 is delayed by at most this long, to undo the record.
 _FORGET_SECONDS = 0.4
 
 #: The keys and the arguments of a script.
@@ -42,27 +41,27 @@ _Call = tuple[list[str], list[str | int]]
 
 
 class RedisStore:
-    """The web side. Raises `Unavailable` when Redis does not answer in time.
+    """The task records, for a web process. Its methods raise `Unavailable` if Redis does not reply in time.
 
-    `start_a_worker` is what `/health` says when there is none.
+    `worker_command` is the command that `/health` recommends if no worker is running.
     """
 
     def __init__(
-        self, settings: Settings, url: str, start_a_worker: str = "celery -A patterns.celery_queue worker"
+        self, settings: Settings, url: str, worker_command: str = "celery -A patterns.celery_queue worker"
     ) -> None:
         self._settings = settings
-        self._start_a_worker = start_a_worker
+        self._worker_command = worker_command
         self._keys = Keys(settings.key_prefix)
         # One immediate retry replaces a pooled connection that a restarted Redis has dropped.
         self._redis = AsyncRedis.from_url(
             url,
             decode_responses=True,
-            socket_timeout=_PATIENCE_SECONDS,
-            socket_connect_timeout=_PATIENCE_SECONDS,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
             retry=AsyncRetry(NoBackoff(), 1),
         )
         self._create = Batcher(self._create_batch)
-        # A thousand long-polls that end at once ask together: one by one they would be too many for the connections.
+        # Batched, because a thousand long polls may end at once, and each would need a connection.
         self._fields = Batcher(self._fields_batch)
         self._finish = self._redis.register_script(scripts.FINISH)
         self._forget = self._redis.register_script(scripts.FORGET)
@@ -78,10 +77,10 @@ class RedisStore:
         callback_url: str = "",
         root_path: str = "",
     ) -> tuple[Task, bool]:
-        """Write the record of a new task, and say whether it has to be handed to a worker.
+        """Write the record of a new task. Returns the task, and whether its message must be sent to the workers.
 
-        A known key gives its own task again. Raises `KeyReused`, `QueueFull`, and `Unavailable`: then nobody
-        knows whether the record was written, and the caller calls `forget`.
+        A known idempotency key returns its task. Raises `KeyReused`, `QueueFull`, or `Unavailable`. After `Unavailable`
+        the record may or may not exist, so the caller must call `forget`.
         """
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
@@ -92,54 +91,57 @@ class RedisStore:
             callback_url=callback_url or None,
             root_path=root_path,
         )
-        keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.prompts]
-        if idempotency_key is not None:
-            keys.append(self._keys.idempotency(idempotency_key))
-        same, now = fingerprint(callback_url, prompt).hex(), repr(record.created_at)
-        arguments: list[str | int] = [
-            *(task_id, now, self._settings.queue_size, same, prompt),
-            *flat(new_fields(record)),
-        ]
-        with reaching("Redis"):
-            # Another request with this key is handing its task over. Nobody is told of the task before that is
-            # done: if it cannot be done, there is no task.
-            while (said := await self._create((keys, arguments)))[0] == "sending":
-                await asyncio.sleep(0.02)
-                arguments[1] = repr(time.time())
-        match said:
+        match await self._write(record, prompt, idempotency_key):
             case ["full", unfinished]:
                 raise QueueFull(int(unfinished))
             case ["reused"]:
                 raise KeyReused
-            case ["known" | "unsent" as how, known_id]:
+            case ["known" | "unsent" as state, known_id]:
                 if task := await self.get(known_id):
-                    return task, how == "unsent"
+                    return task, state == "unsent"
                 raise Unavailable("The task of this Idempotency-Key has just expired. Send the request again.")
             case _:
                 return record.task(), True
 
-    async def handed_over(self, idempotency_key: str) -> None:
-        """Note that the task of this key is with a worker, so that nobody hands it over again."""
-        with reaching("Redis"):
+    async def _write(self, record: Record, prompt: str, idempotency_key: str | None) -> Any:
+        """Call the script `CREATE`, and return its reply."""
+        keys = [self._keys.record(record.task_id), self._keys.unfinished, self._keys.prompts]
+        if idempotency_key is not None:
+            keys.append(self._keys.idempotency(idempotency_key))
+        request, now = fingerprint(record.callback_url, prompt).hex(), repr(record.created_at)
+        arguments: list[str | int] = [
+            *(record.task_id, now, self._settings.queue_size, request, prompt),
+            *flatten(new_fields(record)),
+        ]
+        with unavailable_on_error():
+            # Another request with this key is sending the message. If that fails, there will be no task, so wait.
+            while (reply := await self._create((keys, arguments)))[0] == "sending":
+                await asyncio.sleep(0.02)
+                arguments[1] = repr(time.time())
+        return reply
+
+    async def mark_sent(self, idempotency_key: str) -> None:
+        """Store that the message of this key's task was sent, so that no other request sends it."""
+        with unavailable_on_error():
             await self._redis.hset(self._keys.idempotency(idempotency_key), "sent", "1")
 
     async def forget(self, task_id: str) -> None:
-        """Undo `create`, tried for a moment only: a message that got through after all finds no record."""
+        """Undo `create`, if Redis is reachable. If the message was sent after all, its worker finds no record."""
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(_FORGET_SECONDS):
-                with reaching("Redis"):
+                with unavailable_on_error():
                     keys = self._keys
                     await self._forget([keys.record(task_id), keys.unfinished, keys.running, keys.prompts], [task_id])
 
     async def get(self, task_id: str) -> Task | None:
-        with reaching("Redis"):
+        with unavailable_on_error():
             fields = await self._fields(task_id)
         return from_fields(task_id, fields).task() if fields else None
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
         deadline = time.monotonic() + seconds
         finished = asyncio.Event()
-        self._waiters[task_id].add(finished)  # before the first look, so that nothing is missed in between
+        self._waiters[task_id].add(finished)  # before the first read, so that no notification is missed
         try:
             while True:
                 finished.clear()
@@ -157,9 +159,9 @@ class RedisStore:
                 del self._waiters[task_id]
 
     async def cancel(self, task_id: str) -> Task | None:
-        keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), TaskStatus.CANCELLED, {})
-        with reaching("Redis"):
-            status = noted_end(task_id, None, await self._finish(keys, arguments))
+        keys, arguments = finish_arguments(self._keys, self._settings, task_id, time.time(), TaskStatus.CANCELLED, {})
+        with unavailable_on_error():
+            status = log_finish(task_id, None, await self._finish(keys, arguments))
         if status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
             raise AlreadyFinished(str(status))
         return await self.get(task_id)
@@ -173,24 +175,24 @@ class RedisStore:
     async def check(self) -> None:
         if self._draining:
             raise Unavailable("This server is stopping.")
-        with reaching("Redis"):
-            alive = await self._redis.zcount(self._keys.workers, time.time() - WORKER_SILENCE_SECONDS, "+inf")
+        with unavailable_on_error():
+            alive = await self._redis.zcount(self._keys.workers, time.time() - HEARTBEAT_EXPIRES_SECONDS, "+inf")
         if not alive:
             raise Unavailable(
-                f"No worker has been heard of for {WORKER_SILENCE_SECONDS:g} s. Start one: {self._start_a_worker}"
+                f"No worker has sent a heartbeat for {HEARTBEAT_EXPIRES_SECONDS:g} s. Start one: {self._worker_command}"
             )
 
     async def task_counters(self) -> TaskCounters:
-        with reaching("Redis"):
-            return await read_task_counters(self._redis, self._keys, time.time() - WORKER_SILENCE_SECONDS)
+        with unavailable_on_error():
+            return await read_task_counters(self._redis, self._keys, time.time() - HEARTBEAT_EXPIRES_SECONDS)
 
     async def delivery_counters(self) -> DeliveryCounters:
-        with reaching("Redis"):
+        with unavailable_on_error():
             return await read_delivery_counters(self._redis, self._keys, time.time() - self._settings.task_ttl_seconds)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Hear of finished tasks while the block lasts, so that long-polls end as soon as they can."""
+        """Subscribe to finished tasks for as long as the block lasts, so that long polls end at once."""
         listener = asyncio.create_task(self._listen())
         try:
             yield
@@ -200,7 +202,7 @@ class RedisStore:
             await self._redis.aclose()
 
     async def drain(self) -> None:
-        """Take no more tasks, and answer every long-poll now. Accepted tasks are with the workers, and safe."""
+        """Accept no more tasks, and end all long polls. Accepted tasks are safe: the workers have them."""
         self._draining = True
         self._wake(*self._waiters)
 
@@ -211,19 +213,19 @@ class RedisStore:
             return await pipeline.execute(raise_on_error=False)
 
     async def _fields_batch(self, task_ids: Sequence[str]) -> Sequence[Any]:
-        asked = list(dict.fromkeys(task_ids))  # each of them once, however many want to know
+        unique_ids = list(dict.fromkeys(task_ids))
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for task_id in asked:
+            for task_id in unique_ids:
                 pipeline.hgetall(self._keys.record(task_id))
-            found = dict(zip(asked, await pipeline.execute(raise_on_error=False), strict=True))
-        return [found[task_id] for task_id in task_ids]
+            fields = dict(zip(unique_ids, await pipeline.execute(raise_on_error=False), strict=True))
+        return [fields[task_id] for task_id in task_ids]
 
     async def _listen(self) -> None:
         while True:
             try:
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(self._keys.finished_channel)
-                    self._wake(*self._waiters)  # what was told while nobody listened: everyone looks again
+                    self._wake(*self._waiters)  # notifications may have been missed, so all of them read again
                     while True:
                         message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
                         if message:

@@ -1,4 +1,4 @@
-"""Task records in Redis as a worker writes them: plain calls, from any thread. The web side is `redis_store`."""
+"""The worker's side of the task records in Redis, with blocking calls, for any thread. The web side is `store`."""
 
 import json
 import time
@@ -15,14 +15,14 @@ from patterns.observability.tracing import Carrier
 from patterns.redis_store import scripts
 from patterns.redis_store.keys import Keys
 from patterns.redis_store.outbox import Outbox
-from patterns.redis_store.records import finishing, noted_end
+from patterns.redis_store.records import finish_arguments, log_finish
 
-#: How many of the oldest unfinished tasks are looked at, when some may have been lost.
-_LOOKED_AT = 200
+#: How many of the oldest unfinished tasks `stalled` examines.
+_STALLED_LIMIT = 200
 
 
 class WorkerRecords:
-    """The records of all tasks. Patient, because a finished job must not be lost."""
+    """The task records, for a worker. It retries for long, because the outcome of a task must not be lost."""
 
     def __init__(self, settings: Settings, url: str) -> None:
         self._settings = settings
@@ -38,65 +38,67 @@ class WorkerRecords:
         #: The outcomes that are still to be delivered.
         self.outbox = Outbox(settings, client, self._keys)
         self._start = client.register_script(scripts.START)
-        self._put_back = client.register_script(scripts.PUT_BACK)
+        self._undo_start = client.register_script(scripts.UNDO_START)
         self._progress = client.register_script(scripts.PROGRESS)
         self._finish = client.register_script(scripts.FINISH)
-        self._unmoved = client.register_script(scripts.UNMOVED)
-        self._send_again = client.register_script(scripts.SEND_AGAIN)
+        self._stalled = client.register_script(scripts.STALLED)
+        self._claim_stalled = client.register_script(scripts.CLAIM_STALLED)
 
-    def start(self, task_id: str, most_runs: int) -> bool:
-        """Mark the task as running. False when it must not run: cancelled, finished, or run too often."""
+    def start(self, task_id: str, max_runs: int) -> bool:
+        """Mark the task as running. False if it must not run: it is finished, or has run `max_runs` times."""
         keys = [self._keys.record(task_id), self._keys.running, self._keys.counters]
-        run = self._start(keys, [repr(time.time()), most_runs, task_id])
+        run = self._start(keys, [repr(time.time()), max_runs, task_id])
         if run == -1:
-            self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {most_runs} runs.")
+            self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {max_runs} runs.")
         elif run > 0:
             started(task_id)
         return int(run) > 0
 
-    def put_back(self, task_id: str) -> None:
-        """Do not count this run: the worker was asked to stop, and has not died."""
-        self._put_back([self._keys.record(task_id)])
+    def undo_start(self, task_id: str) -> None:
+        """Do not count this run: the worker is stopping, and the task will run again."""
+        self._undo_start([self._keys.record(task_id)])
 
     def progress(self, task_id: str, percent: int) -> bool:
-        """Note how far it is, and say whether the task is still wanted."""
+        """Store the progress of a task, in percent. False if the task is not running."""
         return bool(self._progress([self._keys.record(task_id)], [max(0, min(int(percent), 100))]))
 
     def complete(self, task_id: str, result: str) -> None:
-        """End the task with its result, unless it is finished already."""
+        """Complete the task, unless it is already finished."""
         self._end(task_id, TaskStatus.COMPLETED, {"result": result, "progress": "100"})
 
     def fail(self, task_id: str, code: ErrorCode, message: str) -> None:
-        """End the task with an error, unless it is finished already."""
+        """Fail the task, unless it is already finished."""
         self._end(task_id, TaskStatus.FAILED, {"error_code": code, "error_message": message})
 
-    def unmoved(self, seconds: float) -> tuple[list[str], list[str]]:
-        """The oldest unfinished tasks with which nothing has begun for so long: first those that a newer task has
-        overtaken, then the others."""
-        arguments: list[str | int] = [repr(time.time() - seconds), self._keys.record(""), _LOOKED_AT]
-        overtaken, others = self._unmoved([self._keys.unfinished, self._keys.counters], arguments)
+    def stalled(self, seconds: float) -> tuple[list[str], list[str]]:
+        """The ids of the oldest tasks that were neither sent nor started within the last `seconds`.
+
+        First those that a newer task has overtaken, then the others.
+        """
+        arguments: list[str | int] = [repr(time.time() - seconds), self._keys.record(""), _STALLED_LIMIT]
+        overtaken, others = self._stalled([self._keys.unfinished, self._keys.counters], arguments)
         return overtaken, others
 
-    def to_send_again(self, task_id: str, seconds: float) -> tuple[str, bool, Carrier] | None:
-        """What the message of an unmoved task said: its prompt, whether it calls back, and its trace.
+    def claim_stalled(self, task_id: str, seconds: float) -> tuple[str, bool, Carrier] | None:
+        """The content of the message of a stalled task: its prompt, whether it has a callback URL, its trace context.
 
-        None if it has moved meanwhile, or another worker sends it.
+        None if the task is no longer stalled, or another worker has claimed it.
         """
         now = time.time()
         keys = [self._keys.record(task_id), self._keys.unfinished, self._keys.prompts]
-        if (said := self._send_again(keys, [task_id, repr(now), repr(now - seconds)])) is None:
+        if (reply := self._claim_stalled(keys, [task_id, repr(now), repr(now - seconds)])) is None:
             return None
-        prompt, callback_url, carrier = said
+        prompt, callback_url, carrier = reply
         return prompt, bool(callback_url), json.loads(carrier or "{}")
 
     def heartbeat(self, worker: str) -> None:
-        """Note that this worker lives."""
+        """Store a heartbeat of this worker."""
         self._redis.zadd(self._keys.workers, {worker: time.time()})
 
-    def farewell(self, worker: str) -> None:
-        """Note that this worker has stopped."""
+    def remove_worker(self, worker: str) -> None:
+        """Forget the heartbeat of this worker, which has stopped."""
         self._redis.zrem(self._keys.workers, worker)
 
     def _end(self, task_id: str, status: TaskStatus, fields: Mapping[str, str]) -> None:
-        keys, arguments = finishing(self._keys, self._settings, task_id, time.time(), status, fields)
-        noted_end(task_id, fields.get("error_code"), self._finish(keys, arguments))
+        keys, arguments = finish_arguments(self._keys, self._settings, task_id, time.time(), status, fields)
+        log_finish(task_id, fields.get("error_code"), self._finish(keys, arguments))

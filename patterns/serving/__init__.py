@@ -1,1 +1,1 @@
-"""Start everything that a pattern needs, and leave nothing behind."""
+"""Starts all processes that a pattern needs, supervises them, and stops them without leaving any behind."""

@@ -1,8 +1,8 @@
-"""What callers of `serving` have to expect beside `ProcessFailed`."""
+"""The error of `serving` for invalid options. `processes` has `ProcessFailed`."""
 
 
 class CannotServe(Exception):
-    """The request itself cannot be served: a wrong combination of options, or a port in use.
+    """The pattern cannot be served as requested: options that exclude each other, or a port in use.
 
     The message is one line that says why, and what to do.
     """

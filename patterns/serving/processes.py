@@ -1,7 +1,7 @@
-"""Start and stop child processes, so that none is left behind.
+"""Starts and stops child processes, so that none is left behind.
 
-Each child gets its own process group: Ctrl-C in a terminal reaches only the parent, which then stops its children
-in order, each with the processes that it has started. If the parent itself is killed, the reaper ends them.
+Each child gets its own process group, so Ctrl-C in a terminal reaches the parent only. The parent then stops its
+children in order, each with its own child processes. If the parent is killed, the reaper ends them.
 """
 
 import os
@@ -17,17 +17,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from patterns.serving.interrupts import interrupts_wait
+from patterns.serving.interrupts import delay_interrupts
 
 _REAPER = Path(__file__).with_name("reaper.py")
 
 
 class ProcessFailed(Exception):
-    """A process could not be started, or ended too early. The message is one line."""
+    """A process could not be started, or exited too early. The message is one line."""
 
 
 class Child:
-    """A child process, which can be started again with the same arguments."""
+    """A child process, which can be restarted with the same arguments."""
 
     def __init__(self, family: "Family", name: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int]):
         self.name = name
@@ -37,25 +37,25 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The id of the running process, or of the last that ran."""
-        assert self._popen is not None, f"{self.name} was never started"  # noqa: S101 a mistake in this program
+        """The id of the process, which may have exited."""
+        assert self._popen is not None, f"{self.name} was never started"  # noqa: S101 a bug in the caller
         return self._popen.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; a negative number is the signal that ended it."""
+        """None while it is running; a negative number is the signal that ended it."""
         return self._popen.poll() if self._popen else None
 
     @property
     def how_it_ended(self) -> str:
-        """The end of a sentence about a process that has ended."""
+        """How the process ended, as the end of a sentence."""
         code = self.exit_code
         if code is not None and code < 0:
             return f"was ended by {signal.Signals(-code).name}"
         return f"ended with exit code {code}"
 
     def start(self) -> None:
-        """Start it, or restart it after it has ended. Processes that it had started are ended first."""
+        """Start the process, or restart it after it has exited. Kills what is left of its process group first."""
         self._end_group()
         with open(self._family.log, "ab") if self._family.log else nullcontext() as output:
             self._popen = subprocess.Popen(
@@ -67,15 +67,15 @@ class Child:
                 stderr=output,
                 start_new_session=True,
             )
-        self._family.tell_reaper(f"+{self._popen.pid}")
+        self._family.send_to_reaper(f"+{self._popen.pid}")
 
-    def ask_to_end(self) -> None:
-        """Send SIGTERM if it is still running."""
+    def terminate(self) -> None:
+        """Send SIGTERM, if the process is still running."""
         if self._popen is not None and self._popen.poll() is None:
             self._popen.terminate()
 
     def stop(self, patience: float) -> None:
-        """Wait at most `patience` seconds for it to end, then kill it with every process that it has started."""
+        """Wait at most `patience` seconds for its exit, then kill its process group."""
         if self._popen is None:
             return
         with suppress(subprocess.TimeoutExpired):
@@ -83,7 +83,7 @@ class Child:
         self._end_group()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal to this process only, as a crash or an operator would. After SIGKILL, wait for its end."""
+        """Send a signal to this process only, as in a crash. After SIGKILL, wait for its exit."""
         os.kill(self.pid, number)
         if number == signal.SIGKILL and self._popen:
             self._popen.wait()
@@ -94,11 +94,11 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
-        self._family.tell_reaper(f"-{self._popen.pid}")  # the number may soon be that of another process
+        self._family.send_to_reaper(f"-{self._popen.pid}")  # the id may be reused by another process
 
 
 class Family:
-    """Child processes that belong together, and a folder for their files. Leaving the block ends all of them."""
+    """A group of child processes, and a folder for their files. At the end of the block all of them are stopped."""
 
     def __init__(self, log: Path | None = None) -> None:
         self.log = log
@@ -111,7 +111,7 @@ class Family:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self.tell_reaper(str(self.folder))
+        self.send_to_reaper(str(self.folder))
 
     def __enter__(self) -> Self:
         return self
@@ -122,16 +122,16 @@ class Family:
         try:
             self.stop(at_once=kind is KeyboardInterrupt)  # during the start, or a second one during the stop
         except KeyboardInterrupt:
-            with interrupts_wait():
+            with delay_interrupts():
                 self.stop(patience=0)
             raise
 
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int] = ()) -> Child:
-        """Start a child. Raises `ProcessFailed` when there is no such program."""
+        """Start a child. Raises `ProcessFailed` if the program does not exist."""
         child = Child(self, name, argv, env, fds)
         try:
-            # An interrupt between the start of a child and its entry in the list would leave it behind.
-            with interrupts_wait():
+            # An interrupt between `start` and `append` would leave the child behind.
+            with delay_interrupts():
                 child.start()
                 self.children.append(child)
         except OSError as error:
@@ -139,17 +139,17 @@ class Family:
         return child
 
     def stop(self, patience: float = 5.0, *, at_once: bool = False) -> None:
-        """End all children, the last started first (web servers start last), then remove the folder.
+        """Stop all children, the last started first (web servers start last), then remove the folder.
 
-        Children of one name are asked to end together and waited for together, at most `patience` seconds each. With
-        `at_once`, SIGTERM is repeated: the second one tells a server not to wait for running tasks.
+        Children with the same name are stopped together, and get at most `patience` seconds each. With `at_once`,
+        SIGTERM is repeated: at the second one, a server does not wait for running tasks.
         """
         while self.children:
             last = [child for child in self.children if child.name == self.children[-1].name]
             for child in last:
-                child.ask_to_end()
+                child.terminate()
             if at_once:
-                _insist(last, patience)
+                _repeat_sigterm(last, patience)
             for child in last:
                 child.stop(0 if at_once else patience)
                 self.children.remove(child)
@@ -158,16 +158,16 @@ class Family:
             self._reaper.stdin.close()
             self._reaper.wait()
 
-    def tell_reaper(self, line: str) -> None:
-        """Send the reaper a line: what to end, or no longer to end, if this process is killed."""
+    def send_to_reaper(self, line: str) -> None:
+        """Send a line to the reaper, as its docstring describes."""
         if self._reaper.stdin:
             self._reaper.stdin.write(f"{line}\n".encode())
             self._reaper.stdin.flush()
 
 
-def _insist(children: Sequence[Child], patience: float) -> None:
+def _repeat_sigterm(children: Sequence[Child], patience: float) -> None:
     deadline = time.monotonic() + patience
     while any(child.exit_code is None for child in children) and time.monotonic() < deadline:
-        time.sleep(0.1)  # a signal that is sent before the last one was handled is lost
+        time.sleep(0.1)  # a signal is lost while the one before it is pending
         for child in children:
-            child.ask_to_end()
+            child.terminate()

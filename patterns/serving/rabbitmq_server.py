@@ -1,7 +1,7 @@
-"""A private RabbitMQ with one node, from the system's package: for tests and for fault runs.
+"""A private RabbitMQ with one node, from the system's package: for tests and fault runs.
 
-The package's wrapper script would change to another user; the script behind it does not. The node has its own name,
-ports and epmd, the registry of Erlang nodes, which would otherwise keep running.
+The package's wrapper script switches to another user, so the script behind it is started. The node has its own name,
+its own ports, and its own epmd (the registry of Erlang nodes), because a shared one would keep running.
 """
 
 import os
@@ -17,8 +17,8 @@ from patterns.serving.processes import Child, Family, ProcessFailed
 from patterns.serving.sockets import free_port
 from patterns.serving.supervising import wait_until_up
 
-#: Erlang starts slowly, on a busy machine very slowly.
-_TIMES_LONGER = 3
+#: Erlang starts slowly on a busy machine.
+_TIMEOUT_FACTOR = 3
 _DATA, _OUTPUT = "data", "output"
 _SCRIPTS = "rabbitmq_server-*/sbin/rabbitmq-server"
 _FOLDERS = (Path("/usr/lib/rabbitmq/lib"), Path("/opt/rabbitmq"), Path("/usr/local/lib"))
@@ -39,7 +39,7 @@ class NoRabbitMQ(ProcessFailed):
 
 @dataclass(frozen=True)
 class RabbitMQ:
-    """A node that is up."""
+    """A running node."""
 
     url: str
     child: Child
@@ -47,30 +47,30 @@ class RabbitMQ:
     folder: Path
 
     def lose_data(self) -> None:
-        """Delete all that it has stored. The node must not be running."""
+        """Delete all its data. The node must not be running."""
         shutil.rmtree(self.folder / _DATA)
 
     def start(self) -> None:
-        """Restart it with its data, and return when it takes connections. Raises `ProcessFailed`."""
+        """Restart it with its data, and return when it accepts connections. Raises `ProcessFailed`."""
         self.child.start()
         self.wait_until_up()
 
     def wait_until_up(self) -> None:
-        """Return when it takes connections. Raises `ProcessFailed`."""
+        """Return when it accepts connections. Raises `ProcessFailed`."""
         wait_until_up(
             self._answers,
             [self.child],
-            "RabbitMQ did not answer",
+            "RabbitMQ did not reply",
             lambda: "Try again when this machine is less busy.",
             log=self.folder / _OUTPUT,
-            times_longer=_TIMES_LONGER,
+            timeout_factor=_TIMEOUT_FACTOR,
         )
 
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
                 connection.sendall(b"AMQP\x00\x00\x09\x01")
-                return connection.recv(1) == b"\x01"  # a method frame: the greeting of a broker that is ready
+                return connection.recv(1) == b"\x01"  # a method frame: the first one that a ready broker sends
         except OSError:
             return False
 
@@ -78,9 +78,9 @@ class RabbitMQ:
 def find_script() -> Path:
     """The script that starts a node. Raises `NoRabbitMQ`."""
     for folder in _FOLDERS:
-        if found := sorted(folder.glob(_SCRIPTS)):
-            return found[-1]
-    raise NoRabbitMQ("There is no RabbitMQ here (Debian: apt install rabbitmq-server).")
+        if scripts := sorted(folder.glob(_SCRIPTS)):
+            return scripts[-1]
+    raise NoRabbitMQ("RabbitMQ is not installed (Debian: apt install rabbitmq-server).")
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def running_rabbitmq() -> Iterator[RabbitMQ]:
     script = find_script()
     epmd = shutil.which("epmd")
     if not epmd:
-        raise NoRabbitMQ("RabbitMQ is here, and Erlang's epmd is not on PATH.")
+        raise NoRabbitMQ("RabbitMQ is installed, but Erlang's epmd is not on PATH.")
     port, epmd_port, password = free_port(), free_port(), secrets.token_urlsafe(16)
     with Family() as family:
         home = family.folder
@@ -110,7 +110,7 @@ def running_rabbitmq() -> Iterator[RabbitMQ]:
             "RABBITMQ_NODENAME": f"kit{port}@localhost",
             "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_DIST_PORT": str(free_port()),
-            # With input allowed the script becomes the node, instead of a shell that waits for it.
+            # This makes the script replace itself with the node, instead of waiting for it.
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
         }

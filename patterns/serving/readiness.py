@@ -1,4 +1,4 @@
-"""How to see from outside that the parts of a pattern are up: `/health`, any answer, or a heartbeat."""
+"""Waits until the parts of a pattern are ready: `/health` returns 200 or any response, or workers send heartbeats."""
 
 import re
 from collections.abc import Collection
@@ -15,51 +15,51 @@ from patterns.serving.supervising import wait_until_up
 
 
 def wait_until_healthy(url: str, family: Family) -> None:
-    """Return once `/health` answers 200. Raises `ProcessFailed`, as `wait_until_up`."""
-    said = "nothing"
+    """Return once `/health` returns 200. Raises `ProcessFailed`, as `wait_until_up`."""
+    detail = "nothing"
 
     def is_healthy() -> bool:
-        nonlocal said
+        nonlocal detail
         try:
-            answer = _get(f"{url}/health", timeout=2)
-            if answer.status_code == 200:
+            response = _get(f"{url}/health", timeout=2)
+            if response.status_code == 200:
                 return True
-            said = str(answer.json().get("detail", answer.text))
+            detail = str(response.json().get("detail", response.text))
         except (httpx.TransportError, ValueError) as error:
-            said = type(error).__name__
+            detail = type(error).__name__
         return False
 
     wait_until_up(
         is_healthy,
         family.children,
-        "/health did not answer 200",
-        lambda: f"It said: {said.rstrip('.')}. {_where_to_look(family.log)}",
+        "/health did not return 200",
+        lambda: f"It said: {detail.rstrip('.')}. {_where_to_look(family.log)}",
         log=family.log,
     )
 
 
 def wait_until_answering(url: str, family: Family) -> httpx.Response:
-    """The first answer of `/health`, whatever it is. Raises `ProcessFailed`, as `wait_until_up`."""
-    answers: list[httpx.Response] = []
+    """The first response of `/health`, with any status. Raises `ProcessFailed`, as `wait_until_up`."""
+    responses: list[httpx.Response] = []
 
     def is_answering() -> bool:
         with suppress(httpx.TransportError):
-            answers.append(_get(f"{url}/health", timeout=5))
-        return bool(answers)
+            responses.append(_get(f"{url}/health", timeout=5))
+        return bool(responses)
 
     wait_until_up(
         is_answering,
         family.children,
-        "The web server did not answer",
+        "The web server did not respond",
         lambda: _where_to_look(family.log),
         log=family.log,
     )
-    return answers[0]
+    return responses[0]
 
 
 def wait_until_heartbeat(names: Collection[str], redis_url: str, key_prefix: str, family: Family) -> None:
     """Return once each of these workers has its heartbeat in Redis. Raises `ProcessFailed`, as `wait_until_up`."""
-    import redis  # noqa: PLC0415 a quarter of a second, for which only the worker part should wait
+    import redis  # noqa: PLC0415 it takes a quarter of a second, and only a worker part needs it
 
     with redis.Redis.from_url(redis_url, decode_responses=True, socket_timeout=2) as records:
 
@@ -73,21 +73,21 @@ def wait_until_heartbeat(names: Collection[str], redis_url: str, key_prefix: str
         wait_until_up(
             have_heartbeats,
             family.children,
-            "No heartbeat came from the worker",
+            "The worker sent no heartbeat",
             lambda: f"Can it reach its broker? {_where_to_look(family.log)}",
             log=family.log,
         )
 
 
 def has_tasks(url: str, pending_too: bool) -> bool:
-    """Whether tasks run, or wait in the web process, according to `/metrics`. True if that does not answer."""
+    """Whether tasks are running or, with `pending_too`, waiting. From `/metrics`; True if it cannot be reached."""
     try:
         text = _get(f"{connectable(url)}/metrics", timeout=1).text
     except httpx.TransportError:
         return True
     counts = dict(re.findall(r'^longjobs_tasks\{state="(\w+)"\} ([\d.]+)$', text, re.MULTILINE))
-    wanted = ["running", "pending"] if pending_too else ["running"]
-    return any(float(counts.get(state, 1)) for state in wanted)
+    states = ["running", "pending"] if pending_too else ["running"]
+    return any(float(counts.get(state, 1)) for state in states)
 
 
 def _get(url: str, timeout: float) -> httpx.Response:

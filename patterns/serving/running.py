@@ -1,8 +1,8 @@
-"""Everything that a pattern needs, or one part of it, started together and stopped together.
+"""Starts and stops all processes of a pattern, or those of one part.
 
-`running(pattern)` starts Redis if none is given, then the worker, then the web processes, and waits until
-`/health` says that all of it works. With a `role` it starts that part only, as one of several hosts does: web
-processes here, workers there, one Redis for all. Leaving the block stops what it has started.
+`running(pattern)` starts a Redis if REDIS_URL is not set, then the worker, then the web processes, and waits until
+`/health` returns 200. With a `role` it starts that part only, for a host that shares a Redis with others. At the end of
+the block, everything that it has started is stopped.
 """
 
 import os
@@ -24,8 +24,8 @@ from patterns.serving.redis_server import check_broker, check_redis, start_redis
 from patterns.serving.sockets import connectable, listening_socket, url_of
 from patterns.serving.supervising import supervise
 
-#: A process that was asked to end gets its own grace period, and this long to close up.
-_CLOSING_SECONDS = 3.0
+#: A process that is stopped gets this long to exit after its grace period.
+_EXIT_SECONDS = 3.0
 
 
 class Role(StrEnum):
@@ -37,32 +37,32 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Running:
-    """A pattern that is up, or the part of it with this role."""
+    """A running pattern, or the part of it with this role."""
 
     pattern: Pattern
-    url: str  # empty for a worker part, which does not listen
+    url: str  # empty for a worker part
     redis: Child | None
     redis_url: str | None
     workers: list[Child]
     web: list[Child]
     family: Family
     role: Role | None = None
-    missing: str | None = None  # what the `/health` of a web part misses, in its own words
+    missing: str | None = None  # the detail of `/health`, if a web part is not healthy
 
     @property
     def children(self) -> list[Child]:
-        """Every process, in the order in which they were started."""
+        """All processes, in the order of their start."""
         return self.family.children
 
     @property
     def has_tasks(self) -> bool:
-        """Whether a stop may have tasks to wait for. A worker part does not say how many it runs."""
+        """Whether tasks may be running. A worker part cannot tell, so for it this is True."""
         if self.role:
             return self.role is Role.WORKER
         return has_tasks(self.url, pending_too=not self.pattern.processes)
 
     def supervise(self, report: Callable[[str], None]) -> None:
-        """As `supervise`."""
+        """Restart processes that exit, as `supervising.supervise` does."""
         supervise(self.family, report)
 
 
@@ -78,11 +78,11 @@ def running(
     log: Path | None = None,
     meanwhile: Callable[[Family, str], None] | None = None,
 ) -> Iterator[Running]:
-    """Serve `pattern`, or the part of it with this role, for as long as the block lasts; port 0 takes a free one.
+    """Serve `pattern`, or the part of it with this role, for as long as the block lasts. Port 0 picks a free one.
 
-    `env` is added to the environment of every process. What they print goes to `log`, or to this process's
-    own output. `meanwhile` is called with the family and the URL before anything is up: what takes long to start
-    may begin beside it. Raises `CannotServe`, `ProcessFailed`, and `SettingsError`.
+    `env` is added to the environment of every process. Their output goes to `log`, or to that of this process.
+    `meanwhile` is called with the family and the URL while the processes are starting, so that it can start others in
+    parallel. Raises `CannotServe`, `ProcessFailed` or `SettingsError`.
     """
     settings = load_settings()
     environment = {**os.environ, **(env or {})}
@@ -104,11 +104,11 @@ def running(
             redis_url = environment.get("REDIS_URL")
             yield Running(pattern, url, redis, redis_url, [*workers.values()], web, family, role, missing)
         finally:
-            family.stop(settings.grace_seconds + _CLOSING_SECONDS)
+            family.stop(settings.grace_seconds + _EXIT_SECONDS)
 
 
 def _wait_until_served(url: str, role: Role | None, family: Family) -> str | None:
-    """Return what `/health` misses: a web part is up as soon as it answers, all of a pattern when it is healthy."""
+    """Wait for `/health`: any response of a web part, otherwise 200. Return the detail if it is not 200."""
     if role is None:
         wait_until_healthy(url, family)
         return None
@@ -127,7 +127,7 @@ def _check_possible(pattern: Pattern, role: Role | None, web_processes: int, env
             f"{pattern.name} runs its tasks in the web process, so it has no separate parts. "
             "Leave out --role, or serve celery_queue."
         )
-    if role and not env.get("REDIS_URL"):  # a private one could not be reached by the other part
+    if role and not env.get("REDIS_URL"):  # the other part could not reach a private Redis
         raise CannotServe(
             f"--role {role} requires REDIS_URL: web processes and workers share one Redis. "
             "Start a Redis that every host can reach, and set REDIS_URL=redis://HOST:6379/0 for each part."
@@ -135,7 +135,7 @@ def _check_possible(pattern: Pattern, role: Role | None, web_processes: int, env
 
 
 def _provide_brokers(pattern: Pattern, family: Family, env: dict[str, str]) -> Child | None:
-    """Check that those in `env` can be reached; without a Redis that it needs, start a private one and enter it."""
+    """Check the brokers in `env`. If the pattern needs a Redis and there is none, start one and add it to `env`."""
     redis = None
     if "redis" in pattern.needs and not env.get("REDIS_URL"):
         server = start_redis(family)
@@ -148,7 +148,7 @@ def _provide_brokers(pattern: Pattern, family: Family, env: dict[str, str]) -> C
 
 
 def _start_workers(pattern: Pattern, family: Family, env: Mapping[str, str]) -> dict[str, Child]:
-    """Start the processes that a pattern needs beside the web server, by the unique name of each."""
+    """Start the processes that a pattern needs beside the web server. Returns them by their unique names."""
     workers = {}
     for process in pattern.processes:
         name = secrets.token_hex(3)
@@ -160,6 +160,6 @@ def _start_workers(pattern: Pattern, family: Family, env: Mapping[str, str]) -> 
 def _start_web(
     pattern: Pattern, family: Family, env: Mapping[str, str], listener: socket.socket, processes: int
 ) -> list[Child]:
-    """Start the web processes of a pattern, all on one socket."""
+    """Start the web processes of a pattern, which share one listening socket."""
     argv = [sys.executable, "-m", "patterns.web.process", pattern.app, "--fd", str(listener.fileno())]
     return [family.start("web server", argv, env, [listener.fileno()]) for _ in range(processes)]

@@ -1,4 +1,4 @@
-"""Wait until something becomes true, with a deadline."""
+"""Polls a condition until it is true, with a deadline."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ _PAUSE_SECONDS = 0.05
 
 
 def until(is_true: Callable[[], object], seconds: float, pause: float = _PAUSE_SECONDS) -> bool:
-    """Whether it became true within so many seconds, asked again after each `pause` in seconds."""
+    """Call `is_true` until it returns something true. False after `seconds`; `pause` is between two calls."""
     deadline = time.monotonic() + seconds
     while not is_true():
         if time.monotonic() > deadline:
@@ -17,8 +17,8 @@ def until(is_true: Callable[[], object], seconds: float, pause: float = _PAUSE_S
 
 
 async def until_async(is_true: Callable[[], object], seconds: float, pause: float = _PAUSE_SECONDS) -> bool:
-    """`until` for code on an event loop: other tasks run during the pauses."""
-    import asyncio  # noqa: PLC0415 no check of an exercise should wait for its import
+    """`until` for code on an event loop, which is not blocked during the pauses."""
+    import asyncio  # noqa: PLC0415 checks of exercises start faster without it
 
     deadline = time.monotonic() + seconds
     while not is_true():

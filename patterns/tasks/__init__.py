@@ -1,1 +1,1 @@
-"""A task's record, the store that keeps it, and its run from pending to finished."""
+"""The record of a task, the stores of records, and running a task from pending to finished."""

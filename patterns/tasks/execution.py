@@ -1,17 +1,16 @@
-"""Run one task in the web process: from pending to finished, whatever the agent does.
+"""Runs one task in the web process, from pending to finished, whatever the agent does.
 
-The agent and the record are watched together. Whichever ends first ends the other: an agent that returns or
-raises finishes the record; a record that is finished by someone else (cancelled, or failed at a stop) ends
-the agent.
+An agent that returns or raises finishes the task. A task that is finished in another way (it was cancelled, timed out,
+or failed at shutdown) stops the agent.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from patterns.agents.running import Agent, ReportProgress, TaskEnded
+from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe
 from patterns.contract import ErrorCode
-from patterns.observability.lifecycle import working_on
+from patterns.observability.lifecycle import running_task
 from patterns.tasks.detached import abandon
 from patterns.tasks.memory_store import MemoryStore
 
@@ -19,14 +18,14 @@ RunAgent = Callable[[Agent, str, ReportProgress], Awaitable[str]]
 
 
 async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, prompt: str, timeout: float) -> None:
-    """Run `agent` for one task by `run`, and see to it that the record ends.
+    """Run `agent` for one task with `run`, and finish the task. `timeout` is in seconds.
 
-    Returns when the record is finished, at the latest after `timeout` seconds; an agent that does not listen
-    may go on for longer, and nobody waits for it.
+    Returns when the task is finished, at the latest after `timeout`. An agent that ignores its cancellation goes on
+    in the background.
     """
     carrier = store.carrier(task_id)
     if store.start(task_id):
-        with working_on(task_id, carrier):
+        with running_task(task_id, carrier):
             await _run(store, run, agent, task_id, prompt, timeout)
 
 
@@ -37,14 +36,14 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
     def report_progress(percent: int) -> None:
         if finished.done():
             raise TaskEnded
-        whole = int(percent)  # what is no number is the agent's own mistake: it hears of it here
-        loop.call_soon_threadsafe(store.progress, task_id, whole)
+        whole_percent = int(percent)  # here, so that a value that is not a number raises in the agent
+        loop.call_soon_threadsafe(store.progress, task_id, whole_percent)
 
     async def job() -> str:
         try:
             return await run(agent, prompt, report_progress)
         except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError("the agent called sys.exit()") from error  # it must not take the server with it
+            raise RuntimeError("the agent called sys.exit()") from error  # it must not stop the server
 
     working = asyncio.create_task(job())
     watched: set[asyncio.Future[Any]] = {working, finished}
@@ -60,9 +59,3 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
         store.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
     else:
         store.complete(task_id, working.result())
-
-
-def describe(error: BaseException) -> str:
-    """An agent's exception in one line, without a traceback."""
-    text = " ".join(str(error).split()).encode(errors="replace").decode()  # a file's name may hold half a character
-    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

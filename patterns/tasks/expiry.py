@@ -1,42 +1,39 @@
-"""Forgets what has expired, a part at a time: however many expire at once, no request waits for all of them.
-
-A million records take a second to forget. Whoever asks meanwhile would wait for it.
-"""
+"""Removes expired records in small batches: removing a million takes a second, and no request should wait for that."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-#: So many at most are forgotten in one go, in a fraction of a millisecond.
-AT_ONCE = 100
+#: Removed in one go, in a fraction of a millisecond.
+BATCH_SIZE = 100
 
 
-class Expiring:
-    """Ids in the order in which they expire. Used from the event loop's thread only."""
+class ExpiryQueue:
+    """Task ids in the order in which they expire. Used from the event loop's thread only."""
 
     def __init__(self, forget: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._forget = forget
         self._clock = clock
         self._ids: deque[tuple[float, str]] = deque()
-        self._goes_on = False
+        self._scheduled = False
 
-    def add(self, expires_at: float, one: str) -> None:
-        """To be forgotten from that moment on. The moments of all that are added must be in order."""
-        self._ids.append((expires_at, one))
+    def add(self, expires_at: float, task_id: str) -> None:
+        """Add an id that expires no earlier than those before it."""
+        self._ids.append((expires_at, task_id))
 
-    def forget(self) -> None:
-        """Forget some of what has expired; if there is more, the event loop goes on, between its other work."""
+    def remove_expired(self) -> None:
+        """Remove one batch. If there are more, the event loop removes them later, between its other work."""
         now = self._clock()
-        for _ in range(AT_ONCE):
+        for _ in range(BATCH_SIZE):
             if not (self._ids and self._ids[0][0] <= now):
                 return
             self._forget(self._ids.popleft()[1])
-        if not self._goes_on:
-            with suppress(RuntimeError):  # without a loop the next calls see to the rest
-                asyncio.get_running_loop().call_soon(self._go_on)
-                self._goes_on = True
+        if not self._scheduled:
+            with suppress(RuntimeError):  # without an event loop, later calls remove the rest
+                asyncio.get_running_loop().call_soon(self._continue)
+                self._scheduled = True
 
-    def _go_on(self) -> None:
-        self._goes_on = False
-        self.forget()
+    def _continue(self) -> None:
+        self._scheduled = False
+        self.remove_expired()

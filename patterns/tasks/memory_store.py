@@ -10,21 +10,21 @@ from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, Task
 from patterns.observability import lifecycle
 from patterns.observability.counters import DeliveryCounters, TaskCounters
 from patterns.observability.tracing import NO_CARRIER, Carrier, tracing
-from patterns.tasks.expiry import Expiring
+from patterns.tasks.expiry import ExpiryQueue
 from patterns.tasks.record import Record
 from patterns.tasks.store import KeyReused, QueueFull, Unavailable, fingerprint, new_task_id
+from patterns.tasks.watchers import Watchers
 
 
 class MemoryStore:
-    """Records in this process, for as long as it lives. Used from the event loop's thread only.
+    """Task records in this process. Used from the event loop's thread only.
 
-    Finished records go after `ttl` seconds. They finish in the order in which they expire, so that the
-    expired ones are always at the left of a queue: forgetting one costs the same however many are kept.
+    A finished record is removed after `ttl` seconds. At `limit` unfinished tasks, `create` raises `QueueFull`.
     """
 
     def __init__(self, *, limit: int, ttl: float, clock: Callable[[], float] = time.time) -> None:
         self.unfinished = 0
-        #: The ids of the tasks whose delivery is to begin: finished now, or a dead letter that is sent again.
+        #: The ids of tasks whose outcome is to be delivered: just finished, or a dead letter that is redelivered.
         self.outbox: asyncio.Queue[str] = asyncio.Queue()
         self._tasks = TaskCounters()
         self._deliveries = DeliveryCounters()
@@ -32,12 +32,12 @@ class MemoryStore:
         self._ttl = ttl
         self._clock = clock
         self._records: dict[str, Record] = {}
-        self._expiring = Expiring(self._forget, clock)
+        self._expiry = ExpiryQueue(self._forget, clock)
         self._by_key: dict[str, tuple[bytes, str]] = {}
-        self._dead_letters: dict[str, None] = {}  # a set in order
+        self._dead_letters: dict[str, None] = {}  # used as an ordered set
         self._undelivered: set[str] = set()
         self._when_finished: dict[str, Callable[[str], object]] = {}
-        self._watchers: dict[str, set[asyncio.Future[None]]] = {}
+        self._watchers = Watchers()
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -53,22 +53,17 @@ class MemoryStore:
         root_path: str = "",
         when_finished: Callable[[str], object] | None = None,
     ) -> tuple[Task, bool]:
-        """Write the record of a new task, and say whether it is new.
+        """Write the record of a new task. Returns the task, and whether it is new.
 
-        A known key with the same request gives its task again, with False. Raises `KeyReused` when the request
-        differs, and `QueueFull` at the limit. `when_finished` is called with the task's id, as part of its end.
+        A known idempotency key returns its task, and False. Raises `KeyReused` if the request differs, `QueueFull` at
+        the limit, or `Unavailable` while draining. `when_finished` is called with the task's id when it finishes.
         """
-        self._expiring.forget()
+        self._expiry.remove_expired()
         if self._draining:
             raise Unavailable("This server is stopping. Send the request again in a moment.")
-        same = b"" if idempotency_key is None else fingerprint(callback_url, prompt)
-        if idempotency_key is not None and (known := self._by_key.get(idempotency_key)):
-            seen, task_id = known
-            if record := self._kept(task_id):
-                if seen != same:
-                    raise KeyReused
-                return record.task(), False
-            self._forget(task_id)
+        request = b"" if idempotency_key is None else fingerprint(callback_url, prompt)
+        if idempotency_key is not None and (known := self._known(idempotency_key, request)):
+            return known.task(), False
         if self.unfinished >= self._limit:
             raise QueueFull(self.unfinished)
         record = Record(
@@ -81,7 +76,7 @@ class MemoryStore:
         )
         self._records[record.task_id] = record
         if idempotency_key is not None:
-            self._by_key[idempotency_key] = same, record.task_id
+            self._by_key[idempotency_key] = request, record.task_id
         if when_finished is not None:
             self._when_finished[record.task_id] = when_finished
         self.unfinished += 1
@@ -89,7 +84,7 @@ class MemoryStore:
         return record.task(), True
 
     async def get(self, task_id: str) -> Task | None:
-        self._expiring.forget()
+        self._expiry.remove_expired()
         record = self._kept(task_id)
         return record.task() if record else None
 
@@ -105,7 +100,7 @@ class MemoryStore:
         return record.task()
 
     async def cancel(self, task_id: str) -> Task | None:
-        self._expiring.forget()
+        self._expiry.remove_expired()
         record = self._kept(task_id)
         if record is None:
             return None
@@ -122,12 +117,12 @@ class MemoryStore:
         return self._tasks
 
     async def dead_letters(self, limit: int) -> list[Task]:
-        self._expiring.forget()
+        self._expiry.remove_expired()
         kept = (self._kept(task_id) for task_id in self._dead_letters)
         return [record.task() for record in itertools.islice(filter(None, kept), limit)]
 
     async def redeliver(self, task_id: str) -> Task | None:
-        self._expiring.forget()
+        self._expiry.remove_expired()
         record = self._kept(task_id)
         if record is None:
             return None
@@ -141,91 +136,84 @@ class MemoryStore:
         return self._deliveries
 
     async def drain(self, grace: float, collect: float = 0.0) -> None:
-        """Take no more tasks, wait at most `grace` seconds for the accepted ones, and fail what is left.
+        """Accept no more tasks, wait up to `grace` seconds for the unfinished ones, and fail the rest.
 
-        The routes go on answering, so that clients can learn the outcomes; and for `collect` seconds more, if there
-        was any to come.
+        Then wait `collect` seconds more if there were any, while the routes still return the outcomes to clients.
         """
         self._draining, pause = True, collect if self.unfinished else 0.0
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace)
         for task_id in [record.task_id for record in self._records.values() if not record.finished]:
-            self.fail(task_id, ErrorCode.SHUTDOWN, "The server stopped before it was done.")
+            self.fail(task_id, ErrorCode.SHUTDOWN, "The server stopped before the task finished.")
         await asyncio.sleep(pause)
 
     def carrier(self, task_id: str) -> Carrier:
-        """What continues the trace of a task."""
+        """The trace context of a task, which continues the trace of its submit."""
         record = self._records.get(task_id)
         return record.carrier if record else NO_CARRIER
 
     def start(self, task_id: str) -> bool:
-        """Mark a waiting task as running. False when it must not run: it was cancelled while it waited."""
+        """Mark a pending task as running. False if it was cancelled, and must not run."""
         record = self._records.get(task_id)
         if record is None or not record.start(self._clock()):
             return False
-        self._tasks.started((record.started_at or 0.0) - record.created_at)
+        self._tasks.task_started((record.started_at or 0.0) - record.created_at)
         lifecycle.started(task_id)
         return True
 
     def progress(self, task_id: str, percent: int) -> bool:
-        """Note the progress of a running task, and say whether the task is still wanted."""
+        """Store the progress of a task, in percent. False if the task is not running."""
         record = self._records.get(task_id)
         return record is not None and record.advance(percent)
 
     def complete(self, task_id: str, result: str) -> None:
-        """End the task with its result, unless it is finished already."""
+        """Complete the task, unless it is already finished."""
         record = self._records.get(task_id)
         if record and record.complete(self._clock(), result):
             self._finished(record)
 
     def fail(self, task_id: str, code: ErrorCode, message: str) -> None:
-        """End the task with an error, unless it is finished already."""
+        """Fail the task, unless it is already finished."""
         record = self._records.get(task_id)
         if record and record.fail(self._clock(), code, message):
             self._finished(record)
 
     def take(self, task_id: str) -> Record | None:
-        """The record of an outcome that is to be delivered now. None if its delivery has ended, or it has expired."""
+        """Begin an attempt to deliver an outcome, and return the record. None if it has expired or is not waiting."""
         record = self._kept(task_id)
-        return record if record and record.attempt() else None
+        return record if record and record.begin_attempt() else None
 
-    def note(self, task_id: str, attempt: DeliveryAttempt, state: DeliveryState, pause: float = 0.0) -> None:
-        """Note an attempt, and the state of the delivery after it. If it waits, the next is due after `pause` s."""
+    def record_attempt(self, task_id: str, attempt: DeliveryAttempt, state: DeliveryState, pause: float = 0.0) -> None:
+        """Store an attempt and the state of the delivery after it. If it waits, the next is due after `pause` s."""
         record = self._records.get(task_id)
         if record is None:
             return
-        record.attempted(attempt, state, self._clock() + pause if state is DeliveryState.WAITING else None)
+        record.end_attempt(attempt, state, self._clock() + pause if state is DeliveryState.WAITING else None)
         self._deliveries.attempts[state] += 1
-        lifecycle.attempted(task_id, record.attempts_made, attempt, state)
+        lifecycle.delivery_attempted(task_id, record.attempts_made, attempt, state)
         if state is not DeliveryState.WAITING:
             self._undelivered.discard(task_id)
         if state is DeliveryState.DEAD:
             self._dead_letters[task_id] = None
 
     def watch(self, task_id: str) -> asyncio.Future[None]:
-        """A future that is done when the task is finished. Cancel it, or let go of it, when no longer needed."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """A future that is done when the task is finished. Cancel it if you no longer need it."""
+        future = self._watchers.add(task_id)
         record = self._records.get(task_id)
         if record is None or record.finished:
-            future.set_result(None)
-            return future
-        watchers = self._watchers.setdefault(task_id, set())
-        watchers.add(future)
-        future.add_done_callback(watchers.discard)
+            self._watchers.notify(task_id)
         return future
 
     def _finished(self, record: Record) -> None:
-        """Count a task that has just finished, let it expire, deliver its outcome, and report it to those who wait."""
+        """Count and log a task that has just finished, schedule its expiry and delivery, and wake its waiters."""
         task_id, code, finished_at = record.task_id, record.error and record.error[0], record.finished_at or 0.0
-        self._tasks.ended(record.status, code, record.ran)
+        self._tasks.task_finished(record.status, code, record.ran)
         lifecycle.finished(task_id, record.status, code, record.ran)
-        self._expiring.add(finished_at + self._ttl, task_id)
+        self._expiry.add(finished_at + self._ttl, task_id)
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()
-        for watcher in self._watchers.pop(task_id, ()):
-            if not watcher.done():
-                watcher.set_result(None)
+        self._watchers.notify(task_id)
         if when_finished := self._when_finished.pop(task_id, None):
             when_finished(task_id)
         if record.callback_url is not None:
@@ -235,8 +223,18 @@ class MemoryStore:
         self._undelivered.add(record.task_id)
         self.outbox.put_nowait(record.task_id)
 
+    def _known(self, idempotency_key: str, request: bytes) -> Record | None:
+        """The record of an earlier submit with this key, or None. Raises `KeyReused` if its request differs."""
+        known_request, task_id = self._by_key.get(idempotency_key, (request, ""))
+        record = self._kept(task_id)
+        if record is None:
+            self._forget(task_id)  # otherwise its later removal would delete the key of the new record
+        elif known_request != request:
+            raise KeyReused
+        return record
+
     def _kept(self, task_id: str) -> Record | None:
-        """The record, unless it has expired: whether it is forgotten already makes no difference to anybody."""
+        """The record, unless it has expired. An expired record may not have been removed yet."""
         record = self._records.get(task_id)
         if record and record.finished_at is not None and record.finished_at + self._ttl <= self._clock():
             return None

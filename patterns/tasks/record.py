@@ -1,4 +1,4 @@
-"""The record of one task: what is kept of it, how it changes, and what its client sees."""
+"""The record of one task: its fields, its transitions, and the task that clients see."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,16 +18,16 @@ from patterns.contract import (
 from patterns.observability.tracing import NO_CARRIER, Carrier
 from patterns.tasks.store import AlreadyFinished, NotADeadLetter
 
-#: The attempts that a record keeps of its delivery: the last ones.
+#: How many of its delivery attempts a record keeps: the last ones.
 ATTEMPTS_KEPT = 20
 
 
 @dataclass(slots=True)
 class Record:
-    """What is kept of one task. Slots and plain floats keep 200,000 of them small.
+    """Everything that is stored about one task. Slots and plain floats keep 200,000 records small.
 
-    All times are seconds since the epoch. Each method is one transition. In Redis the transitions are scripts, because
-    several processes write at the same time; `tests/patterns/test_transitions.py` holds both to the same table.
+    All times are in seconds since the epoch. Each method is one transition. In Redis, where several processes write,
+    the transitions are scripts; `tests/patterns/test_transitions.py` checks both against the same table.
     """
 
     task_id: str
@@ -39,12 +39,12 @@ class Record:
     started_at: float | None = None
     finished_at: float | None = None
     idempotency_key: str | None = None
-    carrier: Carrier = field(default_factory=lambda: NO_CARRIER)  # continues the trace of the submit
+    carrier: Carrier = field(default_factory=lambda: NO_CARRIER)  # the trace context of the submit
     callback_url: str | None = None
-    root_path: str = ""  # the path under which the app is mounted: a callback says where the whole result is
-    delivery: DeliveryState = DeliveryState.WAITING  # means nothing without a callback URL
+    root_path: str = ""  # where the app is mounted: a callback contains the path of a large result
+    delivery: DeliveryState = DeliveryState.WAITING  # unused without a callback URL
     attempts: tuple[DeliveryAttempt, ...] = ()
-    attempts_made: int = 0  # since the first one, or since the delivery was sent again
+    attempts_made: int = 0  # since the delivery started, or was started again by `redeliver`
     next_attempt_at: float | None = None
     last_error: str | None = None
 
@@ -55,86 +55,85 @@ class Record:
 
     @property
     def ran(self) -> float | None:
-        """The seconds that a finished task ran for, or None if it never ran."""
+        """How long a finished task ran, in seconds, or None if it never ran."""
         if self.started_at is None or self.finished_at is None:
             return None
         return self.finished_at - self.started_at
 
     def start(self, now: float) -> bool:
-        """`pending → running`. False if the task must not run: it was cancelled while it waited."""
+        """`pending → running`. False if the task must not run, because it was cancelled."""
         if self.status is not TaskStatus.PENDING:
             return False
         self.status, self.started_at = TaskStatus.RUNNING, self._in_order(now)
         return True
 
     def advance(self, percent: int) -> bool:
-        """Note the progress of a running task. It never goes back. False if the task is not running."""
+        """Store the progress of a running task; it never decreases. False if the task is not running."""
         if self.status is not TaskStatus.RUNNING:
             return False
         self.progress = max(self.progress, min(int(percent), 100))
         return True
 
     def complete(self, now: float, result: str) -> bool:
-        """`→ completed`. False if the task is finished already; then nothing changes."""
+        """`→ completed`. False, and no change, if the task is already finished."""
         if not self._finish(now, TaskStatus.COMPLETED):
             return False
         self.result, self.progress = result, 100
         return True
 
     def fail(self, now: float, code: ErrorCode, message: str) -> bool:
-        """`→ failed`. False if the task is finished already; then nothing changes."""
+        """`→ failed`. False, and no change, if the task is already finished."""
         if not self._finish(now, TaskStatus.FAILED):
             return False
         self.error = code, message
         return True
 
     def cancel(self, now: float) -> bool:
-        """`→ cancelled`. False if the task is cancelled already. Raises `AlreadyFinished`."""
+        """`→ cancelled`. False if the task is already cancelled. Raises `AlreadyFinished` if it completed or failed."""
         if self.status in {TaskStatus.COMPLETED, TaskStatus.FAILED}:
             raise AlreadyFinished(self.status)
         return self._finish(now, TaskStatus.CANCELLED)
 
-    def attempt(self) -> bool:
-        """An attempt to deliver the outcome begins. False if there is none to deliver, or no longer."""
+    def begin_attempt(self) -> bool:
+        """Begin an attempt to deliver the outcome. False if there is nothing to deliver."""
         if not self.finished or self.callback_url is None or self.delivery is not DeliveryState.WAITING:
             return False
         self.next_attempt_at = None
         return True
 
-    def attempted(self, attempt: DeliveryAttempt, state: DeliveryState, next_attempt_at: float | None = None) -> None:
-        """Note an attempt, the state of the delivery after it, and when the next attempt is due, if there is one."""
+    def end_attempt(self, attempt: DeliveryAttempt, state: DeliveryState, next_attempt_at: float | None = None) -> None:
+        """Store an attempt, the state of the delivery after it, and when the next attempt is due, if any."""
         self.delivery, self.next_attempt_at, self.last_error = state, next_attempt_at, attempt.error
         self.attempts = (*self.attempts, attempt)[-ATTEMPTS_KEPT:]
         self.attempts_made += 1
 
     def redeliver(self) -> None:
-        """Give a dead letter all its attempts again. Raises `NotADeadLetter`."""
+        """Start the delivery of a dead letter again, with all its attempts. Raises `NotADeadLetter`."""
         if self.callback_url is None or self.delivery is not DeliveryState.DEAD:
             raise NotADeadLetter
         self.delivery, self.attempts_made, self.last_error = DeliveryState.WAITING, 0, None
 
     def task(self) -> Task:
-        """The record as its client sees it: with its delivery, if it has a callback URL."""
-        shown: dict[str, Any] = {
+        """The task that clients see, with its delivery if it has a callback URL."""
+        fields: dict[str, Any] = {
             "task_id": self.task_id,
             "status": self.status,
             "progress": self.progress,
             "result": self.result,
             "error": TaskError(code=self.error[0], message=self.error[1]) if self.error else None,
-            "created_at": moment(self.created_at),
-            "started_at": moment(self.started_at) if self.started_at is not None else None,
-            "finished_at": moment(self.finished_at) if self.finished_at is not None else None,
+            "created_at": _datetime(self.created_at),
+            "started_at": _datetime(self.started_at),
+            "finished_at": _datetime(self.finished_at),
         }
         if self.callback_url is None:
-            return Task(**shown)
-        due = self.next_attempt_at
+            return Task(**fields)
         delivery = Delivery(
             state=self.delivery,
             attempts=list(self.attempts),
-            next_attempt_at=moment(due) if due is not None else None,
+            next_attempt_at=_datetime(self.next_attempt_at),
             last_error=self.last_error,
         )
-        return WebhookTask(**shown, delivery=delivery)
+        return WebhookTask(**fields, delivery=delivery)
 
     def _finish(self, now: float, status: TaskStatus) -> bool:
         if self.finished:
@@ -143,10 +142,9 @@ class Record:
         return True
 
     def _in_order(self, now: float) -> float:
-        # The system's clock may be set back; the times of one task stay in order all the same.
+        # The system clock may be set back, but the times of a task must stay in order.
         return max(now, self.started_at or self.created_at)
 
 
-def moment(seconds: float) -> datetime:
-    """A time on the wire: `seconds` since the epoch, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
+def _datetime(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,7 +1,7 @@
-"""How many tasks run at once.
+"""Limits how many tasks run at once.
 
-`asyncio.Semaphore` would keep a cancelled task in the line until its turn comes. A client that submits and cancels
-in a loop would then fill the memory of a server whose slots are all taken.
+`asyncio.Semaphore` would keep a cancelled task in the queue until its turn comes: a client that submits and cancels in
+a loop would fill the memory of a busy server.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ from collections import OrderedDict
 
 
 class Slots:
-    """So many tasks run at once, first come, first served. Used from the event loop's thread only."""
+    """At most `number` tasks run at once, first come, first served. Used from the event loop's thread only."""
 
     def __init__(self, number: int) -> None:
         self._free = number
         self._waiting: OrderedDict[str, asyncio.Future[bool]] = OrderedDict()
 
     async def acquire(self, task_id: str) -> bool:
-        """Wait for a slot. False, without a slot, if the task is discarded first."""
+        """Wait for a slot. False if the task is discarded first: then it has no slot."""
         if self._free:
             self._free -= 1
             return True
@@ -25,7 +25,7 @@ class Slots:
         return await turn
 
     def release(self) -> None:
-        """Hand the slot to the task that has waited longest."""
+        """Give the slot to the task that has waited longest."""
         while self._waiting:
             _, turn = self._waiting.popitem(last=False)
             if not turn.done():
@@ -34,7 +34,7 @@ class Slots:
         self._free += 1
 
     def discard(self, task_id: str) -> None:
-        """Take a task out, if it still waits."""
+        """Remove a task, if it is still waiting."""
         turn = self._waiting.pop(task_id, None)
         if turn and not turn.done():
             turn.set_result(False)

@@ -1,6 +1,6 @@
-"""What every store of task records can do, and the errors that it raises.
+"""The interface of a store of task records, and its errors.
 
-A record is written before the answer to submit leaves. Nothing changes it once it is finished.
+A record is written before the response to the submit is sent, and never changes once the task is finished.
 """
 
 import hashlib
@@ -12,67 +12,67 @@ from patterns.observability.counters import DeliveryCounters, TaskCounters
 
 
 class StoreError(Exception):
-    """A store could not do what it was asked. The message says why, for the client."""
+    """The store refused an operation. The message says why, for the client."""
 
 
 class QueueFull(StoreError):
-    """There are `KIT_QUEUE_SIZE` accepted and unfinished tasks already; nothing was accepted."""
+    """There are `KIT_QUEUE_SIZE` unfinished tasks already; nothing was accepted."""
 
     def __init__(self, unfinished: int) -> None:
-        super().__init__(f"{unfinished} tasks are waiting or running, and this server takes no more.")
+        super().__init__(f"{unfinished} tasks are waiting or running, and this server accepts no more. Retry later.")
 
 
 class KeyReused(StoreError):
-    """The same Idempotency-Key came with another body before."""
+    """The Idempotency-Key was used with a different body before."""
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key came with another body before. Use a new key for a new request.")
+        super().__init__("This Idempotency-Key was used with a different body. Use a new key for a new request.")
 
 
 class AlreadyFinished(StoreError):
     """The task is completed or failed, so it cannot be cancelled."""
 
     def __init__(self, status: str) -> None:
-        super().__init__(f"The task is {status} already. Only a waiting or running task can be cancelled.")
+        super().__init__(f"The task is already {status}. Only a pending or running task can be cancelled.")
 
 
 class NotADeadLetter(StoreError):
-    """The outcome is delivered, or still being delivered, so it cannot be sent again."""
+    """The delivery was not given up, so it cannot be started again."""
 
     def __init__(self) -> None:
-        super().__init__("Only a delivery that was given up can be sent again.")
+        super().__init__("This delivery was not given up. Only a dead letter can be redelivered.")
 
 
 class Unavailable(StoreError):
-    """The store or the broker cannot be reached now."""
+    """The store or the broker cannot be reached, or the server is stopping."""
 
 
 class TaskStore(Protocol):
-    """What the routes that all patterns share need from a store."""
+    """What the shared routes need from a store. Every method may raise `Unavailable`."""
 
     async def get(self, task_id: str) -> Task | None:
-        """The task, or None if the id was never given out or its record has expired."""
+        """The task, or None if the id never existed or its record has expired."""
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
-        """The task as soon as it is finished, or as it is after `seconds`."""
+        """The task as soon as it is finished, or after `seconds` as it is then. None as in `get`."""
 
     async def cancel(self, task_id: str) -> Task | None:
-        """End the task as cancelled; None if there is none. Raises `AlreadyFinished`."""
+        """Cancel the task, and return it. None as in `get`. Raises `AlreadyFinished` if it completed or failed."""
 
     async def check(self) -> None:
-        """Raise `Unavailable` when the store cannot be used."""
+        """Raise `Unavailable` if the store cannot be used."""
 
     async def task_counters(self) -> TaskCounters:
-        """How many tasks there are, and how long they take. Raises `Unavailable`."""
+        """The number of tasks, and how long they waited and ran."""
 
     async def dead_letters(self, limit: int) -> list[Task]:
-        """The tasks whose delivery was given up, oldest first."""
+        """Up to `limit` tasks whose delivery was given up, oldest first."""
 
     async def redeliver(self, task_id: str) -> Task | None:
-        """Begin the delivery of a dead letter again; None if there is no such task. Raises `NotADeadLetter`."""
+        """Start the delivery of a dead letter again. None as in `get`. Raises `NotADeadLetter`."""
 
     async def delivery_counters(self) -> DeliveryCounters:
-        """How many deliveries there are, and the outcome of their attempts. Raises `Unavailable`."""
+        """The number of deliveries, and the outcomes of their attempts."""
 
 
 def new_task_id() -> str:
@@ -81,5 +81,5 @@ def new_task_id() -> str:
 
 
 def fingerprint(*parts: str | None) -> bytes:
-    """What tells two requests apart: the same parts have the same fingerprint."""
+    """A hash of 16 bytes: equal parts have equal fingerprints."""
     return hashlib.blake2b("\n".join(part or "" for part in parts).encode(), digest_size=16).digest()

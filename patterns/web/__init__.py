@@ -1,1 +1,1 @@
-"""The HTTP side that all patterns share: routes, problems, limits, and the web process."""
+"""The HTTP layer that all patterns share: routes, problems, limits, and the web process."""

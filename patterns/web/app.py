@@ -1,4 +1,4 @@
-"""The FastAPI app of a pattern, before its routes: every error is a problem, and every limit is set."""
+"""The FastAPI app of a pattern, without its routes: error handlers, limits, and the lifespan."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -19,20 +19,20 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI:
-    """An app that answers every error as a problem; the caller adds submit, and then the shared routes."""
+    """An app that returns every error as a problem. The caller adds the submit route, then the shared routes."""
     app = FastAPI(
         title=pattern.title,
         summary=f"The {pattern.name} pattern: a long job behind a short request.",
-        description=openapi.about(pattern),
+        description=openapi.description(pattern),
         version="1",
-        lifespan=_observed(lifespan),
+        lifespan=_wrap_lifespan(lifespan),
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        responses=problems.documented(*problems.BEFORE_THE_APP),
+        responses=problems.documented(*problems.CONNECTION_ERRORS),
     )
-    app.add_middleware(BodyLimit, path=openapi.SUBMIT, most_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, path=openapi.SUBMIT, max_bytes=settings.max_body_bytes)
     app.state.submits = Counter()
     app.add_middleware(SubmitObserver, path=openapi.SUBMIT, pattern=pattern.name, answers=app.state.submits)
     app.state.started = False
@@ -42,14 +42,17 @@ def new_app(pattern: Pattern, settings: Settings, lifespan: Lifespan) -> FastAPI
     return app
 
 
-def _observed(lifespan: Lifespan) -> Lifespan:
-    """The app's own. It is known to have begun, and at its end the last traces are sent: uvicorn ends by a signal."""
+def _wrap_lifespan(lifespan: Lifespan) -> Lifespan:
+    """The app's own lifespan. It also marks the app as started, and sends the last traces at the end.
+
+    A hook at interpreter exit would not run: uvicorn ends its process with the signal that stopped it.
+    """
 
     @asynccontextmanager
-    async def observed(app: FastAPI) -> AsyncIterator[None]:
+    async def wrapped(app: FastAPI) -> AsyncIterator[None]:
         async with lifespan(app):
             app.state.started = True
             yield
         tracing().flush()
 
-    return observed
+    return wrapped

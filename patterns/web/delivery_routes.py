@@ -1,4 +1,4 @@
-"""What every pattern that calls back has beside the other routes: its dead letters, and the check of a callback URL."""
+"""The routes of patterns with callbacks (dead letters and redelivery), and the check of a callback URL."""
 
 from typing import Annotated
 
@@ -14,24 +14,24 @@ from patterns.webhooks.egress import ForbiddenAddress, check_callback_url
 
 
 def check_callback(url: str, settings: Settings) -> None:
-    """Raise `RequestValidationError` unless this server may call the URL."""
+    """Raise `RequestValidationError` unless this server may send callbacks to the URL."""
     try:
         check_callback_url(url, allow_private=settings.webhook_allow_private)
     except ForbiddenAddress as error:
-        raise no_callback(str(error)) from error
+        raise callback_refused(str(error)) from error
 
 
-def no_callback(why: str) -> RequestValidationError:
-    """What to raise when a callback URL cannot be accepted."""
-    return RequestValidationError([{"loc": ("body", "callback_url"), "msg": why}])
+def callback_refused(reason: str) -> RequestValidationError:
+    """The error to raise when a callback URL cannot be accepted."""
+    return RequestValidationError([{"loc": ("body", "callback_url"), "msg": reason}])
 
 
 def add_delivery_routes(app: FastAPI, store: TaskStore, settings: Settings) -> None:
-    """Add the list of dead letters, and the route that sends a dead letter again."""
+    """Add the routes that list dead letters and redeliver them."""
 
     @app.get(
         "/agent/dead-letters",
-        summary="The tasks whose outcome could not be delivered",
+        summary="List the tasks whose outcome could not be delivered",
         tags=["deliveries"],
         response_model=list[WebhookTask],
         responses=problems.documented(422, 503),
@@ -41,11 +41,11 @@ def add_delivery_routes(app: FastAPI, store: TaskStore, settings: Settings) -> N
 
     @app.post(
         "/agent/redeliver/{task_id}",
-        summary="Send a dead letter again",
+        summary="Redeliver a dead letter",
         tags=["deliveries"],
         status_code=202,
         response_model=WebhookTask,
-        responses={202: {"description": "Its attempts start again."}, **problems.documented(404, 409, 422, 503)},
+        responses={202: {"description": "It gets new attempts."}, **problems.documented(404, 409, 422, 503)},
     )
     async def redeliver(task_id: str, request: Request) -> Response:
         task = await store.redeliver(task_id)

@@ -1,8 +1,8 @@
 """`GET /metrics`: the counters in Prometheus' text format.
 
-Made for each scrape, from counters that are kept anyway: no registry is shared, so two apps in one process do not
-collide. What Redis counts is the same in every web process. What a process counts itself has a label that names the
-process: several of them may share one address, and a scrape reaches any of them.
+Each scrape builds its own registry from the counters, so two apps in one process do not collide. Counters in Redis are
+the same in every web process. Counters in memory have a `process` label: several web processes may share one port, and
+a scrape reaches any of them.
 """
 
 import os
@@ -31,14 +31,14 @@ from patterns.observability.counters import BOUNDS, BY_THIS_PROCESS, DeliveryCou
 from patterns.tasks.store import TaskStore, Unavailable
 from patterns.web.submit_observer import ANSWERS
 
-#: A delivery that still waits after an attempt will be tried again.
+#: A delivery that is still waiting after an attempt will be retried.
 _ATTEMPT_OUTCOMES = {
     DeliveryState.DELIVERED: "delivered",
     DeliveryState.WAITING: "retried",
     DeliveryState.DEAD: "dead",
 }
-#: Every way in which a task can end. Present from the start, so that the first failure is a step up from 0.
-_ENDS = (
+#: Every outcome of a task. All are exported from the start, so that the first failure is an increase from 0.
+_OUTCOMES = (
     (TaskStatus.COMPLETED, None),
     (TaskStatus.CANCELLED, None),
     *((TaskStatus.FAILED, code) for code in ErrorCode),
@@ -52,14 +52,14 @@ def add_metrics_route(
     store: TaskStore,
     submits: Counter[str],
 ) -> None:
-    """Add `GET /metrics`. It answers 200 also while the store is away, with what this process counts itself."""
+    """Add `GET /metrics`. While the store is unavailable, it returns the counters of this process only."""
 
     @app.get(
         "/metrics",
-        summary="Counters for Prometheus",
+        summary="Metrics for Prometheus",
         tags=["server"],
         response_class=PlainTextResponse,
-        responses={200: {"description": "In Prometheus' text format."}},
+        responses={200: {"description": "The metrics, in Prometheus' text format."}},
     )
     async def metrics() -> Response:
         tasks, deliveries = None, None
@@ -71,7 +71,7 @@ def add_metrics_route(
 
 
 class _Scrape(Collector):
-    """One scrape."""
+    """The metrics at the time of one scrape."""
 
     def __init__(
         self,
@@ -94,39 +94,39 @@ class _Scrape(Collector):
         return generate_latest(registry)
 
     def describe(self) -> list[Metric]:
-        """Nothing: the registry need not collect once more to learn the names."""
+        """Nothing: otherwise the registry would collect twice, the first time for the names only."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        yield InfoMetricFamily("longjobs", "The pattern that is served here.", {"pattern": self._pattern.name})
+        yield InfoMetricFamily("longjobs", "The pattern that this server runs.", {"pattern": self._pattern.name})
         yield GaugeMetricFamily(
             "longjobs_queue_limit_tasks",
-            "Unfinished tasks at which submit answers 503 (KIT_QUEUE_SIZE).",
+            "Unfinished tasks at which submit returns 503 (KIT_QUEUE_SIZE).",
             self._settings.queue_size,
         )
         yield GaugeMetricFamily(
             "longjobs_store_up",
-            "1 while the store of the task records answers; without it nothing is known of tasks.",
+            "1 if the store of the task records is available. If not, there are no metrics of tasks.",
             int(self._tasks is not None),
         )
         submits = CounterMetricFamily(
             "longjobs_submits",
-            f"Answers to POST /agent/submit. {BY_THIS_PROCESS}",
+            f"Responses to POST /agent/submit. {BY_THIS_PROCESS}",
             labels=["answer", "process"],
         )
         for answer in ANSWERS:
             submits.add_metric([answer, self._process], self._submits[answer])
         yield submits
         if self._tasks:
-            yield from _of_tasks(self._tasks)
+            yield from _task_metrics(self._tasks)
         if self._deliveries:
-            yield from _of_deliveries(self._deliveries)
+            yield from _delivery_metrics(self._deliveries)
 
 
-def _of_deliveries(deliveries: DeliveryCounters) -> Iterator[Metric]:
+def _delivery_metrics(deliveries: DeliveryCounters) -> Iterator[Metric]:
     attempts = CounterMetricFamily(
         "longjobs_delivery_attempts",
-        f"Callbacks sent, by their outcome: delivered, to be retried, or given up (dead). {deliveries.counted}",
+        f"Attempts to deliver a callback, by outcome: delivered, retried, or dead (given up). {deliveries.counted}",
         labels=["outcome"],
     )
     for state, outcome in _ATTEMPT_OUTCOMES.items():
@@ -134,38 +134,36 @@ def _of_deliveries(deliveries: DeliveryCounters) -> Iterator[Metric]:
     yield attempts
     yield GaugeMetricFamily(
         "longjobs_deliveries_under_way",
-        "Outcomes being delivered, or waiting for their next attempt.",
+        "Deliveries that are running, or waiting for their next attempt.",
         deliveries.under_way,
     )
     yield GaugeMetricFamily(
-        "longjobs_dead_letters", "Outcomes that could not be delivered, and are kept.", deliveries.dead_letters
+        "longjobs_dead_letters", "Deliveries that were given up, and can be sent again.", deliveries.dead_letters
     )
 
 
-def _of_tasks(tasks: TaskCounters) -> Iterator[Metric]:
+def _task_metrics(tasks: TaskCounters) -> Iterator[Metric]:
     unfinished = GaugeMetricFamily(
-        "longjobs_tasks", "Unfinished tasks: pending ones wait in the queue.", labels=["state"]
+        "longjobs_tasks", "Unfinished tasks: pending (waiting in the queue) or running.", labels=["state"]
     )
     unfinished.add_metric(["pending"], tasks.pending)
     unfinished.add_metric(["running"], tasks.running)
     yield unfinished
     finished = CounterMetricFamily(
         "longjobs_tasks_finished",
-        f"Tasks by how they ended; code says why one failed. {tasks.counted}",
+        f"Finished tasks, by outcome; code says why a task failed. {tasks.counted}",
         labels=["state", "code"],
     )
-    for status, code in _ENDS:
+    for status, code in _OUTCOMES:
         finished.add_metric([status, code or ""], tasks.finished[status, code])
     yield finished
     yield _histogram("longjobs_queue_wait_seconds", f"From accepted to started. {tasks.counted}", tasks.queue_wait)
-    yield _histogram(
-        "longjobs_execution_seconds", f"From started to finished, whichever way. {tasks.counted}", tasks.execution
-    )
+    yield _histogram("longjobs_execution_seconds", f"From started to finished. {tasks.counted}", tasks.execution)
     if tasks.workers is not None:
         yield GaugeMetricFamily("longjobs_workers", "Worker processes with a recent heartbeat.", tasks.workers)
 
 
-def _histogram(name: str, explained: str, durations: Durations) -> Metric:
-    below = accumulate(durations.counts)
-    buckets = [(le, float(count)) for le, count in zip([*map(str, BOUNDS), "+Inf"], below, strict=True)]
-    return HistogramMetricFamily(name, explained, buckets=buckets, sum_value=durations.total)
+def _histogram(name: str, documentation: str, durations: Durations) -> Metric:
+    cumulative = accumulate(durations.counts)
+    buckets = [(le, float(count)) for le, count in zip([*map(str, BOUNDS), "+Inf"], cumulative, strict=True)]
+    return HistogramMetricFamily(name, documentation, buckets=buckets, sum_value=durations.total)

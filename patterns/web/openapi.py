@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the routes that all patterns share."""
+"""The OpenAPI documentation of the routes that all patterns share."""
 
 from typing import Any
 
@@ -13,52 +13,52 @@ from patterns.web.headers import IDEMPOTENCY_KEY_MAX
 JSON = "application/json"
 SUBMIT = "/agent/submit"
 _RETRY_AFTER = {"description": "Seconds until the next poll is useful.", "schema": {"type": "integer"}}
-_ETAG = {"description": "Changes whenever the task does.", "schema": {"type": "string"}}
-_PREFERENCE_APPLIED = {"description": "Present when `Prefer: wait` was honoured.", "schema": {"type": "string"}}
+_ETAG = {"description": "Changes whenever the task changes.", "schema": {"type": "string"}}
+_PREFERENCE_APPLIED = {"description": "Present if `Prefer: wait` was applied.", "schema": {"type": "string"}}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "The same key with the same body gives the same task, so that a submit can be sent again.",
+    "description": "Makes it safe to retry a submit: the same key with the same body returns the same task.",
     "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX},
 }
-_ABOUT = """{summary}
+_DESCRIPTION = """{summary}
 
 - **Where the work runs:** {runs_in}.
 - **How the client learns the outcome:** {learns_by}.
 
-`POST /agent/submit` answers at once with a `task_id`. `GET /agent/status/{{task_id}}` tells how far it is:
+`POST /agent/submit` returns a `task_id` at once. `GET /agent/status/{{task_id}}` returns the status of the task:
 `pending → running → completed | failed | cancelled`.
 """
 
 
-def about(pattern: Pattern) -> str:
+def description(pattern: Pattern) -> str:
     """The description of a pattern's app."""
-    return _ABOUT.format(summary=pattern.summary, runs_in=pattern.runs_in, learns_by=pattern.learns_by)
+    return _DESCRIPTION.format(summary=pattern.summary, runs_in=pattern.runs_in, learns_by=pattern.learns_by)
 
 
 def task_model(pattern: Pattern) -> Any:
-    """What a task is in the answers of this pattern: with its delivery always, if it has one, or never."""
+    """The model of a task in the responses of this pattern: with a delivery where callbacks are possible."""
     if pattern.learns_by is LearnsBy.CALLBACK:
         return WebhookTask
     return Task | WebhookTask if pattern.takes_callback else Task
 
 
 def submit_route(pattern: Pattern) -> dict[str, Any]:
-    """What `app.post(…)` needs so that every answer of submit is documented."""
+    """The arguments of `app.post` for the submit route."""
     model = task_model(pattern)
     example = {"delivery": EXAMPLE_DELIVERY} if model is WebhookTask else {}
     return {
         "path": SUBMIT,
-        "summary": "Hand over a prompt, and get a task id at once",
+        "summary": "Submit a task, and get its id at once",
         "tags": ["tasks"],
         "status_code": 202,
         "response_model": model,
         "responses": {
             202: {
-                "description": "Accepted: the record exists, and the work will be done elsewhere.",
+                "description": "Accepted. The task has a record, and runs after this response.",
                 "headers": {
-                    "Location": {"description": "Where its status is.", "schema": {"type": "string"}},
+                    "Location": {"description": "The path of the task's status.", "schema": {"type": "string"}},
                     "Retry-After": _RETRY_AFTER,
                 },
                 "content": {JSON: {"example": EXAMPLE_NEW_TASK | example}},
@@ -70,28 +70,28 @@ def submit_route(pattern: Pattern) -> dict[str, Any]:
 
 
 def status_route(pattern: Pattern) -> dict[str, Any]:
-    """What `app.get(…)` needs for the status of a task."""
+    """The arguments of `app.get` for the status route."""
     return {
         "path": "/agent/status/{task_id}",
-        "summary": "How far a task is",
+        "summary": "Get the status of a task",
         "tags": ["tasks"],
         "response_model": task_model(pattern),
         "responses": {
             200: {
-                "description": "The task. `Retry-After` is there while it is not finished.",
+                "description": "The task. `Retry-After` is present until it is finished.",
                 "headers": {"ETag": _ETAG, "Retry-After": _RETRY_AFTER, "Preference-Applied": _PREFERENCE_APPLIED},
             },
-            304: {"description": "It is still as `If-None-Match` says.", "headers": {"ETag": _ETAG}},
+            304: {"description": "The task still matches `If-None-Match`.", "headers": {"ETag": _ETAG}},
             **problems.documented(404, 422, 503),
         },
     }
 
 
 def cancel_route(pattern: Pattern) -> dict[str, Any]:
-    """What `app.post(…)` needs for the end of a task that is no longer wanted."""
+    """The arguments of `app.post` for the cancel route."""
     return {
         "path": "/agent/cancel/{task_id}",
-        "summary": "End a task that is no longer wanted",
+        "summary": "Cancel a task",
         "tags": ["tasks"],
         "response_model": task_model(pattern),
         "responses": {200: {"description": "The cancelled task."}, **problems.documented(404, 409, 422, 503)},
@@ -100,7 +100,7 @@ def cancel_route(pattern: Pattern) -> dict[str, Any]:
 
 HEALTH_ROUTE: dict[str, Any] = {
     "path": "/health",
-    "summary": "Whether this server can work",
+    "summary": "Check whether this server is healthy",
     "tags": ["server"],
     "response_model": Health,
     "responses": problems.documented(503),
@@ -108,19 +108,19 @@ HEALTH_ROUTE: dict[str, Any] = {
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The whole document, in which every error is a problem."""
+    """The app's OpenAPI document, in which every error is a problem."""
     if not app.openapi_schema:
-        whole = get_openapi(
+        schema = get_openapi(
             title=app.title,
             version=app.version,
             summary=app.summary,
             description=app.description,
             routes=app.routes,
         )
-        schemas = whole["components"]["schemas"]
-        schemas["Problem"] = Problem.model_json_schema()
-        # FastAPI documents its own error bodies; ours are problems.
+        models = schema["components"]["schemas"]
+        models["Problem"] = Problem.model_json_schema()
+        # FastAPI adds its own error models, which are not used here.
         for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        app.openapi_schema = whole
+            models.pop(unused, None)
+        app.openapi_schema = schema
     return app.openapi_schema

@@ -1,6 +1,6 @@
-"""The routes that all patterns share: status, cancel, deliveries, health and metrics, and the answer to a submit.
+"""The routes that all patterns share: status, cancel, health and metrics, and the response to a submit.
 
-Submit itself is not here. How a job is handed over is the lesson of each pattern, so each module shows its own.
+The submit route is not here: how a job is started is the lesson of each pattern, so each module defines its own.
 """
 
 import hashlib
@@ -15,15 +15,14 @@ from patterns.contract.settings import Settings
 from patterns.observability import lifecycle
 from patterns.tasks.store import TaskStore
 from patterns.web import openapi, problems
-from patterns.web.delivery_routes import add_delivery_routes
-from patterns.web.headers import matches, retry_after_seconds, status_headers, wanted_wait
+from patterns.web.headers import matches, preferred_wait, retry_after_seconds, status_headers
 from patterns.web.metrics import add_metrics_route
 
 _DOCS = {"tryItOutEnabled": True, "displayRequestDuration": True, "defaultModelsExpandDepth": 0}
 
 
 def add_shared_routes(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Settings) -> None:
-    """Add status, cancel, health and metrics for the tasks in `store`; and their deliveries, if there are any."""
+    """Add status, cancel, health and metrics for the tasks in `store`."""
     app.state.store = store
     _add_status(app, pattern, store, settings)
 
@@ -39,8 +38,6 @@ def add_shared_routes(app: FastAPI, pattern: Pattern, store: TaskStore, settings
         await store.check()
         return Response(Health(pattern=pattern.name).model_dump_json(), media_type=openapi.JSON)
 
-    if pattern.can_call_back:
-        add_delivery_routes(app, store, settings)
     add_metrics_route(app, pattern, settings, store, app.state.submits)
     patch_fastapi(app, title=f"{pattern.title}: routes", swagger_ui_parameters=_DOCS)
 
@@ -52,11 +49,12 @@ def _add_status(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Sett
     async def status(
         task_id: str,
         prefer: Annotated[
-            str | None, Header(description="`wait=N` holds the answer until the task is finished, or N seconds.")
+            str | None,
+            Header(description="`wait=N` holds the response until the task is finished or N seconds have passed."),
         ] = None,
-        if_none_match: Annotated[str | None, Header(description="The `ETag` of the answer you have.")] = None,
+        if_none_match: Annotated[str | None, Header(description="The `ETag` of the response you have.")] = None,
     ) -> Response:
-        seconds = wanted_wait(prefer)
+        seconds = preferred_wait(prefer)
         if seconds is None:
             task = await store.get(task_id)
         else:
@@ -69,7 +67,7 @@ def _add_status(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Sett
         if seconds is not None:
             headers["Preference-Applied"] = f"wait={seconds:g}"
         if not task.finished:
-            # A client that was held has waited already and may ask again at once.
+            # After a long poll the client has waited long enough, and may poll again at once.
             headers["Retry-After"] = retry_after if not seconds else "0"
         if if_none_match and matches(if_none_match, headers["ETag"]):
             return Response(status_code=304, headers=headers)
@@ -77,6 +75,6 @@ def _add_status(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Sett
 
 
 def accepted(task: Task, request: Request, settings: Settings) -> Response:
-    """The answer to a submit: 202, where the status is, when to ask, and the task."""
+    """The response to a submit: 202 and the task, with `Location` and `Retry-After`."""
     lifecycle.accepted(task.task_id)
     return Response(task.model_dump_json(), 202, status_headers(task.task_id, request, settings), openapi.JSON)

@@ -1,6 +1,7 @@
-"""Count submits by their answer, and trace them, whether the route, an error handler or a limit answers.
+"""Counts and traces submits, whether the route, an error handler or a middleware responds.
 
-A submit ends with its response. FastAPI runs background tasks after it, in the same call: they are no part of it.
+The span of a submit ends with its response. FastAPI runs background tasks later in the same call: they are not part
+of it.
 """
 
 from collections import Counter
@@ -11,16 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from patterns.observability.tracing import tracing
 from patterns.web.mounting import route_path
 
-#: The scope's key under which a handler leaves the name of a store's error: two of them are answered 503, two 422.
-REFUSED = "longjobs.refused"
+#: The key in the ASGI scope where an error handler leaves the label of a store's error: statuses are ambiguous.
+ERROR_LABEL = "longjobs.error_label"
 
 _BY_STATUS = {202: "accepted", 413: "too_long", 422: "invalid"}
-#: Every answer that is counted separately.
+#: The values of the label `answer`.
 ANSWERS = ("accepted", "queue_full", "unavailable", "invalid", "key_reused", "too_long", "error")
 
 
 class SubmitObserver:
-    """ASGI middleware: counts each answer to a POST to `path` in `answers`. Other requests pass through untouched."""
+    """ASGI middleware: counts the response to each POST to `path` in `answers`. Other requests are passed on."""
 
     def __init__(self, app: ASGIApp, path: str, pattern: str, answers: Counter[str]) -> None:
         self.app = app
@@ -30,7 +31,7 @@ class SubmitObserver:
         self._tracing = tracing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Note the status when the response starts, and end the span when it is complete."""
+        """Count the response when it starts, and end the span when it is complete."""
         if scope["type"] != "http" or scope["method"] != "POST" or route_path(scope) != self._path:
             await self.app(scope, receive, send)
             return
@@ -40,8 +41,8 @@ class SubmitObserver:
 
             async def send_observed(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    self._answers[scope.get(REFUSED) or _BY_STATUS.get(message["status"], "error")] += 1
-                    self._tracing.answered(message["status"])
+                    self._answers[scope.get(ERROR_LABEL) or _BY_STATUS.get(message["status"], "error")] += 1
+                    self._tracing.responded(message["status"])
                 await send(message)
                 if message["type"] == "http.response.body" and not message.get("more_body", False):
                     span.close()

@@ -1,1 +1,1 @@
-"""Callbacks: what is sent, how an attempt is made and judged, and where it may not go."""
+"""Callbacks: the payload, one attempt to deliver it, and the addresses that are refused."""

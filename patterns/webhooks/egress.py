@@ -1,10 +1,10 @@
-"""Which addresses the server may be told to call, and a connection that goes nowhere else.
+"""Protection against server-side request forgery: callbacks go to public addresses only.
 
-A callback URL is chosen by a client, so it may point at what only the server can reach: its own loopback, a
-database next door, a cloud's metadata service (server-side request forgery). Checking the URL and then
-fetching it is not enough, because a name can resolve to another address the second time (DNS rebinding).
-`GuardedNetwork` resolves once, checks every address, and connects to exactly the address it has checked; the
-Host header and the TLS name stay the URL's own. It follows no redirect, because nothing here does.
+A callback URL is chosen by a client, so it may point to what only the server can reach: its own loopback interface, an
+internal database, a cloud's metadata service. To check the URL before the request is not enough, because a name may
+resolve to another address the second time (DNS rebinding). `GuardedNetwork` resolves the name once, checks every
+address, and connects only to an address that it has checked. The Host header and the TLS server name stay those of the
+URL. Redirects are never followed.
 """
 
 import asyncio
@@ -19,46 +19,43 @@ import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: What `ipaddress` calls global depends on the version of Python, so what the IANA registries say is said here:
-#: IPv6 is public in one block only, and by the one prefix that stands for the whole IPv4 internet.
+#: `ipaddress.is_global` depends on the version of Python, so these come from the IANA registries: the public IPv6
+#: block, the NAT64 prefix that represents all of IPv4, and blocks within them that are not public.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _PUBLIC_IPV6 = (ipaddress.IPv6Network("2000::/3"), _NAT64)
 _NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
 #: Cloud metadata services that are not link-local: Alibaba, Oracle, AWS over IPv6.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
-#: IPv6 ranges whose last 32 bits are an IPv4 address that a gateway may turn them into (RFC 6052, 8215, 2765, 4291).
+#: IPv6 ranges whose last 32 bits are an IPv4 address, to which a gateway may translate (RFC 6052, 8215, 2765, 4291).
 _NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
 _IPV4_TRANSLATED = ipaddress.IPv6Network("::ffff:0:0:0/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
-#: What a resolver may be asked for. A name that ends in a number is an address, or nothing at all.
+#: A valid host name. A host whose last label is a number can only be an address, and is never resolved as a name.
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)", re.ASCII)
 
 
 class ForbiddenAddress(Exception):
-    """The URL leads to an address that the server may not call."""
+    """The server may not send callbacks to this address. The message is the reason, for the client."""
 
 
-@lru_cache(maxsize=1024)  # clients name the same few URLs again and again, and parsing one costs as much as routing
+@lru_cache(maxsize=1024)  # clients use the same few URLs, and to parse a URL takes as long as to route a request
 def check_callback_url(url: str, *, allow_private: bool) -> httpx.URL:
-    """Parse a callback URL, and refuse what can be refused without a look at the DNS.
-
-    Raises `ForbiddenAddress` with a reason for the client.
-    """
+    """Parse a callback URL, and check everything that needs no DNS lookup. Raises `ForbiddenAddress`."""
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ForbiddenAddress(f"it is not a URL: {error}") from error
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ForbiddenAddress("it must begin with http:// or https:// and name a host")
+        raise ForbiddenAddress("it must start with http:// or https:// and have a host")
     if parsed.userinfo:
-        raise ForbiddenAddress("it must not hold a user name or a password")
+        raise ForbiddenAddress("it must not contain a user name or a password")
     if parsed.port is not None and not 1 <= parsed.port <= 65535:
-        raise ForbiddenAddress("its port must be from 1 to 65535")
-    host = parsed.raw_host.decode("ascii").removesuffix(".").lower()  # as it will be asked for
+        raise ForbiddenAddress("its port must be between 1 and 65535")
+    host = parsed.raw_host.decode("ascii").removesuffix(".").lower()  # as the resolver gets it
     if not allow_private and (host == "localhost" or host.endswith(".localhost")):
-        raise ForbiddenAddress(_reason(host))
+        raise ForbiddenAddress(_not_public(host))
     if (address := literal_address(host)) is not None:
         check_address(address, allow_private=allow_private)
     elif not _NAME.fullmatch(host) or _ENDS_IN_A_NUMBER.fullmatch(host):
@@ -67,7 +64,7 @@ def check_callback_url(url: str, *, allow_private: bool) -> httpx.URL:
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that `host` writes down, in any notation a resolver takes (`127.1`, `0x7f000001`, `[::1]`)."""
+    """The address in `host`, in any notation that a resolver accepts (`127.1`, `0x7f000001`, `[::1]`), or None."""
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -79,20 +76,20 @@ def literal_address(host: str) -> Address | None:
 
 
 def check_address(address: Address, *, allow_private: bool) -> None:
-    """Raise `ForbiddenAddress` unless the server may call `address`.
+    """Raise `ForbiddenAddress` unless the server may connect to `address`.
 
-    Link-local, cloud metadata, multicast, unspecified and reserved addresses are refused whatever is allowed.
+    Link-local, cloud metadata, multicast, unspecified and reserved addresses are refused even with `allow_private`.
     """
-    for target in (address, *_carried(address)):
+    for target in (address, *_embedded(address)):
         never = target.is_link_local or target.is_multicast or target.is_unspecified or target in _METADATA
         if isinstance(target, ipaddress.IPv6Address):
             never = never or target.is_site_local
         elif target.is_reserved:
             never = True
         if never:
-            raise ForbiddenAddress(f"{address} is an address that no callback may go to")
+            raise ForbiddenAddress(f"{address} is never allowed as the address of a callback")
         if not (allow_private or _is_public(target)):
-            raise ForbiddenAddress(_reason(str(address)))
+            raise ForbiddenAddress(_not_public(str(address)))
 
 
 def _is_public(address: Address) -> bool:
@@ -103,8 +100,8 @@ def _is_public(address: Address) -> bool:
     return address.is_global
 
 
-def _carried(address: Address) -> Iterable[Address]:
-    """The IPv4 addresses inside an IPv6 address, which it may be turned into on the way."""
+def _embedded(address: Address) -> Iterable[Address]:
+    """The IPv4 addresses embedded in an IPv6 address, to which a gateway may translate it."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             yield address.ipv4_mapped
@@ -117,14 +114,14 @@ def _carried(address: Address) -> Iterable[Address]:
             yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
 
 
-def _reason(where: str) -> str:
+def _not_public(host: str) -> str:
     return (
-        f"{where} is not a public address (KIT_WEBHOOK_ALLOW_PRIVATE=1 on the server allows private and loopback ones)"
+        f"{host} is not a public address (KIT_WEBHOOK_ALLOW_PRIVATE=1 on the server allows private and loopback ones)"
     )
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """The network as httpcore sees it, without the addresses that the server may not call."""
+    """httpcore's network backend, limited to the addresses to which the server may connect."""
 
     def __init__(self, *, allow_private: bool) -> None:
         self._allow_private = allow_private
@@ -138,15 +135,15 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of `host` that answers, once all of them are allowed."""
+        """Resolve `host`, check all of its addresses, and connect to the first that accepts."""
         try:
             async with asyncio.timeout(timeout):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                resolved = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"{host} did not resolve in time") from error
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"{host} does not resolve") from error
-        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in resolved))
         for address in addresses:
             check_address(ipaddress.ip_address(address), allow_private=self._allow_private)
         failure: httpcore.NetworkError | httpcore.TimeoutException = httpcore.ConnectError(f"{host} has no address")
@@ -158,5 +155,5 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         raise failure
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, as httpcore asks between its own retries."""
+        """Part of httpcore's interface: its pause between retries."""
         await asyncio.sleep(seconds)

@@ -3,12 +3,12 @@
 from patterns.contract import Callback
 from patterns.tasks.record import Record
 
-#: Standard Webhooks: keep payloads under 20 kB.
+#: Standard Webhooks recommends payloads under 20 kB.
 MAX_BYTES = 20_000
 
 
 def payload(record: Record) -> bytes:
-    """The task of `record` as a `Callback`: the same bytes on every attempt, because a finished task never changes."""
+    """The body of the callback: the same bytes on every attempt, because a finished task never changes."""
     task = record.task().__dict__  # `Callback` ignores the delivery in it
     body = Callback(**task).model_dump_json().encode()
     if len(body) > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""The agent of these tests. It does as its prompt says."""
+"""The agent of these tests: the prompt says what it does."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,7 @@ from patterns.agents.running import ReportProgress
 
 
 async def agent(prompt: str, report_progress: ReportProgress) -> str:
-    """`hold:` works until it is cancelled, `count:FILE` writes down that it ran, `long:N` has N letters to say."""
+    """`hold:` works until it is cancelled, `count:FILE` appends a line to the file, `long:N` returns N letters."""
     word, _, rest = prompt.partition(":")
     while word == "hold":
         await asyncio.sleep(0.05)

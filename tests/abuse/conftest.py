@@ -1,4 +1,4 @@
-"""The five patterns as real processes, and three servers with narrow limits. They have to survive all of this."""
+"""Every pattern as real processes, and three servers with narrow limits. They have to survive all of this."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from patterns import BACKGROUND_TASKS, IN_MEMORY_QUEUE, PATTERNS
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.serving import Served, Servers
 
 _HERE = Path(__file__).parent
@@ -16,9 +16,9 @@ Starting = Mapping[str, Future[Served]]
 
 _SETTINGS = {"KIT_AGENT": "tests.abuse.agents:agent", "KIT_GRACE_SECONDS": "0.5", "KIT_MAX_BODY_BYTES": "2000000"}
 _NARROW = {
-    # What its clients leave open is closed after a second.
+    # Idle and slow clients are closed after a second.
     "impatient": {"KIT_CLIENT_SECONDS": "1"},
-    # It takes twenty connections.
+    # It accepts twenty connections.
     "crowded": {"KIT_MAX_CONNECTIONS": "20"},
 }
 
@@ -31,10 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def starting(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Starting]:
+def starting(tmp_path_factory: pytest.TempPathFactory, callbacks: CallbackReceiver) -> Iterator[Starting]:
     """All servers of these tests, started side by side; `celery_queue` has two web processes."""
     with Servers(tmp_path_factory.mktemp("abuse"), callbacks.url) as servers, ThreadPoolExecutor() as threads:
-        five = {
+        all_patterns = {
             name: threads.submit(servers.serve, pattern, _SETTINGS, web_processes=2 if pattern.scales_out else 1)
             for name, pattern in PATTERNS.items()
         }
@@ -42,7 +42,7 @@ def starting(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> 
             name: threads.submit(servers.serve, IN_MEMORY_QUEUE, {**_SETTINGS, **env}) for name, env in _NARROW.items()
         }
         keeps_requests = threads.submit(servers.serve, BACKGROUND_TASKS, {**_SETTINGS, **_NARROW["crowded"]})
-        yield {**five, **narrow, "keeps_requests": keeps_requests}
+        yield {**all_patterns, **narrow, "keeps_requests": keeps_requests}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,19 +75,19 @@ def served(starting: Starting, name: str) -> Iterator[Served]:
 
 @pytest.fixture
 def impatient(starting: Starting) -> Served:
-    """The in-memory queue; it waits for its clients for one second."""
+    """The in-memory queue; it waits one second for a client."""
     return starting["impatient"].result()
 
 
 @pytest.fixture
 def crowded(starting: Starting) -> Served:
-    """The in-memory queue; it takes twenty connections."""
+    """The in-memory queue; it accepts twenty connections."""
     return starting["crowded"].result()
 
 
 @pytest.fixture
 def keeps_requests(starting: Starting) -> Iterator[Served]:
-    """Background tasks, where a request goes on until its task has ended; it takes twenty connections."""
+    """Background tasks, where a request lasts until its task has ended; it accepts twenty connections."""
     served = starting["keeps_requests"].result()
     yield served
     served.cancel_all()

@@ -1,4 +1,4 @@
-"""The world outside as a hostile one would be, for a server process that has this as its agent's module.
+"""A hostile network, for a server process that has this module as its agent's.
 
 Names resolve as the names say, and one public address leads to a receiver on this machine. Nothing else of the server
 is changed: it asks for names, checks and connects as it always does.
@@ -13,7 +13,7 @@ import uvloop
 
 from patterns.agents.running import ReportProgress
 
-#: A public address. In this world, a test's receiver is there.
+#: A public address, where the receiver of a test is.
 PUBLIC = "93.184.215.14"
 _RECEIVER = int(os.environ.get("HOSTILE_RECEIVER_PORT", "0"))
 _asked: dict[str, int] = {}
@@ -39,11 +39,11 @@ async def _lead(loop: Any, factory: Any, host: Any = None, port: Any = None, **m
 
 
 if _RECEIVER:  # never where a test imports the name of the public address
-    # Both are replaced on purpose, in this server's process alone: mypy would rather that nobody did.
+    # Both are replaced on purpose, in this server's process alone.
     uvloop.Loop.getaddrinfo = _resolve  # type: ignore[method-assign, assignment]  # in its place, for the test
     uvloop.Loop.create_connection = _lead  # type: ignore[method-assign, assignment]  # the same
 
 
 async def agent(prompt: str, report_progress: ReportProgress) -> str:
-    """Done at once."""
+    """Return immediately."""
     return "done"

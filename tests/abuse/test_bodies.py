@@ -1,4 +1,4 @@
-"""Bodies that are too long, too deep, or not what they say: a documented answer, and no memory kept."""
+"""Bodies that are too long, too deep, or malformed get a documented answer, and their memory is released."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.abuse.raw import Raw
+from tests.abuse.raw_connection import Raw
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 
@@ -24,7 +24,7 @@ def ten_million_in_chunks() -> Iterator[bytes]:
 
 
 def memory(served: Served) -> int:
-    """The bytes that the web processes occupy."""
+    """The memory of the web processes, in bytes."""
     return sum(psutil.Process(child.pid).memory_info().rss for child in served.running.web)
 
 
@@ -40,7 +40,7 @@ def test_ten_million_bytes_are_refused_and_not_kept(served: Served) -> None:
     assert memory(served) - before < 30_000_000
 
 
-def test_a_body_that_nobody_asked_for_is_not_kept_either(served: Served) -> None:
+def test_the_body_of_a_get_is_not_kept_either(served: Served) -> None:
     task_id = served.accept()
     served.outcome(task_id)
     before = memory(served)
@@ -53,7 +53,7 @@ def test_a_body_that_nobody_asked_for_is_not_kept_either(served: Served) -> None
     assert memory(served) - before < 30_000_000
 
 
-def test_a_prompt_of_a_million_characters_is_taken_where_the_limit_allows_it(served: Served) -> None:
+def test_a_prompt_of_a_million_characters_is_accepted_if_the_limit_allows_it(served: Served) -> None:
     task = served.outcome(served.accept("é" * 300_000 + "x" * 700_000))
 
     assert (task["status"], task["result"]) == ("completed", "1000000 characters")
@@ -73,7 +73,7 @@ def test_an_object_of_a_hundred_thousand_fields_is_refused_in_a_few_words(served
     assert f"{len(body)} fields are too many" in check_problem(answer, 422)["detail"]
 
 
-def test_of_a_field_that_comes_twice_the_last_counts(served: Served) -> None:
+def test_the_last_of_two_fields_with_the_same_name_counts(served: Served) -> None:
     rest = json.dumps(served.body("last"))[1:]
 
     answer = served.http.post("/agent/submit", content='{"prompt": 1, "prompt": "first", ' + rest, headers=_JSON)
@@ -110,7 +110,7 @@ def test_a_character_that_cannot_be_seen_is_a_character(served: Served, prompt: 
     ],
     ids=lambda prompt: ascii(prompt[:12]),
 )
-def test_what_is_no_text_is_no_prompt(served: Served, prompt: bytes) -> None:
+def test_a_prompt_that_is_not_text_is_refused(served: Served, prompt: bytes) -> None:
     rest = json.dumps(served.body()).encode().partition(b",")[2] or b"}"
     body = b'{"prompt": ' + prompt + (b"," if rest != b"}" else b"") + rest
 
@@ -130,7 +130,7 @@ def test_what_is_no_text_is_no_prompt(served: Served, prompt: bytes) -> None:
     ],
     ids=lambda content_type: content_type[:40],
 )
-def test_json_under_another_name_is_refused(served: Served, content_type: str) -> None:
+def test_json_under_another_content_type_is_refused(served: Served, content_type: str) -> None:
     answer = served.http.post(
         "/agent/submit", content=json.dumps(served.body()), headers={"content-type": content_type}
     )
@@ -169,14 +169,14 @@ _NOT_HTTP = {
 
 
 @pytest.mark.parametrize("rest", _NOT_HTTP.values(), ids=_NOT_HTTP)
-def test_a_body_whose_end_cannot_be_known_is_not_http(served: Served, rest: bytes) -> None:
+def test_a_body_whose_end_is_ambiguous_is_refused(served: Served, rest: bytes) -> None:
     with Raw(served) as raw:
         answer = raw.send(b"POST /agent/submit HTTP/1.1\r\nHost: x\r\n" + rest).answer("POST", "/agent/submit")
 
     check_problem(answer, 400)
 
 
-def test_a_length_beyond_all_measure_is_refused(served: Served) -> None:
+def test_an_enormous_content_length_is_refused(served: Served) -> None:
     with Raw(served) as raw:
         raw.send(b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n")
         raw.send(b"Content-Type: application/json\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Forged deliveries: every single byte counts, and a header full of guesses does not help."""
+"""Forged deliveries: every byte is protected, and a header full of guesses does not help."""
 
 import json
 
@@ -14,7 +14,7 @@ _BODY = json.dumps(task("completed", 100, result="The answer.")).encode()
 
 
 def genuine() -> dict[str, str]:
-    """The headers of a delivery that the receiver would take."""
+    """The headers of a delivery that the receiver would accept."""
     return signed(_BODY, secrets=(_SECRET,))
 
 
@@ -92,7 +92,7 @@ def test_a_replay_is_dropped_a_thousand_times_and_under_another_id_refused() -> 
 
 
 def test_a_genuine_delivery_cannot_be_replayed_once_its_time_has_passed() -> None:
-    """Also to a receiver that was started anew in between, and remembers nothing."""
+    """Also to a receiver that was restarted in between, and remembers nothing."""
     old, ahead = signed(_BODY, secrets=(_SECRET,), age=400), signed(_BODY, secrets=(_SECRET,), age=-400)
     receiver = Receiver(_SECRET)
 

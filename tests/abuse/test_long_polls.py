@@ -1,16 +1,16 @@
-"""A thousand long-polls are open at once: all are answered, others too meanwhile, and nothing is left of them."""
+"""A thousand long-polls at once: all are answered, so are other requests meanwhile, and no resources stay behind."""
 
 import asyncio
 import json
 
 import psutil
 
-from tests.abuse.crowd import crowd
+from tests.abuse.many_connections import crowd
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 
 _POLLS = 1000
-#: What the processes may keep of a thousand polls: the allocator does not give every page back.
+#: What the processes may keep after a thousand polls: the allocator does not release every page.
 _KEPT_BYTES = 20_000_000
 
 
@@ -20,12 +20,12 @@ def handles(served: Served) -> int:
 
 
 def memory(served: Served) -> int:
-    """The bytes that the web processes occupy."""
+    """The memory of the web processes, in bytes."""
     return sum(psutil.Process(child.pid).memory_info().rss for child in served.running.web)
 
 
 async def poll_all(served: Served) -> list[str]:
-    """Open the long-polls, see that others are answered, end the task, and give the status that each poll tells."""
+    """Open the long-polls, check that other requests are answered, end the task, and return the status of each poll."""
     task_id = await asyncio.to_thread(served.accept, "hold: until it is cancelled")
     poll = f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\nPrefer: wait=30\r\n\r\n".encode()
     async with crowd(served, _POLLS, poll) as members:
@@ -41,18 +41,18 @@ async def poll_all(served: Served) -> list[str]:
 
 
 async def test_a_thousand_long_polls_are_answered_and_leave_nothing_behind(served: Served) -> None:
-    await poll_all(served)  # what is kept for the first time is kept for good: threads, pools, buffers
+    await poll_all(served)  # the first time fills what stays: threads, pools, buffers
     handles_before, memory_before = handles(served), memory(served)
 
-    told = await poll_all(served)
+    statuses = await poll_all(served)
 
-    assert told == ["cancelled"] * _POLLS
+    assert statuses == ["cancelled"] * _POLLS
 
     await asyncio.to_thread(eventually, lambda: handles(served), lambda open_now: open_now <= handles_before + 5)
     assert memory(served) - memory_before < _KEPT_BYTES
 
 
-async def test_whoever_leaves_a_long_poll_leaves_no_handle_behind(served: Served) -> None:
+async def test_an_abandoned_long_poll_leaves_no_handle_behind(served: Served) -> None:
     task_id = await asyncio.to_thread(served.accept, "hold: until it is cancelled")
     poll = f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\nPrefer: wait=30\r\n\r\n".encode()
     before = handles(served)

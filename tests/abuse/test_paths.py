@@ -1,8 +1,8 @@
-"""Ids and paths that try to be something else lead nowhere; methods that a route has not are named as such."""
+"""Malformed ids and paths give 404 or 400, and unsupported methods 405."""
 
 import pytest
 
-from tests.abuse.raw import Raw
+from tests.abuse.raw_connection import Raw
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 
@@ -54,7 +54,7 @@ _OTHER_METHODS = {
 
 
 @pytest.mark.parametrize("task_id", _IDS, ids=lambda task_id: ascii(task_id[:30]))
-def test_an_id_that_was_never_given_out_is_not_found_however_it_is_written(served: Served, task_id: str) -> None:
+def test_an_id_that_was_never_issued_is_not_found_however_it_is_written(served: Served, task_id: str) -> None:
     with Raw(served) as raw:
         for method, route in (("GET", "status"), ("POST", "cancel")):
             target = f"/agent/{route}/{task_id}"
@@ -67,7 +67,7 @@ def test_an_id_that_was_never_given_out_is_not_found_however_it_is_written(serve
 
 
 @pytest.mark.parametrize("target", _NO_TARGETS, ids=ascii)
-def test_a_target_that_is_none_is_not_http(served: Served, target: str) -> None:
+def test_an_invalid_target_is_refused(served: Served, target: str) -> None:
     with Raw(served) as raw:
         raw.send(b"GET " + target.encode("latin-1") + b" HTTP/1.1\r\nHost: x\r\n\r\n")
 
@@ -76,7 +76,7 @@ def test_a_target_that_is_none_is_not_http(served: Served, target: str) -> None:
 
 
 @pytest.mark.parametrize("path", _OTHER_METHODS)
-def test_another_method_is_told_which_is_allowed(served: Served, path: str) -> None:
+def test_another_method_gets_405_with_the_allowed_ones(served: Served, path: str) -> None:
     allowed = {method.upper() for method in served.openapi.document["paths"][path.replace("/x", "/{task_id}")]}
     for method in _OTHER_METHODS[path]:
         answer = served.http.request(method, path)
@@ -88,7 +88,7 @@ def test_another_method_is_told_which_is_allowed(served: Served, path: str) -> N
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "GETT", "get", "PRI", "\x00", "GET\x00"], ids=ascii)
-def test_a_method_that_is_none_is_not_http(served: Served, method: str) -> None:
+def test_an_invalid_method_is_refused(served: Served, method: str) -> None:
     with Raw(served) as raw:
         raw.send(f"{method} example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 

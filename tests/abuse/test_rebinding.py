@@ -1,21 +1,21 @@
-"""A receiver with a public address turns hostile, and a name turns into one of ours: nobody here is ever called.
+"""A receiver at a public address turns hostile, or its name resolves to a private address: that is never called.
 
 The server's names resolve as a hostile name server would answer them, see `hostile_network`.
 """
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.responses import Response
 
 from patterns import WEBHOOK
 from tests.abuse.hostile_network import PUBLIC
-from tests.support.listening import Tripwire
-from tests.support.loopback import Script, Scripts, scripted_server
+from tests.support.callback_receiver import CallbackReceiver
+from tests.support.scripted_server import Scripts, scripted_server
 from tests.support.serving import Served, Servers
-from tests.webhooks.webhooks import submit, until_delivery
+from tests.support.tripwire import Tripwire
 
-_HOOK = "POST /hook"
 _PUBLIC = PUBLIC.replace(".", "-")
 _OURS = (
     *("127-0-0-1", "127-1-2-3", "0-0-0-0", "10-0-0-1", "172-16-0-1", "192-168-0-1", "169-254-169-254", "100-64-0-1"),
@@ -37,15 +37,15 @@ def scripts() -> Iterator[Scripts]:
 
 
 @pytest.fixture
-def receiver(scripts: Scripts) -> Script:
+def receiver(scripts: Scripts) -> CallbackReceiver:
     """What is at the public address. Its URL is on this machine: tests ask for its path under another name."""
-    return scripts.script()
+    return CallbackReceiver(scripts.script())
 
 
 @pytest.fixture(scope="module")
 def guarded(scripts: Scripts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The webhook pattern in a hostile world: private addresses are not allowed; three attempts, quickly."""
-    port = scripts.script().url.split(":")[2].split("/")[0]
+    """The webhook pattern in a hostile network: private addresses are not allowed; three attempts, quickly."""
+    port = str(urlsplit(scripts.script().url).port)
     with Servers(tmp_path_factory.mktemp("hostile"), "http://nobody.test/") as servers:
         yield servers.serve(
             WEBHOOK,
@@ -61,56 +61,57 @@ def guarded(scripts: Scripts, tmp_path_factory: pytest.TempPathFactory) -> Itera
         )
 
 
-def hook(receiver: Script, name: str, port: int) -> str:
+def hook(receiver: CallbackReceiver, name: str, port: int) -> str:
     """The URL of a receiver under a name."""
-    return f"http://{name}.test:{port}/{receiver.url.rpartition('/')[2]}/hook"
+    return f"http://{name}.test:{port}{urlsplit(receiver.url).path}"
 
 
 def closing(status: int, **headers: str) -> Response:
-    """An answer after which the next attempt has to connect anew."""
+    """An answer after which the next attempt needs a new connection."""
     return Response(status_code=status, headers={"connection": "close", **headers})
 
 
-def test_the_receiver_at_the_public_address_is_told(guarded: Served, receiver: Script, tripwire: Tripwire) -> None:
-    receiver.on(_HOOK, closing(204))
+def test_the_receiver_at_the_public_address_is_called(
+    guarded: Served, receiver: CallbackReceiver, tripwire: Tripwire
+) -> None:
+    receiver.answers(closing(204))
 
-    until_delivery(guarded, submit(guarded, hook(receiver, _PUBLIC, tripwire.port)), "delivered")
+    guarded.until_delivery(guarded.accept(callback_url=hook(receiver, _PUBLIC, tripwire.port)))
 
-    assert receiver.count(_HOOK) == 1
-    assert receiver.seen(_HOOK)[0].headers["host"] == f"{_PUBLIC}.test:{tripwire.port}"
+    assert receiver.count() == 1
+    assert receiver.seen()[0].headers["host"] == f"{_PUBLIC}.test:{tripwire.port}"
 
 
 @pytest.mark.parametrize("ours", _OURS)
-def test_a_name_that_resolves_to_one_of_ours_is_not_called(
-    guarded: Served, receiver: Script, tripwire: Tripwire, ours: str
+def test_a_name_that_resolves_to_a_private_address_is_not_called(
+    guarded: Served, receiver: CallbackReceiver, tripwire: Tripwire, ours: str
 ) -> None:
-    """At once; together with a public address, before and after it; and at the second look (DNS rebinding)."""
-    receiver.on(_HOOK, closing(500))
+    """Alone; together with a public address, before and after it; and at the second lookup (DNS rebinding)."""
+    receiver.answers(closing(500))
     at_once = [ours, f"{ours}-and-{_PUBLIC}", f"{_PUBLIC}-and-{ours}"]
-    tasks = [submit(guarded, hook(receiver, name, tripwire.port)) for name in at_once]
-    rebound = submit(guarded, hook(receiver, f"{_PUBLIC}--{ours}", tripwire.port))
+    tasks = [guarded.accept(callback_url=hook(receiver, name, tripwire.port)) for name in at_once]
+    rebound = guarded.accept(callback_url=hook(receiver, f"{_PUBLIC}--{ours}", tripwire.port))
 
     for task_id in tasks:
-        dead = until_delivery(guarded, task_id, "dead")
+        dead = guarded.until_delivery(task_id, "dead")
         assert [attempt["status_code"] for attempt in dead["attempts"]] == [None]
-    dead = until_delivery(guarded, rebound, "dead")
+    dead = guarded.until_delivery(rebound, "dead")
     assert [attempt["status_code"] for attempt in dead["attempts"]] == [500, None]
-    assert receiver.count(_HOOK) == 1
+    assert receiver.count() == 1
     assert tripwire.visitors() == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_receiver_that_sends_the_server_home_is_not_followed(
-    guarded: Served, receiver: Script, tripwire: Tripwire, status: int
+def test_a_redirect_to_the_servers_own_machine_is_not_followed(
+    guarded: Served, receiver: CallbackReceiver, tripwire: Tripwire, status: int
 ) -> None:
-    receiver.on(
-        _HOOK,
+    receiver.answers(
         closing(status, location=f"http://127.0.0.1:{tripwire.port}/"),
         closing(status, location=f"http://[::1]:{tripwire.port}/", refresh=f"0;url=http://localhost:{tripwire.port}/"),
         closing(status, location=f"//localhost:{tripwire.port}/"),
     )
 
-    dead = until_delivery(guarded, submit(guarded, hook(receiver, _PUBLIC, tripwire.port)), "dead")
+    dead = guarded.until_delivery(guarded.accept(callback_url=hook(receiver, _PUBLIC, tripwire.port)), "dead")
 
     assert [attempt["status_code"] for attempt in dead["attempts"]] == [status] * 3
     assert tripwire.visitors() == []

@@ -1,4 +1,4 @@
-"""Clients that let the server wait: each is closed in time, by an answer where it has asked for something.
+"""Slow clients: each is closed in time, with an answer if it has sent part of a request.
 
 All of them are slow at the same time, so that this takes hardly longer than one.
 """
@@ -8,8 +8,8 @@ import time
 
 import psutil
 
-from tests.abuse.crowd import Member, crowd, joining
-from tests.abuse.raw import Raw
+from tests.abuse.many_connections import Member, crowd, joining
+from tests.abuse.raw_connection import Raw
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 from tests.support.waiting import eventually
@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 _GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 _POST = b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
-#: More characters than a kernel keeps for a client that does not read.
+#: More characters than a kernel buffers for a client that does not read.
 _LONG = 20_000_000
 
 _HALF = {
@@ -45,7 +45,7 @@ async def dribble(member: Member) -> None:
         await asyncio.sleep(0.2)
 
 
-async def test_a_client_that_has_sent_half_and_stays_is_told_that_it_is_late(impatient: Served) -> None:
+async def test_half_a_request_is_answered_with_408(impatient: Served) -> None:
     members = {name: await joining(impatient, half) for name, half in _HALF.items()}
 
     came = dict(zip(members, await asyncio.gather(*(member.closed() for member in members.values())), strict=True))
@@ -56,7 +56,7 @@ async def test_a_client_that_has_sent_half_and_stays_is_told_that_it_is_late(imp
     assert came["a body that was promised"].startswith(b"HTTP/1.1 100 ")
 
 
-async def test_a_client_that_sends_one_byte_at_a_time_has_no_more_time_than_others(impatient: Served) -> None:
+async def test_a_client_that_sends_byte_by_byte_gets_no_more_time(impatient: Served) -> None:
     async with crowd(impatient, 20, _GET + b"X-Slow: ") as heads, crowd(impatient, 20, _POST) as bodies:
         for body in bodies:
             await body.send(b"Content-Length: 1000\r\n\r\n")
@@ -68,7 +68,7 @@ async def test_a_client_that_sends_one_byte_at_a_time_has_no_more_time_than_othe
     assert all(said.startswith(b"HTTP/1.1 408 ") or not said for said in came), set(came)
 
 
-async def test_a_client_that_says_nothing_is_left_without_an_answer(impatient: Served) -> None:
+async def test_a_silent_client_is_closed_without_an_answer(impatient: Served) -> None:
     async with crowd(impatient, 100) as members:
         came = await asyncio.gather(*(member.closed() for member in members))
 
@@ -76,7 +76,7 @@ async def test_a_client_that_says_nothing_is_left_without_an_answer(impatient: S
 
 
 async def test_a_connection_in_use_is_not_closed(impatient: Served) -> None:
-    """Neither one that asks again and again, nor one whose answer takes longer than its request may."""
+    """Neither a connection with request after request, nor one whose answer takes longer than a request may."""
     task_id = await asyncio.to_thread(impatient.accept, "hold: until it is cancelled")
     poll = f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\nPrefer: wait=4\r\n\r\n".encode()
     until = time.monotonic() + 4
@@ -89,8 +89,8 @@ async def test_a_connection_in_use_is_not_closed(impatient: Served) -> None:
     await asyncio.to_thread(impatient.cancel, task_id)
 
 
-def test_a_client_that_takes_no_answer_is_closed(impatient: Served) -> None:
-    """Its answer is longer than what the kernel keeps for it."""
+def test_a_client_that_does_not_read_its_answer_is_closed(impatient: Served) -> None:
+    """Its answer is longer than what the kernel buffers for it."""
     task_id = impatient.accept(f"long:{_LONG}")
     impatient.until(task_id, "completed")
     with Raw(impatient, receive_buffer=4096) as raw:

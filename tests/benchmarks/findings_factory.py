@@ -45,7 +45,7 @@ def pattern(name: str) -> ContenderRecord:
     )  # fmt: skip
 
 
-PATTERN_CONTENDERS = tuple(map(pattern, PATTERNS))
+PATTERN_CONTENDERS = tuple(pattern(name) for name in PATTERNS if name in STAGES)
 OUTSIDER = replace(
     pattern("celery_queue"), name="arq_queue", title="arq", summary="arq over Redis.", kind="contender",
     teaches=Question.RUNS_IN.value, loses_on=("broker_loss", "worker_kill"),

@@ -16,7 +16,7 @@ from benchmarks.commands import bench_app
 from benchmarks.plan.presets import PlanError, make_plan
 from benchmarks.plan.workload import Length, Workload
 from benchmarks.records.samples import Outcome, read_samples
-from tests.support.exits import as_a_shell_says
+from tests.support.exit_codes import as_a_shell_says
 from tests.support.waiting import eventually
 
 app = bench_app

@@ -1,1 +1,1 @@
-"""The checkpoints: one file per exercise, and what they stand on."""
+"""The checkpoints: one file per exercise, and the engine that they are built on."""

@@ -1,4 +1,4 @@
-"""The fixtures and hooks of the checkpoints. The engine does the work; the course says what each diagnosis means."""
+"""The fixtures and hooks of the checkpoints. The engine does the work; the course explains each diagnosis."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -24,17 +24,17 @@ _RESULTS = pytest.StashKey[Results]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Whose code is checked."""
+    """Add the options that choose what is checked."""
     options.add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Let `kit check` listen."""
+    """Add the hooks through which `kit check` reports."""
     pluginmanager.add_hookspecs(CheckHooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, and make a place for the outcomes."""
+    """Declare the markers, and create the store of outcomes."""
     options.add_markers(config)
     config.stash[_RESULTS] = Results(_COURSE)
 
@@ -47,19 +47,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the checks of the wire contract where there is no server to check."""
+    """Leave out the checks of the wire contract if there is no server to check."""
     options.leave_out_contract(config, items, _HERE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say why they were left out."""
+    """Report the checks that were left out."""
     if line := options.left_out(config):
         terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """A check that is under way already is not made once more: its end is waited for."""
+    """Do not run a concurrent check a second time: wait until it has ended."""
     check = under_way(pyfuncitem)
     if check is None:
         return None
@@ -79,14 +79,14 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def new_environment(request: pytest.FixtureRequest) -> Iterator[NewEnvironment]:
-    """Makes the environment of a check."""
+    """Creates the environment of a check."""
     with environments(request.config, _COURSE) as new:
         yield new
 
 
 @pytest.fixture(scope="session")
 def concurrent(new_environment: NewEnvironment) -> Iterator[ConcurrentChecks]:
-    """The checks that are made at the same time."""
+    """The checks that run concurrently."""
     checks = ConcurrentChecks(new_environment)
     yield checks
     checks.stop()
@@ -96,7 +96,7 @@ def concurrent(new_environment: NewEnvironment) -> Iterator[ConcurrentChecks]:
 def environment(
     request: pytest.FixtureRequest, target: str, new_environment: NewEnvironment, concurrent: ConcurrentChecks
 ) -> Iterator[CheckEnvironment]:
-    """Where this check takes place."""
+    """The environment of this check."""
     request.config.stash[_RESULTS].must_be_worth_making(request.node)
     with check_environment(request.node, new_environment, concurrent) as ready:
         yield ready
@@ -104,7 +104,7 @@ def environment(
 
 @pytest.fixture
 def app(request: pytest.FixtureRequest, environment: CheckEnvironment) -> App:
-    """The learner's app, up and answering. The tasks that an observer watches have short names in the timeline."""
+    """The learner's app, started and ready. Tasks of an observer get short names in the timeline."""
     if "observer" in request.fixturenames:
         request.getfixturevalue("observer").name_tasks(environment.timeline)
     return environment.serve()
@@ -112,6 +112,6 @@ def app(request: pytest.FixtureRequest, environment: CheckEnvironment) -> App:
 
 @pytest.fixture(scope="session")
 def observer(request: pytest.FixtureRequest) -> Iterator[Observer]:
-    """Watches a few tasks of a server with a URL, for all checks of the contract."""
+    """Observes a few tasks of a server with a URL, for all checks of the contract."""
     with Observer(request.config.getoption("--url"), waiting_reporter(request.config)) as watching:
         yield watching

@@ -1,4 +1,4 @@
-"""Checkpoint 3: a few workers over a bounded queue, and a polite no when it is full."""
+"""Checkpoint 3: a few workers over a bounded queue, and a 503 when it is full."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from tests.checkpoints.engine.scenarios.bounded_queue import (
     OTHERS,
     PLACES,
     WORKERS,
-    another_begins,
+    another_starts,
     begin,
     comes_up_later,
     fill,
@@ -26,22 +26,22 @@ from tests.checkpoints.engine.scenarios.bounded_queue import (
     submit_when_full,
 )
 
-#: So many tasks wait that chance does not put them in order.
+#: Enough waiting tasks that they are not in order by chance.
 MANY = 7
-#: So many times all workers fail: what a failure costs is used up by then, be it a place or a worker's retries.
+#: How often all workers fail: enough to use up whatever a failure leaks, such as a place in the queue.
 ROUNDS = 4
 
 
 @pytest.fixture
 def app(environment: CheckEnvironment) -> App:
-    """The learner's app, with two workers and three places to wait."""
+    """The learner's app, with two workers and three places in the queue."""
     return environment.serve(WORKERS=str(WORKERS), QUEUE_SIZE=str(PLACES))
 
 
 @pytest.mark.points(2)
 def test_a_task_is_completed(environment: CheckEnvironment) -> None:
-    """Submit is answered at once; a worker takes the task, and it is completed with the agent's answer."""
-    # A thread that uses the loop's queue goes wrong once in a thousand times. This mode of asyncio sees it each time.
+    """Submit responds at once, and a worker completes the task with the agent's answer."""
+    # Using the loop's queue from a thread fails once in a thousand times. asyncio's debug mode detects it every time.
     app = environment.serve(WORKERS=str(WORKERS), QUEUE_SIZE=str(PLACES), PYTHONASYNCIODEBUG="1")
     task = submit(app)
     run = app.started(task)
@@ -51,62 +51,62 @@ def test_a_task_is_completed(environment: CheckEnvironment) -> None:
 
 @pytest.mark.points(2)
 def test_as_many_agents_at_once_as_workers(app: App) -> None:
-    """As many agents work at once as there are workers, and requests are answered meanwhile."""
+    """As many agents run at once as there are workers, and requests get responses meanwhile."""
     for task, _ in begin(app):
         app.until(task, "running")
 
 
 @pytest.mark.points(2)
 def test_never_more_agents_than_workers(app: App) -> None:
-    """Never do more agents work at once than there are workers: the other tasks wait."""
+    """No more agents run at once than there are workers: the other tasks wait."""
     (first, run), (second, other) = begin(app)
     waiting = fill(app)
     app.agent_control.wait_for(
         waiting[-1].prompt, 0.1
-    )  # whoever starts an agent for each submit has started this one by then
+    )  # an app that starts an agent for each submit has started this one by then
     no_more_than_allowed(app)
     for task in waiting:
         if app.status(task, note=False)["status"] != "pending":
             app.agent_control.wait_for(task.prompt, app.time_limit)
             no_more_than_allowed(app)
             raise Wrong(
-                "RUNNING_TOO_SOON", f"GET /agent/status/{task.task_id} → {task.seen}, and its agent was not called"
+                "RUNNING_TOO_SOON", f"GET /agent/status/{task.task_id} → {task.seen}, but its agent was not called"
             )
     for task, ends, another in ((first, run, other), (second, other, None)):
-        begun = len(app.agent_control.runs)
+        before = len(app.agent_control.runs)
         try:
             app.completed(task, app.finish(task, ends))
         except Wrong as wrong:
             if wrong.code == "STUCK_RUNNING" and another and another.working:
                 must_not_have_ended(app, second)
             raise
-        if not another_begins(app, begun):  # which one is another check's question
+        if not another_starts(app, before):  # another check covers the order
             app.started(waiting[0])
         no_more_than_allowed(app)
 
 
 def test_first_come_first_served(environment: CheckEnvironment) -> None:
-    """Tasks begin in the order in which they were submitted."""
+    """Tasks start in the order in which they were submitted."""
     app = environment.serve(WORKERS="1", QUEUE_SIZE=str(MANY))
     [(task, run)] = begin(app, 1)
-    # The later, the shorter: whoever sorts them by anything else than their time is not lucky.
+    # Later prompts are shorter: an app that sorts by anything but the time cannot be right by luck.
     waiting = [submit(app, app.new_prompt() + " in detail" * (MANY - number)) for number in range(MANY)]
     while waiting:
-        begun = len(app.agent_control.runs)
+        before = len(app.agent_control.runs)
         app.completed(task, app.finish(task, run))
-        another_begins(app, begun)
+        another_starts(app, before)
         due = waiting.pop(0)
         if not app.agent_control.of(due.prompt) and (
             early := [task for task in waiting if app.agent_control.of(task.prompt)]
         ):
-            seen = f"the agent starts on {early[0].task_id}, and {due.task_id} had been submitted before it"
+            seen = f"the agent starts on {early[0].task_id}, but {due.task_id} was submitted before it"
             raise Wrong("OUT_OF_ORDER", seen)
         task, run = due, app.started(due)
 
 
 @pytest.mark.points(2)
 def test_a_full_queue_is_503(app: App) -> None:
-    """When the queue is full, submit is answered with 503 and says when to come back."""
+    """When the queue is full, submit responds with 503 and a Retry-After header."""
     begin(app)
     fill(app)
     answer = submit_when_full(app, app.new_prompt(), OTHERS)
@@ -118,7 +118,7 @@ def test_a_full_queue_is_503(app: App) -> None:
 
 @pytest.mark.points(2)
 def test_a_refused_task_leaves_nothing_behind(app: App) -> None:
-    """A refused task leaves nothing behind, and a place that gets free is given to the next."""
+    """A refused task leaves nothing behind, and the next task gets the place that becomes free."""
     (first, run), _ = begin(app)
     waiting = fill(app)
     kept = records(app)
@@ -128,7 +128,7 @@ def test_a_refused_task_leaves_nothing_behind(app: App) -> None:
         raise Wrong("REFUSED_BUT_KEPT")
     try:
         run = move_on(app, first, run, waiting[0])
-        later = submit(app)  # there is a place again; it comes after the refused one, which must not be there
+        later = submit(app)  # there is a place again; a refused task that was queued would come first
         for task, due in pairwise([*waiting, later]):
             run = move_on(app, task, run, due)
     except Wrong:
@@ -139,8 +139,8 @@ def test_a_refused_task_leaves_nothing_behind(app: App) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told(app: App) -> None:
-    """When the agent fails, the task is failed, and its error says what the agent said."""
+def test_a_failure_is_reported(app: App) -> None:
+    """When the agent fails, the task fails, and its error contains the agent's message."""
     app.must_control_the_agent()
     for kind, message in {"RuntimeError": "the model refused", "TimeoutError": "the model took too long"}.items():
         task = submit(app)
@@ -149,8 +149,8 @@ def test_a_failure_is_told(app: App) -> None:
 
 
 @pytest.mark.points(2)
-def test_every_worker_goes_on_after_a_failure(app: App) -> None:
-    """Every worker goes on after a failure, however many there were, and takes the next task."""
+def test_every_worker_continues_after_a_failure(app: App) -> None:
+    """Every worker takes the next task after a failure, however many there were."""
     following = begin(app)
     for _ in range(ROUNDS):
         for task, run in following:
@@ -162,15 +162,15 @@ def test_every_worker_goes_on_after_a_failure(app: App) -> None:
             if wrong.code in {"PENDING_FOREVER", "SERIAL_WORKERS"}:
                 raise Wrong("WORKER_DIED", wrong.seen) from None
             if wrong.code == "REFUSED_TOO_SOON":
-                wrong.likely = "a task's place is given back where the agent has returned, and not where it failed."
-                wrong.next_step = "give it back in a `finally`, or let the queue count, which has a `maxsize`."
+                wrong.likely = "a task's place is released after the agent returns, but not after it fails."
+                wrong.next_step = "release it in a `finally`, or use the `maxsize` of the queue instead of counting."
             raise
     for task, run in following:
         app.completed(task, app.finish(task, run))
 
 
 def test_the_server_stops(app: App) -> None:
-    """When nothing is left to do and the server is told to stop, it stops."""
+    """When all tasks are done and the server is asked to stop, it stops."""
     app.must_control_the_agent()
     task = submit(app)
     app.fail(task, app.started(task))

@@ -1,4 +1,4 @@
-"""Checkpoint 4: the work is done by a Celery worker, and what is known of a task outlives the web process."""
+"""Checkpoint 4: a Celery worker does the work, and the tasks outlive the web process."""
 
 import time
 from contextlib import suppress
@@ -12,7 +12,7 @@ from tests.checkpoints.engine.actors.celery_deployment import CeleryDeployment
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
 from tests.checkpoints.engine.actors.task import Json, Task, must_say_why
 from tests.checkpoints.engine.diagnosis.failures import Wrong
-from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
+from tests.checkpoints.engine.http.http_client import NoResponse, send_request
 from tests.checkpoints.engine.processes.background import in_background
 
 _OTHER_DIGITS = str.maketrans("0123456789abcdef", "123456789abcdef0")
@@ -21,33 +21,35 @@ _FAILURES = {"RuntimeError": "the model refused", "TimeoutError": "the model too
 
 
 def no_result_yet(body: Json) -> None:
-    """Whoever is not completed has no result, and whoever has not failed has no error."""
+    """Check that only a completed task has a result, and only a failed task an error."""
     if body.get("result") is not None:
-        raise Wrong("RESULT_TOO_SOON", f'status is {body["status"]}, and "result" is {body["result"]!r}')
+        raise Wrong("RESULT_TOO_SOON", f'status is {body["status"]}, but "result" is {body["result"]!r}')
     if body.get("error") is not None and body["status"] != "failed":
         raise Wrong(
             "RESULT_TOO_SOON",
-            f'status is {body["status"]}, and "error" is {body["error"]!r}',
-            likely="the error is the text of Celery's `result` in every state: `str(None)` is a text, too.",
-            next_step="give back an error only when the state is FAILURE, and None in every other.",
+            f'status is {body["status"]}, but "error" is {body["error"]!r}',
+            likely="the error is `str(…)` of Celery's `result` in every state: `str(None)` is the string 'None'.",
+            next_step="return an error only if the state is FAILURE, and None in all other states.",
         )
 
 
 def running(app: App, task: Task) -> None:
-    """The task must be told as running, without a result."""
+    """Check that the task becomes running, without a result."""
     try:
         body = app.until(task, "running")
     except Wrong as wrong:
         if wrong.code == "NOT_MARKED_RUNNING":
-            wrong.likely = "Celery says STARTED only when it is told to; until then its word is PENDING."
-            wrong.next_step = "in worker.py: `celery.conf.task_track_started = True`. In app.py STARTED is our running."
+            wrong.likely = "by default, Celery does not report STARTED: the state stays PENDING."
+            wrong.next_step = (
+                "set `celery.conf.task_track_started = True` in worker.py, and map STARTED to running in app.py."
+            )
         raise
     no_result_yet(body)
 
 
 @pytest.mark.points(3)
 def test_a_worker_completes_the_task(environment: CheckEnvironment) -> None:
-    """Submit is answered at once; a worker does the work, and status tells how it stands."""
+    """Submit responds at once, a worker does the work, and status follows it."""
     deployment = CeleryDeployment(environment)
     app = deployment.app
     task = app.submit()
@@ -55,32 +57,32 @@ def test_a_worker_completes_the_task(environment: CheckEnvironment) -> None:
     running(app, task)
     second = app.submit()
     if second.task_id == task.task_id:
-        raise Wrong("TASKS_MIXED_UP", "both submits were answered with the same id")
+        raise Wrong("TASKS_MIXED_UP", "both submits returned the same id")
     other = deployment.started(second)
     app.completed(second, app.finish(second, other))
     try:
         still = app.status(task)["status"]
     except Wrong as wrong:
-        if wrong.code == "RECORD_TOO_LATE":  # it was known until the second one came
+        if wrong.code == "RECORD_TOO_LATE":  # it was known until the second submit
             raise Wrong("TASKS_MIXED_UP", wrong.seen) from None
         raise
     if still != "running":
-        raise Wrong("TASKS_MIXED_UP", "the first task is told as the second one is")
+        raise Wrong("TASKS_MIXED_UP", "the first task has the status of the second")
     answer = app.completed(task, app.finish(task, run))["result"]
     app.completed(task, answer)
     if app.submit_again(task).task_id == task.task_id:
         raise Wrong(
             "TASKS_MIXED_UP",
-            f"its prompt is that of {task.task_id}, and so is the id in the answer",
-            likely="the id is made from the prompt, or the task that has this prompt already is given back.",
-            next_step="take the id that Celery makes for each message: `work.delay(…).id`.",
+            f"it has the same prompt as {task.task_id}, and got the same id",
+            likely="the id is derived from the prompt, or submit returns an earlier task with the same prompt.",
+            next_step="use the id that Celery creates for each message: `work.delay(…).id`.",
         )
     environment.pass_time(minutes=10)
     still_known(app, task, answer)
 
 
 def still_known(app: App, task: Task, answer: str) -> None:
-    """The outcome of a task that finished minutes ago."""
+    """Check that the outcome of a task is still known minutes later."""
     try:
         app.completed(task, answer)
     except Wrong as wrong:
@@ -88,17 +90,17 @@ def still_known(app: App, task: Task, answer: str) -> None:
             raise
         raise Wrong(
             "FORGOTTEN_TOO_SOON",
-            likely="its time to live is short: `ex` (of your note) and `result_expires` (of the result) are seconds.",
-            next_step="let both live for a day: 86_400 seconds. Then a client may ask tomorrow.",
+            likely="the time to live is too short: `ex` (your key) and `result_expires` (the result) are in seconds.",
+            next_step="set both to a day, 86_400 seconds, so that a client can still poll tomorrow.",
         ) from None
 
 
 @pytest.mark.points(2)
 def test_a_task_waits_for_a_worker(environment: CheckEnvironment) -> None:
-    """A task that no worker has taken yet is pending, and is completed by a worker that comes later."""
+    """A task is pending until a worker takes it, and a worker that starts later completes it."""
     deployment = CeleryDeployment(environment, workers=0)
     app = deployment.app
-    environment.timeline.note("no worker runs")
+    environment.timeline.note("no worker is running")
     task = app.submit()
     no_result_yet(waits(app, task))
     must_not_expire(environment, task)
@@ -109,34 +111,32 @@ def test_a_task_waits_for_a_worker(environment: CheckEnvironment) -> None:
 
 
 def must_not_expire(environment: CheckEnvironment, task: Task) -> None:
-    """See that the message waits for as long as no worker comes: ten minutes are nothing."""
+    """Check that the message waits until a worker starts, for ten minutes at least."""
     expires = environment.broker.expiry(task.task_id)
     if expires and (datetime.fromisoformat(expires) - datetime.now(UTC)).total_seconds() < _TEN_MINUTES:
         raise Wrong(
             "FAILED_BEFORE_WORK",
-            "its message expires within ten minutes: a worker that comes later throws it away, and the task is failed",
-            likely="`expires` is a limit for the waiting, where one for the work was meant.",
-            next_step="leave it out: a task is pending until a worker comes.",
+            "its message expires within ten minutes: a worker that starts later discards it",
+            likely="`expires` limits the time in the queue, not the time of the work.",
+            next_step="remove it: a task stays pending until a worker takes it.",
         )
 
 
 def failed(app: App, task: Task) -> Json:
-    """The task, which must be told as failed."""
+    """The task, which must become failed."""
     try:
         return app.until(task, "failed")
     except Wrong as wrong:
         if wrong.code == "FAILURE_NOT_TOLD":
             wrong.likely = (
-                "`work` catches what the agent raises, so to Celery it went well; or FAILURE is not our failed."
+                "`work` catches the agent's exception, so Celery sees a success, or FAILURE is not mapped to failed."
             )
-            wrong.next_step = (
-                "let the exception out of `work`: Celery makes FAILURE of it. In app.py that is our failed."
-            )
+            wrong.next_step = "let `work` raise: Celery then sets the state FAILURE. Map it to failed in app.py."
         raise
 
 
 def waits(app: App, task: Task) -> Json:
-    """The task, which must be told as pending."""
+    """The task, which must be pending."""
     body = app.status(task)
     if body["status"] != "pending":
         raise Wrong("RUNNING_TOO_SOON" if body["status"] == "running" else "FINISHED_TOO_SOON")
@@ -145,14 +145,14 @@ def waits(app: App, task: Task) -> Json:
 
 @pytest.mark.points(2)
 def test_tasks_outlive_the_web_process(environment: CheckEnvironment) -> None:
-    """When the web process is killed and started again, its tasks go on, and are known."""
+    """When the web process is killed and restarted, its tasks continue, and are still known."""
     deployment = CeleryDeployment(environment)
     done, task = deployment.app.submit(), deployment.app.submit()
     first, run = deployment.started(done), deployment.started(task)
     result = deployment.app.finish(done, first)
     deployment.app.completed(done, result)
     deployment.app.until(task, "running")
-    deployment.started(deployment.app.submit())  # and now both processes of the pool have something to do
+    deployment.started(deployment.app.submit())  # now both pool processes are busy
     waiting = deployment.app.submit()
     waits(deployment.app, waiting)
     deployment.restart_web()
@@ -169,8 +169,8 @@ def test_tasks_outlive_the_web_process(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told(environment: CheckEnvironment) -> None:
-    """When the agent fails, the task is failed, and its error says what the agent said."""
+def test_a_failure_is_reported(environment: CheckEnvironment) -> None:
+    """When the agent fails, the task fails, and its error contains the agent's message."""
     deployment = CeleryDeployment(environment)
     app = deployment.app
     for kind, message in _FAILURES.items():
@@ -182,11 +182,11 @@ def test_a_failure_is_told(environment: CheckEnvironment) -> None:
         body = failed(app, task)
         must_say_why(body, message)
         no_result_yet(body)
-        app.until(task, "failed")  # whoever mislaid the answer asks again
+        app.until(task, "failed")  # a client may poll again
 
 
-def test_nobody_else_waits_for_redis(environment: CheckEnvironment) -> None:
-    """While submit and status wait for Redis, other requests are answered."""
+def test_other_requests_do_not_wait_for_redis(environment: CheckEnvironment) -> None:
+    """While submit and status wait for Redis, other requests get responses."""
     app = CeleryDeployment(environment, workers=0).app
     task = app.submit()
     status = f"/agent/status/{task.task_id}"
@@ -198,19 +198,19 @@ def test_nobody_else_waits_for_redis(environment: CheckEnvironment) -> None:
                 if time.monotonic() > watched:
                     break
             else:
-                environment.timeline.note(f"{method} {path} waits for it, and GET / gets no answer")
+                environment.timeline.note(f"{method} {path} waits for Redis, and GET / gets no response")
                 raise Wrong(
                     "BLOCKING_CALL",
-                    likely="the handler is an `async def`, and what it calls blocks until Redis answers.",
-                    next_step="make the handler a plain `def`: FastAPI runs it in a thread, where it may wait.",
+                    likely="the handler is an `async def`, but it calls code that blocks until Redis responds.",
+                    next_step="make the handler a plain `def`: FastAPI runs it in a thread, where it may block.",
                 )
-        with suppress(NoAnswer):
+        with suppress(NoResponse):
             asked.result()
 
 
 @pytest.mark.independent
-def test_an_id_that_was_never_given_out_is_404(environment: CheckEnvironment) -> None:
-    """An id that was never given out is answered with 404, though Celery calls it PENDING."""
+def test_an_unknown_id_is_404(environment: CheckEnvironment) -> None:
+    """An unknown task id gets a 404, although Celery calls it PENDING."""
     app = CeleryDeployment(environment, workers=0).app
     task = app.submit()
     app.must_not_know()
@@ -218,17 +218,17 @@ def test_an_id_that_was_never_given_out_is_404(environment: CheckEnvironment) ->
         app.must_not_know("*")
     except Wrong as wrong:
         if not wrong.likely:
-            wrong.likely = "Redis is asked for all names that fit a pattern (`KEYS`, `SCAN`), and `*` fits all."
-            wrong.next_step = "ask for the one name, which is no pattern: `exists`, `get`."
+            wrong.likely = "the id is used as a pattern (`KEYS`, `SCAN`), and `*` matches every key in Redis."
+            wrong.next_step = "look up the exact key: `exists`, `get`."
         raise
     alike = task.task_id[:-12] + task.task_id[-12:].translate(_OTHER_DIGITS)
-    if alike == task.task_id:  # it has no digits there
+    if alike == task.task_id:  # there are no digits to change
         return
     app.timeline.call(alike, "{an id of the same form}")
     try:
         app.must_not_know(alike)
     except Wrong as wrong:
         if not wrong.likely:
-            wrong.likely = "what is asked for is the form of an id, and not whether it was given out."
-            wrong.next_step = "let submit note in Redis each id that it gives out, and status look for that note."
+            wrong.likely = "status checks the form of the id, not whether submit returned it."
+            wrong.next_step = "store each id in Redis in submit, and look it up in status."
         raise

@@ -1,7 +1,7 @@
-"""Checkpoint 6: a client that waits for an outcome politely, gets over a moment's failure, and gives up in time.
+"""Checkpoint 6: a client that polls politely, retries after a brief failure, and gives up in time.
 
-The check plays the server. A pause is only ever compared with the shortest that is allowed, so that no slow
-machine makes a client wrong; where pauses are random, as many are put together as make chance no excuse.
+The check is the server. It only compares pauses with the shortest that is allowed, so that a slow machine makes no
+client wrong. For random pauses, it takes enough of them to rule out chance.
 """
 
 from functools import partial
@@ -26,19 +26,19 @@ from tests.checkpoints.engine.scenarios.client_pauses import POLLS, begin_first,
 
 pytestmark = pytest.mark.concurrent
 
-#: A busy machine makes every pause longer, and the first ones most, as the clients have only just started. Where they
-#: seem not to grow for that reason, or differ by what may be chance, they are made so long that it cannot be.
+#: A busy machine makes every pause longer, the first ones most, because the clients have only just started. If that may
+#: be why the pauses seem not to grow, or why they differ, they are made long enough to rule it out.
 FIRST_PAUSES = (FIRST_PAUSE, 4 * FIRST_PAUSE, 4 * FIRST_PAUSE)
-#: Of so many polls the last ones are made when the limit is long reached: of 40,000 clients that put it last one is
-#: lucky. A busy machine adds to every pause: where all seem to be as long as the limit, the limit is made longer.
+#: The last of these polls come long after the limit is reached: of 40,000 clients that apply the limit last, one passes
+#: by luck. A busy machine makes every pause longer: if all seem to be as long as the limit, the limit is increased.
 MANY_POLLS, AT_THE_LIMIT, LIMITS = 22, 12, (4 * FIRST_PAUSE, 10 * FIRST_PAUSE)
-#: More attempts than anybody would count to.
+#: More attempts than any client's own limit.
 LONG_AWAY = 20
-#: Pauses that differ by less are the same; that differ by more are meant to; in between nobody knows.
+#: Pauses that differ by less are the same, and pauses that differ by more are random; in between is undecided.
 A_TENTH, A_QUARTER = 0.1, 0.25
-#: So many times the least that grown pauses come to: one moment in which the machine was busy is no growth.
+#: A factor on the minimum for growing pauses: one delay of a busy machine is not growth.
 ENOUGH = 2.5
-#: How much longer the deadlines are made, where a busy machine may be why there was no time for anything else.
+#: Factors on the deadlines, if a busy machine may have left no time to reach the situation.
 DEADLINES = (1, 4)
 
 
@@ -49,8 +49,8 @@ def test_it_submits_and_polls_and_returns_the_result(environment: CheckEnvironme
 
 
 @pytest.mark.points(2)
-def test_a_moments_failure_is_retried(environment: CheckEnvironment) -> None:
-    """A 503 and a cut connection are tried again, and only one task is made."""
+def test_a_temporary_failure_is_retried(environment: CheckEnvironment) -> None:
+    """It retries after a 503 and a broken connection, and creates only one task."""
     stories = [([BUSY, COMPLETED], [ACCEPTED]), ([CUT, COMPLETED], [ACCEPTED]), ([COMPLETED], [BUSY, ACCEPTED])]
     for client, (_, submits) in [(ClientCall(environment, *story), story) for story in stories]:
         outcome = client.outcome()
@@ -64,11 +64,9 @@ def test_a_moments_failure_is_retried(environment: CheckEnvironment) -> None:
 @pytest.mark.points(2)
 @pytest.mark.concurrent(first=True)
 def test_it_obeys_retry_after(environment: CheckEnvironment) -> None:
-    """It does not ask again before Retry-After has passed: after a submit, a poll, a 503."""
+    """It waits for Retry-After after a submit, a poll and a 503."""
     second = 1
-    start = partial(
-        ClientCall, environment, longest_pause=second / 2
-    )  # which limits the client's own pauses, and no others
+    start = partial(ClientCall, environment, longest_pause=second / 2)  # limits only the client's own pauses
     clients = [
         start(submits=[task("pending", second, 202)]),
         start([task("running", second), COMPLETED]),
@@ -77,56 +75,56 @@ def test_it_obeys_retry_after(environment: CheckEnvironment) -> None:
     for number, client in enumerate(clients):
         client.outcome(second + TIME_LIMIT_SECONDS)
         requests = list(client.server.requests)
-        which = 1 if number == 1 else 0  # the request whose answer has a Retry-After
+        which = 1 if number == 1 else 0  # the request whose response has a Retry-After
         if len(requests) > which + 1 and requests[which + 1].at - requests[which].at < 0.9 * second:
-            seen = f"the answer says Retry-After: {second}, and the next request comes before that"
+            seen = f"the response says Retry-After: {second}, but the next request comes earlier"
             raise client.wrong(
                 "POLLS_TOO_OFTEN",
                 seen,
-                likely="Retry-After is not read after this answer, or LONGEST_PAUSE limits it too.",
-                next_step="wait for as many seconds as the last answer's Retry-After says, however many they are.",
+                likely="Retry-After is not read from this response, or LONGEST_PAUSE limits it too.",
+                next_step="wait for the number of seconds in Retry-After of the last response, however large it is.",
             )
         client.returns_the_result()
 
 
 @pytest.mark.points(2)
 def test_without_retry_after_the_pauses_grow_and_differ(environment: CheckEnvironment) -> None:
-    """Without Retry-After its pauses grow, and no two clients have the same."""
+    """Without Retry-After, its pauses grow, and no two clients have the same pauses."""
     for first_pause in FIRST_PAUSES:
         clients = [ClientCall(environment, [RUNNING], first_pause=first_pause) for _ in range(6)]
         known = pauses_of(clients, START_SECONDS + 2**POLLS * first_pause)
-        first, last = (sum(sum(one[part]) for one in known) for part in (slice(2), slice(-2, None)))
-        least = 4 * first_pause * len(known)  # a third of their mean, were each limit only half as long
+        first, last = (sum(sum(pauses[part]) for pauses in known) for part in (slice(2), slice(-2, None)))
+        least = 4 * first_pause * len(known)  # a third of the mean if the maximum were half as long
         if last < least:
             raise do_not_grow(clients)
         grow, spreads = last >= 2 * first, [spread(column) for column in list(zip(*known, strict=True))[-2:]]
         if grow and max(spreads) < A_TENTH:
-            seen = f"{len(clients)} clients that began together had the same pauses, or nearly so"
+            seen = f"{len(clients)} clients that started together had nearly the same pauses"
             raise clients[0].wrong("NO_JITTER", seen, few=True)
         if grow and last > ENOUGH * least and max(spreads) > A_QUARTER and min(spreads) > A_TENTH:
             return
         for client in clients:
-            client.good()  # so far
+            client.good()
     if not grow:
         raise do_not_grow(clients)
 
 
 @pytest.mark.concurrent(first=True)
 def test_the_pauses_have_an_upper_limit(environment: CheckEnvironment) -> None:
-    """However long it takes, no pause is longer than LONGEST_PAUSE, and up to that they are random."""
+    """No pause is longer than LONGEST_PAUSE, and pauses up to that limit are random."""
     for longest_pause in LIMITS:
         client = ClientCall(environment, [*[RUNNING] * MANY_POLLS, COMPLETED], longest_pause=longest_pause)
-        # Without a limit the pauses soon take minutes, so a crowded machine may have more time.
+        # Without a limit the pauses soon take minutes, so a busy machine may get more time.
         outcome = client.outcome((MANY_POLLS * longest_pause + 2 * TIME_LIMIT_SECONDS) * load_factor())
         if outcome is None and len(client.polls) <= MANY_POLLS:
-            seen = f"it has polled fewer than {MANY_POLLS} times, where a fraction of the time is enough"
+            seen = f"it has polled fewer than {MANY_POLLS} times, but had more than enough time"
             raise client.wrong("PAUSES_TOO_LONG", seen, few=True)
         if outcome and "TimeoutError" in outcome.get("raised", []):
             raise client.wrong_exception(
                 "GIVES_UP_TOO_SOON",
-                f"{raised(outcome)}, and its deadline is far away",
-                likely="it counts its polls, or has a limit of its own beside the caller's.",
-                next_step="go on for as long as the caller has said: `while True`, inside `asyncio.timeout(deadline)`.",
+                f"long before its deadline, {raised(outcome)}",
+                likely="it counts its polls, or has its own time limit besides the deadline.",
+                next_step="keep polling until the deadline: `while True` inside `asyncio.timeout(deadline)`.",
                 few=True,
             )
         client.returns_the_result()
@@ -134,29 +132,29 @@ def test_the_pauses_have_an_upper_limit(environment: CheckEnvironment) -> None:
             return
     raise client.wrong(
         "NO_JITTER",
-        f"LONGEST_PAUSE_SECONDS is {longest_pause:g}: once its pauses have come to that, none is shorter",
-        likely="the limit is put on the random time: whatever is above it becomes the limit itself.",
-        next_step="make the limit first, then a random time up to it: `random.uniform(0, min(LONGEST_PAUSE, …))`.",
+        f"LONGEST_PAUSE_SECONDS is {longest_pause:g}: once its pauses reach that, none is shorter",
+        likely="the limit is applied to the random pause, so every pause above it becomes exactly the limit.",
+        next_step="apply the limit first, then choose a random pause: `random.uniform(0, min(LONGEST_PAUSE, …))`.",
         few=True,
     )
 
 
-def test_it_goes_on_while_the_server_is_long_away(environment: CheckEnvironment) -> None:
-    """However often the server is away, it goes on: only the deadline ends it."""
+def test_it_keeps_trying_while_the_server_is_unavailable(environment: CheckEnvironment) -> None:
+    """It keeps trying while the server is unavailable: only the deadline ends it."""
     client = ClientCall(environment, [*[BUSY] * LONG_AWAY, COMPLETED], longest_pause=FIRST_PAUSE)
     if (outcome := client.outcome(2 * TIME_LIMIT_SECONDS)) and "raised" in outcome:
         raise client.wrong_exception(
             "GIVES_UP_TOO_SOON",
-            f"after {len(client.polls)} polls {raised(outcome)}, and its deadline is far away",
-            likely="it counts its attempts, and after so many of them it raises, or takes the 503 for a task.",
-            next_step="go on for as long as the caller has said: `while True`, inside `asyncio.timeout(deadline)`.",
+            f"after {len(client.polls)} polls, long before its deadline, {raised(outcome)}",
+            likely="it counts its attempts, and then raises, or reads the 503 as a task.",
+            next_step="keep polling until the deadline: `while True` inside `asyncio.timeout(deadline)`.",
             few=True,
         )
     client.returns_the_result()
 
 
-def test_a_clients_error_is_raised_at_once(environment: CheckEnvironment) -> None:
-    """A 4xx is not tried again: HTTPStatusError is raised at once."""
+def test_a_4xx_is_raised_at_once(environment: CheckEnvironment) -> None:
+    """It does not retry a 4xx: it raises HTTPStatusError at once."""
     refused = Reply(422, {"detail": "The prompt is too long."})
     for polls, submits in (([Reply(404, {"detail": "There is no such task."})], [ACCEPTED]), ([], [refused])):
         client = ClientCall(environment, polls or [COMPLETED], submits)
@@ -166,8 +164,8 @@ def test_a_clients_error_is_raised_at_once(environment: CheckEnvironment) -> Non
         client.raises("HTTPStatusError", "CLIENT_ERROR_NOT_TOLD", by_mistake=False)
 
 
-def test_a_failed_task_is_raised(environment: CheckEnvironment) -> None:
-    """A task that failed, or was cancelled, is raised as TaskFailed."""
+def test_a_failed_task_raises_task_failed(environment: CheckEnvironment) -> None:
+    """It raises TaskFailed if the task failed or was cancelled."""
     failed = task("failed", error={"code": "agent_error", "message": "the model refused"})
     often = 2 * FIRST_PAUSE
     ClientCall(environment, [RUNNING, failed], longest_pause=often).raises(
@@ -179,41 +177,41 @@ def test_a_failed_task_is_raised(environment: CheckEnvironment) -> None:
 @pytest.mark.points(2)
 @pytest.mark.concurrent(first=True)
 def test_it_gives_up_at_the_deadline(environment: CheckEnvironment) -> None:
-    """It raises TimeoutError at its deadline, whatever it waits for: a task, an answer, a long Retry-After."""
+    """It raises TimeoutError at its deadline, whatever it waits for: a task, a response, a long Retry-After."""
     start, often = partial(ClientCall, environment, deadline=0.4), 2 * FIRST_PAUSE
     stories = {
         "the task never finishes": partial(start, [RUNNING], longest_pause=often),
-        "the submit is never answered": partial(start, hold="POST"),
-        "the poll is never answered": partial(start, hold="GET"),
-        "Retry-After is longer than the deadline": partial(start, [task("running", 60)]),
-        "the submit is refused, with a Retry-After beyond the deadline": partial(start, submits=[BUSY_FOR_LONG]),
-        "the answer comes a byte at a time": partial(start, hold="GET", drips=True, deadline=0.8),
-        "the submit is answered late": partial(start, [RUNNING], longest_pause=often, deadline=0.8, late=0.6),
+        "submit never responds": partial(start, hold="POST"),
+        "status never responds": partial(start, hold="GET"),
+        "Retry-After of the task exceeds the deadline": partial(start, [task("running", 60)]),
+        "Retry-After of the 503 exceeds the deadline": partial(start, submits=[BUSY_FOR_LONG]),
+        "the response arrives one byte at a time": partial(start, hold="GET", drips=True, deadline=0.8),
+        "submit responds late": partial(start, [RUNNING], longest_pause=often, deadline=0.8, late=0.6),
     }
     while_away = {
-        "every answer is a 503": partial(start, [BUSY], deadline=OFTEN_SECONDS),
-        "every connection is cut": partial(start, [CUT], deadline=OFTEN_SECONDS),
+        "every response is a 503": partial(start, [BUSY], deadline=OFTEN_SECONDS),
+        "every connection is closed": partial(start, [CUT], deadline=OFTEN_SECONDS),
     }
     for longer in DEADLINES:
         clients = {what: start(longer=longer) for what, start in while_away.items()}
-        # What begins beside these would make their first pauses as long as the later ones.
+        # Starting others at the same time would make the first pauses as long as the later ones.
         begin_first(clients.values())
         clients |= {what: start(longer=longer) for what, start in stories.items()}
         for what in [*stories, *while_away]:
             _must_give_up(what, clients[what])
-        # What did not come as far as its story goes, for want of time, is no proof.
+        # A client that had no time to reach its situation proves nothing.
         again = {what for what, client in clients.items() if not client.was_put_to_the_test()}
         if not again:
             return
         stories = {what: start for what, start in stories.items() if what in again}
         while_away = {what: start for what, start in while_away.items() if what in again}
-    raise Inconclusive(f"{min(again)}: this machine is too busy for it to come to that. Run the check again.")
+    raise Inconclusive(f"“{min(again)}” could not be tested: this machine is too busy. Run the check again.")
 
 
 def _must_give_up(what: str, client: ClientCall) -> None:
     outcome = client.outcome(client.deadline + TIME_LIMIT_SECONDS)
     if outcome is None:
-        over = f"{what}, and the deadline of {client.deadline:g} s is long over"
+        over = f"{what}, and the deadline of {client.deadline:g} s has long passed"
         raise client.wrong("NEVER_GIVES_UP", over, few=True, error=False)
     if "TimeoutError" not in outcome.get("raised", []):
         code = "GIVES_UP_TOO_SOON" if client.away else "DEADLINE_NOT_TOLD"
@@ -221,30 +219,32 @@ def _must_give_up(what: str, client: ClientCall) -> None:
     if client.away and len(client.polls) > OFTEN:
         raise client.wrong(
             "POLLS_TOO_OFTEN",
-            f"{what}, and it asks on and on",
-            likely="on this way round the loop there is no pause, or one that is not doubled.",
-            next_step="after a 503 and after a broken connection, wait for `pause(…)` before the next attempt.",
+            f"{what}, and it keeps polling without a growing pause",
+            likely="this path through the loop has no pause, or the pause does not double.",
+            next_step="wait for `pause(…)` before the next attempt, after a 503 and after a broken connection.",
             few=True,
             error=False,
         )
     if client.late and client.polls_beyond_its_deadline():
         raise client.wrong(
             "NEVER_GIVES_UP",
-            f"{what}, and when the deadline of {client.deadline:g} s is over it still polls",
-            likely="the deadline begins anew after the submit, so that the caller waits for up to twice as long.",
+            f"{what}, and it still polls after the deadline of {client.deadline:g} s",
+            likely="the deadline starts again after the submit, so the caller may wait twice as long.",
             next_step="put one `async with asyncio.timeout(deadline)` around the submit and the polls together.",
             few=True,
             error=False,
         )
     if len(client.submits) > 1 and client.refused:
-        raise client.wrong("POLLS_TOO_OFTEN", f"{what}, and it asks before that", few=True, error=False)
-    # Of two stories in which this shows the one that is never answered is told: it may have been too short at first.
+        raise client.wrong(
+            "POLLS_TOO_OFTEN", f"{what}, but it sends another request before that", few=True, error=False
+        )
+    # Two situations show this. Report the one without a response: the other may have been too short at first.
     if len(client.submits) > 1 and not (client.late and client.longer == 1):
         raise client.wrong(
             "SUBMITTED_TWICE",
             what,
-            likely="a limit for each request ends the submit, and it is sent again. The first may have been accepted.",
-            next_step="let one request take all the time there is: `timeout=deadline`, where the client is made.",
+            likely="a timeout per request ends the submit, and it is sent again, though it may have been accepted.",
+            next_step="allow a single request all the time until the deadline: pass `timeout=deadline` to the client.",
             error=False,
         )
     client.good()

@@ -1,6 +1,6 @@
-"""Checkpoint 7: tell the outcome, signed, again until it is taken, and hold up nobody with it.
+"""Checkpoint 7: send the outcome in a signed callback, retry until it is acknowledged, and delay no other task.
 
-The check plays the receivers. That something does not come is known when what must come later has come.
+The check is the receiver. It knows that a request is missing when a later request has arrived.
 """
 
 import socket
@@ -26,8 +26,8 @@ MANY = 1000
 
 
 @pytest.mark.points(2)
-def test_the_outcome_is_told(environment: CheckEnvironment) -> None:
-    """When the task is completed, its receiver is told: the finished task, as status tells it too."""
+def test_the_outcome_is_delivered(environment: CheckEnvironment) -> None:
+    """When the task is completed, the receiver gets the finished task, the same as in status."""
     receiver = environment.enter(Receiver(environment))
     app, reader = receiver.serve(), StatusReader(receiver)
     delivery = receiver.submit(reader.reply)
@@ -38,56 +38,56 @@ def test_the_outcome_is_told(environment: CheckEnvironment) -> None:
     must_report(request, delivery.task.task_id)
     reader.could_have_read_it(delivery.task)
     if early:
-        raise Wrong("CALLBACK_TOO_SOON", "it came while the agent was at work")
+        raise Wrong("CALLBACK_TOO_SOON", "the callback arrived while the agent was working")
     must_report(request, delivery.task.task_id, app.completed(delivery.task, answer))
 
 
 @pytest.mark.points(2)
-def test_a_failure_is_told_too(environment: CheckEnvironment) -> None:
-    """When the agent fails, the receiver is told that too, with the error."""
+def test_a_failure_is_delivered_too(environment: CheckEnvironment) -> None:
+    """When the agent fails, the receiver gets the failed task, with the error."""
     receiver = environment.enter(Receiver(environment))
     app, reader, message = receiver.serve(), StatusReader(receiver), "the model refused"
     delivery = receiver.submit(reader.reply)
     app.fail(delivery.task, app.started(delivery.task), message)
     try:
-        request = delivery.attempt(wanted="failed")
+        request = delivery.attempt(expected="failed")
     except Wrong as wrong:
         if wrong.code != "CALLBACK_NOT_SENT":
             raise
         raise Wrong(
             "FAILURE_NOT_TOLD",
             wrong.seen,
-            likely="the delivery is begun only where the agent has returned, inside the `try`.",
-            next_step="begin it after the `try` and its `except`: a failure is an outcome too.",
+            likely="the delivery starts only after the agent has returned, inside the `try`.",
+            next_step="start it after the `try` and its `except`: a failure is an outcome too.",
         ) from None
     must_report(request, delivery.task.task_id)
     reader.could_have_read_it(delivery.task)
     record = app.until(delivery.task, "failed")
     if message not in str(record.get("error")):
-        raise Wrong("FAILURE_NOT_TOLD", f'"error" is {record.get("error")!r}, and the agent had said {message!r}')
+        raise Wrong("FAILURE_NOT_TOLD", f'"error" is {record.get("error")!r}, but the agent raised {message!r}')
     must_report(request, delivery.task.task_id, record)
 
 
 @pytest.mark.points(2)
 def test_the_callback_is_signed(environment: CheckEnvironment) -> None:
-    """Whoever holds the secret can verify the callback, byte for byte."""
+    """A receiver with the secret can verify the callback, byte for byte."""
     receiver = environment.enter(Receiver(environment))
     app = receiver.serve()
     for _ in range(3):
         delivery = receiver.submit(TAKEN)
         agent = app.started(delivery.task)
-        while not 0.51 < time.time() % 1 < 0.6:  # who rounds has another second now than who leaves the fraction out
+        while not 0.51 < time.time() % 1 < 0.6:  # rounding and truncating now give different seconds
             time.sleep(0.005)
         second = int(time.time())
         app.finish(delivery.task, agent)
         must_be_signed(delivery.attempt(), receiver.secret)
-        if int(time.time()) == second:  # else it may have been signed in the next one, where both are the same
+        if int(time.time()) == second:  # otherwise it may have been signed in the next second, where both are the same
             break
 
 
 @pytest.mark.points(2)
-def test_what_is_not_taken_is_sent_again(environment: CheckEnvironment) -> None:
-    """Every answer but a 2xx means: again. No redirect is followed."""
+def test_an_attempt_without_a_2xx_is_retried(environment: CheckEnvironment) -> None:
+    """It retries after every response except a 2xx, and follows no redirect."""
     receiver = environment.enter(Receiver(environment))
     receiver.serve()
     delivery = receiver.complete(CallbackReply(Reply(500)), CallbackReply(Reply(404)), receiver.elsewhere(), TAKEN)
@@ -95,16 +95,16 @@ def test_what_is_not_taken_is_sent_again(environment: CheckEnvironment) -> None:
         delivery.attempt(number)
 
 
-def test_what_is_taken_is_not_sent_again(environment: CheckEnvironment) -> None:
-    """Once any 2xx has come, nothing more is sent, and the task is what it was."""
+def test_an_acknowledged_callback_is_not_sent_again(environment: CheckEnvironment) -> None:
+    """After a 2xx, it sends nothing more, and the task does not change."""
     receiver = environment.enter(Receiver(environment))
     app = receiver.serve()
-    # 226 is the least known of them: whoever has made a list misses it.
+    # 226 is the least known 2xx: a hard-coded list does not contain it.
     taken = receiver.complete(receiver.held(Reply(226)), TAKEN)
     before = app.completed(taken.task)
     receiver.release()
     taken.attempt().answered.wait(app.time_limit)
-    # Its next attempt, and what is done to the task, would come before the third of a delivery that began later.
+    # A repeated attempt or a change of the task would come before the third attempt of a later delivery.
     later = receiver.complete(BUSY, BUSY, TAKEN)
     for number in (1, 2, 3):
         later.attempt(number)
@@ -115,33 +115,33 @@ def test_what_is_taken_is_not_sent_again(environment: CheckEnvironment) -> None:
 
 
 @pytest.mark.points(2)
-def test_a_delivery_holds_up_nobody(environment: CheckEnvironment) -> None:
-    """One worker: while a delivery pauses, or waits for its receiver, the next task is worked on and told."""
+def test_a_delivery_delays_no_other_task(environment: CheckEnvironment) -> None:
+    """While a delivery pauses or waits, the only worker runs the next task, and its callback is sent."""
     receiver = environment.enter(Receiver(environment))
     app = receiver.serve(workers=1, first_pause=LONG, timeout=LONG)
     first = receiver.complete(BUSY)
     try:
         first.attempt()
     except Wrong as wrong:
-        wrong.likely = "it pauses before the first attempt, and FIRST_PAUSE_SECONDS is long this time."
-        wrong.next_step = "make the first attempt at once: the pauses are between two attempts."
+        wrong.likely = "it pauses before the first attempt, and FIRST_PAUSE_SECONDS is long in this check."
+        wrong.next_step = "make the first attempt at once: a pause comes between two attempts."
         raise
     with held_up_by(app, first):
         receiver.complete(receiver.silent).attempt()
         receiver.complete(TAKEN).attempt()
 
 
-def test_a_receiver_that_is_away_is_called_again(environment: CheckEnvironment) -> None:
-    """A receiver that hangs up, or cannot be reached, is called again, and told once it is back."""
+def test_an_unreachable_receiver_is_retried(environment: CheckEnvironment) -> None:
+    """It retries if the receiver closes the connection or cannot be reached, and delivers once it is back."""
     receiver = environment.enter(Receiver(environment))
     app = receiver.serve(attempts=MANY)
     hangs_up = receiver.complete(CUT, TAKEN)
     hangs_up.attempt(1)
     hangs_up.attempt(2)
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound and not listening: whoever calls is refused
-        port: int = nobody.getsockname()[1]
-        app.timeline.note("nobody listens where the receiver of the next task should be")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        port: int = unused.getsockname()[1]
+        app.timeline.note("the receiver of the next task is not listening")
         away = receiver.complete(TAKEN, port=port)
         app.completed(away.task)
         began = time.monotonic()
@@ -149,21 +149,23 @@ def test_a_receiver_that_is_away_is_called_again(environment: CheckEnvironment) 
             receiver.complete(TAKEN).attempt()
             receiver.complete(TAKEN).attempt()
     try:
-        receiver.listen(port)  # what was begun before these two has been refused by now
+        receiver.listen(port)  # the attempts before these two were refused by now
     except OSError as error:
-        raise Inconclusive(f"The port of the receiver was taken meanwhile ({error.strerror}).") from None
-    app.timeline.note("now somebody listens there")
+        raise Inconclusive(
+            f"Another program took the receiver's port ({error.strerror}). Run the check again."
+        ) from None
+    app.timeline.note("the receiver listens again")
     try:
-        away.attempt(later=2 * (time.monotonic() - began))  # a pause is as long as all before it together
+        away.attempt(later=2 * (time.monotonic() - began))  # a pause is as long as all pauses before it together
     except Wrong as wrong:
         code = "CALLBACK_NOT_RETRIED" if wrong.code == "CALLBACK_NOT_SENT" else wrong.code
-        raise Wrong(code, "no attempt comes") from None
+        raise Wrong(code, "no further attempt arrives") from None
 
 
-def test_a_silent_receiver_is_not_waited_for(environment: CheckEnvironment) -> None:
-    """A receiver that takes the call and does not answer in time is given up, and called again."""
+def test_an_attempt_without_a_response_is_given_up(environment: CheckEnvironment) -> None:
+    """It gives up an attempt that gets no response in time, and retries."""
     receiver = environment.enter(Receiver(environment))
-    seconds = 0.6  # no pause between two bytes is as long, however busy the machine
+    seconds = 0.6  # longer than any gap between two bytes, even on a busy machine
     receiver.serve(timeout=seconds)
     delivery, slow = receiver.complete(receiver.silent, TAKEN), receiver.complete(SLOW, TAKEN)
     delivery.attempt()
@@ -172,7 +174,7 @@ def test_a_silent_receiver_is_not_waited_for(environment: CheckEnvironment) -> N
         receiver.release()
         receiver.wait(lambda: len(delivery.attempts) > 1, receiver.app.time_limit)
         if len(delivery.attempts) > 1:
-            raise Wrong("DELIVERY_HANGS", "only when it answers at last, far too late, the next attempt is made")
+            raise Wrong("DELIVERY_HANGS", "the next attempt comes only after the receiver has responded, far too late")
     delivery.attempt(2)
     slow.attempt()
     try:
@@ -182,23 +184,23 @@ def test_a_silent_receiver_is_not_waited_for(environment: CheckEnvironment) -> N
             raise
         raise Wrong(
             "DELIVERY_HANGS",
-            f"ATTEMPT_TIMEOUT_SECONDS is {seconds:g}, and nothing ends this attempt",
-            likely="the client alone has the time, and its `timeout` is for each wait: each byte comes in time.",
+            f"ATTEMPT_TIMEOUT_SECONDS is {seconds:g}, but nothing ends this attempt",
+            likely="only the client has a `timeout`, and it limits each read: every byte arrives in time.",
             next_step="put `asyncio.timeout(ATTEMPT_TIMEOUT_SECONDS)` around the attempt, and catch its TimeoutError.",
         ) from None
 
 
 def test_the_pauses_grow(environment: CheckEnvironment) -> None:
-    """Between two attempts is a pause, and the pauses double."""
+    """There is a pause between two attempts, and the pauses double."""
     pauses_grow(environment)
 
 
 @pytest.mark.points(2)
-def test_each_attempt_is_signed_anew(environment: CheckEnvironment) -> None:
-    """Every attempt has the id and the body of its delivery, and a timestamp and a signature of its own."""
+def test_each_attempt_has_its_own_signature(environment: CheckEnvironment) -> None:
+    """Every attempt has the same id and body, and its own timestamp and signature."""
     receiver = environment.enter(Receiver(environment))
     receiver.serve()
-    delivery = receiver.complete(CallbackReply(Reply(503), "503, once another second has begun", next_second), TAKEN)
+    delivery = receiver.complete(CallbackReply(Reply(503), "503, in the next second", next_second), TAKEN)
     first = delivery.attempt()
     must_be_signed(first, receiver.secret)
     other = receiver.complete(TAKEN).attempt()
@@ -207,22 +209,22 @@ def test_each_attempt_is_signed_anew(environment: CheckEnvironment) -> None:
     if second.body != first.body:
         raise Wrong(
             "CALLBACK_WRONG",
-            "the second attempt has the id of the first, and another body",
-            likely="the body is made inside the loop, and is not the same each time.",
-            next_step="make the bytes once, before the loop: whoever knows the id by now will not look at them again.",
+            "the second attempt has the id of the first, but a different body",
+            likely="the body is encoded inside the loop, and differs each time.",
+            next_step="encode the body once, before the loop: a receiver that knows the id ignores a new body.",
         )
     must_be_signed(second, receiver.secret)
     if int(second.headers["webhook-timestamp"]) <= int(first.headers["webhook-timestamp"]):
         raise Wrong(
             "CALLBACK_STALE",
             "the second attempt has the timestamp of the first",
-            likely="the headers are made once, and every attempt sends the same.",
-            next_step="take the time, and sign, anew for each attempt: hours may lie between the first and the last.",
+            likely="the headers are created once, and every attempt sends the same.",
+            next_step="take a new time and sign again for each attempt: they may be hours apart.",
         )
 
 
-def test_it_gives_up_and_leaves_the_task_alone(environment: CheckEnvironment) -> None:
-    """After the last attempt it gives up; the task stays what it is, and the server goes on."""
+def test_it_gives_up_and_does_not_change_the_task(environment: CheckEnvironment) -> None:
+    """After the last attempt it gives up, the task does not change, and the server keeps working."""
     receiver = environment.enter(Receiver(environment))
     attempts = 3
     app = receiver.serve(attempts=attempts)
@@ -234,10 +236,10 @@ def test_it_gives_up_and_leaves_the_task_alone(environment: CheckEnvironment) ->
             first.attempt(number)
         except Wrong as wrong:
             if number == attempts:
-                wrong.likely = f"ATTEMPTS is {attempts}, and the loop makes one less."
-                wrong.next_step = "count all attempts, the first one too: `range(ATTEMPTS)`."
+                wrong.likely = f"ATTEMPTS is {attempts}, but the loop makes one attempt less."
+                wrong.next_step = "count all attempts, including the first: `range(ATTEMPTS)`."
             raise
-    # A fourth attempt would come before the last of two deliveries that began later.
+    # A fourth attempt would come before the last attempts of later deliveries.
     later = []
     for _ in range(3):
         later.append(receiver.complete(BUSY))

@@ -1,4 +1,4 @@
-"""Checkpoint 8: verify, refuse what is stale, drop repeats, answer at once and work later."""
+"""Checkpoint 8: verify, refuse stale deliveries, ignore repeats, respond at once and work later."""
 
 from collections.abc import Callable
 
@@ -10,66 +10,66 @@ from tests.checkpoints.engine.webhooks.sender import PATH, Sender, prompt
 from tests.checkpoints.engine.webhooks.signing import new_secret, signed_headers
 
 _TEN_MINUTES = 600
-#: More than somebody has threads that end with the first exception.
+#: More failures than an app has worker threads that end with the first exception.
 _FAILURES = 9
 _OTHER_OUTCOMES: dict[str, dict[str, object]] = {
-    "a failure": {"status": "failed", "error": "Das Modell antwortet nicht."},
-    "that it was cancelled": {"status": "cancelled"},
+    "the task failed": {"status": "failed", "error": "Das Modell antwortet nicht."},
+    "the task was cancelled": {"status": "cancelled"},
 }
 
 
 @pytest.fixture
 def sender(environment: CheckEnvironment) -> Sender:
-    """The sender of the callbacks, and the learner's endpoint, up and answering."""
+    """The sender of the callbacks, with the learner's endpoint started and ready."""
     if environment.url:
-        raise NotFromOutside("it needs the receiver's secret, and the kit's own agent")
+        raise NotFromOutside("this check needs the receiver's secret and the kit's agent")
     secret = new_secret()
     return Sender(environment.serve("receiver", WEBHOOK_SECRET=secret), secret)
 
 
 @pytest.mark.points(2)
-def test_a_genuine_delivery_is_taken_and_worked_on(sender: Sender) -> None:
-    """A genuine delivery is taken, to the byte, and worked on once, whatever it tells."""
-    for what, known_as in (("a genuine one", "genuine one"), ("another genuine one", "other")):
+def test_a_genuine_delivery_is_accepted_and_worked_on(sender: Sender) -> None:
+    """A genuine delivery is accepted, byte for byte, and worked on once, whatever its outcome."""
+    for what, name in (("a genuine delivery", "it"), ("another genuine delivery", "the other one")):
         task_id, body, headers = sender.delivery()
         sender.take(what, body, headers)
-        sender.worked_on(task_id, known_as).finish()
+        sender.worked_on(task_id, name).finish()
     for what, outcome in _OTHER_OUTCOMES.items():
         task_id, body, headers = sender.delivery(instead={"result": None, "progress": 40, **outcome})
-        sender.take(f"a genuine one, which tells {what}", body, headers)
+        sender.take(f"a genuine delivery: {what}", body, headers)
         sender.worked_on(
             task_id,
-            f"one that tells {what}",
-            likely="only a callback that says completed is worked on: whoever waits never hears of another outcome.",
-            next_step="hand every callback over that is genuine and new: what to make of it is for `work` to say.",
+            "it",
+            likely="only callbacks with the status completed are worked on, so no other outcome is ever handled.",
+            next_step="start `work` for every callback that is genuine and new, and handle its status there.",
         ).finish()
     task_id, body, headers = sender.delivery(age=120)
-    sender.take("a genuine one, two minutes old", body, headers)
-    sender.worked_on(task_id, "one that is two minutes old").finish()
+    sender.take("a genuine delivery, two minutes old", body, headers)
+    sender.worked_on(task_id, "it").finish()
 
 
 @pytest.mark.points(2)
-def test_the_answer_does_not_wait_for_the_work(sender: Sender) -> None:
-    """The answer leaves while the work goes on, and so does the answer to the next."""
+def test_the_response_does_not_wait_for_the_work(sender: Sender) -> None:
+    """The response is sent before the work is done, and so is the response to the next delivery."""
     task_id, body, headers = sender.delivery()
-    sender.take("a genuine one", body, headers)
-    run = sender.worked_on(task_id, "genuine one")
+    sender.take("a genuine delivery", body, headers)
+    run = sender.worked_on(task_id, "it")
     another, body, headers = sender.delivery()
     try:
-        sender.take("another while the first is worked on", body, headers)
+        sender.take("another one, during the work on the first", body, headers)
     except Wrong as wrong:
         raise Wrong("LOOP_BLOCKED") if wrong.code == "ANSWER_WAITS_FOR_WORK" else wrong from None
     run.finish()
-    sender.worked_on(another, "other").finish()
+    sender.worked_on(another, "the other one").finish()
 
 
 @pytest.mark.points(2)
 def test_a_forged_delivery_is_refused(sender: Sender) -> None:
-    """What is not signed with the secret is refused, and not worked on."""
+    """A delivery that is not signed with the secret is refused, and not worked on."""
     forgeries: dict[str, Callable[[str, bytes, dict[str, str]], tuple[bytes, dict[str, str]]]] = {
-        "another body": lambda _, body, headers: (body.replace(b"completed", b"failed"), headers),
-        "another id": lambda _, body, headers: (body, {**headers, "webhook-id": "msg_other"}),
-        "another timestamp": lambda _, body, headers: (
+        "a changed body": lambda _, body, headers: (body.replace(b"completed", b"failed"), headers),
+        "a changed id": lambda _, body, headers: (body, {**headers, "webhook-id": "msg_other"}),
+        "a changed timestamp": lambda _, body, headers: (
             body,
             {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) + 1)},
         ),
@@ -85,21 +85,21 @@ def test_a_forged_delivery_is_refused(sender: Sender) -> None:
         forged.append(task_id)
         sender.refuse(what, *forge(task_id, body, headers), code="FORGED_ACCEPTED")
     task_id, body, headers = sender.delivery()
-    sender.take("a genuine one", body, headers)
-    sender.worked_on(task_id, "genuine one").finish()
+    sender.take("a genuine delivery", body, headers)
+    sender.worked_on(task_id, "it").finish()
     try:
-        sender.refuse("another body, with the id of that one", b"{}", headers, code="FORGED_ACCEPTED")
+        sender.refuse("a changed body, with the id of the genuine delivery", b"{}", headers, code="FORGED_ACCEPTED")
     except Wrong as wrong:
-        wrong.likely = "an id that was taken before is answered before anybody looks at the signature."
-        wrong.next_step = "verify first, whatever the id is: whoever asks learns from your answer which ids there are."
+        wrong.likely = "a known id gets its response before the signature is verified."
+        wrong.next_step = "verify first, whatever the id: otherwise your response reveals which ids exist."
         raise
     sender.marker()
     if any(sender.app.agent_control.of(prompt(task_id)) for task_id in forged):
-        raise Wrong("FORGED_ACCEPTED", "one of those that were refused is worked on all the same")
+        raise Wrong("FORGED_ACCEPTED", "a refused delivery is worked on all the same")
 
 
 def test_a_malformed_delivery_is_refused_without_an_error(sender: Sender) -> None:
-    """A signature, a timestamp or a body that makes no sense is refused with a 4xx, not with a 500."""
+    """A malformed signature, timestamp or body is refused with a 4xx, not with a 500."""
     for name, value in (
         ("webhook-signature", "nonsense"),
         ("webhook-signature", "v1,not base64!"),
@@ -112,94 +112,91 @@ def test_a_malformed_delivery_is_refused_without_an_error(sender: Sender) -> Non
         _, body, headers = sender.delivery()
         sender.refuse(f"{name}: {value}", body, {**headers, name: value}, code="FORGED_ACCEPTED")
     *_, headers = sender.delivery()
-    sender.refuse("a body that is no text", b"\xff", headers, code="FORGED_ACCEPTED")
+    sender.refuse("a body that is not UTF-8", b"\xff", headers, code="FORGED_ACCEPTED")
 
 
 def test_a_stale_delivery_is_refused(sender: Sender) -> None:
-    """A delivery whose timestamp is ten minutes off is refused, however well it is signed."""
-    for what, age in (("signed ten minutes ago", _TEN_MINUTES), ("from ten minutes ahead", -_TEN_MINUTES)):
+    """A delivery whose timestamp is ten minutes off is refused, even with a valid signature."""
+    for what, age in (("signed ten minutes ago", _TEN_MINUTES), ("signed ten minutes in the future", -_TEN_MINUTES)):
         _, body, headers = sender.delivery(age)
         sender.refuse(what, body, headers, code="STALE_ACCEPTED")
 
 
 @pytest.mark.points(2)
-def test_a_repeat_is_taken_and_not_worked_on_again(sender: Sender) -> None:
-    """A repeat is taken and not worked on, whether at the same moment or long after. Nothing else is a repeat."""
+def test_a_repeat_is_accepted_and_not_worked_on_again(sender: Sender) -> None:
+    """A delivery with a known id is accepted but not worked on again, at once or long after."""
     task_id, body, headers = sender.delivery()
-    sender.take("a genuine one", body, headers)
-    run = sender.worked_on(task_id, "genuine one")
+    sender.take("a genuine delivery", body, headers)
+    run = sender.worked_on(task_id, "it")
     sender.repeat("the same delivery again", task_id, body)
     run.finish()
     sender.marker()
-    sender.handled_once(task_id, "the repeat")
-    sender.repeat("the same delivery again, long after its work is done", task_id, body)
+    sender.handled_once(task_id)
+    sender.repeat("the same delivery again, after its work is done", task_id, body)
     sender.marker()
     sender.handled_once(
         task_id,
-        "the late repeat",
-        likely="an id is forgotten when its work is done, or when the next delivery comes.",
-        next_step="keep it: a sender whose answer was lost on the way sends it all again, minutes or hours later.",
+        likely="an id is removed when its work is done, or when the next delivery arrives.",
+        next_step="keep the id: if your response is lost, the sender retries minutes or hours later.",
     )
-    sender.take("another delivery, which says the same", body, signed_headers(sender.secret, "msg_another", body))
+    sender.take("another delivery, with the same body", body, signed_headers(sender.secret, "msg_another", body))
     if (other := sender.app.agent_control.wait_for(prompt(task_id), sender.app.time_limit, number=2)) is None:
         raise Wrong(
             "CALLBACK_DROPPED",
-            "the work on it does not begin",
-            likely="what was taken is known by its task_id or its body. Two deliveries may well say the same.",
-            next_step="remember the header `webhook-id`: all attempts at one delivery have the same, and no other has.",
+            "the work on it does not start",
+            likely="a repeat is detected by its task_id or its body, but two deliveries may have the same.",
+            next_step="remember the header `webhook-id`: only the attempts of one delivery share it.",
         )
     other.finish()
     twin, body, headers = sender.delivery()
-    sender.app.timeline.note(f"POST {PATH} (one delivery, five times at the same moment)")
+    sender.app.timeline.note(f"POST {PATH} (one delivery, five times at once)")
     sender.quietly(body, headers, times=5)
-    sender.worked_on(twin, "five").finish()
+    sender.worked_on(twin, "it").finish()
     sender.marker()
     sender.handled_once(
         twin,
-        "the five",
-        likely="others have their turn between the look at the ids and the note of this one: an `await` stands there.",
-        next_step="look and note without an `await` in between. (In a database: insert it, under a unique key.)",
+        likely="another request runs between the lookup of the id and storing it: there is an `await` in between.",
+        next_step="look up and store the id without an `await` in between. (In a database: insert under a unique key.)",
     )
 
 
-def test_a_forgery_does_not_keep_the_genuine_one_out(sender: Sender) -> None:
-    """An id that a forger has used does not keep the genuine delivery out."""
+def test_a_forged_delivery_does_not_block_the_genuine_one(sender: Sender) -> None:
+    """A forged delivery does not block the genuine one with the same id."""
     task_id, body, headers = sender.delivery()
     forged = signed_headers(new_secret(), f"msg_{task_id}", body)
-    sender.refuse("forged, with the id of one that is to come", body, forged, code="FORGED_ACCEPTED")
-    sender.take("the genuine one", body, headers)
-    sender.worked_on(task_id, "genuine one").finish()
+    sender.refuse("a forged delivery", body, forged, code="FORGED_ACCEPTED")
+    sender.take("the genuine delivery with the same id", body, headers)
+    sender.worked_on(task_id, "it").finish()
 
 
-def test_any_of_several_signatures_will_do(sender: Sender) -> None:
-    """While keys rotate a delivery has several signatures; one that is right will do."""
+def test_one_valid_signature_is_enough(sender: Sender) -> None:
+    """During a key rotation a delivery has several signatures; one valid signature is enough."""
     task_id, body, headers = sender.delivery()
     other = signed_headers(new_secret(), f"msg_{task_id}", body)["webhook-signature"]
     both = {**headers, "webhook-signature": f"v2,c29tZXRoaW5nIGVsc2U= {other} {headers['webhook-signature']}"}
-    if not 200 <= sender.post("with three signatures, the last of them right", body, both).status < 300:
+    if not 200 <= sender.post("three signatures, the last one valid", body, both).status < 300:
         raise Wrong(
             "GENUINE_REFUSED",
-            likely="only the first signature is looked at, or the header as a whole is compared.",
-            next_step="split the header at its spaces, and accept the delivery when any of them is right.",
+            likely="only the first signature is compared, or the whole header.",
+            next_step="split the header at spaces, and accept the delivery if any signature is valid.",
         )
-    sender.worked_on(task_id, "genuine one").finish()
+    sender.worked_on(task_id, "it").finish()
 
 
-def test_work_that_fails_does_not_stop_the_next(sender: Sender) -> None:
-    """Work that fails does not keep the next delivery from being taken and worked on."""
+def test_failed_work_does_not_affect_the_next_delivery(sender: Sender) -> None:
+    """After work that failed, the next delivery is still accepted and worked on."""
     for _ in range(_FAILURES):
         task_id, body, headers = sender.delivery()
-        sender.take("a genuine one", body, headers)
-        run = sender.worked_on(task_id, "genuine one")
+        sender.take("a genuine delivery", body, headers)
+        run = sender.worked_on(task_id, "it")
         run.fail()
         sender.app.timeline.note("the work raises RuntimeError")
-    sender.repeat("the same delivery again, whose work has failed", task_id, body)
+    sender.repeat("the last delivery again, after its work failed", task_id, body)
     sender.marker()
     sender.handled_once(
         task_id,
-        "the repeat",
-        likely="an id is forgotten when its work fails.",
-        next_step="keep it: a repeat says that an answer was lost, and nothing of what the work came to.",
+        likely="an id is removed when its work fails.",
+        next_step="keep the id: a repeat means that a response was lost, not that the work failed.",
     )
 
 

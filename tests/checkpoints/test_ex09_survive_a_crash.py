@@ -1,7 +1,7 @@
-"""Checkpoint 9: whatever is killed, and whenever: each task comes to one outcome, and the outcome is told.
+"""Checkpoint 9: whatever is killed, and whenever, each task gets one outcome, and the outcome is delivered.
 
-The checks kill processes at chosen moments: the agent is held there. What may have been lost is waited for until a
-right solution would have brought it back, and that nothing comes is known when what must come later has come.
+The checks kill processes at chosen moments, while they hold the agent. They wait for a lost task for as long as a
+right solution may take, and know that a callback is missing when a later callback has arrived.
 """
 
 import pytest
@@ -17,13 +17,13 @@ from tests.checkpoints.engine.webhooks.receiver import BUSY, CUT, CallbackReply
 pytestmark = pytest.mark.concurrent
 
 NOT_FOUND, ACCEPTED = CallbackReply(Reply(404)), CallbackReply(Reply(202))
-#: More than Celery gets over by itself: its default is three more tries.
+#: More failures than Celery's default of three retries.
 REFUSALS = (BUSY, CUT, NOT_FOUND, BUSY, BUSY)
 
 
 @pytest.mark.points(2)
-def test_without_a_crash_all_is_done_and_told_once(environment: CheckEnvironment) -> None:
-    """Without a crash a task is done once, and its outcome is told once, well or not."""
+def test_without_a_crash_a_task_runs_and_is_delivered_once(environment: CheckEnvironment) -> None:
+    """Without a crash, a task runs once, and its outcome is delivered once, success or failure."""
     scenario = environment.enter(CrashScenario(environment))
     app = scenario.begin().app
     task, broken = scenario.submit(), scenario.submit()
@@ -40,8 +40,8 @@ def test_without_a_crash_all_is_done_and_told_once(environment: CheckEnvironment
 
 
 @pytest.mark.points(3)
-def test_a_task_whose_process_is_killed_is_run_again(environment: CheckEnvironment) -> None:
-    """When the process in which the agent works is killed, the task is run again, and told."""
+def test_a_task_whose_process_is_killed_runs_again(environment: CheckEnvironment) -> None:
+    """When the process that runs the agent is killed, the task runs again, and its outcome is delivered."""
     scenario = environment.enter(CrashScenario(environment))
     app = scenario.begin().app
     task = scenario.submit()
@@ -52,17 +52,17 @@ def test_a_task_whose_process_is_killed_is_run_again(environment: CheckEnvironme
 
 
 @pytest.mark.points(3)
-def test_a_task_whose_worker_is_killed_is_run_by_another(environment: CheckEnvironment) -> None:
-    """When a whole worker is killed, another one takes what was not done, and does not do again what was."""
+def test_a_task_whose_worker_is_killed_runs_in_another_worker(environment: CheckEnvironment) -> None:
+    """When a whole worker is killed, another worker runs its unfinished tasks, but not its finished tasks."""
     scenario = environment.enter(CrashScenario(environment))
     deployment = scenario.begin(kills_workers=True)
     app = deployment.app
     done, task = scenario.submit(), scenario.submit()
     first, _ = deployment.started(done), deployment.started(task)
-    deployment.freeze_worker()  # it cannot say any more that a task is done
+    deployment.freeze_worker()  # it can no longer acknowledge a message
     app.completed(done, app.finish(done, first))
     deployment.kill_worker()
-    app.timeline.amend(", before it could say that {task A} is done")
+    app.timeline.amend(" before it could acknowledge {task A}")
     deployment.add_worker()
     run = scenario.must_run_again(task, 2, elsewhere=True)
     app.completed(task, app.finish(task, run))
@@ -73,8 +73,8 @@ def test_a_task_whose_worker_is_killed_is_run_by_another(environment: CheckEnvir
         app.completed(done)
     except Wrong as wrong:
         if wrong.code == "STATUS_WENT_BACK":
-            app.agent_control.wait_for(done.prompt, app.time_limit, 2)  # it is about to be called
-        scenario.must_have_run(done, 1)  # whatever else was seen comes of that
+            app.agent_control.wait_for(done.prompt, app.time_limit, 2)  # the agent is about to be called
+        scenario.must_have_run(done, 1)  # the cause of everything else
         raise
     scenario.must_have_run(done, 1)
     scenario.must_deliver(done, "completed")
@@ -82,7 +82,7 @@ def test_a_task_whose_worker_is_killed_is_run_by_another(environment: CheckEnvir
 
 @pytest.mark.points(2)
 def test_a_task_that_kills_its_worker_each_time_is_given_up(environment: CheckEnvironment) -> None:
-    """A task whose worker dies each time is given up after MOST_RUNS runs: it is failed, and told."""
+    """A task that kills its worker each time is given up after MOST_RUNS runs: it fails, and that is delivered."""
     scenario = environment.enter(CrashScenario(environment))
     app = scenario.begin(retry=LONG).app
     scenario.answer_with("/busy", BUSY)
@@ -94,7 +94,7 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(environment: CheckEn
     task = scenario.submit()
     for number in range(1, MOST_RUNS + 1):
         run = scenario.deployment.started(task) if number == 1 else scenario.must_run_again(task, number)
-        if number == MOST_RUNS:  # an agent works for minutes: what counts its runs must not be gone by then
+        if number == MOST_RUNS:  # an agent works for minutes: the count of its runs must not expire
             environment.pass_time(minutes=10)
         scenario.deployment.kill_pool_process(run)
     must_be_given_up(scenario, task)
@@ -112,8 +112,8 @@ def test_a_task_that_kills_its_worker_each_time_is_given_up(environment: CheckEn
 
 
 @pytest.mark.points(2)
-def test_an_outcome_is_told_until_it_is_taken(environment: CheckEnvironment) -> None:
-    """A receiver that refuses is asked again; killed while it tells, a worker does not keep it to itself."""
+def test_a_callback_is_retried_until_it_is_acknowledged(environment: CheckEnvironment) -> None:
+    """A refused callback is retried, even if the process that sends it is killed."""
     scenario = environment.enter(CrashScenario(environment))
     scenario.answer_with("/busy", *REFUSALS, scenario.silent)
     scenario.answer_with("/accepts", ACCEPTED)
@@ -128,7 +128,7 @@ def test_an_outcome_is_told_until_it_is_taken(environment: CheckEnvironment) -> 
     held = len(REFUSALS) + 1
     for number in range(1, held + 1):
         scenario.must_deliver(task, "completed", number)
-    scenario.must_deliver_once(accepted)  # it would have been told again by now
+    scenario.must_deliver_once(accepted)  # a repeat would have arrived by now
     deployment.kill_pool()
     try:
         scenario.must_deliver(task, "completed", held + 1, later=NEXT_ROUND)
@@ -143,9 +143,9 @@ def test_an_outcome_is_told_until_it_is_taken(environment: CheckEnvironment) -> 
             raise Wrong(
                 wrong.code,
                 wrong.seen,
-                likely="the id stands for one telling, as Celery's own (`self.request.id`). This is the same outcome, "
-                "handed over by `work` a second time.",
-                next_step="make the id of what all tellings of an outcome have in common: `msg_` and the task_id.",
+                likely="the id identifies a single run of `tell`, as `self.request.id` does. This is the same outcome, "
+                "which `work` has sent to the queue a second time.",
+                next_step="derive the id from what all callbacks for an outcome share: `msg_` and the task_id.",
             ) from None
     app.completed(task)
     scenario.must_have_run(task, 1)

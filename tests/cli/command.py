@@ -1,4 +1,4 @@
-"""The command line as a user runs it: another process, its exit code, and what it printed."""
+"""The command line as a user runs it: a process, its exit code, and its output."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from typing import Self
 from patterns.contract.settings import Settings, environment_variable
 
 KIT = [sys.executable, "-m", "kit"]
-PATIENCE_SECONDS = 60
-_FORKS = Path(__file__).with_name("forks.py")
+COMMAND_SECONDS = 60  # a command that takes longer hangs
+_FORK_SERVER = Path(__file__).with_name("kit_fork_server.py")
 
 #: What a developer has set must not change the outcome. Width and colour are those of a pipe.
 _UNSET = {environment_variable(field) for field in Settings.model_fields} | {"FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"}
@@ -22,7 +22,7 @@ _UNSET = {environment_variable(field) for field in Settings.model_fields} | {"FO
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a command."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Outcome:
 
     @property
     def line(self) -> str:
-        """The one line on its standard error; a test fails when there are none or several."""
+        """The only line on its standard error; the test fails if there are none or several."""
         lines = self.err.splitlines()
         assert len(lines) == 1, f"{len(lines)} lines on stderr:\n{self.err}"
         return lines[0]
@@ -51,20 +51,20 @@ def run(argv: list[str], folder: Path, **settings: str) -> Outcome:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
     return _checked(Outcome(done.returncode, done.stdout, done.stderr))
 
 
 class Kit:
-    """Runs `kit` in a folder, each time in a process of its own that is forked from one with the imports done."""
+    """Runs `kit` in a folder, each time in a new process, forked from a process that has done the imports."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        path = os.pathsep.join([str(_FORKS.parents[2]), *sys.path])
-        self._forks = subprocess.Popen(
-            [sys.executable, str(_FORKS)],
+        path = os.pathsep.join([str(_FORK_SERVER.parents[2]), *sys.path])
+        self._fork_server = subprocess.Popen(
+            [sys.executable, str(_FORK_SERVER)],
             env={**environment({}), "COLUMNS": "200", "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -77,7 +77,7 @@ class Kit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._forks.communicate(timeout=PATIENCE_SECONDS)
+        self._fork_server.communicate(timeout=COMMAND_SECONDS)
 
     def __call__(self, *arguments: str, **settings: str) -> Outcome:
         """Run `kit` with these arguments and settings to its end."""
@@ -96,11 +96,11 @@ class Kit:
             "out": str(out),
             "err": str(err),
         }
-        assert self._forks.stdin is not None
-        assert self._forks.stdout is not None
-        self._forks.stdin.write(f"{json.dumps(order)}\n")
-        self._forks.stdin.flush()
-        code = int(self._forks.stdout.readline())
+        assert self._fork_server.stdin is not None
+        assert self._fork_server.stdout is not None
+        self._fork_server.stdin.write(f"{json.dumps(order)}\n")
+        self._fork_server.stdin.flush()
+        code = int(self._fork_server.stdout.readline())
         outcome = Outcome(code, out.read_text(), err.read_text())
         out.unlink()
         err.unlink()

@@ -1,4 +1,4 @@
-"""What the tests of the command line talk to, and what they run. All of it starts when it is first needed."""
+"""The servers and commands of these tests. Each starts when it is first needed."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from patterns.contract.settings import new_webhook_secret
 from patterns.serving.processes import Family
 from patterns.serving.redis_server import start_redis
 from tests.cli.command import KIT, Kit
-from tests.cli.marked import running
+from tests.cli.marked_processes import running
 from tests.cli.serve_process import ServeProcess
 from tests.support.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
 
@@ -22,7 +22,7 @@ _QUICK_STOP = {"KIT_GRACE_SECONDS": "0.5"}
 
 @pytest.fixture(scope="package", autouse=True)
 def start_early(request: pytest.FixtureRequest) -> None:
-    """What takes long to start comes up while other tests run, if one that wants it was chosen."""
+    """Start slow servers while other tests run, if a selected test needs them."""
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     for name in ("served_celery", "starting"):
         if name in wanted:
@@ -31,7 +31,7 @@ def start_early(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="package")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
-    """Runs `kit`, each time in a process of its own."""
+    """Runs `kit`, each time in a new process."""
     with Kit(tmp_path_factory.mktemp("forked")) as kit:
         yield kit
 
@@ -45,7 +45,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="package")
 def redis_url() -> Iterator[str]:
-    """A Redis that outlives what is served, and in which its parts meet. Each test has keys of its own."""
+    """A Redis that outlives what is served, and that its parts share. Each test has its own keys."""
     with Family() as family:
         yield start_redis(family).url
 
@@ -76,11 +76,11 @@ def webhook(starting: Mapping[str, Future[Served]]) -> Served:
 
 @pytest.fixture(scope="package")
 def served_celery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ServeProcess]]:
-    """`kit serve celery_queue`, twice, started side by side. A test takes one, and ends it in its own way."""
+    """`kit serve celery_queue`, twice, started side by side. A test takes one of them, and ends it in its own way."""
     argv = [*KIT, "serve", "celery_queue", "--port", "0"]
     settings = {**ENDLESS_AGENT, **_QUICK_STOP}
     serves = [ServeProcess(argv, tmp_path_factory.mktemp("celery"), **settings) for _ in range(2)]
-    yield serves  # what is taken is ended by whoever takes it
+    yield serves  # a test that takes one ends it
     for serve in serves:
         serve.end()
 
@@ -95,8 +95,8 @@ def mine(kit: Kit, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mark() -> Iterator[str]:
-    """An environment variable that every process of this test has; what still has it at the end is ended."""
-    name = f"TEST_{uuid.uuid4().hex}"  # not KIT_…, which a learner's processes do not get
+    """An environment variable that every process of this test has; processes that have it at the end are killed."""
+    name = f"TEST_{uuid.uuid4().hex}"  # not KIT_…: a learner's processes do not inherit those
     yield name
     for process in running(name):
         process.kill()

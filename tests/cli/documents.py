@@ -1,6 +1,6 @@
-"""The READMEs as a reader has them: their blocks, and their commands as they run here.
+"""The READMEs: their blocks, and their commands as they run here.
 
-Only the port is another one, and `uv run` is left out: the tests run in its environment already.
+Only the port differs, and `uv run` is left out: the tests already run in its environment.
 """
 
 import os
@@ -44,7 +44,7 @@ class Document:
         return re.findall(rf"^```{language}\n(.*?)^```$", self.text, re.MULTILINE | re.DOTALL)
 
     def block(self, language: str, part: str) -> str:
-        """The only block in which this stands."""
+        """The only block that contains `part`."""
         (found,) = [b for b in self.blocks(language) if part in b]
         return found
 
@@ -54,11 +54,11 @@ class Document:
         return str(found)
 
     def links(self) -> list[str]:
-        """Where its links and pictures lead."""
+        """The targets of its links and pictures."""
         return re.findall(r"\]\(([^)\s]+)\)", self.prose)
 
     def anchors(self) -> set[str]:
-        """What GitHub makes of its headings."""
+        """The anchors that GitHub makes of its headings."""
         headings = re.findall(r"^#+ (.*)$", self.prose, re.MULTILINE)
         return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -77,7 +77,7 @@ def as_here(command: str, url: str = "") -> list[str]:
 def run(
     argv: list[str], folder: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
+    """Run a command to its end."""
     env = {**os.environ, **(env or {}), "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         argv, cwd=folder, env=env, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
@@ -85,7 +85,7 @@ def run(
 
 
 def serve(command: str, folder: Path, env: dict[str, str] | None = None) -> Iterator[str]:
-    """Run a command that serves, and give its URL; its log is the file `log` in `folder`."""
+    """Run a command that serves, and yield its URL; its log is the file `log` in `folder`."""
     assignments, _, rest = command.strip().partition("uv run ")
     env = {**(env or {}), **dict(word.split("=", 1) for word in assignments.split())}
     with (folder / "log").open("w") as log:
@@ -111,7 +111,7 @@ def serve(command: str, folder: Path, env: dict[str, str] | None = None) -> Iter
 
 
 def curl(words: list[str], task_id: str = "") -> httpx.Response:
-    """What curl would do with these words (`-i`, `-H`, `-d`): not every machine has it."""
+    """The request that curl would make with these words (`-i`, `-H`, `-d`): not every machine has it."""
     headers, body, url = {}, None, ""
     rest = iter(words[1:])
     for word in rest:

@@ -32,9 +32,9 @@ def node_server(**settings: str) -> Iterator[str]:
 
 
 def check_node(settings: dict[str, str], names: Sequence[str], expected: dict[str, str] | None = None) -> Checked:
-    """What the checkpoints with these names find of one; of which a check expects to fail with which codes.
+    """Run these checkpoints against a Node server; `expected` are the checks that should fail, and their codes.
 
-    A run that is inconclusive says that it should be made again, and so it is, if it did not find what is expected.
+    An inconclusive run is repeated, unless it found what is expected.
     """
     for _ in range(_TRIES):
         with node_server(**settings) as url:
@@ -55,6 +55,6 @@ def failed(checked: Checked) -> dict[str, str]:
 
 
 def check_as_a_user(settings: dict[str, str], folder: Path, *more: str) -> Outcome:
-    """What `kit check --url` says of one."""
+    """The output of `kit check --url` for a Node server."""
     with node_server(**settings) as url:
         return run([*KIT, "check", "--url", url, *more], folder)

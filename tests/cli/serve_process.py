@@ -28,7 +28,7 @@ class Stream(Protocol):
 
 
 class ServeProcess:
-    """Started, and up. What it leaves behind when the block ends is a failure of the test, and is ended."""
+    """Started, and up. Processes that it leaves behind at the end of the block are killed, and fail the test."""
 
     def __init__(self, argv: Sequence[str], folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -39,7 +39,7 @@ class ServeProcess:
         self._popen, *streams = self._start(
             argv, cwd=folder, env=environment({"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **settings})
         )
-        self._reaper.tell_reaper(f"+{self._popen.pid}")
+        self._reaper.send_to_reaper(f"+{self._popen.pid}")
         self.process = psutil.Process(self._popen.pid)
         self._streams = streams
         self._readers = [
@@ -48,7 +48,7 @@ class ServeProcess:
         self.family: list[psutil.Process] = []
 
     def _start(self, argv: Sequence[str], **options: Any) -> tuple[subprocess.Popen[Any], *tuple[Stream, ...]]:
-        """Start it, and give the streams to read: standard output, then standard error if it is another one."""
+        """Start it, and return the streams to read: standard output, then standard error if that is separate."""
         popen = subprocess.Popen(
             argv,
             start_new_session=True,
@@ -75,7 +75,7 @@ class ServeProcess:
         assert error is not None or not left, f"left behind: {left}"
 
     def end(self) -> list[psutil.Process]:
-        """End what still runs, and say what that was."""
+        """Kill what still runs, and return it."""
         self.note_family()
         left = [process for process in (self.process, *self.family) if alive(process)]
         for process in left:
@@ -85,20 +85,20 @@ class ServeProcess:
             reader.join(PATIENCE_SECONDS)
         for stream in self._streams:
             stream.close()
-        self._reaper.tell_reaper(f"-{self._popen.pid}")
+        self._reaper.send_to_reaper(f"-{self._popen.pid}")
         self._reaper.stop()
         return left
 
     @property
     def url(self) -> str:
-        """Where it says that it serves."""
+        """The URL that it printed."""
         found = re.search(r"\sat\s+(http://\S+)", "".join(self.out))
         assert found is not None, self.out
         return found[1]
 
     @property
     def port(self) -> int:
-        """The port that it says."""
+        """The port that it printed."""
         return int(self.url.rpartition(":")[2])
 
     @property
@@ -107,19 +107,19 @@ class ServeProcess:
         return self._popen.poll()
 
     def pid(self, name: str) -> int:
-        """The process that it said to have started under this name."""
+        """The id of the process that it printed under this name."""
         found = re.search(rf"^\s+{name}\s+process (\d+)", "".join(self.out), re.MULTILINE)
         assert found is not None, self.out
         return int(found[1])
 
     def note_family(self) -> None:
-        """Remember every process below it, so that they are known when it is gone."""
+        """Remember every process below it, so that they can be found when it is gone."""
         if alive(self.process):
             known = set(self.family)
             self.family += [process for process in self.process.children(recursive=True) if process not in known]
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to `kit serve` alone, as a terminal does: its children are in sessions of their own."""
+        """Send a signal to `kit serve` alone, as a terminal does: its children have their own sessions."""
         self.note_family()
         self.process.send_signal(number)
 
@@ -138,26 +138,26 @@ class ServeProcess:
             socket.create_server(("127.0.0.1", self.port)).close()
 
     def until_said(self, pattern: str) -> re.Match[str]:
-        """What it says on standard error, once it does."""
+        """The match of `pattern` in its standard error, once there is one."""
         found = eventually(lambda: re.search(pattern, "".join(self.err)), bool)
         assert found is not None
         return found
 
     def healthy(self) -> bool:
-        """Whether `/health` says so."""
+        """Whether `/health` answers 200."""
         try:
             return httpx.get(f"{self.url}/health", trust_env=False, timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 
     def submit(self, prompt: str) -> str:
-        """Hand over a task that must be accepted, and give its id."""
+        """Submit a task that must be accepted, and return its id."""
         answer = httpx.post(f"{self.url}/agent/submit", json={"prompt": prompt}, trust_env=False, timeout=20)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["task_id"])
 
     def status(self, task_id: str) -> str:
-        """How far a task is."""
+        """The status of a task."""
         return str(httpx.get(f"{self.url}/agent/status/{task_id}", trust_env=False, timeout=20).json()["status"])
 
     def _is_up(self) -> bool:
@@ -175,7 +175,7 @@ class ServeProcess:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether a process runs: one that has ended and is not yet collected by its parent does not."""
+    """Whether a process runs. A zombie does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""`kit serve` in a terminal of its own: Ctrl-C goes where a real terminal sends it, to the whole foreground group."""
+"""`kit serve` in its own terminal, which sends Ctrl-C to the whole foreground group, as terminals do."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""`kit … | head -1`: when whoever reads the output has gone, every command ends without a word, and leaves nothing."""
+"""`kit … | head -1`: when the reader of its output has gone, every command ends silently, and leaves nothing behind."""
 
 import os
 import subprocess
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import KIT, PATIENCE_SECONDS, environment
-from tests.cli.marked import running
+from tests.cli.command import COMMAND_SECONDS, KIT, environment
+from tests.cli.marked_processes import running
 from tests.support.waiting import eventually
 
 BENCH = ["bench", "--quick", "--patterns", "background_tasks", "--duration", "0.5", "--out", "run", "--json"]
@@ -47,12 +47,12 @@ def test_it_ends_quietly(arguments: list[str], mark: str, mine: Path) -> None:
             stdout=near_end,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
     finally:
         os.close(near_end)
-    # `kit bench` tells on standard error how far it is.
+    # `kit bench` shows its progress on standard error.
     assert [line for line in ended.stderr.splitlines() if "left" not in line] == []
     assert ended.returncode == 1
     eventually(lambda: running(mark), lambda left: left == [])

@@ -1,17 +1,31 @@
-"""`kit check`, as a learner and a teacher use it: exit codes, files, and a clear line when it cannot be run."""
+"""`kit check`, as a learner and a teacher use it: exit codes, files, and a clear error if it cannot run."""
 
+import ast
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from exercises.course import SOLUTIONS, course
+from exercises.course import HERE, SOLUTIONS, course
 from exercises.diagnoses import diagnosis
 from tests.cli.command import Kit
-from tests.cli.learner import solve
+from tests.cli.learners_folder import solve
 
 FIRST = course()[0]
+
+
+def counts() -> tuple[int, int]:
+    """How many checks the first exercise has, and how many points they give."""
+    checkpoint = ast.parse((HERE.parent / "tests/checkpoints" / f"test_{FIRST.folder}.py").read_text())
+    checks = [node for node in checkpoint.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    marks = "\n".join(ast.unparse(mark) for check in checks for mark in check.decorator_list)
+    worth = [int(points) for points in re.findall(r"mark\.points\((\d+)\)", marks)]
+    return len(checks), len(checks) - len(worth) + sum(worth)
+
+
+CHECKS, POINTS = counts()
 
 
 def change(folder: Path, old: str, new: str) -> None:
@@ -22,25 +36,25 @@ def change(folder: Path, old: str, new: str) -> None:
     file.write_text(file.read_text().replace(old, new))
 
 
-def test_a_stub_fails_with_the_gap_that_is_open(kit: Kit, mine: Path) -> None:
+def test_a_stub_fails_with_the_open_gap(kit: Kit, mine: Path) -> None:
     ended = kit.at(mine, "check")
     assert ended.code == 1
-    assert "NOT_IMPLEMENTED: A marked gap is still open." in ended.out
+    assert "NOT_IMPLEMENTED: A gap in the stub is still open." in ended.out
     assert "TODO 1" in ended.out
-    assert "0 of 7 checks, 0 of 10 points" in ended.out
+    assert f"0 of {CHECKS} checks, 0 of {POINTS} points" in ended.out
 
 
-def test_a_pass_is_written_down_and_the_next_exercise_is_named(kit: Kit, mine: Path) -> None:
+def test_a_pass_is_recorded_and_the_next_exercise_is_named(kit: Kit, mine: Path) -> None:
     solve(mine, FIRST)
     ended = kit.at(mine, "check")
     assert ended.code == 0, ended.out
-    assert "7 of 7 checks, 10 of 10 points" in ended.out
+    assert f"{CHECKS} of {CHECKS} checks, {POINTS} of {POINTS} points" in ended.out
     assert f"1 of {len(course())} passed. Next: exercise 2" in ended.out
     assert "passed" in json.loads((mine / "progress.json").read_text())["exercises"]["submit_and_poll"]
     assert "✓  1  Submit and poll" in kit.at(mine, "list").out
 
 
-def test_a_failure_is_not_written_down(kit: Kit, mine: Path) -> None:
+def test_a_failure_is_not_recorded(kit: Kit, mine: Path) -> None:
     kit.at(mine, "check", "1")
     assert json.loads((mine / "progress.json").read_text())["exercises"] == {}
 
@@ -54,25 +68,28 @@ def test_half_a_solution_gets_half_of_the_points(kit: Kit, mine: Path, tmp_path:
     assert ended.code == 1
     said = json.loads(grade.read_text())
     assert said["format"] == 1
-    assert (said["result"], said["points"], said["of"]) == ("failed", 9, 10)
+    assert (said["result"], said["points"], said["of"]) == ("failed", POINTS - 1, POINTS)
     (exercise,) = said["exercises"]
     assert (exercise["exercise"], exercise["number"], exercise["result"]) == ("submit_and_poll", 1, "failed")
-    verdicts = [check["verdict"] for check in exercise["checks"]]
-    assert verdicts == ["passed"] * 6 + ["failed"]
-    last = exercise["checks"][-1]
-    assert (last["check"], last["code"]) == ("an_id_that_was_never_given_out_is_404", "UNKNOWN_ID_NOT_404")
-    assert last["seconds"] >= 0
-    assert last["text"] in ended.out
+    (failed,) = [check for check in exercise["checks"] if check["verdict"] != "passed"]
+    assert len(exercise["checks"]) == CHECKS
+    assert (failed["verdict"], failed["check"], failed["code"]) == (
+        "failed",
+        "an_unknown_id_is_404",
+        "UNKNOWN_ID_NOT_404",
+    )
+    assert failed["seconds"] >= 0
+    assert failed["text"] in ended.out
 
 
-def test_junit_tells_the_same_to_a_ci_server(kit: Kit, mine: Path, tmp_path: Path) -> None:
+def test_junit_xml_has_the_same_outcomes(kit: Kit, mine: Path, tmp_path: Path) -> None:
     change(mine, 'task["status"] = "completed"', "pass")
     file = tmp_path / "grade.xml"
 
     assert kit.at(mine, "check", "1", "--junit", str(file)).code == 1
 
     cases = list(ET.parse(file).getroot().iter("testcase"))  # noqa: S314 written a moment ago by pytest
-    assert len(cases) == 7
+    assert len(cases) == CHECKS
     failed = [case for case in cases if case.find("failure") is not None]
     assert failed
     assert "STUCK_RUNNING" in ET.tostring(failed[0], encoding="unicode")
@@ -100,22 +117,22 @@ def test_a_folder_without_progress_is_checked_and_left_alone(kit: Kit, tmp_path:
     [
         (["check", "1"], "kit init DIR"),
         (["check", "--dir", "nowhere"], "kit init DIR"),
-        (["check", "10", "--solutions"], "There are 1 to 9"),
-        (["check", "--exercise", "1"], "--exercise goes with --url"),
+        (["check", "99", "--solutions"], f"There are 1 to {len(course())}"),
+        (["check", "--exercise", "1"], "--exercise needs --url"),
         (["check", "--url", "localhost:8000"], "http://HOST:PORT"),
         (["check", "--url", "http://127.0.0.1:9", "--all"], "--exercise N"),
-        (["check", "--url", "http://127.0.0.1:9", "--exercise", "12"], "There are 1 to 9"),
+        (["check", "--url", "http://127.0.0.1:9", "--exercise", "99"], f"There are 1 to {len(course())}"),
         (["list"], "kit init DIR"),
         (["hint"], "kit init DIR"),
         (["watch"], "kit init DIR"),
         (["solution", "1"], "kit init DIR"),
         (["reset", "1"], "kit init DIR"),
         (["update"], "kit init DIR"),
-        (["explain", "SUBMIT_BLOCK"], "Is it SUBMIT_BLOCKS?"),
+        (["explain", "SUBMIT_BLOCK"], "Did you mean SUBMIT_BLOCKS?"),
         (["explain", "NONSENSE"], "kit explain"),
     ],
 )
-def test_what_cannot_be_run_is_one_line_and_exits_with_2(
+def test_a_check_that_cannot_run_is_one_line_and_exits_with_2(
     kit: Kit, tmp_path: Path, arguments: list[str], part: str
 ) -> None:
     ended = kit.at(tmp_path, *arguments)
@@ -128,14 +145,14 @@ def test_a_missing_file_is_inconclusive_and_says_how_to_get_it_back(kit: Kit, mi
     ended = kit.at(mine, "check", "1")
     assert ended.code == 2
     last = ended.out.splitlines()[-1]
-    assert last == f"Missing: {FIRST.folder}/app.py. To get back what is missing: kit reset 1"
+    assert last == f"Missing: {FIRST.folder}/app.py. To restore: kit reset 1"
     assert "kit doctor" not in ended.out
 
     kit.at(mine, "reset", "1")
     assert kit.at(mine, "check", "1").code == 1
 
 
-def test_a_json_file_that_cannot_be_written_is_told(kit: Kit, mine: Path) -> None:
+def test_a_json_file_that_cannot_be_written_is_reported(kit: Kit, mine: Path) -> None:
     solve(mine, FIRST)
     ended = kit.at(mine, "check", "1", "--json", str(mine / "no" / "where.json"))
     assert ended.code == 2
@@ -171,35 +188,35 @@ def test_a_solution_is_shown_once_passed_or_anyway(kit: Kit, mine: Path) -> None
     assert ours in kit.at(mine, "solution", "1").out
 
 
-def test_every_code_is_listed_and_told(kit: Kit, tmp_path: Path) -> None:
+def test_every_code_is_listed_and_explained(kit: Kit, tmp_path: Path) -> None:
     listed = kit.at(tmp_path, "explain").out
     assert "SUBMIT_BLOCKS" in listed
-    told = kit.at(tmp_path, "explain", "submit-blocks")
-    assert told.code == 0
-    assert "What it should look like" in told.out
+    outcome = kit.at(tmp_path, "explain", "submit-blocks")
+    assert outcome.code == 0
+    assert "What it should look like" in outcome.out
 
 
-def test_a_drawing_is_told_line_by_line_however_narrow_the_screen(kit: Kit) -> None:
+def test_a_drawing_keeps_its_lines_however_narrow_the_screen(kit: Kit) -> None:
     drawn = diagnosis("LOOP_BLOCKED").story.split("```")[1].splitlines()[1:]
     lines = kit("explain", "LOOP_BLOCKED", COLUMNS="60").out.splitlines()
     assert max(map(len, drawn)) > 60
     assert [line for line in lines if line in drawn] == drawn
 
 
-def test_the_doctor_finds_this_machine_well(kit: Kit, mine: Path) -> None:
+def test_the_doctor_finds_no_problem_here(kit: Kit, mine: Path) -> None:
     ended = kit.at(mine, "doctor")
     assert ended.code == 0, ended.out
     assert f"0 of {len(course())} passed" in ended.out
     assert "✗" not in ended.out
 
 
-def test_the_doctor_says_what_is_gone(kit: Kit, mine: Path) -> None:
+def test_the_doctor_reports_what_is_missing(kit: Kit, mine: Path) -> None:
     (mine / FIRST.folder / "app.py").unlink()
     ended = kit.at(mine, "doctor")
     assert ended.code == 1
     assert "kit reset 1" in ended.out
 
 
-def test_what_somebody_has_set_for_a_pytest_of_their_own_changes_nothing(kit: Kit) -> None:
+def test_the_users_own_pytest_options_change_nothing(kit: Kit) -> None:
     settings = {"PYTEST_ADDOPTS": "--durations=3 --no-such-option", "PYTEST_PLUGINS": "no_such_plugin"}
     assert kit("check", "8", "--solutions", **settings).code == 0

@@ -1,4 +1,4 @@
-"""What `kit check --url` makes of a task that is not completed when the time is up: who did wrong, if anybody."""
+"""`kit check --url` and a task that is not completed in time: whether that is the server's fault."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.checkpoints.engine.actors.observed_task import Exchange, ObservedTask
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, Wrong
-from tests.checkpoints.engine.http.http_client import Answer
+from tests.checkpoints.engine.http.http_client import Response
 from tests.checkpoints.engine.scenarios.contract import ends_well
 
 
@@ -15,7 +15,7 @@ def watched(*seen: tuple[str, int]) -> ObservedTask:
     task = ObservedTask("task A", "Compare the vendors.")
     for second, (status, progress) in enumerate(seen):
         body = json.dumps({"task_id": "1", "status": status, "progress": progress, "error": None}).encode()
-        task.polls.append(Exchange("GET /agent/status/1", Answer(200, {}, body), second, second))
+        task.polls.append(Exchange("GET /agent/status/1", Response(200, {}, body), second, second))
     return task
 
 
@@ -29,7 +29,7 @@ def watched(*seen: tuple[str, int]) -> ObservedTask:
     ],
     ids=["pending", "running", "running-at-100", "never-running"],
 )
-def test_a_task_that_gets_no_further_is_the_servers_doing(seen: list[tuple[str, int]], code: str) -> None:
+def test_a_task_that_makes_no_progress_is_the_servers_fault(seen: list[tuple[str, int]], code: str) -> None:
     with pytest.raises(Wrong) as wrong:
         ends_well(watched(*seen))
     assert wrong.value.code == code
@@ -43,7 +43,7 @@ def test_a_task_that_gets_no_further_is_the_servers_doing(seen: list[tuple[str, 
     ],
     ids=["still-at-work", "its-agent-failed"],
 )
-def test_an_agent_that_takes_long_or_fails_is_nobodys_failure(seen: list[tuple[str, int]]) -> None:
+def test_a_slow_or_failing_agent_is_not_the_servers_fault(seen: list[tuple[str, int]]) -> None:
     with pytest.raises(Inconclusive):
         ends_well(watched(*seen))
 
@@ -54,7 +54,7 @@ def test_a_task_that_was_seen_running_and_is_completed_ended_well() -> None:
 
 def test_a_task_that_is_never_known_comes_too_late() -> None:
     task = ObservedTask("task A", "Compare the vendors.")
-    task.polls.append(Exchange("GET /agent/status/1", Answer(404, {}, b""), 0, 0))
+    task.polls.append(Exchange("GET /agent/status/1", Response(404, {}, b""), 0, 0))
     with pytest.raises(Wrong) as wrong:
         ends_well(task)
     assert wrong.value.code == "RECORD_TOO_LATE"

@@ -1,4 +1,4 @@
-"""`kit check --url` where there is nothing, something else, or nothing that can be checked: a clear line says which."""
+"""`kit check --url` against a missing or unusable server: one clear line."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import dead_ends
+from tests.cli import unusable_servers
 from tests.cli.command import Kit, Outcome
 from tests.cli.node_server import node_server
 
@@ -20,13 +20,13 @@ def ends(kit: Kit, what: Callable[[], AbstractContextManager[str]], *more: str) 
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        (dead_ends.nobody, "the connection was refused"),
-        (dead_ends.silence, "is not answered within"),
-        (dead_ends.another_protocol, "does not speak HTTP"),
+        (unusable_servers.refused, "connection refused"),
+        (unusable_servers.silent, "got no response within"),
+        (unusable_servers.another_protocol, "does not speak HTTP"),
     ],
     ids=lambda one: getattr(one, "__name__", ""),
 )
-def test_where_nobody_answers_it_is_one_line_and_nobodys_failure(
+def test_a_server_that_does_not_respond_is_one_line_and_inconclusive(
     kit: Kit, what: Callable[[], AbstractContextManager[str]], says: str
 ) -> None:
     ended = ends(kit, what)
@@ -34,47 +34,47 @@ def test_where_nobody_answers_it_is_one_line_and_nobodys_failure(
     assert says in ended.line
 
 
-def test_that_nobody_answers_is_in_the_json_too(kit: Kit, tmp_path: Path) -> None:
-    ended = ends(kit, dead_ends.nobody, "--exercise", "1", "--json", str(tmp_path / "grade.json"))
+def test_a_missing_server_is_in_the_json_too(kit: Kit, tmp_path: Path) -> None:
+    ended = ends(kit, unusable_servers.refused, "--exercise", "1", "--json", str(tmp_path / "grade.json"))
     said = json.loads((tmp_path / "grade.json").read_text())
     assert (ended.code, said["result"], said["exercises"]) == (2, "could not run", [])
-    assert "the connection was refused" in said["problems"][0]
+    assert "connection refused" in said["problems"][0]
 
 
-def test_another_website_has_no_such_route(kit: Kit) -> None:
-    ended = ends(kit, dead_ends.another_website)
+def test_another_website_lacks_the_routes(kit: Kit) -> None:
+    ended = ends(kit, unusable_servers.another_website)
     assert ended.code == 1
-    assert "nothing takes a POST at /agent/submit" in ended.out
+    assert "there is no route for POST /agent/submit" in ended.out
     assert ended.out.count("✗") == 2  # and GET /health
     assert "✓" not in ended.out
 
 
 @pytest.mark.needs("node")
-def test_a_server_that_dies_is_told_once(kit: Kit) -> None:
-    ended = ends(kit, dead_ends.one_that_dies)
+def test_a_server_that_dies_is_reported_once(kit: Kit) -> None:
+    ended = ends(kit, unusable_servers.one_that_dies)
     assert ended.code == 1
-    assert "CRASHED: The process ended in the middle of the check." in ended.out
+    assert "CRASHED: The process ended during the check." in ended.out
     assert ended.out.count("✗") == 1
 
 
 @pytest.mark.parametrize(("number", "file"), [("6", "client.py"), ("8", "receiver.py")])
-def test_an_exercise_that_is_no_server_cannot_be_checked_by_url(kit: Kit, number: str, file: str) -> None:
-    ended = ends(kit, dead_ends.nobody, "--exercise", number)
+def test_an_exercise_without_a_server_cannot_be_checked_by_url(kit: Kit, number: str, file: str) -> None:
+    ended = ends(kit, unusable_servers.refused, "--exercise", number)
     assert (ended.code, ended.out) == (2, "")
     assert file in ended.line
     assert f"kit check {number}" in ended.line
 
 
 @pytest.mark.needs("node")
-def test_an_exercise_of_which_nothing_can_be_seen_is_said_to_be_one(kit: Kit) -> None:
+def test_an_exercise_that_cannot_be_checked_from_outside_is_refused(kit: Kit) -> None:
     ended = ends(kit, node_server, "--exercise", "9")
     assert ended.code == 2
-    assert "None of its checks can be made from outside." in ended.out
+    assert "None of the checks can be run from outside." in ended.out
     assert ended.err == ""
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999"])
-def test_what_is_no_url_is_said_to_be_none(kit: Kit, url: str) -> None:
+def test_an_invalid_url_is_refused(kit: Kit, url: str) -> None:
     ended = kit("check", "--url", url)
     assert (ended.code, ended.out) == (2, "")
     assert "http://HOST:PORT" in ended.line

@@ -1,4 +1,4 @@
-"""What every document promises: its links lead somewhere, and its commands can be typed."""
+"""What every document promises: its links lead somewhere, and its commands exist."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from exercises import commands as course
 from patterns.cli import commands as use
 from tests.cli.documents import OF_BENCHMARKS, OF_PATTERNS, README, ROOT, Document
 
-READMES = (README, OF_PATTERNS, OF_BENCHMARKS, Document("exercises/README.md"))
+READMES = (README, OF_PATTERNS, OF_BENCHMARKS, Document("exercises/README.md"), Document("tests/README.md"))
 DOCUMENTS = [
     README,
     *(
@@ -23,7 +23,7 @@ DOCUMENTS = [
 ]
 
 
-def test_every_link_and_picture_is_there() -> None:
+def test_every_link_and_picture_exists() -> None:
     links = [(document, target) for document in DOCUMENTS for target in document.links()]
     assert len(links) > 50
     assert [(document.name, target) for document, target in links if not leads_somewhere(document, target)] == []
@@ -65,11 +65,17 @@ def test_every_module_that_is_run_exists() -> None:
     assert [module for module in modules if find_spec(module) is None] == []
 
 
-def test_every_other_command_is_one_that_is_known() -> None:
+def test_every_test_that_is_run_exists() -> None:
+    paths = [word for line in lines() if line.startswith("uv run pytest") for word in line.split() if "/" in word]
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_other_command_is_known() -> None:
     known = (
         *("cd ", "curl ", "export ", "python3 -m pip install -U --target .uv uv && .uv/bin/uv run "),
         *("uv run celery ", "uv run kit ", "uv run locust -f benchmarks/locustfile.py ", "uv run uvicorn "),
-        "uv run python -m benchmarks.",
+        *("uv run python -m benchmarks.", "uv run pytest", "uv run lint-imports"),
     )
     assert (ROOT / "benchmarks/locustfile.py").exists()
     bare = [re.sub(r"^([A-Z_]+=\S+ )+", "", line) for line in lines()]

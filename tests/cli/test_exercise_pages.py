@@ -1,4 +1,4 @@
-"""What the exercises' pages tell a learner to type by hand is run here as it stands, with the solutions.
+"""The commands on the pages of the exercises are run here as they stand, with the solutions.
 
 Only the ports are others, and `uv run` only runs: the tests are in its environment already.
 """
@@ -23,7 +23,7 @@ from patterns.serving.processes import Family
 from patterns.serving.sockets import free_port
 from tests.cli.command import environment, run
 from tests.cli.documents import curl
-from tests.cli.learner import solve
+from tests.cli.learners_folder import solve
 from tests.support.waiting import eventually
 
 #: What there is on every machine, or is shell; everything else is in the kit's environment and nowhere else.
@@ -75,7 +75,7 @@ class ByHand:
         return ["sh", "-c", f"cd {shlex.quote(str(self.folder / self.one.folder))} && {self.here(line)}"]
 
     def start(self) -> None:
-        """Start what the page says to start, and wait until each port is listened to."""
+        """Start the servers of the page, and wait until each port is open."""
         servers = [line for line in lines(self.one) if program(line)[0] == "uv" and "-c" not in program(line)]
         for line in servers:
             self.family.start(program(line)[2], self.type(line), self.env)
@@ -83,13 +83,13 @@ class ByHand:
                 eventually(partial(listened_to, int("".join(port))), bool)
 
     def ask(self, part: str, task_id: str = "") -> httpx.Response:
-        """What the page says to ask for, by the path in it."""
+        """Make the request of the page that contains this path."""
         [line] = [line for line in lines(self.one) if part in line]
         words = shlex.split(self.here(line[line.index("curl") :].partition(";")[0]))
         return curl([word for word in words if word != "-s"], task_id)
 
     def printed(self) -> str:
-        """What all of them wrote."""
+        """The output of all servers."""
         assert self.family.log is not None
         return self.family.log.read_text()
 
@@ -117,10 +117,10 @@ def by_hand(number: int, tmp_path: Path) -> Iterator[ByHand]:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 7, 9])
-def test_a_server_started_by_hand_takes_a_task_and_works_on_it(number: int, tmp_path: Path) -> None:
+def test_a_server_started_by_hand_accepts_a_task_and_works_on_it(number: int, tmp_path: Path) -> None:
     with by_hand(number, tmp_path) as hand:
         task_id = hand.ask("/agent/submit").json()["task_id"]
-        if number in {3, 7}:  # these pages say no more
+        if number in {3, 7}:  # these pages show no more
             return
         # On a busy machine it may be done before it is asked for.
         eventually(lambda: hand.ask("/agent/status", task_id).json()["status"], {"running", "completed"}.__contains__)
@@ -141,15 +141,17 @@ def test_the_receiver_is_called_by_the_kits_own_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("one", course(), ids=lambda one: one.folder)
-def test_what_is_not_on_every_machine_is_run_by_uv(one: Exercise) -> None:
+def test_programs_that_not_every_machine_has_are_run_by_uv(one: Exercise) -> None:
     assert lines(one)
     for line in lines(one):
         words = program(line)
         assert words[0] in EVERYWHERE or words[:2] == ["uv", "run"], line
 
 
-def test_in_a_sentence_it_is_run_by_uv_too() -> None:
+def test_commands_in_a_sentence_are_run_by_uv_too() -> None:
     pages = {one.folder: (one.given / "README.md").read_text() for one in course()}
     pages |= {code: diagnosis(code).next_step for code in codes()}
     pages["the course"] = (HERE / "README.md").read_text()
-    assert [(name, told) for name, page in pages.items() for told in re.findall(rf"`{PROGRAMS}[^`]*`", page)] == []
+    assert [
+        (name, command) for name, page in pages.items() for command in re.findall(rf"`{PROGRAMS}[^`]*`", page)
+    ] == []

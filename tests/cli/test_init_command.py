@@ -1,4 +1,4 @@
-"""`kit init` tells how to go on, in commands that work as they stand."""
+"""`kit init` prints the next commands, and they work as printed."""
 
 import os
 import shutil
@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from exercises.course import HERE
-from exercises.home import how_to_begin
-from tests.cli.command import KIT, PATIENCE_SECONDS, run
+from exercises.home import first_steps
+from tests.cli.command import COMMAND_SECONDS, KIT, run
 
 
 @pytest.fixture
 def uv() -> str:
-    """Its path: `uv run` tells it."""
+    """The path of uv, which `uv run` sets."""
     return os.environ.get("UV") or "uv"
 
 
-def told(folder: Path, uv: str, arguments: list[str]) -> list[str]:
+def printed_by(folder: Path, uv: str, arguments: list[str]) -> list[str]:
     made = run([*KIT, "init", *arguments], folder, UV=uv)
     assert made.code == 0, made.err
     return made.out.splitlines()
 
 
-def test_outside_the_kit_what_init_tells_works_from_every_folder(tmp_path: Path, uv: str) -> None:
-    lines = [line.strip() for line in told(tmp_path, uv, ["my exercises"])]
+def test_outside_the_kit_the_printed_commands_work_from_every_folder(tmp_path: Path, uv: str) -> None:
+    lines = [line.strip() for line in printed_by(tmp_path, uv, ["my exercises"])]
     [cd] = [line for line in lines if line.startswith("cd ")]
     say = [line for line in lines if line.startswith(("export ", "alias "))]
     script = "\n".join(["shopt -s expand_aliases", cd, *say, "kit list", "cd ex01_submit_and_poll", "kit list"])
@@ -41,7 +41,7 @@ def test_outside_the_kit_what_init_tells_works_from_every_folder(tmp_path: Path,
         },
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
 
@@ -49,12 +49,12 @@ def test_outside_the_kit_what_init_tells_works_from_every_folder(tmp_path: Path,
     assert ended.stdout.count("→  1  Submit and poll") == 2
 
 
-def test_inside_the_kit_nothing_has_to_be_said_but_uv_run(monkeypatch: pytest.MonkeyPatch, uv: str) -> None:
+def test_inside_the_kit_uv_run_is_enough(monkeypatch: pytest.MonkeyPatch, uv: str) -> None:
     monkeypatch.setenv("UV", uv)
-    lines = how_to_begin(HERE.parent / "my-exercises")
+    lines = first_steps(HERE.parent / "my-exercises")
     assert lines[-1].endswith("alias kit='uv run kit'")
     assert not any("UV_PROJECT" in line for line in lines)
 
 
 def test_without_uv_the_command_is_called_kit(tmp_path: Path) -> None:
-    assert not any("uv" in line for line in told(tmp_path, "", ["mine"]))
+    assert not any("uv" in line for line in printed_by(tmp_path, "", ["mine"]))

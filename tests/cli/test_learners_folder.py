@@ -1,4 +1,4 @@
-"""A learner's folder, as the commands find it, bring it up to date and mend it."""
+"""A learner's folder: how the commands find, update and repair it."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from exercises.course import course
 from tests.cli.command import KIT, Kit, run
-from tests.cli.learner import solve
+from tests.cli.learners_folder import solve
 
 FIRST = course()[0]
 
@@ -17,14 +17,14 @@ def test_missing_folders_are_brought_back_by_an_update(kit: Kit, mine: Path) -> 
         shutil.rmtree(mine / one.folder)
     assert kit.at(mine, "check", "1", "2").out.splitlines()[-1].endswith("kit update")
 
-    told = kit.at(mine, "update").out
+    outcome = kit.at(mine, "update").out
 
-    assert f"restored {FIRST.folder}/README.md" in told
+    assert f"restored {FIRST.folder}/README.md" in outcome
     assert kit.at(mine, "update").out == "Everything is up to date.\n"
     assert kit.at(mine, "check", "1").code == 1
 
 
-def test_a_broken_progress_can_be_moved_away_as_it_says(kit: Kit, mine: Path) -> None:
+def test_a_broken_progress_file_can_be_moved_away_as_the_error_says(kit: Kit, mine: Path) -> None:
     solve(mine, FIRST)
     progress = mine / "progress.json"
     progress.write_text("<<<<<<< HEAD")
@@ -38,14 +38,14 @@ def test_a_broken_progress_can_be_moved_away_as_it_says(kit: Kit, mine: Path) ->
     assert f"1 of {len(course())} passed" in kit.at(mine, "list").out
 
 
-def test_a_folder_just_below_is_found_and_the_way_to_it_told(kit: Kit, mine: Path) -> None:
+def test_a_folder_just_below_is_found_and_its_path_shown(kit: Kit, mine: Path) -> None:
     assert f"Read mine/{FIRST.folder}/README.md" in kit.at(mine.parent, "list").out
     assert f"Read {FIRST.folder}/README.md" in kit.at(mine, "list").out
     assert f"Read {FIRST.folder}/README.md" in kit.at(mine / FIRST.folder, "list").out
     assert kit.at(mine.parent, "check").code == 1
 
 
-def test_of_several_folders_below_one_must_be_named(kit: Kit, mine: Path) -> None:
+def test_one_of_several_folders_below_must_be_named(kit: Kit, mine: Path) -> None:
     kit.at(mine.parent, "init", "yours")
     ended = kit.at(mine.parent, "list")
     assert ended.code == 2
@@ -66,8 +66,8 @@ def test_without_a_command_it_shows_the_path(kit: Kit, mine: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["list"], ["check"], ["watch"], ["init", "mine"], ["serve", "webhook"]])
-def test_a_folder_that_was_deleted_meanwhile_is_told(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_deleted_current_folder_is_reported(tmp_path: Path, arguments: list[str]) -> None:
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
     ended = run(["/bin/sh", "-c", script, "sh", *KIT, *arguments], tmp_path)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.line == "kit: The folder that you are in is gone. Go to another: cd"
+    assert ended.line == "kit: The current folder no longer exists. Change to another folder: cd"

@@ -1,4 +1,4 @@
-"""`kit patterns`: all five, and what each answers to the two questions."""
+"""`kit patterns`: every pattern, and its answers to the two questions."""
 
 import json
 
@@ -7,7 +7,7 @@ from patterns.contract.descriptor import LearnsBy, RunsIn
 from tests.cli.command import Kit
 
 
-def test_the_table_has_all_five_and_both_questions(kit: Kit) -> None:
+def test_the_table_has_every_pattern_and_both_questions(kit: Kit) -> None:
     outcome = kit("patterns")
 
     assert (outcome.code, outcome.err) == (0, "")
@@ -21,21 +21,21 @@ def test_the_table_has_all_five_and_both_questions(kit: Kit) -> None:
         assert all(fault in row for fault in pattern.loses_on)
 
 
-def test_for_programs_it_is_one_json_array(kit: Kit) -> None:
+def test_with_json_it_is_one_array(kit: Kit) -> None:
     outcome = kit("patterns", "--json")
 
     assert (outcome.code, outcome.err) == (0, "")
-    told = {pattern["name"]: pattern for pattern in json.loads(outcome.out)}
-    assert list(told) == list(PATTERNS)
-    assert {pattern["runs_in"] for pattern in told.values()} == {answer.value for answer in RunsIn}
-    assert {pattern["learns_by"] for pattern in told.values()} == {answer.value for answer in LearnsBy}
+    described = {pattern["name"]: pattern for pattern in json.loads(outcome.out)}
+    assert list(described) == list(PATTERNS)
+    assert {pattern["runs_in"] for pattern in described.values()} == {answer.value for answer in RunsIn}
+    assert {pattern["learns_by"] for pattern in described.values()} == {answer.value for answer in LearnsBy}
     for name, pattern in PATTERNS.items():
-        assert told[name]["teaches"] == pattern.teaches
-        assert told[name]["loses_on"] == sorted(pattern.loses_on)
-        assert told[name]["needs"] == sorted(pattern.needs)
+        assert described[name]["teaches"] == pattern.teaches
+        assert described[name]["loses_on"] == sorted(pattern.loses_on)
+        assert described[name]["needs"] == sorted(pattern.needs)
 
 
-def test_without_a_command_it_says_which_there_are(kit: Kit) -> None:
+def test_without_a_command_it_lists_them(kit: Kit) -> None:
     outcome = kit()
 
     assert all(command in outcome.out + outcome.err for command in ("patterns", "serve", "submit"))

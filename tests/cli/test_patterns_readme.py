@@ -17,7 +17,7 @@ from patterns.serving.processes import Family
 from patterns.serving.readiness import wait_until_healthy
 from patterns.serving.redis_server import start_redis
 from patterns.serving.sockets import free_port
-from patterns.web.problems import BEFORE_THE_APP
+from patterns.web.problems import CONNECTION_ERRORS
 from patterns.webhook import create_app
 from tests.cli.documents import FAST, OF_BENCHMARKS, OF_PATTERNS, README, ROOT, as_here, curl, run, serve
 from tests.support.waiting import eventually
@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of what it says to serve before the three requests."""
+    """The URL of the server that it starts before the three requests."""
     assert "`uv run kit serve in_memory_queue`" in OF_PATTERNS.section("The HTTP contract")
     yield from serve("uv run kit serve in_memory_queue", tmp_path_factory.mktemp("served"))
 
@@ -57,7 +57,7 @@ def test_a_callback_brings_the_result_to_a_receiver_with_the_secret(tmp_path: Pa
         assert "(2 steps" in ended.stdout
 
 
-def test_the_log_for_programs_and_the_metrics_are_as_it_shows_them(tmp_path: Path) -> None:
+def test_the_json_log_and_the_metrics_are_as_it_shows_them(tmp_path: Path) -> None:
     logged, metrics, _ = OF_PATTERNS.block("sh", "/metrics").strip().splitlines()
     for url in serve(logged, tmp_path):
         ended = run(as_here(f"uv run kit submit hello --url {url}"))
@@ -83,7 +83,7 @@ def test_the_spans_of_a_task_share_one_trace_id(tmp_path: Path) -> None:
 
 
 def printed(log: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log that are JSON."""
+    """The lines of a log that are JSON."""
     return [
         json.loads(line) for line in log.read_text().splitlines(True) if line.startswith("{") and line.endswith("}\n")
     ]
@@ -108,7 +108,7 @@ def test_its_table_of_requests_has_every_route_and_every_answer(monkeypatch: pyt
         request: set(re.findall(r"`(\d{3})`", answers))
         for request, answers in re.findall(r"^\| `([A-Z]+ /\S+)` \| (.*) \|$", OF_PATTERNS.text, re.MULTILINE)
     }
-    before = {str(status) for status in BEFORE_THE_APP} - {"503"}
+    before = {str(status) for status in CONNECTION_ERRORS} - {"503"}
     documented = {
         f"{method.upper()} {path}": set(operation["responses"]) - before
         for path, methods in create_app().openapi()["paths"].items()

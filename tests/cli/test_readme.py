@@ -1,4 +1,4 @@
-"""The README stays short and true: what it tells a newcomer to type is run here as it stands.
+"""The README stays short and true: its commands are run here as they stand.
 
 The two commands at the top are run by `.ci/run`.
 """
@@ -17,7 +17,7 @@ def test_it_is_150_lines_at_most() -> None:
     assert len(README.text.splitlines()) <= 150
 
 
-def test_each_of_the_two_commands_is_a_block_of_its_own_near_the_top() -> None:
+def test_each_of_the_two_commands_is_a_separate_block_near_the_top() -> None:
     commands = [f"{SETUP}.uv/bin/uv run kit bench --quick", f"{SETUP}.uv/bin/uv run pytest"]
     assert [block.strip() for block in README.blocks("sh") if SETUP in block] == commands
     assert set(commands) <= set(README.text.splitlines()[:20])
@@ -36,7 +36,7 @@ def test_later_commands_find_the_uv_that_they_put_there(tmp_path: Path) -> None:
     assert ended.stdout == "this uv\n", ended.stderr
 
 
-def test_the_picture_names_the_five_and_describes_itself() -> None:
+def test_the_picture_names_every_pattern_and_has_a_description() -> None:
     picture = ET.parse(ROOT / "patterns/shape.svg").getroot()  # noqa: S314 it is our own
     svg = "{http://www.w3.org/2000/svg}"
     shown = " ".join("".join(text.itertext()) for text in picture.iter(f"{svg}text"))
@@ -47,9 +47,11 @@ def test_the_picture_names_the_five_and_describes_itself() -> None:
     assert picture.find(f"{svg}title") is not None
 
 
-def test_its_tables_have_a_row_or_a_column_for_each_of_the_five() -> None:
+def test_its_tables_have_a_row_or_a_column_for_every_pattern() -> None:
+    assert re.findall(r"^\| \[`(\w+)`\]\(patterns/\1\.py\) \|", README.section("The five"), re.MULTILINE) == list(
+        PATTERNS
+    )
     for name in PATTERNS:
-        assert f"| [`{name}`](patterns/{name}.py) |" in README.section("The five")
         assert f"`{name}` |" in README.section("What survives what")
         assert f"`{name}`" in README.section("Measured")
 
@@ -81,7 +83,7 @@ def test_the_course_begins_as_it_says(tmp_path: Path) -> None:
     assert "NOT_IMPLEMENTED" in ended.stdout
 
 
-def test_the_mistake_that_it_shows_is_shown_so() -> None:
+def test_the_failed_check_that_it_shows_is_real() -> None:
     kept = (ROOT / "tests/mistakes/ex01_submit_and_poll/async_work_that_blocks.txt").read_text()
     for line in README.block("text", "LOOP_BLOCKED").splitlines():
         moment_left_out = re.sub(r"^ +[0-9.]+ s", "  -.-- s", line)

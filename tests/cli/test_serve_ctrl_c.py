@@ -1,4 +1,4 @@
-"""Ctrl-C in the terminal of `kit serve`: it ends with the running tasks, and says so in its own words only."""
+"""Ctrl-C in the terminal of `kit serve`: it waits for the running tasks, and prints only its own lines."""
 
 from pathlib import Path
 
@@ -36,13 +36,13 @@ def served(folder: Path, settings: dict[str, str], name: str = "celery_queue", *
 
 
 def running_task(served: TerminalServe, file: Path) -> str:
-    """A task that runs until there is this file."""
+    """A task that runs until this file exists."""
     task_id = served.submit(f"waits_for:{file}")
     eventually(lambda: served.status(task_id), lambda status: status == "running")
     return task_id
 
 
-def test_with_no_task_ctrl_c_stops_everything_and_shows_one_line(tmp_path: Path, settings: dict[str, str]) -> None:
+def test_without_a_task_ctrl_c_stops_everything_and_shows_one_line(tmp_path: Path, settings: dict[str, str]) -> None:
     del settings["REDIS_URL"]  # with a private one, which is stopped too
     with served(tmp_path / "kit", settings) as kit:
         kit.ctrl_c()
@@ -72,7 +72,9 @@ def test_ctrl_c_waits_for_the_running_tasks_and_no_longer(tmp_path: Path, settin
         assert kit.until_exit() == 0
 
 
-def test_a_second_ctrl_c_stops_now_and_the_next_worker_does_the_task(tmp_path: Path, settings: dict[str, str]) -> None:
+def test_a_second_ctrl_c_stops_immediately_and_the_next_worker_does_the_task(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
     with served(tmp_path / "first", settings) as kit:
         task_id = running_task(kit, tmp_path / "ends")
         kit.ctrl_c()
@@ -92,7 +94,7 @@ def test_a_second_ctrl_c_stops_now_and_the_next_worker_does_the_task(tmp_path: P
 
 
 @pytest.mark.thorough
-def test_a_worker_part_gives_back_what_outlasts_the_grace_period(tmp_path: Path, settings: dict[str, str]) -> None:
+def test_a_worker_returns_tasks_that_outlast_the_grace_period(tmp_path: Path, settings: dict[str, str]) -> None:
     settings["KIT_GRACE_SECONDS"] = "0.5"
     with served(tmp_path / "web", settings, "celery_queue", "--role", "web") as web:
         with served(tmp_path / "first", settings, "celery_queue", "--role", "worker") as worker:
@@ -130,7 +132,7 @@ def test_a_web_process_that_does_the_work_ends_with_it(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["background_tasks", "in_memory_queue"])
-def test_a_second_ctrl_c_stops_a_web_process_now(name: str, tmp_path: Path, settings: dict[str, str]) -> None:
+def test_a_second_ctrl_c_stops_a_web_process_immediately(name: str, tmp_path: Path, settings: dict[str, str]) -> None:
     with served(tmp_path / "kit", settings, name) as kit:
         running_task(kit, tmp_path / "never")
         kit.ctrl_c()
@@ -144,7 +146,7 @@ def test_a_second_ctrl_c_stops_a_web_process_now(name: str, tmp_path: Path, sett
 
 
 @pytest.mark.parametrize("name", ["celery_queue", "in_memory_queue"])
-def test_ctrl_c_during_the_start_leaves_nothing(name: str, tmp_path: Path, settings: dict[str, str]) -> None:
+def test_ctrl_c_during_the_start_leaves_nothing_behind(name: str, tmp_path: Path, settings: dict[str, str]) -> None:
     del settings["REDIS_URL"]
     loading = "import pathlib, time\npathlib.Path(__file__).with_name('loading').touch()\ntime.sleep(600)\n"
     (tmp_path / "slow.py").write_text(loading)

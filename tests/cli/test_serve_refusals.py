@@ -1,4 +1,4 @@
-"""What cannot be served is refused in one line that says why, before anything is left running."""
+"""`kit serve` refuses what cannot be served in one line, and leaves nothing running."""
 
 import socket
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.cli.command import Kit
 IN_PROCESS = [name for name, pattern in PATTERNS.items() if not pattern.scales_out]
 
 
-def test_an_unknown_name_is_answered_with_the_names_there_are(kit: Kit) -> None:
+def test_for_an_unknown_name_the_patterns_are_listed(kit: Kit) -> None:
     outcome = kit("serve", "celery")
 
     assert outcome.code == 2
@@ -20,7 +20,7 @@ def test_an_unknown_name_is_answered_with_the_names_there_are(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("port", ["65536", "-1"])
-def test_a_port_that_cannot_be_one_is_refused(kit: Kit, port: str) -> None:
+def test_a_port_out_of_range_is_refused(kit: Kit, port: str) -> None:
     outcome = kit("serve", "in_memory_queue", "--port", port)
 
     assert outcome.code != 0
@@ -28,7 +28,7 @@ def test_a_port_that_cannot_be_one_is_refused(kit: Kit, port: str) -> None:
     assert "--port" in outcome.line
 
 
-def test_a_port_that_is_no_number_is_refused_with_how_to_call_it(kit: Kit) -> None:
+def test_a_port_that_is_not_a_number_is_refused_with_the_usage(kit: Kit) -> None:
     outcome = kit("serve", "in_memory_queue", "--port", "http")
 
     assert outcome.code == 2
@@ -47,7 +47,7 @@ def test_a_port_in_use_is_refused_and_another_is_suggested(kit: Kit) -> None:
     assert "--port" in outcome.line
 
 
-def test_an_address_that_is_none_is_refused(kit: Kit) -> None:
+def test_an_invalid_address_is_refused(kit: Kit) -> None:
     outcome = kit("serve", "in_memory_queue", "--host", "999.1.1.1")
 
     assert outcome.code == 2
@@ -56,7 +56,7 @@ def test_an_address_that_is_none_is_refused(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("name", IN_PROCESS)
-def test_two_web_processes_are_refused_where_the_records_are_in_one(kit: Kit, name: str) -> None:
+def test_two_web_processes_are_refused_if_the_records_are_in_one(kit: Kit, name: str) -> None:
     outcome = kit("serve", name, "--port", "0", "--workers", "2")
 
     assert outcome.code == 2
@@ -76,14 +76,14 @@ def test_two_web_processes_are_refused_where_the_records_are_in_one(kit: Kit, na
         ("KIT_BROKER_URL", "localhost:5672"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_named(kit: Kit, variable: str, value: str) -> None:
+def test_an_invalid_setting_is_named(kit: Kit, variable: str, value: str) -> None:
     outcome = kit("serve", "celery_queue", "--port", "0", **{variable: value})
 
     assert outcome.code == 2
     assert variable in outcome.line
 
 
-def test_a_signing_key_that_is_none_is_named_and_not_shown(kit: Kit) -> None:
+def test_an_invalid_signing_key_is_named_and_not_shown(kit: Kit) -> None:
     outcome = kit("serve", "webhook", "--port", "0", KIT_WEBHOOK_SECRET="hunter2hunter2")
 
     assert outcome.code == 2
@@ -95,7 +95,7 @@ def test_a_signing_key_that_is_none_is_named_and_not_shown(kit: Kit) -> None:
     ("name", "agent", "why"),
     [
         ("in_memory_queue", "no_such_module:agent", "cannot import no_such_module"),
-        ("celery_queue", "os.path:sep", "has no callable sep"),  # the worker says it, and the web process not
+        ("celery_queue", "os.path:sep", "has no callable sep"),  # reported by the worker, not by the web process
     ],
 )
 def test_an_agent_that_cannot_be_loaded_is_named_once(kit: Kit, name: str, agent: str, why: str) -> None:

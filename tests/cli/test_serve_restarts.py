@@ -1,4 +1,4 @@
-"""What dies while it is served is started again, and said so."""
+"""A process that dies while a pattern is served is restarted, and that is reported."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 
 
 def _kill(served: ServeProcess, name: str, pid: int) -> int:
-    """Kill a child, and give the process that it is started again as."""
+    """Kill a child, and return the process that replaces it."""
     os.kill(pid, signal.SIGKILL)
     said = served.until_said(rf"The {name} \(process {pid}\) was ended by SIGKILL. Restarted as process (\d+)\.")
     return int(said[1])
@@ -38,7 +38,7 @@ def test_a_killed_worker_and_a_killed_web_process_are_started_again_and_sigterm_
     assert said_last[1:] == ["Stopped."]
 
 
-def test_what_dies_again_and_again_is_given_up() -> None:
+def test_a_process_that_keeps_dying_is_not_restarted_for_ever() -> None:
     said: list[str] = []
     with Family() as family:
         web = family.start("web server", ["/bin/sh", "-c", "exit 3"], os.environ)

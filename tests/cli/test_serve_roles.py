@@ -1,9 +1,10 @@
-"""`kit serve celery_queue --role web` and `--role worker`: the parts apart, as on several hosts."""
+"""`kit serve celery_queue --role web` and `--role worker`: web and workers apart, as on several hosts."""
 
 import os
 import signal
 import socket
 from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ WITHOUT_PARTS = [name for name, pattern in PATTERNS.items() if not pattern.proce
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> dict[str, str]:
-    """Those of all parts of one test: its keys are its own."""
+    """The settings that all processes of a test share, with its own keys."""
     return {**QUICK_AGENT, "REDIS_URL": redis_url, "KIT_KEY_PREFIX": f"{tmp_path.name}:", "KIT_GRACE_SECONDS": "0.5"}
 
 
@@ -38,7 +39,7 @@ def test_the_web_part_is_up_alone_and_workers_come_die_and_go_beside_it(
         folder.mkdir()
     with part("web", tmp_path, settings) as web, ExitStack() as stack:
         said = "".join(web.out)
-        assert "No worker has been heard of" in said
+        assert "No worker has sent a heartbeat" in said
         assert "kit serve celery_queue --role worker" in said
         assert not web.healthy()
         waiting = web.submit("waits for a worker")
@@ -70,8 +71,8 @@ def test_the_web_part_is_up_alone_and_workers_come_die_and_go_beside_it(
     assert web.err == []
 
 
-@pytest.mark.parametrize(("name", "role"), [*zip(WITHOUT_PARTS, ["web", "worker"] * 2, strict=True)])
-def test_a_pattern_without_parts_has_no_role(kit: Kit, name: str, role: str) -> None:
+@pytest.mark.parametrize(("name", "role"), [*zip(WITHOUT_PARTS, cycle(["web", "worker"]), strict=False)])
+def test_a_pattern_without_workers_has_no_role(kit: Kit, name: str, role: str) -> None:
     outcome = kit("serve", name, "--port", "0", "--role", role, REDIS_URL="redis://127.0.0.1:1/0")
 
     assert outcome.code == 2
@@ -80,7 +81,7 @@ def test_a_pattern_without_parts_has_no_role(kit: Kit, name: str, role: str) -> 
 
 
 @pytest.mark.parametrize("role", ["web", "worker"])
-def test_a_part_needs_a_redis_that_the_others_have_too(kit: Kit, role: str) -> None:
+def test_a_role_needs_a_shared_redis(kit: Kit, role: str) -> None:
     outcome = kit("serve", "celery_queue", "--role", role)
 
     assert outcome.code == 2
@@ -89,7 +90,7 @@ def test_a_part_needs_a_redis_that_the_others_have_too(kit: Kit, role: str) -> N
     assert "REDIS_URL=redis://HOST" in outcome.line
 
 
-def test_an_unknown_role_is_answered_with_those_there_are(kit: Kit) -> None:
+def test_for_an_unknown_role_the_roles_are_listed(kit: Kit) -> None:
     outcome = kit("serve", "celery_queue", "--role", "broker")
 
     assert outcome.code == 2
@@ -105,7 +106,7 @@ def test_web_processes_of_a_worker_are_refused_and_the_right_setting_is_named(ki
 
 
 @pytest.mark.parametrize("role", ["web", "worker"])
-def test_a_redis_that_is_not_there_is_named(kit: Kit, role: str) -> None:
+def test_a_redis_that_cannot_be_reached_is_named(kit: Kit, role: str) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"

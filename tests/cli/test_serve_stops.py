@@ -6,7 +6,7 @@ from tests.cli.serve_process import ServeProcess
 from tests.support.waiting import eventually
 
 
-def test_when_kit_serve_itself_is_killed_nothing_of_it_goes_on(served_celery: list[ServeProcess]) -> None:
+def test_when_kit_serve_itself_is_killed_none_of_its_processes_goes_on(served_celery: list[ServeProcess]) -> None:
     with served_celery.pop() as served:
         task_id = served.submit("compare the vendors")
         eventually(lambda: served.status(task_id), lambda status: status == "running")

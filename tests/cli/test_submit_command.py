@@ -1,4 +1,4 @@
-"""`kit submit`: the result on standard output and nothing else there; what went wrong in one line."""
+"""`kit submit`: only the result on standard output, and errors in one line."""
 
 import signal
 import subprocess
@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from tests.cli.command import KIT, PATIENCE_SECONDS, Kit, environment
-from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, hang, task
-from tests.support.exits import as_a_shell_says
-from tests.support.loopback import bound_socket, scripted_server
+from tests.cli.command import COMMAND_SECONDS, KIT, Kit, environment
+from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, task
+from tests.support.exit_codes import as_a_shell_says
+from tests.support.scripted_server import bound_socket, hang, scripted_server
 from tests.support.serving import Served
 
 
-def test_the_result_is_all_that_is_on_standard_output(polled: Served, kit: Kit) -> None:
+def test_only_the_result_is_on_standard_output(polled: Served, kit: Kit) -> None:
     outcome = kit("submit", "compare", "--url", polled.url)
 
     assert (outcome.code, outcome.err) == (0, "")
@@ -22,14 +22,14 @@ def test_the_result_is_all_that_is_on_standard_output(polled: Served, kit: Kit) 
     assert "prompt of 7 characters" in outcome.out
 
 
-def test_a_failed_task_is_told_by_its_error(polled: Served, kit: Kit) -> None:
+def test_a_failed_task_is_reported_with_its_error(polled: Served, kit: Kit) -> None:
     outcome = kit("submit", "fail: please", "--url", f"{polled.url}/")
 
     assert (outcome.code, outcome.out) == (1, "")
-    assert "agent_error: RuntimeError: the simulated agent was told to fail" in outcome.line
+    assert "agent_error: RuntimeError: the simulated agent failed, as requested" in outcome.line
 
 
-def test_where_no_server_is_it_says_how_to_start_one(kit: Kit) -> None:
+def test_without_a_server_the_error_says_how_to_start_one(kit: Kit) -> None:
     with bound_socket() as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         outcome = kit("submit", "compare", "--url", url)
@@ -39,7 +39,7 @@ def test_where_no_server_is_it_says_how_to_start_one(kit: Kit) -> None:
     assert "kit serve" in outcome.line
 
 
-def test_a_server_of_something_else_is_told_by_its_answer(kit: Kit) -> None:
+def test_a_server_without_the_routes_is_reported_by_its_status(kit: Kit) -> None:
     with scripted_server() as scripts:
         outcome = kit("submit", "compare", "--url", scripts.script().url)
 
@@ -50,21 +50,21 @@ def test_a_server_of_something_else_is_told_by_its_answer(kit: Kit) -> None:
 @pytest.mark.parametrize(
     "url", ["", "localhost:8000", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://127.0.0.1:-1", "http://"]
 )
-def test_a_url_that_is_none_is_said_to_be_none(kit: Kit, url: str) -> None:
+def test_an_invalid_url_is_refused(kit: Kit, url: str) -> None:
     outcome = kit("submit", "compare", "--url", url)
 
     assert outcome.code == 2
     assert "--url" in outcome.line
 
 
-def test_a_prompt_that_is_no_text_is_refused(polled: Served, kit: Kit) -> None:
+def test_a_prompt_that_is_not_text_is_refused(polled: Served, kit: Kit) -> None:
     outcome = kit("submit", "\udcff", "--url", polled.url)
 
     assert outcome.code == 2
     assert outcome.line
 
 
-def test_a_task_that_takes_too_long_is_given_up_at_the_deadline(polled: Served, kit: Kit) -> None:
+def test_a_task_that_takes_too_long_ends_at_the_deadline(polled: Served, kit: Kit) -> None:
     outcome = kit("submit", "hang: for ever", "--url", polled.url, "--deadline", "0.5")
 
     assert (outcome.code, outcome.out) == (2, "")
@@ -79,14 +79,14 @@ def test_ctrl_c_cancels_the_task(tmp_path: Path) -> None:
         with subprocess.Popen(argv, cwd=tmp_path, env=environment({}), stderr=subprocess.PIPE, text=True) as submit:
             script.until_seen(STATUS)
             submit.send_signal(signal.SIGINT)
-            _, err = submit.communicate(timeout=PATIENCE_SECONDS)
+            _, err = submit.communicate(timeout=COMMAND_SECONDS)
 
         assert script.count(CANCEL) == 1
     assert as_a_shell_says(submit.returncode) == 130
     assert err == "kit: Interrupted; the task was cancelled.\n"
 
 
-def test_a_pattern_that_calls_back_says_that_it_wants_a_url(webhook: Served, kit: Kit) -> None:
+def test_a_pattern_that_always_calls_back_asks_for_a_url(webhook: Served, kit: Kit) -> None:
     outcome = kit("submit", "compare", "--url", webhook.url)
 
     assert outcome.code == 2

@@ -18,16 +18,16 @@ import pytest
 from exercises.course import SOLUTIONS, course
 from exercises.workspace import Workspace
 from tests.cli.command import KIT, environment
-from tests.cli.interrupted import interrupted_in
-from tests.cli.marked import running
-from tests.support.exits import as_a_shell_says
+from tests.cli.interrupted_import import interrupted_in
+from tests.cli.marked_processes import running
+from tests.support.exit_codes import as_a_shell_says
 
 FIRST = course()[0]
 DEADLINE_SECONDS = 40
 
 
 class Terminal:
-    """A program in a terminal of its own."""
+    """A program in its own terminal."""
 
     def __init__(self, argv: list[str]) -> None:
         self._near, self.far = pty.openpty()
@@ -44,7 +44,7 @@ class Terminal:
         self.shown = ""
 
     def until(self, part: str) -> str:
-        """What was shown since the last call, up to a text that must come."""
+        """What was shown since the last call, up to a text that must appear."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while part not in self.shown:
             assert time.monotonic() < deadline, f"no {part!r} in {self.shown!r}"
@@ -84,7 +84,7 @@ def test_a_learner_watches_hints_passes_and_quits(watch: Terminal, mine: Path) -
     watch.until("→  1  Submit and poll")
     watch.until(f"Watching {FIRST.folder}.   h hint")
 
-    watch.press("x")  # is no key
+    watch.press("x")  # not a key of the menu
     watch.until(f"Watching {FIRST.folder}.   h hint")
 
     shutil.copyfile(SOLUTIONS / FIRST.folder / "app.py", mine / FIRST.folder / "app.py")

@@ -16,7 +16,7 @@ from tests.support.waiting import PATIENCE_SECONDS, eventually
 START = [sys.executable, "-m", "patterns.web.process", "patterns.in_memory_queue:create_app"]
 
 
-def test_it_serves_on_its_port_until_ctrl_c_and_then_ends_without_a_word() -> None:
+def test_it_serves_on_its_port_until_ctrl_c_and_then_ends_silently() -> None:
     port = free_port()
     process = subprocess.Popen([*START, "--port", str(port)], env=environment({}), stderr=subprocess.PIPE, text=True)
     try:
@@ -28,7 +28,7 @@ def test_it_serves_on_its_port_until_ctrl_c_and_then_ends_without_a_word() -> No
     assert (process.returncode, err) == (0, "")
 
 
-def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
+def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         outcome = run([*START, "--port", str(port)], tmp_path)

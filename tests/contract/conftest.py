@@ -1,4 +1,4 @@
-"""The five patterns as real processes, in three settings. Each is started when a test first asks for it.
+"""Every pattern as real processes, in three settings. Each setting is started when a test first asks for it.
 
 celery_queue is there twice: over Redis, and over RabbitMQ.
 """
@@ -13,9 +13,9 @@ import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
 from patterns.serving.rabbitmq_server import RabbitMQ
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
+from tests.support.scenarios import ScenarioResult, put_scenarios_last, running_scenarios
 from tests.support.serving import ENDLESS_AGENT, QUICK_AGENT, Served, Servers
-from tests.support.stories import Told, lived_through, put_stories_last
 
 _HERE = Path(__file__).parent
 
@@ -29,7 +29,7 @@ over_rabbitmq = [pytest.mark.thorough, pytest.mark.needs("rabbitmq")]
 _SETTINGS = {
     # Tasks take a tenth of a second. A poll interval that is not whole shows how Retry-After is rounded.
     "quick": {**QUICK_AGENT, "KIT_POLL_INTERVAL_SECONDS": "1.2", "KIT_MAX_BODY_BYTES": "10000"},
-    # Tasks do not end by themselves, one runs at a time, and three are accepted.
+    # Tasks never end by themselves, one runs at a time, and three are accepted.
     "small": {
         **ENDLESS_AGENT,
         "KIT_WORKERS": "1",
@@ -49,15 +49,15 @@ _SETTINGS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories go on beside the tests that have none, and are told last."""
-    put_stories_last(items, _HERE)
+    """Tests of scenarios come last: the scenarios run beside the others."""
+    put_scenarios_last(items, _HERE)
 
 
 @pytest.fixture(scope="package")
 def fleet(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, callbacks: CallbackReceiver
 ) -> Iterator[Fleets]:
-    """Gives the patterns that the tests of this run ask about in one of the settings, by name. For any thread."""
+    """Starts the patterns that this run tests with one of the settings, and returns them by name. Thread-safe."""
     asked = _asked(request.session)
     rabbitmq: RabbitMQ | None = request.getfixturevalue("rabbitmq") if OVER_RABBITMQ in asked else None
     started: dict[str, Fleet] = {}
@@ -70,9 +70,9 @@ def fleet(
                     settings = _SETTINGS[name]
                     chosen = {name: (pattern, settings) for name, pattern in PATTERNS.items() if name in asked}
                     if rabbitmq:
-                        # The three share a broker, so each has queues of its own.
-                        its_own = {"KIT_BROKER_URL": rabbitmq.url, "KIT_KEY_PREFIX": f"{name}:"}
-                        chosen[OVER_RABBITMQ] = (CELERY_QUEUE, {**settings, **its_own})
+                        # The three settings share a broker, so each gets its own queues.
+                        own_queues = {"KIT_BROKER_URL": rabbitmq.url, "KIT_KEY_PREFIX": f"{name}:"}
+                        chosen[OVER_RABBITMQ] = (CELERY_QUEUE, {**settings, **own_queues})
                     started[name] = servers.side_by_side(chosen)
             return started[name]
 
@@ -80,14 +80,14 @@ def fleet(
 
 
 @pytest.fixture(scope="package", autouse=True)
-def told(request: pytest.FixtureRequest, fleet: Fleets) -> Iterator[Told]:
-    """The stories of this folder. They begin with the first test here, and go on beside it."""
-    with lived_through(request.session, _HERE, fleet, at_once=1) as tell:
-        yield tell
+def scenario_result(request: pytest.FixtureRequest, fleet: Fleets) -> Iterator[ScenarioResult]:
+    """The scenarios of this folder. They start with the first test here, and run beside it."""
+    with running_scenarios(request.session, _HERE, fleet, at_once=1) as result_of:
+        yield result_of
 
 
 def everywhere(fleet: Fleet, do: Callable[[Served], T]) -> dict[str, T]:
-    """Do something that takes its time with all patterns side by side, and give what came of it by pattern name."""
+    """Do something slow with all patterns side by side, and return the results by pattern name."""
     with ThreadPoolExecutor(len(fleet)) as threads:
         return dict(zip(fleet, threads.map(do, [alive(served) for served in fleet.values()]), strict=True))
 
@@ -130,6 +130,6 @@ def short(fleet: Fleets, name: str) -> Served:
 
 
 def alive(served: Served) -> Served:
-    """The server itself, if nothing has ended it: all its answers would be late, and say nothing."""
+    """The server, if all its processes run: otherwise a test would fail late, and for an unclear reason."""
     served.check_alive()
     return served

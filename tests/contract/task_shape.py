@@ -38,7 +38,7 @@ def moment(text: Any) -> datetime:
 
 
 def check_problem(answer: httpx.Response, status: int) -> Json:
-    """Fail unless the answer is this status as RFC 9457 has it, and says what to do; give its body."""
+    """Fail unless the answer is this status as RFC 9457 has it, and says what to do; return its body."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem: Json = answer.json()

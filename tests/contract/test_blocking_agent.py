@@ -1,4 +1,4 @@
-"""An async agent that blocks its thread. What it can hold up is the difference between the patterns."""
+"""An async agent that blocks its thread. The patterns differ in what else that blocks."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ Fleet = Mapping[str, Served]
 
 
 @pytest.mark.parametrize("name", [*_ELSEWHERE, pytest.param(OVER_RABBITMQ, marks=over_rabbitmq)])
-def test_the_server_answers_while_an_agent_blocks_in_a_thread_or_a_process_of_its_own(small: Served) -> None:
+def test_the_server_answers_while_an_agent_blocks_a_thread_or_another_process(small: Served) -> None:
     task_id = small.accept("block: for minutes")
     running = small.until(task_id, "running")
 
@@ -30,7 +30,7 @@ def test_the_server_answers_while_an_agent_blocks_in_a_thread_or_a_process_of_it
 
 
 @pytest.mark.parametrize("name", _ON_THE_LOOP)
-def test_nobody_is_answered_while_an_agent_blocks_the_event_loop(short: Served) -> None:
+def test_no_request_is_answered_while_an_agent_blocks_the_event_loop(short: Served) -> None:
     task_id, seen = short.accept("block: for a tenth of a second"), list[str]()
 
     def look() -> str:

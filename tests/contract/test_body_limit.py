@@ -23,7 +23,7 @@ def in_chunks(body: bytes) -> Iterator[bytes]:
         yield body[start : start + 1000]
 
 
-def test_a_body_at_the_limit_is_taken(quick: Served) -> None:
+def test_a_body_at_the_limit_is_accepted(quick: Served) -> None:
     body = body_of(quick, 10_000)
 
     assert quick.http.post("/agent/submit", content=body, headers={"content-type": "application/json"}).is_success
@@ -52,7 +52,7 @@ def test_a_body_far_over_the_limit_is_refused_before_it_has_arrived(quick: Serve
     connection.putrequest("POST", "/agent/submit")
     connection.putheader("content-type", "application/json")
     connection.putheader("content-length", "1000000000")
-    connection.endheaders()  # and not one byte of the body
+    connection.endheaders()  # without a byte of the body
 
     answer = connection.getresponse()
 

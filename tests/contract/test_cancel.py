@@ -44,7 +44,7 @@ def test_a_cancelled_task_stays_cancelled_when_its_agent_would_have_ended(quick:
     quick.outcome(quick.accept("takes as long"))
     quick.outcome(quick.accept("takes as long"))
 
-    if cancelled.status_code == 200:  # on a slow day it was completed before
+    if cancelled.status_code == 200:  # on a slow machine it may have completed first
         assert quick.task(task_id)["status"] == "cancelled"
     else:
         check_problem(cancelled, 409)

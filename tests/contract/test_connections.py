@@ -1,4 +1,4 @@
-"""A task does not depend on the connection that brought it, and the connection does not wait for the task."""
+"""A task does not depend on the connection it was submitted over, and the connection does not wait for the task."""
 
 import json
 from collections.abc import Iterator

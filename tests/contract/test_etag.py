@@ -7,11 +7,11 @@ from tests.support.serving import Served
 
 @pytest.fixture
 def finished(quick: Served) -> str:
-    """A task that changes no more."""
+    """A task that does not change any more."""
     task_id = quick.accept()
     quick.outcome(task_id)
     if quick.pattern.requires_callback:
-        quick.until_told(task_id)
+        quick.until_delivery(task_id)
     return task_id
 
 
@@ -49,7 +49,7 @@ def test_the_etag_changes_with_the_task(small: Served) -> None:
     assert after.headers["etag"] != before.headers["etag"]
 
 
-def test_a_held_answer_compares_what_it_has_at_its_end(quick: Served) -> None:
+def test_a_held_answer_compares_the_etag_at_the_end_of_the_wait(quick: Served) -> None:
     task_id = quick.accept()
     before = quick.status(task_id)
 

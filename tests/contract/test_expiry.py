@@ -14,8 +14,8 @@ from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
-class Story:
-    """What a client saw of a completed, a failed and a cancelled task: first, and when their time was over."""
+class Scenario:
+    """What a client saw of a completed, a failed and a cancelled task: first, and after they had expired."""
 
     first: list[Json]
     key: str
@@ -23,10 +23,10 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def stories(fleet: Callable[[str], Mapping[str, Served]]) -> Mapping[str, Story]:
-    """The same story with all patterns, side by side."""
+def scenarios(fleet: Callable[[str], Mapping[str, Served]]) -> Mapping[str, Scenario]:
+    """The same scenario with all patterns, side by side."""
 
-    def live_through(served: Served) -> Story:
+    def run_scenario(served: Served) -> Scenario:
         key = uuid4().hex
         task_ids = [served.accept("completes", key), served.accept("fail: soon"), served.accept("is cancelled")]
         served.cancel(task_ids[2])
@@ -36,29 +36,29 @@ def stories(fleet: Callable[[str], Mapping[str, Served]]) -> Mapping[str, Story]
             return [served.status(task_id) for task_id in task_ids]
 
         later = eventually(ask_all, lambda answers: all(answer.status_code != 200 for answer in answers))
-        return Story(first, key, later)
+        return Scenario(first, key, later)
 
-    return everywhere(fleet("short"), live_through)
+    return everywhere(fleet("short"), run_scenario)
 
 
 @pytest.fixture
-def story(stories: Mapping[str, Story], name: str) -> Story:
-    """The story with each pattern in turn."""
-    return stories[name]
+def scenario(scenarios: Mapping[str, Scenario], name: str) -> Scenario:
+    """The scenario with each pattern in turn."""
+    return scenarios[name]
 
 
-def test_a_finished_task_is_kept_for_a_while(story: Story) -> None:
-    assert [task["status"] for task in story.first] == ["completed", "failed", "cancelled"]
+def test_a_finished_task_is_kept_for_a_while(scenario: Scenario) -> None:
+    assert [task["status"] for task in scenario.first] == ["completed", "failed", "cancelled"]
 
 
-def test_an_expired_task_is_unknown(story: Story, short: Served) -> None:
-    for answer, task in zip(story.later, story.first, strict=True):
+def test_an_expired_task_is_unknown(scenario: Scenario, short: Served) -> None:
+    for answer, task in zip(scenario.later, scenario.first, strict=True):
         check_problem(answer, 404)
         check_problem(short.cancel(task["task_id"]), 404)
 
 
-def test_an_idempotency_key_expires_with_its_task(story: Story, short: Served) -> None:
-    again = short.submit("another body", story.key)
+def test_an_idempotency_key_expires_with_its_task(scenario: Scenario, short: Served) -> None:
+    again = short.submit("another body", scenario.key)
 
     assert again.status_code == 202
-    assert again.json()["task_id"] not in {task["task_id"] for task in story.first}
+    assert again.json()["task_id"] not in {task["task_id"] for task in scenario.first}

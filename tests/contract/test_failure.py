@@ -23,7 +23,7 @@ def test_a_failed_task_keeps_the_progress_it_had(quick: Served) -> None:
 def test_an_error_message_is_one_line_for_people(quick: Served) -> None:
     message = quick.outcome(quick.accept("fail: please"))["error"]["message"]
 
-    assert "told to fail" in message
+    assert "failed, as requested" in message
     assert "Traceback" not in message
     assert ".py" not in message
     assert "\n" not in message

@@ -63,7 +63,7 @@ def test_a_key_has_1_to_255_characters(quick: Served) -> None:
 
 def test_a_repeat_makes_no_second_task_wait(small: Served) -> None:
     key = uuid4().hex
-    for _ in range(5):  # more than the server would accept as tasks of their own
+    for _ in range(5):  # more than the server would accept as separate tasks
         assert small.submit("once", key).status_code == 202
 
     assert small.submit("second").status_code == 202

@@ -37,7 +37,7 @@ _NOT_A_PROMPT = {
 
 
 def send(served: Served, body: bytes, content_type: str = "application/json") -> object:
-    """Send bytes as a submit, and give the detail of the 422 that must come back."""
+    """Send bytes as a submit, and return the detail of the 422 that must come back."""
     answer = served.http.post("/agent/submit", content=body, headers={"content-type": content_type})
     return check_problem(answer, 422)["detail"]
 
@@ -48,12 +48,12 @@ def test_a_body_that_is_not_json_is_refused(quick: Served, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", _NOT_A_SUBMIT.values(), ids=_NOT_A_SUBMIT)
-def test_json_that_is_no_object_with_a_prompt_is_refused(quick: Served, body: bytes) -> None:
+def test_json_that_is_not_an_object_with_a_prompt_is_refused(quick: Served, body: bytes) -> None:
     send(quick, body)
 
 
 @pytest.mark.parametrize("prompt", _NOT_A_PROMPT.values(), ids=_NOT_A_PROMPT)
-def test_a_prompt_that_is_no_text_is_refused(quick: Served, prompt: bytes) -> None:
+def test_a_prompt_that_is_not_text_is_refused(quick: Served, prompt: bytes) -> None:
     callback = b', "callback_url": "http://127.0.0.1:9/"' if quick.pattern.requires_callback else b""
 
     detail = send(quick, b'{"prompt": ' + prompt + callback + b"}")
@@ -72,14 +72,14 @@ def test_json_under_another_content_type_is_refused(quick: Served) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, pattern in PATTERNS.items() if not pattern.can_call_back])
-def test_a_callback_url_is_refused_where_nobody_calls_back(quick: Served) -> None:
+def test_a_callback_url_is_refused_by_a_pattern_without_callbacks(quick: Served) -> None:
     answer = quick.http.post("/agent/submit", json={"prompt": "x", "callback_url": "https://example.com/"})
 
     assert "callback_url" in check_problem(answer, 422)["detail"]
 
 
 @pytest.mark.parametrize("name", [name for name, pattern in PATTERNS.items() if pattern.requires_callback])
-def test_a_callback_url_is_required_where_the_server_calls_everybody_back(quick: Served) -> None:
+def test_a_callback_url_is_required_by_a_pattern_that_always_calls_back(quick: Served) -> None:
     answer = quick.http.post("/agent/submit", json={"prompt": "x"})
 
     assert "callback_url" in check_problem(answer, 422)["detail"]
@@ -87,7 +87,7 @@ def test_a_callback_url_is_required_where_the_server_calls_everybody_back(quick:
 
 @pytest.mark.parametrize("name", [name for name, pattern in PATTERNS.items() if pattern.can_call_back])
 @pytest.mark.parametrize("url", ["", 1, "example.com", "ftp://example.com/", "https://", "http://u:p@x.org/"])
-def test_what_is_no_callback_url_is_refused(quick: Served, url: object) -> None:
+def test_an_invalid_callback_url_is_refused(quick: Served, url: object) -> None:
     answer = quick.http.post("/agent/submit", json={"prompt": "x", "callback_url": url})
 
     assert "callback_url" in check_problem(answer, 422)["detail"]

@@ -84,5 +84,5 @@ def test_a_finished_task_never_changes(quick: Served) -> None:
     quick.outcome(quick.accept("another one"))
 
     after = quick.task(task_id)
-    before.pop("delivery", None), after.pop("delivery", None)  # telling it comes after finishing it
+    before.pop("delivery", None), after.pop("delivery", None)  # the delivery comes after the end of the task
     assert after == before

@@ -21,7 +21,7 @@ def test_it_answers_as_soon_as_the_task_is_finished(quick: Served) -> None:
     assert time.monotonic() - began < 20, "it was held although the task was finished"
 
 
-def test_it_answers_at_once_when_the_task_is_finished_already(quick: Served) -> None:
+def test_it_answers_immediately_if_the_task_is_already_finished(quick: Served) -> None:
     task_id = quick.accept()
     quick.outcome(task_id)
     began = time.monotonic()
@@ -44,10 +44,10 @@ def test_it_answers_after_the_wait_or_the_cap_when_the_task_goes_on(small: Serve
     for answer in answers:
         assert answer.json()["status"] in {"pending", "running"}
         assert answer.headers["preference-applied"] == "wait=1"
-        assert whole_seconds(answer) == 0  # who was held has waited already
+        assert whole_seconds(answer) == 0  # the client has waited already
 
 
-def test_a_wait_of_nothing_does_not_wait(small: Served) -> None:
+def test_a_wait_of_zero_does_not_wait(small: Served) -> None:
     answer = small.status(small.accept(), prefer="wait=0")
 
     assert answer.json()["status"] in {"pending", "running"}

@@ -1,4 +1,4 @@
-"""The OpenAPI document. That each answer is in it is checked in every test, by `tests/support/documented.py`."""
+"""The OpenAPI document. That each answer is in it is checked in every test, by `tests/support/openapi.py`."""
 
 from tests.support.serving import Json, Served
 

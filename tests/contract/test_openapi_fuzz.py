@@ -1,4 +1,4 @@
-"""Schemathesis makes up requests from each server's own OpenAPI document, and compares the answers with it."""
+"""Schemathesis generates requests from each server's OpenAPI document, and compares the answers with it."""
 
 import re
 import subprocess
@@ -8,8 +8,8 @@ import tempfile
 import pytest
 
 from tests.contract.conftest import Fleets
+from tests.support.scenarios import ScenarioResult
 from tests.support.serving import Served
-from tests.support.stories import Told
 
 _CHECKS = (
     "not_a_server_error",
@@ -26,13 +26,13 @@ _CHECKS = (
 Verdict = subprocess.CompletedProcess[str]
 
 
-def live_through(fleet: Fleets) -> dict[str, Verdict]:
-    """What Schemathesis says of each pattern, one after the other: each run is one busy process."""
+def run_scenario(fleet: Fleets) -> dict[str, Verdict]:
+    """What Schemathesis reports about each pattern. One run after the other: each keeps a core busy."""
     return {name: run(served) for name, served in fleet("quick").items()}
 
 
 def run(served: Served) -> Verdict:
-    """Let Schemathesis loose on one pattern."""
+    """Run Schemathesis against a pattern."""
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{served.url}/openapi.json", "--no-color"),
         *("--max-examples", "10", "--generation-deterministic", "--phases", "examples,coverage,fuzzing"),
@@ -43,8 +43,8 @@ def run(served: Served) -> Verdict:
 
 
 @pytest.mark.thorough
-def test_no_made_up_request_gets_an_undocumented_answer(told: Told, name: str) -> None:
-    verdict: Verdict = told(__name__)[name]
+def test_no_generated_request_gets_an_undocumented_answer(scenario_result: ScenarioResult, name: str) -> None:
+    verdict: Verdict = scenario_result(__name__)[name]
 
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr
     generated = re.search(r"(\d+) generated", verdict.stdout)

@@ -23,7 +23,7 @@ from tests.support.serving import Served
         "%20",
     ],
 )
-def test_an_id_that_was_never_given_out_is_unknown(quick: Served, task_id: str) -> None:
+def test_an_id_that_was_never_issued_is_unknown(quick: Served, task_id: str) -> None:
     check_problem(quick.status(task_id), 404)
     check_problem(quick.status(task_id, prefer="wait=5"), 404)
     check_problem(quick.cancel(task_id), 404)

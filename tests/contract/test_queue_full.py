@@ -13,7 +13,7 @@ def test_exactly_as_many_as_the_queue_holds_are_accepted(small: Served) -> None:
     assert [answer.status_code for answer in answers] == [202, 202, 202, 503, 503]
 
 
-def test_a_full_queue_says_when_to_come_back(small: Served) -> None:
+def test_a_full_queue_sends_retry_after(small: Served) -> None:
     for _ in range(3):
         small.accept()
 
@@ -23,7 +23,7 @@ def test_a_full_queue_says_when_to_come_back(small: Served) -> None:
     assert whole_seconds(answer) >= 1
 
 
-def test_also_when_all_come_at_once(small: Served) -> None:
+def test_the_limit_holds_for_submits_at_the_same_moment(small: Served) -> None:
     answers = at_once(30, lambda number: small.submit(f"prompt {number}"))
 
     statuses = sorted(answer.status_code for answer in answers)
@@ -47,7 +47,7 @@ def test_nothing_is_accepted_by_a_503(small: Served) -> None:
 
     small.cancel(accepted[0])
 
-    # the key is as good as new, even for another body
+    # the key is still free, even for another body
     answer = small.submit("another body", key)
     assert answer.status_code == 202
     assert answer.json()["task_id"] not in accepted

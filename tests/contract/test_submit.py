@@ -1,4 +1,4 @@
-"""Submit: 202, where the status is, when to ask, and the task."""
+"""Submit: 202 with `Location`, `Retry-After` and the task."""
 
 from tests.contract.task_shape import check_task, moment, whole_seconds
 from tests.support.serving import Served
@@ -28,10 +28,10 @@ def test_submit_says_where_the_status_is(quick: Served) -> None:
 def test_submit_says_in_whole_seconds_when_to_ask(quick: Served) -> None:
     answer = quick.submit()
 
-    assert whole_seconds(answer) == 2  # the poll interval is 1.2 s, and nobody should come too early
+    assert whole_seconds(answer) == 2  # the poll interval is 1.2 s, and no client should come too early
 
 
-def test_every_submit_gives_a_task_of_its_own(quick: Served) -> None:
+def test_every_submit_creates_its_own_task(quick: Served) -> None:
     ids = [quick.accept("the same prompt") for _ in range(20)]
 
     assert len(set(ids)) == 20

@@ -11,7 +11,7 @@ from tests.support.serving import Json, Served
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """What a client saw while, and after, an agent hung in each of the two workers."""
 
     meanwhile: list[int | None]
@@ -20,26 +20,26 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def stories(fleet: Callable[[str], Mapping[str, Served]]) -> Mapping[str, Story]:
-    """The same story with all patterns, side by side."""
+def scenarios(fleet: Callable[[str], Mapping[str, Served]]) -> Mapping[str, Scenario]:
+    """The same scenario with all patterns, side by side."""
 
-    def live_through(served: Served) -> Story:
+    def run_scenario(served: Served) -> Scenario:
         hanging = [served.accept(f"hang: {number}") for number in range(2)]
         waiting = served.accept("waits for a worker")
         meanwhile = [served.health(), served.submit("fail: soon").status_code, served.status(waiting).status_code]
-        return Story(meanwhile, [served.outcome(task_id) for task_id in hanging], served.outcome(waiting))
+        return Scenario(meanwhile, [served.outcome(task_id) for task_id in hanging], served.outcome(waiting))
 
-    return everywhere(fleet("short"), live_through)
+    return everywhere(fleet("short"), run_scenario)
 
 
 @pytest.fixture
-def story(stories: Mapping[str, Story], name: str) -> Story:
-    """The story with each pattern in turn."""
-    return stories[name]
+def scenario(scenarios: Mapping[str, Scenario], name: str) -> Scenario:
+    """The scenario with each pattern in turn."""
+    return scenarios[name]
 
 
-def test_a_hanging_agent_ends_as_failed(story: Story, short: Served) -> None:
-    for task in story.hanging:
+def test_a_hanging_agent_ends_as_failed(scenario: Scenario, short: Served) -> None:
+    for task in scenario.hanging:
         check_task(task, short)
         assert task["status"] == "failed"
         assert task["error"]["code"] == "timeout"
@@ -47,9 +47,9 @@ def test_a_hanging_agent_ends_as_failed(story: Story, short: Served) -> None:
         assert task["result"] is None
 
 
-def test_the_server_answers_while_agents_hang(story: Story) -> None:
-    assert story.meanwhile == [200, 202, 200]
+def test_the_server_answers_while_agents_hang(scenario: Scenario) -> None:
+    assert scenario.meanwhile == [200, 202, 200]
 
 
-def test_workers_are_free_again_after_a_timeout(story: Story) -> None:
-    assert story.waiting["status"] == "completed"
+def test_workers_are_free_again_after_a_timeout(scenario: Scenario) -> None:
+    assert scenario.waiting["status"] == "completed"

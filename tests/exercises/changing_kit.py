@@ -1,4 +1,4 @@
-"""A small kit with two exercises, whose files and exercises change as they do from one release to the next."""
+"""A small kit with two exercises that tests can change, as a new release does."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from exercises.course import Exercise
 
 
 class Kit:
-    """A small kit with two exercises, which can change."""
+    """A small kit with two exercises that can be changed."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -22,7 +22,7 @@ class Kit:
         self.offer("ex01_first", "ex02_second")
 
     def offer(self, *names: str) -> None:
-        """These are the exercises now."""
+        """Replace the exercises of the kit."""
         listed = tuple(Exercise(name, name, "polling", 5, ("app.py",), ("fastapi",), "do it") for name in names)
         for name in names:
             (self.folder / name).mkdir(exist_ok=True)

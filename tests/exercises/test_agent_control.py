@@ -1,4 +1,4 @@
-"""The control hears of an agent's end a moment later than the status route may show it."""
+"""The control notices the end of an agent a moment after the status route may show it."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ def calls(agent_control: AgentControl) -> tuple[socket.socket, Run]:
     return connection, run
 
 
-def test_an_agent_whose_end_is_heard_late_does_not_work_on(agent_control: AgentControl) -> None:
+def test_an_agent_whose_end_is_noticed_late_is_not_running(agent_control: AgentControl) -> None:
     connection, run = calls(agent_control)
     late = threading.Timer(0.2, connection.close)
     late.start()
@@ -37,14 +37,14 @@ def test_an_agent_whose_end_is_heard_late_does_not_work_on(agent_control: AgentC
     late.join()
 
 
-def test_an_agent_that_is_held_works_on(agent_control: AgentControl) -> None:
+def test_an_agent_that_is_held_is_running(agent_control: AgentControl) -> None:
     connection, run = calls(agent_control)
 
     assert run.works_on()
     connection.close()
 
 
-def test_an_agent_that_was_told_to_end_does_not_work_on(agent_control: AgentControl) -> None:
+def test_an_agent_that_was_asked_to_end_is_not_running(agent_control: AgentControl) -> None:
     connection, run = calls(agent_control)
     run.ending = "finish"
 

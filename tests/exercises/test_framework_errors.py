@@ -1,4 +1,4 @@
-"""What is told of a 500 whose exception came through none of the learner's lines."""
+"""The explanation of a 500 whose exception was raised outside the learner's code."""
 
 import pytest
 
@@ -20,17 +20,17 @@ fastapi.exceptions.ResponseValidationError: 1 validation error:
     GET /agent/status/{task_id}"""
 
 
-def test_an_answer_that_is_not_what_was_promised_is_told_with_what_it_is() -> None:
+def test_a_response_that_does_not_match_its_annotation_is_shown_with_its_value() -> None:
     expected = "ResponseValidationError: response = None: Input should be a valid dictionary"
     assert last_error(PRINTED.format(INVALID)) == expected
 
 
 @pytest.mark.parametrize("line", ["ValueError: no", "kombu.exceptions.EncodeError: no", "TimeoutError"])
-def test_every_other_exception_is_told_as_it_was_printed(line: str) -> None:
+def test_every_other_exception_is_shown_as_printed(line: str) -> None:
     assert last_error(PRINTED.format(line)) == line.rpartition("exceptions.")[2]
 
 
-def test_without_a_traceback_there_is_none() -> None:
+def test_without_a_traceback_there_is_no_error() -> None:
     assert last_error("INFO: started\n") == ""
 
 
@@ -39,12 +39,12 @@ def test_without_a_traceback_there_is_none() -> None:
     [
         ("ResponseValidationError: response = HTTPException(status_code=404…: no", "the HTTPException is returned"),
         ("ResponseValidationError: response = None: no", "the handler returns nothing"),
-        ("ResponseValidationError: response.result = 7: no", "what the handler returns is not what it promises"),
-        ("PydanticSerializationError: Unable to serialize unknown type: <class 'coroutine'>", "a coroutine is kept"),
-        ("TypeError: Object of type set is not JSON serializable", "something in the answer cannot be written"),
+        ("ResponseValidationError: response.result = 7: no", "the handler's return value does not match"),
+        ("PydanticSerializationError: Unable to serialize unknown type: <class 'coroutine'>", "a coroutine is stored"),
+        ("TypeError: Object of type set is not JSON serializable", "something in the response cannot be written"),
         ("OSError: disk full", ""),
     ],
 )
-def test_what_an_error_means_is_said_in_the_learners_words(error: str, likely: str) -> None:
+def test_a_known_error_has_an_explanation(error: str, likely: str) -> None:
     assert meaning(error)[0].startswith(likely)
     assert bool(meaning(error)[1]) == bool(likely)

@@ -1,4 +1,4 @@
-"""Ctrl-C may come at any moment, also while the process that starts the learner's code is being talked to."""
+"""Ctrl-C may come at any moment, even during a message to the process that starts the learner's code."""
 
 import signal
 import threading
@@ -12,16 +12,16 @@ INTERRUPTS = 200
 
 
 class Interrupts:
-    """Interrupts this thread over and over, but only where it lets them."""
+    """Interrupts this thread repeatedly, but only when it allows that."""
 
     def __init__(self) -> None:
         self.came = 0
-        self.welcome = False
+        self.allowed = False
         self._over = threading.Event()
 
     @contextmanager
     def coming(self) -> Iterator[None]:
-        """While these come, SIGINT raises nothing anywhere else."""
+        """Send interrupts during the block. SIGINT has no other effect."""
         before = signal.signal(signal.SIGINT, self._interrupt)
         sender = threading.Thread(target=self._send, args=[threading.get_ident()])
         sender.start()
@@ -37,22 +37,22 @@ class Interrupts:
             signal.pthread_kill(to, signal.SIGINT)
 
     def _interrupt(self, *_: object) -> None:
-        if self.welcome:
-            self.welcome = False
+        if self.allowed:
+            self.allowed = False
             self.came += 1
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_order_does_not_spoil_the_next_one() -> None:
+def test_an_interrupted_order_does_not_affect_the_next() -> None:
     interrupts = Interrupts()
-    next_answers: list[dict[str, Any]] = []
+    next_replies: list[dict[str, Any]] = []
     with ForkServer([]) as forks, interrupts.coming():
-        while interrupts.came < INTERRUPTS and not any(next_answers):
+        while interrupts.came < INTERRUPTS and not any(next_replies):
             try:
-                interrupts.welcome = True
+                interrupts.allowed = True
                 forks.order({"look": 1})
-                interrupts.welcome = False
+                interrupts.allowed = False
             except KeyboardInterrupt:
-                next_answers.append(forks.order({}))
+                next_replies.append(forks.order({}))
 
-    assert next_answers == [{}] * INTERRUPTS  # and not the answer to the look
+    assert next_replies == [{}] * INTERRUPTS  # not the reply to the interrupted order

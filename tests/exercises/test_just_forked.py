@@ -1,4 +1,4 @@
-"""Checks are made concurrently: while the processes of one are ended, one of another may just have been forked."""
+"""Checks run concurrently: while the processes of a check are ended, a process of another may just have been forked."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 from exercises.course import SOLUTIONS
 from tests.cli.command import environment
 
-#: A process that is busy elsewhere gets no further than its birth: it has no session of its own yet.
+#: A forked process that has not run yet: it does not have its own session.
 SCRIPT = """\
 import os, signal
 from tests.checkpoints.engine.processes import fork_main
@@ -22,7 +22,7 @@ print(jobs[other], os.waitstatus_to_exitcode(os.waitpid(newborn, 0)[1]))
 """
 
 
-def test_a_process_that_was_only_just_forked_is_no_orphan() -> None:
+def test_a_process_that_was_just_forked_is_not_an_orphan() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env=environment({}),

@@ -1,4 +1,4 @@
-"""What a learner reads of an exception: the last that came through the learner's own files, at the learner's line."""
+"""The exception that a learner sees: the last with a line in the learner's files, at that line."""
 
 import asyncio
 import subprocess
@@ -38,7 +38,7 @@ def test_the_learners_line_and_the_error_are_found() -> None:
     assert last_raised(PLAIN, MINE) == Raised("app.py", 31, "status", "return tasks[task_id]", "KeyError: 'abc'")
 
 
-def test_an_exception_elsewhere_is_nobodys() -> None:
+def test_an_exception_outside_the_learners_files_is_ignored() -> None:
     assert last_raised(PLAIN.replace("/home/learner", "/venv"), MINE) is None
     assert last_raised("", MINE) is None
 
@@ -55,7 +55,7 @@ def test_the_last_of_several_counts() -> None:
     assert found.line == 77
 
 
-def test_a_syntax_error_is_told_at_its_line() -> None:
+def test_a_syntax_error_is_shown_at_its_line() -> None:
     said = (
         'Traceback (most recent call last):\n  File "/venv/importer.py", line 1, in load\n    exec(code)\n'
         '  File "/home/learner/ex01/app.py", line 29\n    x = uuid4(.hex\n          ^\nSyntaxError: invalid syntax\n'
@@ -64,7 +64,7 @@ def test_a_syntax_error_is_told_at_its_line() -> None:
     assert found == Raised("app.py", 29, "<module>", "x = uuid4(.hex", "SyntaxError: invalid syntax")
 
 
-def test_an_exception_group_is_looked_into() -> None:
+def test_an_exception_inside_an_exception_group_is_found() -> None:
     said = """\
   + Exception Group Traceback (most recent call last):
   |   File "/venv/starlette.py", line 5, in run
@@ -81,7 +81,7 @@ def test_an_exception_group_is_looked_into() -> None:
     assert found == Raised("app.py", 12, "work", "1 / 0", "ZeroDivisionError: division by zero")
 
 
-def test_what_an_exception_has_become_on_its_way_out_is_told() -> None:
+def test_an_exception_raised_while_handling_another_is_shown() -> None:
     became = (
         "\nDuring handling of the above exception, another exception occurred:\n\n"
         'Traceback (most recent call last):\n  File "/venv/responses.py", line 60, in init_headers\n'
@@ -104,7 +104,7 @@ asyncio.run(main())
 """
 
 
-def test_a_coroutine_that_nobody_awaited_is_told_where_it_was_made_whatever_python_says_of_where_it_ended(
+def test_a_coroutine_that_was_never_awaited_is_shown_where_it_was_created(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "app.py").write_text(FORGETFUL)
@@ -117,7 +117,7 @@ def test_a_coroutine_that_nobody_awaited_is_told_where_it_was_made_whatever_pyth
     assert last_raised(ran.stderr, tmp_path) is None
 
 
-def test_a_task_that_died_is_told_at_once_unless_somebody_awaits_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exception_of_a_task_is_printed_at_once_unless_it_is_awaited(capsys: pytest.CaptureFixture[str]) -> None:
     async def dies(what: str) -> None:
         raise LookupError(what)
 
@@ -126,13 +126,13 @@ def test_a_task_that_died_is_told_at_once_unless_somebody_awaits_it(capsys: pyte
         kept = [asyncio.create_task(dies("alone"))]
         with pytest.raises(LookupError):
             await asyncio.create_task(dies("awaited"))
-        told = ""
+        printed = ""
         deadline = time.monotonic() + 10
-        while "alone" not in told and time.monotonic() < deadline:
+        while "alone" not in printed and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
-            told += capsys.readouterr().err
-        assert "LookupError: alone" in told
-        assert "awaited" not in told
+            printed += capsys.readouterr().err
+        assert "LookupError: alone" in printed
+        assert "awaited" not in printed
         assert kept[0].done()
 
     asyncio.run(main())
@@ -149,34 +149,34 @@ RuntimeWarning: Enable tracemalloc to get the object allocation traceback
 
 
 def explained(code: str, output: str) -> tuple[Wrong, Raised | None]:
-    """A diagnosis, and what of the learner's code is shown with it."""
+    """A diagnosis, and what is shown of the learner's code."""
     wrong = Wrong(code)
     process = cast("LearnerOutput", SimpleNamespace(output=output, folder=MINE))
     return wrong, explain(wrong, diagnosis(code), Timeline(), [process], None)
 
 
-def test_a_coroutine_that_nobody_awaited_explains_what_did_not_come() -> None:
+def test_a_coroutine_that_was_never_awaited_explains_missing_work() -> None:
     wrong, shown = explained("CALLBACK_DROPPED", UNAWAITED)
     assert shown == Raised("app.py", 9, "hook", "audit(delivery)", "coroutine 'audit' was never awaited", how="")
     assert (wrong.likely, wrong.next_step) == MEANING
 
 
-def test_it_does_not_explain_anything_else_and_is_shown_all_the_same() -> None:
+def test_it_is_shown_but_explains_no_other_diagnosis() -> None:
     wrong, shown = explained("UNBOUNDED_QUEUE", UNAWAITED)
     assert shown is not None
     assert (shown.line, wrong.likely) == (9, "")
 
 
-def test_an_exception_says_more_than_a_coroutine_beside_it() -> None:
+def test_an_exception_is_shown_rather_than_a_coroutine() -> None:
     _, shown = explained("SERVER_ERROR", PLAIN + UNAWAITED)
     assert shown is not None
     assert shown.error == "KeyError: 'abc'"
 
 
-def test_an_exception_on_the_way_is_not_shown_where_it_cannot_be_why() -> None:
+def test_an_exception_that_cannot_be_the_cause_is_not_shown() -> None:
     assert explained("HANDLED_TWICE", PLAIN)[1] is None
 
 
-def test_a_gap_that_was_reached_is_the_whole_story() -> None:
+def test_a_gap_that_was_reached_is_the_only_diagnosis() -> None:
     wrong, shown = explained("HANDLED_TWICE", PLAIN.replace("KeyError: 'abc'", "NotImplementedError: TODO 2"))
     assert (wrong.code, shown is not None) == ("NOT_IMPLEMENTED", True)

@@ -38,7 +38,7 @@ def preloaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         (["--dir", "no/such/folder"], WEB),
     ],
 )
-def test_the_first_exercise_that_the_arguments_name_says_what_is_imported(
+def test_the_libraries_of_the_first_exercise_in_the_arguments_are_preloaded(
     preloaded: list[tuple[str, ...]], arguments: list[str], libraries: tuple[str, ...]
 ) -> None:
     preload.preload(arguments)
@@ -46,7 +46,7 @@ def test_the_first_exercise_that_the_arguments_name_says_what_is_imported(
 
 
 @pytest.mark.parametrize("arguments", [["--dir", "mine"], ["--dir=mine"]])
-def test_without_a_number_it_is_the_next_one_of_the_learners_folder(
+def test_without_a_number_it_is_the_next_exercise_in_the_learners_folder(
     preloaded: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -58,14 +58,14 @@ def test_without_a_number_it_is_the_next_one_of_the_learners_folder(
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--url", "http://127.0.0.1:1"], ["--url=http://127.0.0.1:1"]])
-def test_where_no_learners_code_is_run_nothing_is_preloaded(
+def test_nothing_is_preloaded_if_no_learners_code_will_run(
     preloaded: list[tuple[str, ...]], arguments: list[str]
 ) -> None:
     preload.preload(arguments)
     assert preloaded == []
 
 
-def test_what_was_preloaded_for_a_refused_command_line_is_ended(tmp_path: Path) -> None:
+def test_a_preloaded_process_is_ended_if_the_command_line_is_invalid(tmp_path: Path) -> None:
     refused = subprocess.run(
         [sys.executable, "-m", "kit", "check", "--no-such-option"],
         env={**environment({}), "TMPDIR": str(tmp_path)},
@@ -74,7 +74,7 @@ def test_what_was_preloaded_for_a_refused_command_line_is_ended(tmp_path: Path) 
         text=True,
         timeout=60,
         check=False,
-    )  # its pipes are inherited, so this returns when the last process is gone
+    )  # processes inherit its pipes, so this returns only when the last process has ended
     assert refused.returncode == 2
     assert "No such option" in refused.stderr
     assert list(tmp_path.iterdir()) == []

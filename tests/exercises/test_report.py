@@ -1,4 +1,4 @@
-"""What a learner reads of a check that failed: within twenty lines, and with the gaps that are still open."""
+"""The text for a failed check: at most twenty lines, with the gaps that are still open."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.checkpoints.engine.diagnosis.report import failed, gaps
 from tests.checkpoints.engine.diagnosis.timeline import Timeline
 
 
-def test_a_failed_check_is_told_within_twenty_lines() -> None:
+def test_a_failed_check_takes_at_most_twenty_lines() -> None:
     timeline = Timeline()
     for number in range(60):
         timeline.note(f"event {number}")
@@ -36,25 +36,27 @@ def test_a_failed_check_is_told_within_twenty_lines() -> None:
     assert places == sorted(places)
 
 
-def test_a_timeline_gives_ids_short_names() -> None:
+def test_a_timeline_shows_short_names_instead_of_ids() -> None:
     timeline = Timeline()
     timeline.note("GET /agent/status/6f1f5c0b8f0e4a6c → 200")
     timeline.call("6f1f5c0b8f0e4a6c", "{task A}")
     assert timeline.lines(5) == ["  0.00 s  GET /agent/status/{task A} → 200"]
 
 
-def test_gaps_that_are_open_are_named(tmp_path: Path) -> None:
+def test_open_gaps_are_named(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         'x = 1  # TODO 2: more\nraise NotImplementedError("TODO 2, in worker")  # TODO 3\n'
     )
     (tmp_path / "worker.py").write_text("# all done\n")
-    assert gaps(tmp_path) == "TODO 2, TODO 3 in app.py may still be open. (Take the comment out where it is done.)"
+    assert gaps(tmp_path) == (
+        "TODO 2, TODO 3 in app.py may still be open. (Remove the comment when you have filled the gap.)"
+    )
     (tmp_path / "app.py").write_text("# done too\n")
     assert gaps(tmp_path) == ""
 
 
-def test_a_gap_that_is_open_is_told_with_the_failure() -> None:
-    told = failed(
+def test_an_open_gap_is_shown_with_the_failure() -> None:
+    shown = failed(
         "A title",
         Wrong("SUBMIT_BLOCKS"),
         diagnosis("SUBMIT_BLOCKS"),
@@ -64,4 +66,4 @@ def test_a_gap_that_is_open_is_told_with_the_failure() -> None:
         points="0 of 2 points",
         still_open="TODO 3 in app.py.",
     )
-    assert "  Open      TODO 3 in app.py." in told
+    assert "  Open      TODO 3 in app.py." in shown

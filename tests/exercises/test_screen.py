@@ -1,20 +1,20 @@
-"""What a learner sees of several checks: the first failure in full, and of the others the code."""
+"""The screen output for several checks: the first failure in full, and the codes of the others."""
 
 from exercises.screen import lines
 from tests.checkpoints.engine.api import Outcome, Verdict
 
 
 def outcome(verdict: Verdict, text: str) -> Outcome:
-    """A check that came to this."""
+    """An outcome with this verdict and text."""
     code = "SUBMIT_BLOCKS" if verdict is Verdict.FAILED else None
     return Outcome("ex01", "mine", "test_it", "A check", verdict, code, 0.1, 0, 1, text)
 
 
-def test_only_the_first_failure_is_told_in_full() -> None:
-    told = lines([outcome(Verdict.FAILED, "✗ A check\n  first"), outcome(Verdict.FAILED, "✗ A check\n  second")])
-    assert told == ["✗ A check", "  first", "✗ A check  (SUBMIT_BLOCKS)"]
+def test_only_the_first_failure_is_shown_in_full() -> None:
+    shown = lines([outcome(Verdict.FAILED, "✗ A check\n  first"), outcome(Verdict.FAILED, "✗ A check\n  second")])
+    assert shown == ["✗ A check", "  first", "✗ A check  (SUBMIT_BLOCKS)"]
 
 
-def test_a_failure_is_told_in_full_though_a_check_before_it_was_inconclusive() -> None:
-    told = lines([outcome(Verdict.INCONCLUSIVE, "? A check: the machine"), outcome(Verdict.FAILED, "✗ A check\n  why")])
-    assert told == ["? A check: the machine", "✗ A check", "  why"]
+def test_a_failure_is_shown_in_full_after_an_inconclusive_check() -> None:
+    shown = lines([outcome(Verdict.INCONCLUSIVE, "? A check: stalled"), outcome(Verdict.FAILED, "✗ A check\n  why")])
+    assert shown == ["? A check: stalled", "✗ A check", "  why"]

@@ -1,1 +1,1 @@
-"""What the patterns survive: stories in which something breaks."""
+"""What the patterns survive: scenarios in which something breaks."""

@@ -1,30 +1,32 @@
-"""The servers of the stories, which are lived through side by side."""
+"""The servers of the scenarios, which run side by side."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
+from tests.support.scenarios import ScenarioResult, put_scenarios_last, running_scenarios
 from tests.support.serving import Servers
-from tests.support.stories import Told, lived_through, put_stories_last
 
 _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The other tests come first: some change what is true for the whole process (its PATH, its clock)."""
-    put_stories_last(items, _HERE)
+    """The other tests come first: some change things for the whole process (its PATH, its clock)."""
+    put_scenarios_last(items, _HERE)
 
 
 @pytest.fixture(scope="package")
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """The stories of this folder. They begin when the first of them is asked for."""
-    callbacks: Callbacks = request.getfixturevalue("callbacks")
+def scenario_result(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ScenarioResult]:
+    """The scenarios of this folder. They start when the first result is asked for."""
+    callbacks: CallbackReceiver = request.getfixturevalue("callbacks")
     needs_rabbitmq = any("rabbitmq" in getattr(item, "fixturenames", ()) for item in request.session.items)
     rabbitmq = request.getfixturevalue("rabbitmq") if needs_rabbitmq else None
     with (
         Servers(tmp_path_factory.mktemp("servers"), callbacks.url, rabbitmq) as servers,
-        lived_through(request.session, _HERE, servers, at_once=3) as tell,
+        running_scenarios(request.session, _HERE, servers, at_once=3) as result_of,
     ):
-        yield tell
+        yield result_of

@@ -1,4 +1,4 @@
-"""celery_queue without its broker: it is frozen, killed, started again, and comes back without its data.
+"""celery_queue without its broker: frozen, killed, restarted, and back without its data.
 
 Here the broker also keeps the records, so that status cannot be answered either while it is away.
 """
@@ -13,8 +13,8 @@ import pytest
 
 from patterns import CELERY_QUEUE
 from patterns.serving.processes import Child
+from tests.support.scenarios import ScenarioResult
 from tests.support.serving import QUICK_AGENT, Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 #: Submit has this long to say that the broker is away: the contract itself.
@@ -49,7 +49,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Stories:
+class Scenarios:
     """All that happened."""
 
     frozen: Away
@@ -57,12 +57,12 @@ class Stories:
     loss: Loss
 
 
-def live_through(servers: Servers) -> Stories:
+def run_scenario(servers: Servers) -> Scenarios:
     """Freeze the broker, kill it, and take its data away."""
     served = servers.serve(CELERY_QUEUE, {**QUICK_AGENT, "KIT_TASK_TIMEOUT_SECONDS": "3", "KIT_GRACE_SECONDS": "1"})
     broker = served.running.redis
     assert broker is not None
-    return Stories(
+    return Scenarios(
         frozen=away(served, broker, signal.SIGSTOP),
         dead=away(served, broker, signal.SIGKILL),
         loss=lose(served, broker),
@@ -118,46 +118,46 @@ def works_again(served: Served) -> Json:
 
 
 @pytest.fixture(scope="module")
-def stories(told: Told) -> Stories:
+def scenarios(scenario_result: ScenarioResult) -> Scenarios:
     """What happened."""
-    stories: Stories = told(__name__)
-    return stories
+    scenarios: Scenarios = scenario_result(__name__)
+    return scenarios
 
 
 @pytest.fixture(params=["frozen", "dead"])
-def story(stories: Stories, request: pytest.FixtureRequest) -> Away:
-    """What happened while the broker was away, in one way and the other."""
-    story: Away = getattr(stories, request.param)
-    return story
+def scenario(scenarios: Scenarios, request: pytest.FixtureRequest) -> Away:
+    """What happened while the broker was frozen, and while it was dead."""
+    scenario: Away = getattr(scenarios, request.param)
+    return scenario
 
 
-def test_submit_says_within_three_seconds_that_the_broker_is_away(story: Away) -> None:
-    assert story.submit.status_code == 503
-    assert int(story.submit.headers["retry-after"]) >= 1
-    assert story.submit_seconds < _SUBMIT_SECONDS
+def test_submit_says_within_three_seconds_that_the_broker_is_down(scenario: Away) -> None:
+    assert scenario.submit.status_code == 503
+    assert int(scenario.submit.headers["retry-after"]) >= 1
+    assert scenario.submit_seconds < _SUBMIT_SECONDS
 
 
-def test_everything_else_says_so_too(story: Away) -> None:
-    assert story.status.status_code == 503
-    assert story.cancel.status_code == 503
-    assert story.health == 503
+def test_every_other_route_reports_the_broker_too(scenario: Away) -> None:
+    assert scenario.status.status_code == 503
+    assert scenario.cancel.status_code == 503
+    assert scenario.health == 503
 
 
-def test_a_broker_that_comes_back_with_its_data_has_lost_nothing(story: Away) -> None:
-    assert story.known_before.json()["status"] == "completed"
+def test_a_broker_that_comes_back_with_its_data_has_lost_nothing(scenario: Away) -> None:
+    assert scenario.known_before.json()["status"] == "completed"
 
 
-def test_when_it_is_back_tasks_are_done_again_and_no_process_had_to_be_started_again(story: Away) -> None:
-    assert story.new["status"] == "completed"
-    assert story.same_processes
+def test_when_it_is_back_tasks_are_done_again_and_no_process_had_to_be_restarted(scenario: Away) -> None:
+    assert scenario.new["status"] == "completed"
+    assert scenario.same_processes
 
 
-def test_a_broker_that_lost_its_data_lost_the_tasks_and_nobody_says_otherwise(stories: Stories) -> None:
-    assert stories.loss.done.status_code == 404
-    assert stories.loss.unfinished.status_code == 404
-    assert stories.loss.cancel.status_code == 404
+def test_a_broker_that_lost_its_data_lost_the_tasks_and_their_status_is_404(scenarios: Scenarios) -> None:
+    assert scenarios.loss.done.status_code == 404
+    assert scenarios.loss.unfinished.status_code == 404
+    assert scenarios.loss.cancel.status_code == 404
 
 
-def test_a_broker_that_lost_its_data_takes_new_tasks(stories: Stories) -> None:
-    assert stories.loss.with_the_same_key.status_code == 202
-    assert stories.loss.new["status"] == "completed"
+def test_a_broker_that_lost_its_data_accepts_new_tasks(scenarios: Scenarios) -> None:
+    assert scenarios.loss.with_the_same_key.status_code == 202
+    assert scenarios.loss.new["status"] == "completed"

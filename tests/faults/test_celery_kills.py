@@ -1,6 +1,6 @@
 """What celery_queue survives: its web processes, its worker, and one of the worker's own processes are killed.
 
-The worker's death is the long story: what it had in hand is given to another when the visibility timeout has
+The worker's death is the long scenario: what it had in hand is given to another when the visibility timeout has
 passed (three seconds of task timeout, and ten). The others are lived through while it waits.
 """
 
@@ -14,8 +14,8 @@ import pytest
 
 from patterns import CELERY_QUEUE
 from patterns.contract.descriptor import Fault
+from tests.support.scenarios import ScenarioResult
 from tests.support.serving import Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import at_once
 
 _TASKS = 200
@@ -23,7 +23,7 @@ _SETTINGS = {"KIT_AGENT": "tests.support.agents:by_prompt", "KIT_TASK_TIMEOUT_SE
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """What came of 200 tasks, and how many of them were not finished when something was killed."""
 
     unfinished_at_the_kill: int
@@ -31,12 +31,12 @@ class Story:
 
 
 @dataclass(frozen=True)
-class Stories:
+class Scenarios:
     """All that happened."""
 
-    worker: Story
-    worker_child: Story
-    web: Story
+    worker: Scenario
+    worker_child: Scenario
+    web: Scenario
     ended: list[str]
     asked_often: list[Json]
     asked_the_other: httpx.Response
@@ -53,8 +53,8 @@ def unfinished(served: Served, task_ids: list[str]) -> int:
     return sum(served.task(task_id)["status"] in {"pending", "running"} for task_id in task_ids)
 
 
-def live_through(servers: Servers) -> Stories:
-    """Kill one thing after the other."""
+def run_scenario(servers: Servers) -> Scenarios:
+    """Kill the processes one after the other."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS, web_processes=2)
     (worker,) = served.running.workers  # it has three processes
 
@@ -68,7 +68,7 @@ def live_through(servers: Servers) -> Stories:
     left_by_worker = unfinished(served, with_worker)
     worker.start()
 
-    # one of the processes that run tasks is killed, in the middle of one
+    # a process of the worker's pool is killed in the middle of a task
     runs = servers.folder / f"{uuid4().hex}.runs"
     with served.workers_held():
         with_child = [
@@ -94,10 +94,10 @@ def live_through(servers: Servers) -> Stories:
     web_outcomes = [served.outcome(task_id) for task_id in with_web]
 
     same, others = ask_often(served), ask_the_other(served)
-    return Stories(
-        worker=Story(left_by_worker, [served.outcome(task_id, within=60) for task_id in with_worker]),
-        worker_child=Story(left_by_child, child_outcomes),
-        web=Story(left_by_web, web_outcomes),
+    return Scenarios(
+        worker=Scenario(left_by_worker, [served.outcome(task_id, within=60) for task_id in with_worker]),
+        worker_child=Scenario(left_by_child, child_outcomes),
+        web=Scenario(left_by_web, web_outcomes),
         ended=[child.name for child in served.running.children if child.exit_code is not None],
         asked_often=same,
         asked_the_other=others,
@@ -118,7 +118,7 @@ def ask_often(served: Served) -> list[Json]:
 
 
 def ask_the_other(served: Served) -> httpx.Response:
-    """Submit by one web process, and ask the other. A process that is stopped takes no connection."""
+    """Submit to one web process, and ask the other. A process that is stopped accepts no connection."""
     first, second = served.running.web
     first.kill(signal.SIGSTOP)
     with served.connect() as connection:
@@ -132,47 +132,47 @@ def ask_the_other(served: Served) -> httpx.Response:
 
 
 @pytest.fixture(scope="module")
-def stories(told: Told) -> Stories:
+def scenarios(scenario_result: ScenarioResult) -> Scenarios:
     """What happened."""
-    stories: Stories = told(__name__)
-    return stories
+    scenarios: Scenarios = scenario_result(__name__)
+    return scenarios
 
 
 @pytest.fixture(params=["worker", "worker_child", "web"])
-def story(stories: Stories, request: pytest.FixtureRequest) -> Story:
-    """Each story in turn."""
-    told: Story = getattr(stories, request.param)
-    return told
+def scenario(scenarios: Scenarios, request: pytest.FixtureRequest) -> Scenario:
+    """Each scenario in turn."""
+    scenario: Scenario = getattr(scenarios, request.param)
+    return scenario
 
 
-def test_celery_says_that_it_loses_tasks_only_with_the_broker_and_its_data() -> None:
+def test_the_descriptor_says_that_tasks_are_lost_only_with_the_data_of_the_broker() -> None:
     assert CELERY_QUEUE.loses_on == {Fault.BROKER_LOSS}
 
 
-def test_the_kill_came_in_the_middle_of_the_work(story: Story) -> None:
-    assert story.unfinished_at_the_kill > 0
+def test_the_kill_came_in_the_middle_of_the_work(scenario: Scenario) -> None:
+    assert scenario.unfinished_at_the_kill > 0
 
 
-def test_every_task_is_completed_all_the_same(story: Story) -> None:
-    assert [task["status"] for task in story.outcomes] == ["completed"] * _TASKS
+def test_every_task_is_completed_all_the_same(scenario: Scenario) -> None:
+    assert [task["status"] for task in scenario.outcomes] == ["completed"] * _TASKS
 
 
-def test_every_task_is_there_once(story: Story) -> None:
-    assert len({task["task_id"] for task in story.outcomes}) == _TASKS
+def test_every_task_is_there_once(scenario: Scenario) -> None:
+    assert len({task["task_id"] for task in scenario.outcomes}) == _TASKS
 
 
-def test_progress_of_what_ran_twice_is_100_in_the_end(story: Story) -> None:
-    assert {task["progress"] for task in story.outcomes} == {100}
+def test_progress_of_what_ran_twice_is_100_in_the_end(scenario: Scenario) -> None:
+    assert {task["progress"] for task in scenario.outcomes} == {100}
 
 
-def test_nothing_else_ended(stories: Stories) -> None:
-    assert stories.ended == []
+def test_nothing_else_ended(scenarios: Scenarios) -> None:
+    assert scenarios.ended == []
 
 
-def test_two_web_processes_give_the_same_answers(stories: Stories) -> None:
-    assert stories.asked_often == [stories.asked_often[0]] * 40
-    assert stories.asked_often[0]["status"] == "completed"
+def test_two_web_processes_give_the_same_answers(scenarios: Scenarios) -> None:
+    assert scenarios.asked_often == [scenarios.asked_often[0]] * 40
+    assert scenarios.asked_often[0]["status"] == "completed"
 
 
-def test_the_tasks_of_one_web_process_are_known_to_the_other(stories: Stories) -> None:
-    assert stories.asked_the_other.status_code == 200
+def test_the_tasks_of_one_web_process_are_known_to_the_other(scenarios: Scenarios) -> None:
+    assert scenarios.asked_the_other.status_code == 200

@@ -10,8 +10,8 @@ import pytest
 
 from patterns import CELERY_QUEUE
 from patterns.contract.descriptor import Fault
+from tests.support.scenarios import ScenarioResult
 from tests.support.serving import Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 _GRACE_SECONDS = 1.0
@@ -24,7 +24,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Stop:
-    """A process got SIGTERM, and was started again."""
+    """A process got SIGTERM, and was restarted."""
 
     seconds: float
     exit_code: int | None
@@ -32,7 +32,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Stories:
+class Scenarios:
     """What happened to the web process, to a client that it held, and to the worker."""
 
     web: Stop
@@ -40,7 +40,7 @@ class Stories:
     worker: Stop
 
 
-def live_through(servers: Servers) -> Stories:
+def run_scenario(servers: Servers) -> Scenarios:
     """Stop one after the other, each in the middle of a task."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS)
     (web,), (worker,) = served.running.web, served.running.workers
@@ -49,7 +49,7 @@ def live_through(servers: Servers) -> Stories:
     with ThreadPoolExecutor(1) as threads:
         held = served.held(threads, task_id)
         began = time.monotonic()
-        web.ask_to_end()
+        web.terminate()
         code = eventually(lambda: web.exit_code, lambda code: code is not None)
         seconds = time.monotonic() - began
     web.start()
@@ -58,11 +58,11 @@ def live_through(servers: Servers) -> Stories:
 
     task_id = running(served)
     began = time.monotonic()
-    worker.ask_to_end()
+    worker.terminate()
     code = eventually(lambda: worker.exit_code, lambda code: code is not None)
     seconds = time.monotonic() - began
     worker.start()
-    return Stories(of_web, held.result(), Stop(seconds, code, served.outcome(task_id)))
+    return Scenarios(of_web, held.result(), Stop(seconds, code, served.outcome(task_id)))
 
 
 def running(served: Served) -> str:
@@ -73,28 +73,28 @@ def running(served: Served) -> str:
 
 
 @pytest.fixture(scope="module")
-def stories(told: Told) -> Stories:
+def scenarios(scenario_result: ScenarioResult) -> Scenarios:
     """What happened."""
-    stories: Stories = told(__name__)
-    return stories
+    scenarios: Scenarios = scenario_result(__name__)
+    return scenarios
 
 
 def test_celery_claims_to_survive_a_stop() -> None:
     assert Fault.WEB_STOP not in CELERY_QUEUE.loses_on
 
 
-def test_a_web_process_stops_in_time_and_the_task_goes_on_without_it(stories: Stories) -> None:
-    assert stories.web.seconds < _GRACE_SECONDS + 10
-    assert stories.web.exit_code != -signal.SIGKILL
-    assert stories.web.outcome["status"] == "completed"
+def test_a_web_process_stops_in_time_and_the_task_goes_on_without_it(scenarios: Scenarios) -> None:
+    assert scenarios.web.seconds < _GRACE_SECONDS + 10
+    assert scenarios.web.exit_code != -signal.SIGKILL
+    assert scenarios.web.outcome["status"] == "completed"
 
 
-def test_a_client_that_it_held_is_told_how_far_the_task_is(stories: Stories) -> None:
-    assert stories.held.status_code == 200
-    assert stories.held.json()["status"] in {"running", "completed"}
+def test_a_held_status_request_is_answered_before_the_stop(scenarios: Scenarios) -> None:
+    assert scenarios.held.status_code == 200
+    assert scenarios.held.json()["status"] in {"running", "completed"}
 
 
-def test_a_worker_stops_in_time_and_the_next_one_does_its_task(stories: Stories) -> None:
-    assert stories.worker.seconds < _GRACE_SECONDS + 10
-    assert stories.worker.exit_code != -signal.SIGKILL
-    assert stories.worker.outcome["status"] == "completed"
+def test_a_worker_stops_in_time_and_the_next_one_does_its_task(scenarios: Scenarios) -> None:
+    assert scenarios.worker.seconds < _GRACE_SECONDS + 10
+    assert scenarios.worker.exit_code != -signal.SIGKILL
+    assert scenarios.worker.outcome["status"] == "completed"

@@ -1,4 +1,4 @@
-"""celery_queue when messages are gone, and the records are still there: each is sent again."""
+"""celery_queue when messages are gone and the records are still there: each message is sent again."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from patterns import CELERY_QUEUE
+from tests.support.scenarios import ScenarioResult
 from tests.support.serving import Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 #: Twice what a message is given, which is ten seconds more than the timeout of a task, and some to look.
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """What clients saw."""
 
     running: Json
@@ -35,12 +35,12 @@ class Story:
     runs: int
 
 
-def live_through(servers: Servers) -> Story:
-    """Lose messages in two ways, and beside that let tasks wait for longer than one that is lost is looked for."""
+def run_scenario(servers: Servers) -> Scenario:
+    """Lose messages in two ways, and meanwhile let other tasks wait longer than it takes to look for lost messages."""
     with ThreadPoolExecutor(2) as threads:
         patient, taken_along = threads.submit(wait_long, servers), threads.submit(take_along, servers)
         running, *waiting, new = lose_all(servers)
-        return Story(running, waiting, new, *taken_along.result(), *patient.result())
+        return Scenario(running, waiting, new, *taken_along.result(), *patient.result())
 
 
 def wait_long(servers: Servers) -> tuple[list[Json], int]:
@@ -111,29 +111,29 @@ def outcome_of_a_new_one(served: Served) -> Json:
 
 
 @pytest.fixture(scope="module")
-def story(told: Told) -> Story:
+def scenario(scenario_result: ScenarioResult) -> Scenario:
     """What happened."""
-    story: Story = told(__name__)
-    return story
+    scenario: Scenario = scenario_result(__name__)
+    return scenario
 
 
-def test_a_task_whose_worker_died_and_whose_message_is_gone_is_run_again(story: Story) -> None:
-    assert (story.running["status"], story.running["result"]) == ("completed", "it is there")
+def test_a_task_whose_worker_died_and_whose_message_is_gone_is_run_again(scenario: Scenario) -> None:
+    assert (scenario.running["status"], scenario.running["result"]) == ("completed", "it is there")
 
 
-def test_tasks_whose_messages_are_gone_are_done(story: Story) -> None:
-    assert [task["status"] for task in story.waiting] == ["completed"] * 3
+def test_tasks_whose_messages_are_gone_are_done(scenario: Scenario) -> None:
+    assert [task["status"] for task in scenario.waiting] == ["completed"] * 3
 
 
-def test_those_whose_messages_are_there_are_done(story: Story) -> None:
-    assert story.new["status"] == "completed"
+def test_those_whose_messages_are_there_are_done(scenario: Scenario) -> None:
+    assert scenario.new["status"] == "completed"
 
 
-def test_a_message_that_died_with_its_worker_is_sent_again_though_others_always_wait(story: Story) -> None:
-    assert story.taken_along["status"] == "completed"
-    assert story.always_waiting > 0
+def test_a_message_that_died_with_its_worker_is_sent_again_though_others_always_wait(scenario: Scenario) -> None:
+    assert scenario.taken_along["status"] == "completed"
+    assert scenario.always_waiting > 0
 
 
-def test_those_that_only_wait_long_are_done_once(story: Story) -> None:
-    assert [task["status"] for task in story.patient] == ["completed"] * _PATIENT
-    assert story.runs == _PATIENT
+def test_those_that_only_wait_long_are_done_once(scenario: Scenario) -> None:
+    assert [task["status"] for task in scenario.patient] == ["completed"] * _PATIENT
+    assert scenario.runs == _PATIENT

@@ -16,11 +16,11 @@ import pytest
 import redis
 
 from patterns import CELERY_QUEUE
-from patterns.celery_queue import MOST_RUNS
+from patterns.celery_queue import MAX_RUNS
 from patterns.redis_store.keys import Keys
 from patterns.serving.rabbitmq_server import RabbitMQ
+from tests.support.scenarios import ScenarioResult
 from tests.support.serving import Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.thorough, pytest.mark.needs("rabbitmq")]
@@ -56,7 +56,7 @@ class Away:
 
 
 @dataclass(frozen=True)
-class Stories:
+class Scenarios:
     """All that happened."""
 
     broken: dict[str, Break]
@@ -67,7 +67,7 @@ class Stories:
     same_processes: bool
 
 
-class Story:
+class Scenario:
     """One server over RabbitMQ, and what is broken."""
 
     def __init__(self, servers: Servers, broker: RabbitMQ) -> None:
@@ -146,37 +146,37 @@ class Story:
         return self.end(left, [*task_ids, answer.json()["task_id"]]), Away(submits, seconds, status)
 
 
-def live_through(servers: Servers) -> Stories:
+def run_scenario(servers: Servers) -> Scenarios:
     """Break one thing after the other."""
     broker = servers.rabbitmq
     assert broker
-    story = Story(servers, broker)
+    scenario = Scenario(servers, broker)
     poisoned = Path(servers.folder) / f"{uuid4().hex}.runs"
-    poison = story.served.outcome(story.served.accept(f"kills_its_process:{poisoned}"))
+    poison = scenario.served.outcome(scenario.served.accept(f"kills_its_process:{poisoned}"))
     broken = {
-        "worker": story.worker_killed(),
-        "worker_child": story.worker_child_killed(),
-        "web": story.web_killed(),
+        "worker": scenario.worker_killed(),
+        "worker_child": scenario.worker_child_killed(),
+        "web": scenario.web_killed(),
     }
-    pids = [child.pid for child in story.served.running.children]
-    broken["broker_frozen"], away = story.broker_frozen()
-    broken["broker"], first_after = story.broker_killed()
-    alive = [child.pid for child in story.served.running.children if child.exit_code is None]
+    pids = [child.pid for child in scenario.served.running.children]
+    broken["broker_frozen"], away = scenario.broker_frozen()
+    broken["broker"], first_after = scenario.broker_killed()
+    alive = [child.pid for child in scenario.served.running.children if child.exit_code is None]
     runs = len(poisoned.read_text().splitlines())
-    return Stories(broken, poison, runs, away, first_after, alive == pids)
+    return Scenarios(broken, poison, runs, away, first_after, alive == pids)
 
 
 @pytest.fixture(scope="module")
-def stories(told: Told, rabbitmq: RabbitMQ) -> Stories:
+def scenarios(scenario_result: ScenarioResult, rabbitmq: RabbitMQ) -> Scenarios:
     """What happened."""
-    stories: Stories = told(__name__)
-    return stories
+    scenarios: Scenarios = scenario_result(__name__)
+    return scenarios
 
 
 @pytest.fixture(params=["worker", "worker_child", "web", "broker_frozen", "broker"])
-def broken(stories: Stories, request: pytest.FixtureRequest) -> Break:
+def broken(scenarios: Scenarios, request: pytest.FixtureRequest) -> Break:
     """Each break in turn."""
-    return stories.broken[request.param]
+    return scenarios.broken[request.param]
 
 
 def test_it_came_in_the_middle_of_the_work(broken: Break) -> None:
@@ -189,13 +189,13 @@ def test_every_task_is_completed_all_the_same(broken: Break) -> None:
 
 
 @pytest.mark.parametrize("broken", ["worker"], indirect=True)
-def test_what_a_dead_worker_had_in_hand_is_run_again_and_nothing_else(broken: Break) -> None:
+def test_the_tasks_of_a_dead_worker_run_again_and_no_others(broken: Break) -> None:
     assert broken.runs[:3] == [2, 2, 2]
     assert set(broken.runs[3:]) <= {1, 2}
 
 
 @pytest.mark.parametrize("broken", ["broker_frozen"], indirect=True)
-def test_a_broker_that_is_silent_for_some_seconds_makes_nobody_run_a_task_again(broken: Break) -> None:
+def test_a_broker_that_is_silent_for_some_seconds_causes_no_second_run(broken: Break) -> None:
     assert set(broken.runs) == {1}
 
 
@@ -204,26 +204,26 @@ def test_a_run_that_loses_the_broker_is_ended_and_not_counted(broken: Break) -> 
     assert set(broken.runs) == {1}
 
 
-def test_a_task_that_kills_its_worker_each_time_ends_after_a_few_runs(stories: Stories) -> None:
-    assert stories.poison["status"] == "failed"
-    assert stories.poison["error"]["code"] == "worker_lost"
-    assert stories.poison_runs == MOST_RUNS
+def test_a_task_that_kills_its_worker_each_time_ends_after_a_few_runs(scenarios: Scenarios) -> None:
+    assert scenarios.poison["status"] == "failed"
+    assert scenarios.poison["error"]["code"] == "worker_lost"
+    assert scenarios.poison_runs == MAX_RUNS
 
 
-def test_submit_says_within_three_seconds_that_the_broker_is_away(stories: Stories) -> None:
-    assert stories.away.seconds < _SUBMIT_SECONDS
-    for answer in stories.away.submits:
+def test_submit_says_within_three_seconds_that_the_broker_is_down(scenarios: Scenarios) -> None:
+    assert scenarios.away.seconds < _SUBMIT_SECONDS
+    for answer in scenarios.away.submits:
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_status_is_answered_meanwhile(stories: Stories) -> None:
-    assert stories.away.status == 200
+def test_status_is_answered_meanwhile(scenarios: Scenarios) -> None:
+    assert scenarios.away.status == 200
 
 
-def test_the_first_submit_to_a_broker_that_is_back_is_accepted(stories: Stories) -> None:
-    assert stories.first_after.status_code == 202, stories.first_after.text
+def test_the_first_submit_to_a_broker_that_is_back_is_accepted(scenarios: Scenarios) -> None:
+    assert scenarios.first_after.status_code == 202, scenarios.first_after.text
 
 
-def test_after_a_restart_of_the_broker_no_process_had_to_be_started_again(stories: Stories) -> None:
-    assert stories.same_processes
+def test_after_a_restart_of_the_broker_no_process_had_to_be_restarted(scenarios: Scenarios) -> None:
+    assert scenarios.same_processes

@@ -1,6 +1,6 @@
 """What the patterns lose that work in the web process: it is killed, or stopped while work goes on.
 
-The stories are lived through once, with all these patterns side by side; the tests look at what was seen.
+The scenarios are lived through once, with all these patterns side by side; the tests look at what was seen.
 """
 
 import signal
@@ -16,9 +16,9 @@ import pytest
 
 from patterns import PATTERNS
 from patterns.contract.descriptor import Fault, Pattern
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
+from tests.support.scenarios import ScenarioResult
 from tests.support.serving import QUICK_AGENT, Json, Served, Servers
-from tests.support.stories import Told
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Kill:
-    """A web process was killed with a completed, a running and a waiting task, and started again."""
+    """A web process was killed with a completed, a running and a waiting task, and restarted."""
 
     after: list[httpx.Response]
     new: Json
@@ -61,7 +61,7 @@ class Draining:
 
 
 @dataclass(frozen=True)
-class Stories:
+class Scenarios:
     """All that happened to one pattern."""
 
     kill: Kill
@@ -71,7 +71,7 @@ class Stories:
 
 
 def kill(served: Served) -> Kill:
-    """Kill the web process, start it again, and ask for the tasks that it had."""
+    """Kill the web process, restart it, and ask for the tasks that it had."""
     done = served.accept("done before")
     served.outcome(done)
     running, waiting = served.accept("hang: for ever"), served.accept("waits")
@@ -94,7 +94,7 @@ def stop(served: Served, prompts: list[str], look: Callable[[list[str]], T]) -> 
     with ThreadPoolExecutor(len(task_ids)) as threads:
         held = [served.held(threads, task_id) for task_id in task_ids]
         began = time.monotonic()
-        web.ask_to_end()
+        web.terminate()
         seen = look(task_ids)
         exit_code = eventually(lambda: web.exit_code, lambda code: code is not None)
         seconds = time.monotonic() - began
@@ -102,22 +102,22 @@ def stop(served: Served, prompts: list[str], look: Callable[[list[str]], T]) -> 
 
 
 def look_around(served: Served, task_ids: list[str]) -> Draining:
-    """Ask a server that stops, as soon as it says so."""
+    """Ask a server that is stopping, as soon as its health says so."""
     health = eventually(served.health, lambda status: status != 200)
     return Draining(health, served.submit("too late"), served.status(task_ids[0]))
 
 
-def live_through(servers: Servers) -> dict[str, Stories]:
-    """The same stories with each pattern."""
+def run_scenario(servers: Servers) -> dict[str, Scenarios]:
+    """The same scenarios with each pattern."""
 
-    def with_one(served: Served) -> Stories:
+    def with_one(served: Served) -> Scenarios:
         killed = kill(served)
         long_stop, meanwhile = stop(served, ["hang: for ever", "waits"], partial(look_around, served))
         (web,) = served.running.web
         web.start()
         served.until_healthy()
         short_stop, _ = stop(served, ["work for a second"], len)
-        return Stories(killed, long_stop, meanwhile, short_stop)
+        return Scenarios(killed, long_stop, meanwhile, short_stop)
 
     fleet = servers.fleet(_IN_PROCESS, _SETTINGS)
     with ThreadPoolExecutor(len(fleet)) as threads:
@@ -125,16 +125,16 @@ def live_through(servers: Servers) -> dict[str, Stories]:
 
 
 @pytest.fixture(scope="module")
-def all_stories(told: Told) -> Mapping[str, Stories]:
+def all_scenarios(scenario_result: ScenarioResult) -> Mapping[str, Scenarios]:
     """What happened to each pattern."""
-    stories: dict[str, Stories] = told(__name__)
-    return stories
+    scenarios: dict[str, Scenarios] = scenario_result(__name__)
+    return scenarios
 
 
 @pytest.fixture(params=[pattern.name for pattern in _IN_PROCESS])
-def stories(all_stories: Mapping[str, Stories], request: pytest.FixtureRequest) -> Stories:
-    """The stories of each pattern in turn."""
-    return all_stories[request.param]
+def scenarios(all_scenarios: Mapping[str, Scenarios], request: pytest.FixtureRequest) -> Scenarios:
+    """The scenarios of each pattern in turn."""
+    return all_scenarios[request.param]
 
 
 @pytest.mark.parametrize("pattern", _IN_PROCESS, ids=lambda pattern: pattern.name)
@@ -142,47 +142,47 @@ def test_these_patterns_say_that_they_lose_tasks_with_their_process(pattern: Pat
     assert pattern.loses_on == {Fault.WEB_KILL, Fault.WEB_STOP}
 
 
-def test_after_a_kill_every_task_is_unknown_and_none_has_a_wrong_state(stories: Stories) -> None:
-    assert [answer.status_code for answer in stories.kill.after] == [404, 404, 404]
+def test_after_a_kill_every_task_is_unknown_and_none_has_a_wrong_state(scenarios: Scenarios) -> None:
+    assert [answer.status_code for answer in scenarios.kill.after] == [404, 404, 404]
 
 
-def test_after_a_kill_and_a_start_the_server_works_as_before(stories: Stories) -> None:
-    assert stories.kill.new["status"] == "completed"
+def test_after_a_kill_and_a_start_the_server_works_as_before(scenarios: Scenarios) -> None:
+    assert scenarios.kill.new["status"] == "completed"
 
 
-def test_a_server_that_stops_takes_no_more_tasks_and_says_so(stories: Stories) -> None:
-    assert stories.meanwhile.health == 503
-    assert stories.meanwhile.submit.status_code == 503
-    assert stories.meanwhile.submit.headers["retry-after"].isdigit()
+def test_a_stopping_server_accepts_no_tasks_and_answers_503(scenarios: Scenarios) -> None:
+    assert scenarios.meanwhile.health == 503
+    assert scenarios.meanwhile.submit.status_code == 503
+    assert scenarios.meanwhile.submit.headers["retry-after"].isdigit()
 
 
-def test_a_server_that_stops_still_answers_who_asks(stories: Stories) -> None:
-    assert stories.meanwhile.status.status_code == 200
-    assert stories.meanwhile.status.json()["status"] == "running"
+def test_a_stopping_server_still_answers_status_requests(scenarios: Scenarios) -> None:
+    assert scenarios.meanwhile.status.status_code == 200
+    assert scenarios.meanwhile.status.json()["status"] == "running"
 
 
-def test_work_that_outlasts_the_grace_period_ends_as_failed_and_its_client_hears_of_it(stories: Stories) -> None:
-    for task in stories.long_stop.outcomes:
+def test_work_that_outlasts_the_grace_period_ends_as_failed_and_status_shows_it(scenarios: Scenarios) -> None:
+    for task in scenarios.long_stop.outcomes:
         assert task["status"] == "failed"
         assert task["error"]["code"] == "shutdown"
         assert task["result"] is None
 
 
-def test_a_stop_takes_no_longer_than_the_grace_period(stories: Stories) -> None:
-    assert stories.long_stop.seconds < _GRACE_SECONDS + 6  # and not the minutes that the agent would hang
-    assert stories.long_stop.exit_code != -signal.SIGKILL
+def test_a_stop_takes_no_longer_than_the_grace_period(scenarios: Scenarios) -> None:
+    assert scenarios.long_stop.seconds < _GRACE_SECONDS + 6  # and not the minutes that the agent would hang
+    assert scenarios.long_stop.exit_code != -signal.SIGKILL
 
 
-def test_work_within_the_grace_period_is_completed_and_its_client_hears_of_it(stories: Stories) -> None:
-    (task,) = stories.short_stop.outcomes
+def test_work_within_the_grace_period_is_completed_and_status_shows_it(scenarios: Scenarios) -> None:
+    (task,) = scenarios.short_stop.outcomes
     assert task["status"] == "completed"
     assert task["progress"] == 100
 
 
-def test_a_webhook_server_tells_its_last_outcomes_before_it_ends(
-    all_stories: Mapping[str, Stories], callbacks: Callbacks
+def test_a_webhook_server_delivers_its_last_outcomes_before_it_ends(
+    all_scenarios: Mapping[str, Scenarios], callbacks: CallbackReceiver
 ) -> None:
-    told = all_stories["webhook"]
-    for task in (*told.long_stop.outcomes, *told.short_stop.outcomes):
+    webhook = all_scenarios["webhook"]
+    for task in (*webhook.long_stop.outcomes, *webhook.short_stop.outcomes):
         (callback,) = callbacks.about(task["task_id"])
         assert callback["status"] == task["status"]

@@ -1,4 +1,4 @@
-"""The link that can be cut: it must do to connections what a network does, or two hosts prove nothing."""
+"""The link that can be cut: it must treat connections as a network does, or the test of two hosts proves nothing."""
 
 import socket
 from collections.abc import Iterator
@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from benchmarks.scale.two_hosts.link import Link
-
-PATIENCE_SECONDS = 20
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """Who is at the far end."""
+    """The server at the far end."""
     with socket.create_server(("127.0.0.1", 0)) as far:
         far.settimeout(PATIENCE_SECONDS)
         yield far
@@ -21,7 +20,7 @@ def listener() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def link(listener: socket.socket) -> Iterator[Link]:
-    """A link to it."""
+    """A link to that server."""
     with Link(listener.getsockname()) as made:
         yield made
 
@@ -56,7 +55,7 @@ def test_a_cut_holds_up_what_is_sent_and_healing_delivers_it(link: Link, listene
         assert far.recv(100) == b"held up"
 
 
-def test_during_a_cut_the_end_of_a_connection_is_not_told_either(link: Link, listener: socket.socket) -> None:
+def test_during_a_cut_the_end_of_a_connection_is_held_up_too(link: Link, listener: socket.socket) -> None:
     near, far = connect(link, listener)
     with far:
         link.cut()
@@ -87,7 +86,7 @@ def test_a_connection_made_during_a_cut_comes_through_when_it_is_healed(link: Li
             assert far.recv(100) == b"early"
 
 
-def test_nobody_at_the_far_end_ends_the_connection() -> None:
+def test_without_a_server_at_the_far_end_the_connection_is_closed() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         with (

@@ -18,16 +18,16 @@ from benchmarks.scale.two_hosts.host import Host
 from benchmarks.scale.two_hosts.scenario import ScenarioFailed, nothing_is_lost
 from patterns.serving.rabbitmq_server import RabbitMQ
 from tests.cli.command import Outcome, environment
-from tests.cli.marked import running
+from tests.cli.marked_processes import running
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 ARGV = [sys.executable, "-m", "benchmarks.scale.two_hosts", "--tasks", "20", "--cut", "4"]
-MARK = f"TEST_{uuid4().hex}"  # an environment variable that every process of these plays has
+MARK = f"TEST_{uuid4().hex}"  # an environment variable that every process of the scenarios has
 
 
-def play_it(broker_url: str) -> Outcome:
-    """Play it over this broker, or over the Redis that is there anyway."""
+def run_scenario(broker_url: str) -> Outcome:
+    """Run the scenario over this broker, or over the Redis of the records if the URL is empty."""
     done = subprocess.run(
         ARGV,
         cwd=ROOT,
@@ -42,36 +42,36 @@ def play_it(broker_url: str) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def plays(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Outcome]]]:
-    """Those that this run asks about, played side by side."""
+def scenarios(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Outcome]]]:
+    """The scenarios that this run of pytest needs, side by side."""
     asked = {
-        item.callspec.params["play"]
+        item.callspec.params["outcome"]
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.module is request.module and "play" in item.fixturenames
+        if isinstance(item, pytest.Function) and item.module is request.module and "outcome" in item.fixturenames
     }
     brokers = {"redis": ""} if "redis" in asked else {}
     if "rabbitmq" in asked:
         broker: RabbitMQ = request.getfixturevalue("rabbitmq")
         brokers["rabbitmq"] = broker.url
     with ThreadPoolExecutor() as threads:
-        yield {name: threads.submit(play_it, url) for name, url in brokers.items()}
+        yield {name: threads.submit(run_scenario, url) for name, url in brokers.items()}
 
 
 @pytest.fixture(params=["redis", pytest.param("rabbitmq", marks=pytest.mark.needs("rabbitmq"))])
-def play(plays: Mapping[str, Future[Outcome]], request: pytest.FixtureRequest) -> Outcome:
-    """Each in turn."""
-    return plays[request.param].result()
+def outcome(scenarios: Mapping[str, Future[Outcome]], request: pytest.FixtureRequest) -> Outcome:
+    """The outcome over each broker in turn."""
+    return scenarios[request.param].result()
 
 
 @pytest.mark.thorough
-def test_nothing_is_lost_when_one_host_is_cut_off_and_healed(play: Outcome) -> None:
-    assert (play.code, play.err) == (0, ""), play.out + play.err
-    assert play.out.endswith("No task was lost, and each finished exactly once.\n")
+def test_nothing_is_lost_when_one_host_is_cut_off_and_healed(outcome: Outcome) -> None:
+    assert (outcome.code, outcome.err) == (0, ""), outcome.out + outcome.err
+    assert outcome.out.endswith("No task was lost, and each finished exactly once.\n")
 
 
 @pytest.mark.thorough
-def test_it_tells_what_happened_in_order(play: Outcome) -> None:
-    told = [
+def test_it_reports_what_happened_in_order(outcome: Outcome) -> None:
+    reported = [
         "two hosts are up",
         "tasks are accepted by host A, and 10 by host B",
         "each host knows the tasks of the other",
@@ -83,23 +83,23 @@ def test_it_tells_what_happened_in_order(play: Outcome) -> None:
         "21 are completed",
         "each finished exactly once",
     ]
-    assert re.search(".*".join(map(re.escape, told)), play.out, re.DOTALL), play.out
+    assert re.search(".*".join(map(re.escape, reported)), outcome.out, re.DOTALL), outcome.out
 
 
-def test_the_readme_names_it_and_the_parts_that_it_starts() -> None:
+def test_the_readme_shows_its_command_and_the_roles_it_starts() -> None:
     readme = (ROOT / "patterns/README.md").read_text()
     for command in ("python -m benchmarks.scale.two_hosts", "kit serve celery_queue --role w"):
         assert f"uv run {command}" in readme
 
 
 @pytest.mark.thorough
-def test_nothing_of_them_goes_on(plays: Mapping[str, Future[Outcome]]) -> None:
-    assert {play.result().code for play in plays.values()} == {0}
+def test_no_process_is_left_behind(scenarios: Mapping[str, Future[Outcome]]) -> None:
+    assert {scenario.result().code for scenario in scenarios.values()} == {0}
     eventually(lambda: running(MARK), lambda left: left == [])
 
 
-class MadeUpHost:
-    """A host that says of a task what it is told to."""
+class FakeHost:
+    """A host whose tasks have the given statuses."""
 
     def __init__(self, **tasks: str) -> None:
         self.accepted = list(tasks)
@@ -107,27 +107,27 @@ class MadeUpHost:
         self.name = "A"
 
     def status(self, task_id: str) -> httpx.Response:
-        """As the real one."""
+        """The answer to a status request."""
         status = self._tasks.get(task_id)
         return httpx.Response(200 if status else 404, json={"task_id": task_id, "status": status})
 
 
-class MadeUpFinishes:
+class FakeFinishCounter:
     """How often each task finished."""
 
     def __init__(self, **count: int) -> None:
         self.count = Counter(count)
 
 
-def judge(first: MadeUpHost, second: MadeUpHost, **finishes: int) -> None:
-    """Judge what these say."""
+def check(first: FakeHost, second: FakeHost, **finishes: int) -> None:
+    """Check two hosts whose tasks finished this often."""
     second.accepted = []
-    a, b, told = cast("Host", first), cast("Host", second), cast("FinishCounter", MadeUpFinishes(**finishes))
-    nothing_is_lost(a, b, told, lambda line: None, within=0.2)
+    a, b, counter = cast("Host", first), cast("Host", second), cast("FinishCounter", FakeFinishCounter(**finishes))
+    nothing_is_lost(a, b, counter, lambda line: None, within=0.2)
 
 
-def test_the_verdict_is_good_when_both_say_the_same_and_each_finished_once() -> None:
-    judge(MadeUpHost(x="completed"), MadeUpHost(x="completed"), x=1)
+def test_it_succeeds_if_both_hosts_agree_and_each_task_finished_once() -> None:
+    check(FakeHost(x="completed"), FakeHost(x="completed"), x=1)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_the_verdict_is_good_when_both_say_the_same_and_each_finished_once() -> 
         ({"x": "completed"}, {"x": "completed"}, {"x": 2}, "1 tasks finished 2 times"),
     ],
 )
-def test_the_verdict_is_bad_for_a_task_that_is_lost_or_finished_twice(
+def test_it_fails_if_a_task_is_lost_or_finished_twice(
     first: dict[str, str], second: dict[str, str], finishes: dict[str, int], wrong: str
 ) -> None:
     with pytest.raises(ScenarioFailed, match=wrong):
-        judge(MadeUpHost(**first), MadeUpHost(**second), **finishes)
+        check(FakeHost(**first), FakeHost(**second), **finishes)

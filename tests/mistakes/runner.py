@@ -1,4 +1,4 @@
-"""Runs checkpoints in a process of the pool, and counts what they leave behind in it."""
+"""Runs checkpoints in a process of the pool, and finds what they leave behind in it."""
 
 import functools
 import gc
@@ -18,7 +18,7 @@ from tests.checkpoints.engine.api import ForkServer, Verdict
 
 @dataclass(frozen=True)
 class Left:
-    """What a run has left behind: threads, processes, and open files and sockets, in words."""
+    """The threads, the processes, and the open files and sockets that a run has left behind, in words."""
 
     threads: tuple[str, ...]
     processes: tuple[str, ...]
@@ -26,22 +26,22 @@ class Left:
 
 
 NOTHING = Left((), (), ())
-#: A machine that gives this process no time for most of a second makes a check inconclusive.
+#: A check is inconclusive if the machine gives this process no time for most of a second.
 _TRIES = 3
-#: A thread needs a moment to notice that its socket was closed.
+#: A thread needs a moment to notice that its socket is closed.
 _SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a run."""
+    """The outcomes of a run, and what it left behind."""
 
     checked: Checked
     left: Left
 
 
 def run(exercise: str, targets: Sequence[Path], *, first_failure: bool = False) -> Ran:
-    """Run one exercise's checkpoint against these folders. What says "Run the check again" is run again."""
+    """Run the checkpoint of one exercise against these folders. Inconclusive checks are run again."""
     forks = _fork_server()
     before = _Held.now()
     checked = Checked()
@@ -59,7 +59,7 @@ def run(exercise: str, targets: Sequence[Path], *, first_failure: bool = False) 
 
 @functools.cache
 def _fork_server() -> ForkServer:
-    """It keeps what it has imported for the next exercise."""
+    """The fork server of this process, which keeps its imports for the next exercise."""
     server = ForkServer()
     server.__enter__()
     multiprocessing.util.Finalize(None, server.__exit__, args=(None, None, None), exitpriority=1)
@@ -78,7 +78,7 @@ class _Held:
 
 
 def _left_behind(before: _Held) -> Left:
-    """What is still there once it had the time to go."""
+    """What is left after the time to settle."""
 
     def look() -> Left:
         gc.collect()
@@ -96,17 +96,18 @@ def _left_behind(before: _Held) -> Left:
 
 
 def _children() -> list[psutil.Process]:
-    """A zombie is gone: the process that forked it reaps it with its next order."""
-    return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+    """Running descendants. Zombies do not count: the fork server reaps them with its next order."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def _descriptors() -> list[str]:
-    """Each open descriptor as a text that no other has: a socket's has the number of its inode."""
+    """Each open descriptor as a unique string: for a socket it contains the inode number."""
     folder = Path("/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd")
     found = []
     for name in os.listdir(folder):
         try:
             found.append(f"{name} {os.readlink(folder / name)}")
-        except OSError:  # it was that of the listing itself, or cannot be read as a link (macOS)
+        except OSError:  # the descriptor of the listing itself, or not readable as a link (macOS)
             continue
     return found

@@ -8,7 +8,7 @@ from _pytest.mark import ParameterSet
 from exercises import screen
 from tests.checkpoints.engine.api import Outcome, Verdict
 from tests.mistakes.conftest import SOLUTION, STUB, Runs, exercises
-from tests.mistakes.mistake import Mistake, mistakes, one_of_each_code, right_too
+from tests.mistakes.mistake import Mistake, mistakes, one_of_each_code, right_solutions
 from tests.mistakes.runner import NOTHING
 
 #: The first test of an exercise waits for the runs of all its targets.
@@ -17,13 +17,14 @@ pytestmark = pytest.mark.timeout(600)
 _USUAL = one_of_each_code()
 
 
-def _parameters(one: Mistake) -> ParameterSet:
-    marks = [] if one in _USUAL else [pytest.mark.thorough]
-    return pytest.param(one.exercise, one.name, one, id=f"{one.exercise}-{one.name}", marks=marks)
+def _parameters(solution: Mistake) -> ParameterSet:
+    marks = [] if solution in _USUAL else [pytest.mark.thorough]
+    name = f"{solution.exercise}-{solution.name}"
+    return pytest.param(solution.exercise, solution.name, solution, id=name, marks=marks)
 
 
 def first_failure(outcomes: list[Outcome]) -> tuple[str, str | None]:
-    """The check that fails first, and the code it gives."""
+    """The check that fails first, and its code."""
     failed = [outcome for outcome in outcomes if outcome.verdict is not Verdict.PASSED]
     assert failed, "every check passed"
     return failed[0].check, failed[0].code
@@ -45,14 +46,14 @@ def test_the_solution_passes(exercise: str, target: str, runs: Runs) -> None:
     assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
 
 
-@pytest.mark.parametrize(("exercise", "target", "right"), [_parameters(one) for one in right_too()])
+@pytest.mark.parametrize(("exercise", "target", "right"), [_parameters(solution) for solution in right_solutions()])
 def test_another_right_solution_passes(exercise: str, target: str, right: Mistake, runs: Runs) -> None:
     outcomes = runs.of(exercise, target)
     assert outcomes
     assert [outcome.text for outcome in outcomes if outcome.verdict is not Verdict.PASSED] == []
 
 
-@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(one) for one in mistakes()])
+@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(mistake) for mistake in mistakes()])
 def test_a_mistake_gets_its_code(exercise: str, target: str, mistake: Mistake, runs: Runs) -> None:
     outcomes = runs.of(exercise, target)
     assert first_failure(outcomes) == (mistake.check, mistake.code), "\n".join(screen.lines(outcomes))
@@ -62,7 +63,7 @@ def test_a_mistake_gets_its_code(exercise: str, target: str, mistake: Mistake, r
 @pytest.mark.parametrize("exercise", exercises())
 def test_every_check_catches_a_mistake_that_no_other_catches_first(exercise: str, target: str, runs: Runs) -> None:
     checks = {outcome.check for outcome in runs.of(exercise, target)}
-    assert checks - {one.check for one in mistakes() if one.exercise == exercise} == set()
+    assert checks - {mistake.check for mistake in mistakes() if mistake.exercise == exercise} == set()
 
 
 @pytest.mark.parametrize("target", [STUB])
@@ -72,36 +73,36 @@ def test_the_checks_leave_no_thread_process_socket_or_file_behind(exercise: str,
         assert ran.left == NOTHING
 
 
-@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(one) for one in mistakes()])
-def test_what_a_learner_sees_is_what_was_agreed(
+@pytest.mark.parametrize(("exercise", "target", "mistake"), [_parameters(mistake) for mistake in mistakes()])
+def test_a_learner_sees_the_recorded_text(
     exercise: str, target: str, mistake: Mistake, runs: Runs, request: pytest.FixtureRequest
 ) -> None:
     seen = steady("\n".join(screen.lines(runs.of(exercise, target))) + "\n")
     if request.config.getoption("--record"):
         mistake.learner_text.write_text(seen)
-    assert mistake.learner_text.is_file(), "record it: pytest tests/mistakes --record"
-    seen, agreed = once_each(seen), once_each(mistake.learner_text.read_text())
+    assert mistake.learner_text.is_file(), "to record it: pytest tests/mistakes --record"
+    seen, recorded = once_each(seen), once_each(mistake.learner_text.read_text())
     if mistake.raced:
-        assert mistake.raced in agreed
-        seen, agreed = (without(mistake.raced, text) for text in (seen, agreed))
-    assert seen == agreed, "if it is meant: pytest tests/mistakes --record"
+        assert mistake.raced in recorded
+        seen, recorded = (without(mistake.raced, text) for text in (seen, recorded))
+    assert seen == recorded, "if the change is intended: pytest tests/mistakes --record"
 
 
 def once_each(text: str) -> str:
-    """The text with requests that are the same told once: how many there are in a while is the machine's affair."""
+    """The text with repeated requests shown once: their number depends on the speed of the machine."""
     return re.sub(r"^(  -\.-- s  .*\n)\1*(  -\.-- s  … and so on\n)?", r"\1", text, flags=re.MULTILINE)
 
 
 def without(line: str, text: str) -> str:
     """The text without the lines that end like this one."""
-    return "\n".join(one for one in text.split("\n") if not one.endswith(line))
+    return "\n".join(other for other in text.split("\n") if not other.endswith(line))
 
 
 def steady(text: str) -> str:
-    """The text without what differs from run to run: moments, how long was waited, and what is made up for one run.
+    """The text without what differs between runs: times, and random values.
 
-    Of the checks after the first failure only the titles: whether they are made at all depends on how long the others
-    waited in vain, and what they find, where the first has found a race, on who wins it.
+    Of the checks after the first failure only the titles: whether they run depends on how many checks before timed
+    out, and what they find may depend on who wins a race.
     """
     text = re.sub(r"^ +\d+\.\d\d s  ", "  -.-- s  ", text, flags=re.MULTILINE)
     text = re.sub(r"\b(within|after|at least|deadline of|a pause was) \d+(\.\d+)? s\b", r"\1 … s", text)
@@ -110,5 +111,5 @@ def steady(text: str) -> str:
     text = re.sub(r"\. Did you mean: '\w+'\?", "", text)  # Python 3.12 and later suggest names
     text = re.sub(r"answer [0-9a-f]{6}", "answer ……", text)
     text = re.sub(r"vendor [0-9a-f]{4}", "vendor ……", text)
-    told, more, after = text.partition("\n  More ")
-    return told + more + re.sub(r"^[✓✗?-] (.*?)(  \(.*\))?$", r"… \1", after, flags=re.MULTILINE)
+    failure, more, after = text.partition("\n  More ")
+    return failure + more + re.sub(r"^[✓✗?-] (.*?)(  \(.*\))?$", r"… \1", after, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A user's own agent: a plain function, so that it is run in a thread where there is an event loop."""
+"""A user's own agent: a plain function, so the patterns with an event loop run it in a thread."""
 
 import logging
 import time

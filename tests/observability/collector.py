@@ -1,14 +1,15 @@
-"""Where traces go in these tests: an OTLP collector over HTTP that keeps every span. Callbacks may come here too."""
+"""Where traces go in these tests: an OTLP collector over HTTP that keeps every span."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from starlette.responses import Response
+
+from tests.support.scripted_server import Seen, scripted_server
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,6 @@ class Collector:
 
     url: str
     spans: list[Span] = field(default_factory=list)
-    #: The headers of each callback.
-    callbacks: list[dict[str, str]] = field(default_factory=list)
 
     def trace(self, trace_id: str) -> dict[str, list[Span]]:
         """The spans of one trace by their names."""
@@ -69,31 +68,14 @@ def _span(span: SpanMessage, service: str) -> Span:
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """Take traces, and callbacks, for as long as the block lasts."""
+    """Accept traces for as long as the block lasts."""
+    with scripted_server() as scripts:
+        script = scripts.script()
+        collector = Collector(script.url)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        async def take(request: Seen) -> Response:
+            collector.take(request.body)
+            return Response()
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if self.path == "/v1/traces":
-                collector.take(body)
-            else:
-                collector.callbacks.append({name.lower(): value for name, value in self.headers.items()})
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name in the base class
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    collector = Collector(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+        script.on("POST /v1/traces", take)
         yield collector
-    finally:
-        server.shutdown()
-        server.server_close()

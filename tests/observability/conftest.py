@@ -1,4 +1,4 @@
-"""The five patterns as real processes that tell what they do, one task at a time in each: all of it can be counted."""
+"""Every pattern as real processes with logs, metrics and traces. Each runs one task at a time, so tests can count."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import pytest
 
 from patterns import CELERY_QUEUE, PATTERNS
 from tests.observability.collector import Collector, collecting
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.serving import QUICK_AGENT, Served, Servers
 
 _SETTINGS = {
@@ -26,7 +26,7 @@ _SETTINGS = {
 
 
 @pytest.fixture(scope="package")
-def servers(tmp_path_factory: pytest.TempPathFactory, callbacks: Callbacks) -> Iterator[Servers]:
+def servers(tmp_path_factory: pytest.TempPathFactory, callbacks: CallbackReceiver) -> Iterator[Servers]:
     """Starts patterns as real processes, and stops them after the last test."""
     with Servers(tmp_path_factory.mktemp("observability"), callbacks.url) as servers:
         yield servers
@@ -41,7 +41,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="package")
 def fleet(servers: Servers, collector: Collector) -> dict[str, Served]:
-    """All five, by name. Two web processes share the address of celery_queue."""
+    """Every pattern, by name. Those that scale out have two web processes at one address."""
     env = {**_SETTINGS, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
     with ThreadPoolExecutor(len(PATTERNS)) as threads:
         started = {
@@ -53,7 +53,7 @@ def fleet(servers: Servers, collector: Collector) -> dict[str, Served]:
 
 @pytest.fixture(scope="package")
 def silent(servers: Servers) -> Served:
-    """celery_queue, the most talkative of them, as it is by default."""
+    """celery_queue, which has most to log, with default settings."""
     return servers.serve(CELERY_QUEUE, QUICK_AGENT)
 
 
@@ -63,9 +63,9 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["webhook", "celery_queue"])
+@pytest.fixture(params=[pattern.name for pattern in PATTERNS.values() if pattern.can_call_back])
 def caller(fleet: dict[str, Served], request: pytest.FixtureRequest) -> Served:
-    """Each pattern that calls back. It tries twice."""
+    """Each pattern that can call back. It makes two attempts."""
     return fleet[request.param]
 
 

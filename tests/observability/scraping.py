@@ -1,4 +1,4 @@
-"""What Prometheus would learn from a server."""
+"""What Prometheus would scrape from a server."""
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -31,7 +31,7 @@ class Scrape:
 
 
 def scrape(served: Served) -> Scrape:
-    """Ask once, over a connection of its own: where web processes share an address, any one of them answers."""
+    """Scrape once, over a new connection: if web processes share an address, any of them answers."""
     with served.connect() as http:
         answer: httpx.Response = http.get("/metrics")
     assert answer.status_code == 200, answer.text
@@ -39,7 +39,7 @@ def scrape(served: Served) -> Scrape:
 
 
 def scrape_all(served: Served) -> dict[str, Scrape]:
-    """What each web process says, by its id."""
+    """A scrape of each web process, by its id."""
     wanted = {str(child.pid) for child in served.running.web}
     found: dict[str, Scrape] = {}
 

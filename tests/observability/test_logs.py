@@ -29,11 +29,11 @@ def until_said(served: Served, task_id: str, message: str) -> list[Json]:
 
 
 def own(lines: list[Json]) -> list[str]:
-    """What the kit and the agent say, in order; Celery has something to say too."""
+    """The messages of the kit and of the agent, in order, without those of Celery."""
     return [line["message"] for line in lines if line["logger"].startswith(("longjobs", "my_agent"))]
 
 
-def test_the_whole_way_of_a_task_is_told(served: Served) -> None:
+def test_every_step_of_a_task_is_logged(served: Served) -> None:
     task_id = served.accept()
     served.outcome(task_id)
 
@@ -88,13 +88,13 @@ def test_each_line_is_one_object_with_a_time_in_utc(served: Served) -> None:
         assert isinstance(line["process"], int)
 
 
-def test_what_was_asked_of_the_agent_is_not_in_the_log(served: Served) -> None:
+def test_the_prompt_is_not_in_the_log(served: Served) -> None:
     served.outcome(served.accept("a secret of the client"))
 
     assert "a secret of the client" not in log_of(served)
 
 
-def test_a_worker_says_what_a_worker_does(fleet: dict[str, Served]) -> None:
+def test_each_process_logs_what_it_does_itself(fleet: dict[str, Served]) -> None:
     served = fleet["celery_queue"]
     task_id = served.accept()
     served.outcome(task_id)
@@ -106,19 +106,19 @@ def test_a_worker_says_what_a_worker_does(fleet: dict[str, Served]) -> None:
     assert any(line["logger"].startswith("celery.") for line in lines)  # its own lines have the id too
 
 
-def test_each_callback_is_told_with_what_came_of_it(caller: Served) -> None:
-    taken = caller.called_back("work")
-    caller.until_told(taken)
-    refused = caller.called_back("work", callback_url="http://127.0.0.1:9/nobody")
-    eventually(lambda: caller.task(refused)["delivery"]["state"], lambda state: state == "dead")
+def test_each_delivery_attempt_is_logged_with_its_outcome(caller: Served) -> None:
+    taken = caller.accept("work", callback_url=caller.callback_url)
+    caller.until_delivery(taken)
+    refused = caller.accept("work", callback_url="http://127.0.0.1:9/nobody")
+    caller.until_delivery(refused, "dead")
 
     def attempts(task_id: str) -> list[Json]:
         return [line for line in lines_about(caller, task_id) if line["message"] == "delivery attempt"]
 
     # A worker writes the line just after the record.
     eventually(lambda: [len(attempts(task_id)) for task_id in (taken, refused)], lambda counts: counts == [1, 2])
-    (told,) = attempts(taken)
-    assert (told["attempt"], told["state"], told["status_code"]) == (1, "delivered", 204)
+    (acknowledged,) = attempts(taken)
+    assert (acknowledged["attempt"], acknowledged["state"], acknowledged["status_code"]) == (1, "delivered", 204)
     first, last = attempts(refused)
     assert (first["attempt"], last["attempt"]) == (1, 2)
     assert (first["state"], last["state"]) == ("waiting", "dead")
@@ -126,7 +126,7 @@ def test_each_callback_is_told_with_what_came_of_it(caller: Served) -> None:
     assert "status_code" not in first
 
 
-def test_by_default_a_server_that_is_well_says_nothing(silent: Served) -> None:
+def test_by_default_a_healthy_server_logs_nothing(silent: Served) -> None:
     silent.outcome(silent.accept())
     silent.outcome(silent.accept("fail: as told"))
 

@@ -1,4 +1,4 @@
-"""`GET /metrics` of each pattern: what it was asked to do is what it counts."""
+"""`GET /metrics` of each pattern: it counts what happened."""
 
 import signal
 
@@ -19,13 +19,13 @@ def grown(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
 
 
 def occupy(served: Served, waiting: int = 0) -> list[str]:
-    """Let one task run until it is cancelled, and others wait behind it. Gives all ids, the running one first."""
+    """Submit a task that runs until it is cancelled, and others that wait. Returns all ids, that one first."""
     running = served.accept("hang: until it is cancelled")
     served.until(running, "running")
     return [running, *(served.accept(f"wait {number}") for number in range(waiting))]
 
 
-def test_each_pattern_says_which_it_is_and_how_many_tasks_it_takes(served: Served) -> None:
+def test_each_pattern_exports_its_name_and_its_capacity(served: Served) -> None:
     seen = scrape(served)
 
     assert seen.total("longjobs_info", pattern=served.pattern.name) == 1
@@ -33,7 +33,7 @@ def test_each_pattern_says_which_it_is_and_how_many_tasks_it_takes(served: Serve
     assert seen.total("longjobs_store_up") == 1
 
 
-def test_the_type_is_the_one_that_prometheus_asks_for(served: Served) -> None:
+def test_the_content_type_is_the_one_that_prometheus_asks_for(served: Served) -> None:
     answer = served.http.get("/metrics")
 
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -48,7 +48,7 @@ def test_names_follow_prometheus_own_rules(served: Served) -> None:
         assert family.type != "histogram" or name.endswith("_seconds"), name
 
 
-def test_waiting_and_running_tasks_are_told_apart_by_every_web_process(served: Served) -> None:
+def test_every_web_process_counts_waiting_and_running_tasks_separately(served: Served) -> None:
     occupy(served, waiting=2)
 
     for seen in scrape_all(served).values():
@@ -78,7 +78,7 @@ def test_each_end_of_a_task_is_counted_with_its_reason(served: Served) -> None:
     assert grown(before, after, _FINISHED) == 5
 
 
-def test_every_reason_is_there_before_it_has_happened(served: Served) -> None:
+def test_every_reason_is_exported_before_it_has_happened(served: Served) -> None:
     seen = scrape(served)
 
     for code in ("timeout", "agent_error", "shutdown", "worker_lost"):
@@ -103,7 +103,7 @@ def test_how_long_tasks_wait_and_run_is_sorted_into_buckets(served: Served) -> N
     assert grown(before, after, "longjobs_execution_seconds_bucket", le="0.05") <= 1
 
 
-def test_a_task_that_never_ran_has_waited_and_run_for_no_time(served: Served) -> None:
+def test_a_task_that_never_ran_is_in_no_histogram(served: Served) -> None:
     running, waiting = occupy(served, waiting=1)
     before = scrape(served)
     served.cancel(waiting)
@@ -141,7 +141,7 @@ def test_submits_are_counted_by_their_answer(served: Served) -> None:
     }
 
 
-def test_only_celery_has_workers_to_count(served: Served) -> None:
+def test_only_patterns_with_workers_count_them(served: Served) -> None:
     seen = scrape(served)
 
     if served.running.workers:
@@ -150,10 +150,10 @@ def test_only_celery_has_workers_to_count(served: Served) -> None:
         assert "longjobs_workers" not in seen.families
 
 
-def test_what_redis_keeps_every_web_process_tells_alike(fleet: dict[str, Served]) -> None:
+def test_what_is_counted_in_redis_is_the_same_in_every_web_process(fleet: dict[str, Served]) -> None:
     served = fleet["celery_queue"]
     for _ in range(3):
-        served.until_told(served.called_back("work"))
+        served.until_delivery(served.accept("work", callback_url=served.callback_url))
 
     one, other = scrape_all(served).values()
 
@@ -164,7 +164,7 @@ def test_what_redis_keeps_every_web_process_tells_alike(fleet: dict[str, Served]
     assert "by this web process" in one.families["longjobs_submits"].documentation
 
 
-def test_without_redis_a_web_process_tells_what_it_knows_itself(fleet: dict[str, Served]) -> None:
+def test_without_redis_a_web_process_still_exports_its_own_counters(fleet: dict[str, Served]) -> None:
     served = fleet["celery_queue"]
     broker = served.running.redis
     assert broker is not None
@@ -184,12 +184,12 @@ def test_without_redis_a_web_process_tells_what_it_knows_itself(fleet: dict[str,
     served.until_healthy()
 
 
-def test_each_callback_is_counted_by_what_came_of_it(caller: Served) -> None:
+def test_each_delivery_attempt_is_counted_by_its_outcome(caller: Served) -> None:
     attempts = "longjobs_delivery_attempts_total"
     before = scrape(caller)
-    caller.until_told(caller.called_back("work"))
-    task_id = caller.called_back("work", callback_url="http://127.0.0.1:9/nobody")
-    eventually(lambda: caller.task(task_id)["delivery"]["state"], lambda state: state == "dead")
+    caller.until_delivery(caller.accept("work", callback_url=caller.callback_url))
+    task_id = caller.accept("work", callback_url="http://127.0.0.1:9/nobody")
+    caller.until_delivery(task_id, "dead")
 
     after = scrape(caller)
 
@@ -200,6 +200,6 @@ def test_each_callback_is_counted_by_what_came_of_it(caller: Served) -> None:
     assert after.total("longjobs_deliveries_under_way") == 0
 
 
-def test_only_who_calls_back_counts_deliveries(fleet: dict[str, Served]) -> None:
+def test_only_patterns_that_can_call_back_count_deliveries(fleet: dict[str, Served]) -> None:
     for name, served in fleet.items():
         assert ("longjobs_delivery_attempts" in scrape(served).families) == PATTERNS[name].can_call_back

@@ -1,4 +1,4 @@
-"""One trace from submit to the told outcome, as a collector sees it that every process sends to."""
+"""One trace from submit to the delivered outcome, as a collector receives it from every process."""
 
 import secrets
 
@@ -6,6 +6,7 @@ import pytest
 
 from tests.observability.collector import Collector, Span
 from tests.observability.test_logs import until_said
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 
@@ -35,7 +36,7 @@ class Client:
 
 
 def above(span: Span, trace: Trace) -> list[str]:
-    """The ids of what a span is in, up to the first that is not ours. FastAPI may put spans of its own in between."""
+    """The ids of the spans above a span, up to the first that is not ours. FastAPI may put its own spans in between."""
     known = {span.span_id: span for spans in trace.values() for span in spans}
     ids = [span.parent_id]
     while ids[-1] in known:
@@ -62,7 +63,7 @@ def test_one_trace_goes_from_the_client_through_submit_to_the_run(client: Client
     assert not any((submit.failed, wait.failed, run.failed))
 
 
-def test_what_is_logged_about_a_task_says_in_which_trace(client: Client) -> None:
+def test_each_log_line_of_a_task_has_its_trace_id(client: Client) -> None:
     task_id = client.submit()
     client.served.outcome(task_id)
 
@@ -72,7 +73,7 @@ def test_what_is_logged_about_a_task_says_in_which_trace(client: Client) -> None
     assert {lines[said]["span_id"] for said in ("I begin", "finished")} == {span.span_id for span in trace["run"]}
 
 
-def test_each_span_says_of_which_task_and_pattern_it_is(client: Client) -> None:
+def test_each_span_has_the_task_and_the_pattern(client: Client) -> None:
     task_id = client.submit()
     client.served.outcome(task_id)
 
@@ -130,7 +131,7 @@ def test_a_submit_that_is_refused_ends_there(client: Client) -> None:
     assert submit.failed
 
 
-def test_a_client_that_does_not_trace_gets_a_trace_all_the_same(served: Served, collector: Collector) -> None:
+def test_without_a_traceparent_a_new_trace_begins(served: Served, collector: Collector) -> None:
     task_id = served.accept()
     served.outcome(task_id)
 
@@ -143,26 +144,28 @@ def test_a_client_that_does_not_trace_gets_a_trace_all_the_same(served: Served, 
     eventually(lambda: above(submit, collector.trace(trace_id)), lambda ids: ids[-1] == "")
 
 
-def test_the_callback_continues_the_trace_at_its_receiver(caller: Served, collector: Collector) -> None:
+def test_the_callback_continues_the_trace_at_its_receiver(
+    caller: Served, collector: Collector, callbacks: CallbackReceiver
+) -> None:
     client = Client(caller, collector)
-    task_id = client.submit(callback_url=f"{collector.url}/outcomes")
-    client.served.until_told(task_id)
+    task_id = client.submit(callback_url=callbacks.url)
+    client.served.until_delivery(task_id)
 
     trace = client.trace("submit", "run", "deliver")
 
     (submit,), (deliver,) = trace["submit"], trace["deliver"]
     assert deliver.parent_id == submit.span_id
-    (headers,) = [headers for headers in collector.callbacks if headers["webhook-id"] == f"msg_{task_id}"]
-    assert headers["traceparent"] == f"00-{client.trace_id}-{deliver.span_id}-01"
+    (attempt,) = [seen for seen in callbacks.seen() if seen.headers["webhook-id"] == f"msg_{task_id}"]
+    assert attempt.headers["traceparent"] == f"00-{client.trace_id}-{deliver.span_id}-01"
     assert (deliver.kind, deliver.failed) == ("CLIENT", False)
     assert deliver.attributes["longjobs.task_id"] == task_id
-    assert deliver.attributes["http.response.status_code"] == 200
+    assert deliver.attributes["http.response.status_code"] == 204
 
 
-def test_each_attempt_to_tell_is_a_span(caller: Served, collector: Collector) -> None:
+def test_each_delivery_attempt_is_a_span(caller: Served, collector: Collector) -> None:
     client = Client(caller, collector)
     task_id = client.submit(callback_url="http://127.0.0.1:9/nobody")
-    eventually(lambda: client.served.task(task_id)["delivery"]["state"], lambda state: state == "dead")
+    client.served.until_delivery(task_id, "dead")
 
     attempts = eventually(lambda: client.trace("deliver")["deliver"], lambda spans: len(spans) == 2)
 

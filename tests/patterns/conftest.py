@@ -23,7 +23,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def settings() -> Settings:
-    """Room for two tasks; each test has keys of its own."""
+    """Room for two tasks; each test gets its own keys."""
     return Settings(queue_size=2, task_ttl_seconds=60, key_prefix=f"test-{uuid4().hex}:")
 
 

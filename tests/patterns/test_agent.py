@@ -11,9 +11,9 @@ from patterns.agents.running import (
     Agent,
     TaskEnded,
     is_async,
+    run_in_current_thread,
     run_in_daemon_thread,
-    run_in_this_thread,
-    run_on_the_loop,
+    run_on_event_loop,
 )
 from patterns.agents.simulated import simulated_agent as simulated
 from patterns.contract.settings import Settings
@@ -43,28 +43,28 @@ def settings(**changed: Any) -> Settings:
 
 
 def nothing(percent: int) -> None:
-    """Nobody wants to know."""
+    """Ignore progress."""
 
 
 @pytest.mark.parametrize(("agent", "result"), _GOOD.values(), ids=_GOOD)
-async def test_a_good_agent_gives_its_result_wherever_it_runs(agent: Agent, result: str) -> None:
-    in_a_thread_with_no_loop = await asyncio.to_thread(run_in_this_thread, agent, "hello", nothing)
+async def test_a_good_agent_returns_its_result_wherever_it_runs(agent: Agent, result: str) -> None:
+    in_a_thread_with_no_loop = await asyncio.to_thread(run_in_current_thread, agent, "hello", nothing)
 
     assert in_a_thread_with_no_loop == result
-    assert await run_on_the_loop(agent, "hello", nothing) == result
+    assert await run_on_event_loop(agent, "hello", nothing) == result
     assert await run_in_daemon_thread(agent, "hello", nothing) == result
 
 
 @pytest.mark.parametrize(("agent", "error"), _BAD.values(), ids=_BAD)
-async def test_a_bad_agent_raises_what_it_raised_to_who_runs_it(agent: Agent, error: type[BaseException]) -> None:
+async def test_the_exception_of_a_bad_agent_reaches_its_caller(agent: Agent, error: type[BaseException]) -> None:
     with pytest.raises(error):
-        await asyncio.to_thread(run_in_this_thread, agent, "hello", nothing)
+        await asyncio.to_thread(run_in_current_thread, agent, "hello", nothing)
     if error is not SystemExit:  # asyncio lets it through the loop, so that `execute` turns it into something else
         with pytest.raises(error):
             await run_in_daemon_thread(agent, "hello", nothing)
 
 
-async def test_what_a_future_refuses_is_told_as_an_error() -> None:
+async def test_an_exception_that_a_future_refuses_becomes_an_error() -> None:
     with pytest.raises(RuntimeError, match="no more"):
         await run_in_daemon_thread(agents.stops_iteration, "hello", nothing)
 
@@ -80,14 +80,14 @@ async def test_a_sync_agent_does_not_block_the_loop() -> None:
     def waits(prompt: str, report_progress: Callable[[int], None]) -> str:
         return "free" if go_on.wait(30) else "blocked"
 
-    running = asyncio.create_task(run_on_the_loop(waits, "hello", nothing))
+    running = asyncio.create_task(run_on_event_loop(waits, "hello", nothing))
     await asyncio.sleep(0)
-    go_on.set()  # by the loop, which therefore still runs
+    go_on.set()  # set by the loop, so the loop still runs
 
     assert await running == "free"
 
 
-async def test_a_hanging_thread_keeps_nobody_waiting() -> None:
+async def test_a_hanging_thread_does_not_delay_the_exit() -> None:
     hangs = threading.Event()
 
     def hang(prompt: str, report_progress: Callable[[int], None]) -> str:
@@ -109,7 +109,7 @@ async def test_a_hanging_thread_keeps_nobody_waiting() -> None:
 async def test_the_simulated_agent_reports_after_each_step() -> None:
     reported: list[int] = []
 
-    await run_on_the_loop(simulated(settings()), "hello", reported.append)
+    await run_on_event_loop(simulated(settings()), "hello", reported.append)
 
     assert reported == [25, 50, 75, 100]
 
@@ -117,7 +117,7 @@ async def test_the_simulated_agent_reports_after_each_step() -> None:
 async def test_the_same_prompt_and_seed_give_the_same_answer() -> None:
     async def answers(seed: int) -> list[str]:
         agent = simulated(settings(agent_seed=seed))
-        return [await run_on_the_loop(agent, f"prompt {number}", nothing) for number in range(10)]
+        return [await run_on_event_loop(agent, f"prompt {number}", nothing) for number in range(10)]
 
     assert await answers(1) == await answers(1)
     assert await answers(1) != await answers(2)
@@ -142,17 +142,17 @@ async def test_jitter_is_repeatable_too(monkeypatch: pytest.MonkeyPatch) -> None
     assert all(0.5 <= pause <= 1.5 for pause in first)
 
 
-async def test_it_fails_half_way_when_told_to() -> None:
+async def test_it_fails_half_way_if_the_prompt_says_so() -> None:
     reported: list[int] = []
 
-    with pytest.raises(RuntimeError, match="told to fail"):
-        await run_on_the_loop(simulated(settings(agent_behaviour="fail")), "hello", reported.append)
+    with pytest.raises(RuntimeError, match="failed, as requested"):
+        await run_on_event_loop(simulated(settings(agent_behaviour="fail")), "hello", reported.append)
 
     assert reported == [25, 50]
 
 
-async def test_it_hangs_when_told_to() -> None:
-    hanging = asyncio.create_task(run_on_the_loop(simulated(settings(agent_behaviour="hang")), "hello", nothing))
+async def test_it_hangs_if_the_prompt_says_so() -> None:
+    hanging = asyncio.create_task(run_on_event_loop(simulated(settings(agent_behaviour="hang")), "hello", nothing))
 
     done, _ = await asyncio.wait({hanging}, timeout=0.05)
 
@@ -160,12 +160,12 @@ async def test_it_hangs_when_told_to() -> None:
     hanging.cancel()
 
 
-async def test_a_prompt_is_obeyed_only_where_that_is_allowed() -> None:
-    assert await run_on_the_loop(simulated(settings()), "fail: please", nothing)
-    assert await run_on_the_loop(simulated(settings(agent_obeys_prompt=True)), "fail", nothing)
-    assert await run_on_the_loop(simulated(settings(agent_obeys_prompt=True)), "failing: is not fail", nothing)
+async def test_a_prompt_is_obeyed_only_if_the_settings_allow_it() -> None:
+    assert await run_on_event_loop(simulated(settings()), "fail: please", nothing)
+    assert await run_on_event_loop(simulated(settings(agent_obeys_prompt=True)), "fail", nothing)
+    assert await run_on_event_loop(simulated(settings(agent_obeys_prompt=True)), "failing: is not fail", nothing)
     with pytest.raises(RuntimeError):
-        await run_on_the_loop(simulated(settings(agent_obeys_prompt=True)), "fail: please", nothing)
+        await run_on_event_loop(simulated(settings(agent_obeys_prompt=True)), "fail: please", nothing)
 
 
 async def test_it_ends_when_its_task_is_no_longer_wanted() -> None:
@@ -173,4 +173,4 @@ async def test_it_ends_when_its_task_is_no_longer_wanted() -> None:
         raise TaskEnded
 
     with pytest.raises(TaskEnded):
-        await run_on_the_loop(simulated(settings()), "hello", ended)
+        await run_on_event_loop(simulated(settings()), "hello", ended)

@@ -1,4 +1,4 @@
-"""celery_queue as a module: it is imported without a broker, and a setting that it lacks is one line on stderr."""
+"""celery_queue as a module: it can be imported without a broker, and a missing setting is one line on stderr."""
 
 import os
 import sys
@@ -13,11 +13,11 @@ from tests.cli.command import Outcome, run
 
 _NOWHERE = "redis://127.0.0.1:1/0"
 WORKER = [sys.executable, "-m", "celery", "-A", "patterns.celery_queue", "worker"]
-WEB = [sys.executable, "-m", "patterns.web.process", "patterns.celery_queue:create_app", "--fd", "0"]
+WEB = [sys.executable, "-m", "patterns.web.process", "patterns.celery_queue:create_app", "--port", "0"]
 
 
 def python(code: str, folder: Path, **settings: str) -> Outcome:
-    """Run `code` in a fresh interpreter. What an `assert` in it says is in the outcome."""
+    """Run `code` in a new interpreter. The message of a failed `assert` is in the outcome."""
     outcome = run([sys.executable, "-c", code], folder, **settings)
     assert outcome.code == 0, outcome.err
     return outcome

@@ -1,4 +1,4 @@
-"""How messages are kept: what must not change with a setting, and what must."""
+"""How queues are declared: what must not change with a setting, and what must."""
 
 import pytest
 
@@ -17,16 +17,16 @@ def test_no_setting_changes_how_a_queue_is_declared_or_rabbitmq_would_refuse_it(
 
 
 @pytest.mark.parametrize("hard_limit", [6.0, 305.0, 36_005.0])
-def test_rabbitmq_leaves_a_task_to_its_worker_for_longer_than_it_may_run(hard_limit: float) -> None:
+def test_the_consumer_timeout_of_rabbitmq_is_longer_than_a_task_may_run(hard_limit: float) -> None:
     for queue in over_rabbitmq("kit:", hard_limit)["task_queues"]:
         assert queue.consumer_arguments["x-consumer-timeout"] / 1000 > hard_limit + HEARTBEAT_SECONDS
 
 
-def test_redis_leaves_a_task_to_its_worker_for_longer_than_it_may_run() -> None:
+def test_the_visibility_timeout_of_redis_is_longer_than_a_task_may_run() -> None:
     assert over_redis("kit:", 305.0)["broker_transport_options"]["visibility_timeout"] > 305
 
 
-def test_what_two_prefixes_send_does_not_meet() -> None:
+def test_two_key_prefixes_use_different_queues() -> None:
     ones, others = over_rabbitmq("one:", 305.0)["task_queues"], over_rabbitmq("other:", 305.0)["task_queues"]
 
     assert len({queue.name for queue in (*ones, *others)}) == 4

@@ -1,4 +1,4 @@
-"""What is counted, where it is counted: in this process, and in Redis by the very scripts that change a record."""
+"""Counters: in this process, and in Redis, where the scripts that change a record count too."""
 
 import time
 from collections import Counter
@@ -21,18 +21,18 @@ from tests.patterns.clock import Clock
 
 @pytest.fixture
 def settings() -> Settings:
-    """Each test has keys of its own."""
+    """Each test gets its own keys."""
     return Settings(key_prefix=f"test-{uuid4().hex}:")
 
 
 async def deliver(store: RedisStore, worker: WorkerRecords, state: DeliveryState) -> Record:
-    """A finished task, as it was when the one attempt to deliver it began."""
+    """A finished task, as it was when its only delivery attempt began."""
     task, _ = await store.create(new_task_id(), "body", callback_url="https://example.com/hook")
     worker.complete(task.task_id, "result")
     (due,) = worker.outbox.due()
     record = worker.outbox.take(*due)
     assert record is not None
-    worker.outbox.note(record, DeliveryAttempt(at=datetime.now(UTC)), state)
+    worker.outbox.record_attempt(record, DeliveryAttempt(at=datetime.now(UTC)), state)
     return record
 
 
@@ -52,7 +52,7 @@ def test_a_duration_falls_into_the_first_bucket_that_holds_it(seconds: float, pl
     assert durations.total == seconds
 
 
-async def test_in_memory_the_moments_of_a_task_are_what_is_counted() -> None:
+async def test_in_memory_durations_are_derived_from_the_times_of_a_task() -> None:
     clock = Clock()
     store = MemoryStore(limit=10, ttl=60, clock=clock)
     task, _ = store.create("body")
@@ -83,7 +83,7 @@ async def test_in_memory_the_counters_stay_when_the_records_expire() -> None:
     assert (counters.pending, counters.running) == (0, 0)
 
 
-async def test_a_redis_that_was_never_used_has_counters_too(store: RedisStore) -> None:
+async def test_an_empty_redis_has_counters_too(store: RedisStore) -> None:
     counters = await store.task_counters()
 
     assert (counters.pending, counters.running, counters.workers) == (0, 0, 0)
@@ -91,10 +91,10 @@ async def test_a_redis_that_was_never_used_has_counters_too(store: RedisStore) -
     assert sum(counters.queue_wait.counts) == 0
 
 
-async def test_a_task_that_is_run_again_runs_and_has_waited_once(store: RedisStore, worker: WorkerRecords) -> None:
+async def test_a_second_run_of_a_task_is_not_counted_as_another_wait(store: RedisStore, worker: WorkerRecords) -> None:
     task_id = await create(store)
     worker.start(task_id, 3)
-    worker.put_back(task_id)
+    worker.undo_start(task_id)
     worker.start(task_id, 3)
 
     while_it_runs = await store.task_counters()
@@ -121,9 +121,9 @@ async def test_a_task_whose_worker_died_too_often_is_counted_as_lost(store: Redi
     assert counters.running == 0
 
 
-async def test_a_task_that_could_not_be_handed_over_was_never_there(store: RedisStore, worker: WorkerRecords) -> None:
+async def test_a_task_that_could_not_be_published_is_not_counted(store: RedisStore, worker: WorkerRecords) -> None:
     task_id = await create(store)
-    worker.start(task_id, 3)  # its message got through after all
+    worker.start(task_id, 3)  # its message arrived after all
     await store.forget(task_id)
     worker.complete(task_id, "result")
 
@@ -134,9 +134,9 @@ async def test_a_task_that_could_not_be_handed_over_was_never_there(store: Redis
 
 
 def _let_it_tell_the_time(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    told = SimpleNamespace(time=clock, monotonic=time.monotonic)
+    fake_time = SimpleNamespace(time=clock, monotonic=time.monotonic)
     for module in ("store", "worker_records"):
-        monkeypatch.setattr(f"patterns.redis_store.{module}.time", told)
+        monkeypatch.setattr(f"patterns.redis_store.{module}.time", fake_time)
 
 
 async def test_redis_sorts_durations_as_python_does(
@@ -159,7 +159,7 @@ async def test_redis_sorts_durations_as_python_does(
     assert counters.execution.total == pytest.approx(expected.total)
 
 
-async def test_a_clock_that_is_behind_makes_no_duration_negative(
+async def test_no_duration_is_negative_if_a_clock_is_behind(
     store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
@@ -174,12 +174,12 @@ async def test_a_clock_that_is_behind_makes_no_duration_negative(
     assert counters.queue_wait.total == 0
 
 
-async def test_in_redis_an_attempt_is_counted_once_whoever_notes_it_again(
+async def test_in_redis_an_attempt_that_is_recorded_twice_is_counted_once(
     store: RedisStore, worker: WorkerRecords
 ) -> None:
     await deliver(store, worker, DeliveryState.DELIVERED)
     record = await deliver(store, worker, DeliveryState.WAITING)
-    worker.outbox.note(record, DeliveryAttempt(at=datetime.now(UTC)), DeliveryState.WAITING)
+    worker.outbox.record_attempt(record, DeliveryAttempt(at=datetime.now(UTC)), DeliveryState.WAITING)
 
     counters = await store.delivery_counters()
 

@@ -1,4 +1,4 @@
-"""One task in the web process: whatever the agent does, its record ends, and the server goes on."""
+"""A task in the web process: whatever the agent does, its record is finished, and the server goes on."""
 
 import asyncio
 import threading
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from patterns.agents.running import Agent, run_in_daemon_thread, run_on_the_loop
+from patterns.agents.running import Agent, describe, run_in_daemon_thread, run_on_event_loop
 from patterns.contract import ErrorCode, Task, TaskStatus
-from patterns.tasks.execution import RunAgent, describe, execute
+from patterns.tasks.execution import RunAgent, execute
 from patterns.tasks.memory_store import MemoryStore
 from tests.support import agents
 
@@ -35,7 +35,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture(autouse=True)
 async def nothing_is_left() -> AsyncIterator[None]:
-    """At the end of a test, agents that did not listen end after all."""
+    """End the agents that ignored their cancellation at the end of a test."""
     before = asyncio.all_tasks()
     agents.enough.clear()
     yield
@@ -45,7 +45,7 @@ async def nothing_is_left() -> AsyncIterator[None]:
         await asyncio.wait(left, timeout=30)
 
 
-@pytest.fixture(params=[run_on_the_loop, run_in_daemon_thread], ids=["on the loop", "in a thread"])
+@pytest.fixture(params=[run_on_event_loop, run_in_daemon_thread], ids=["on the loop", "in a thread"])
 def run(request: pytest.FixtureRequest) -> RunAgent:
     """Both ways to run an agent."""
     way: RunAgent = request.param
@@ -53,7 +53,7 @@ def run(request: pytest.FixtureRequest) -> RunAgent:
 
 
 async def outcome(store: MemoryStore, run: RunAgent, agent: Agent, timeout: float = 30.0) -> Task:
-    """What comes of a new task."""
+    """The outcome of a new task."""
     task, _ = store.create("hello")
     await execute(store, run, agent, task.task_id, "hello", timeout)
     ended = await store.get(task.task_id)
@@ -85,7 +85,9 @@ async def test_a_bad_agent_fails_its_task_with_one_line(
 
 
 @pytest.mark.parametrize("agent", [agents.swallows_cancellation, agents.works_until_ended])
-async def test_an_agent_that_does_not_listen_ends_as_timed_out(store: MemoryStore, run: RunAgent, agent: Agent) -> None:
+async def test_an_agent_that_ignores_cancellation_ends_as_timed_out(
+    store: MemoryStore, run: RunAgent, agent: Agent
+) -> None:
     task = await outcome(store, run, agent, timeout=0.1)
 
     assert task.status is TaskStatus.FAILED
@@ -115,26 +117,26 @@ async def test_progress_is_seen_while_the_agent_runs(store: MemoryStore, run: Ru
     assert seen.progress == 30
 
 
-async def test_cancelling_a_task_ends_its_execution_at_once(store: MemoryStore, run: RunAgent) -> None:
+async def test_cancelling_a_task_ends_its_execution_immediately(store: MemoryStore, run: RunAgent) -> None:
     task, _ = store.create("hello")
-    told = threading.Event()
+    noticed = threading.Event()
 
     def listens(prompt: str, report_progress: Callable[[int], None]) -> str:
         try:
             while True:
                 report_progress(10)
         finally:
-            told.set()
+            noticed.set()
 
     working = asyncio.create_task(execute(store, run, listens, task.task_id, "hello", 3600))
     async with asyncio.timeout(30):
-        # A store tells nobody that a task has started.
+        # A store does not announce that a task has started.
         while not (seen := await store.get(task.task_id)) or seen.status is TaskStatus.PENDING:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await store.cancel(task.task_id)
         await working
 
-    assert await asyncio.to_thread(told.wait, 30)  # the agent heard of it too, when it reported
+    assert await asyncio.to_thread(noticed.wait, 30)  # the agent noticed too, when it reported
     ended = await store.get(task.task_id)
     assert ended is not None
     assert ended.status is TaskStatus.CANCELLED

@@ -2,7 +2,7 @@
 
 import pytest
 
-from patterns.web.headers import matches, retry_after_seconds, wanted_wait
+from patterns.web.headers import matches, preferred_wait, retry_after_seconds
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from patterns.web.headers import matches, retry_after_seconds, wanted_wait
         ("respond-async, wait=10", 10),
         ("wait=10, respond-async", 10),
         ("wait=10;foo=bar", 10),
-        ("wait=5, wait=10", 5),  # the first one counts
+        ("wait=5, wait=10", 5),  # the first counts
         ("wait=999999999", 999_999_999),
         ("wait=9999999999999999999999", None),
         ("wait", None),
@@ -32,17 +32,17 @@ from patterns.web.headers import matches, retry_after_seconds, wanted_wait
         ("wait=10 seconds", None),
     ],
 )
-def test_the_wait_that_is_preferred_is_whole_seconds_or_nothing(prefer: str | None, seconds: float | None) -> None:
-    assert wanted_wait(prefer) == seconds
+def test_the_wait_preference_is_whole_seconds_or_ignored(prefer: str | None, seconds: float | None) -> None:
+    assert preferred_wait(prefer) == seconds
 
 
 @pytest.mark.parametrize("if_none_match", ['"a"', 'W/"a"', '"b", "a"', 'W/"b",W/"a"', "*", ' "a" ', '"b" , "a" , "c"'])
-def test_an_etag_is_named_by_itself_in_a_list_or_by_a_star(if_none_match: str) -> None:
+def test_if_none_match_names_an_etag_alone_in_a_list_or_by_a_star(if_none_match: str) -> None:
     assert matches(if_none_match, '"a"')
 
 
 @pytest.mark.parametrize("if_none_match", ["", "a", '"A"', '"b"', '"aa"', "W/", '"a', ",,,"])
-def test_another_etag_is_not_named(if_none_match: str) -> None:
+def test_if_none_match_does_not_match_another_etag(if_none_match: str) -> None:
     assert not matches(if_none_match, '"a"')
 
 

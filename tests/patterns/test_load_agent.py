@@ -1,4 +1,4 @@
-"""KIT_AGENT: a user's own agent by name, and what is said when there is none."""
+"""KIT_AGENT: a user's own agent by name, and the error if it cannot be loaded."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ def test_an_agent_is_found_by_module_and_name(name: str, agent: object) -> None:
     assert load_agent(Settings(agent=name)) == agent
 
 
-def test_without_a_name_it_is_the_simulated_one() -> None:
+def test_without_a_name_it_is_the_simulated_agent() -> None:
     assert callable(load_agent(Settings()))
 
 
-def test_a_file_beside_the_user_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_agent_beside_me.py").write_text("def run(prompt, report_progress):\n    return 'mine'\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [])
@@ -51,7 +51,7 @@ def test_a_file_beside_the_user_is_found(tmp_path: Path, monkeypatch: pytest.Mon
         "..agents:sync_agent",
     ],
 )
-def test_a_name_that_leads_nowhere_is_explained_in_one_line(name: str) -> None:
+def test_a_name_that_does_not_exist_is_explained_in_one_line(name: str) -> None:
     with pytest.raises(SettingsError) as raised:
         load_agent(Settings(agent=name))
 

@@ -1,4 +1,4 @@
-"""A line of the log: what is in it, and which task it is about."""
+"""A log line: what is in it, and the task that it is about."""
 
 import asyncio
 import json
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from patterns.agents.running import Agent, ReportProgress, run_in_daemon_thread, run_on_the_loop
+from patterns.agents.running import Agent, ReportProgress, run_in_daemon_thread, run_on_event_loop
 from patterns.contract.settings import Settings
-from patterns.observability.logs import JsonLine, TextLine, about, add_task_id, set_up_logging
+from patterns.observability.logs import JsonLine, TextLine, add_task_id, bound_task_id, set_up_logging
 from patterns.tasks.execution import RunAgent, execute
 from patterns.tasks.memory_store import MemoryStore
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("test")
 
 
 class Kept(logging.Handler):
-    """Keeps what is logged, as lines."""
+    """A handler that keeps formatted lines."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class Kept(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
+        """Keep a line."""
         self.lines.append(self.format(record))
 
 
 @pytest.fixture
 def kept(request: pytest.FixtureRequest) -> Iterator[Kept]:
-    """What this test logs; as JSON, unless it wants another formatter."""
+    """What this test logs, as JSON unless the test sets another formatter."""
     handler = Kept(getattr(request, "param", JsonLine)())
     logger.addHandler(handler)
     logger.setLevel("INFO")
@@ -43,7 +43,7 @@ def kept(request: pytest.FixtureRequest) -> Iterator[Kept]:
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger, which is as before after the test."""
+    """The root logger, restored after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield root
@@ -56,8 +56,8 @@ as_text = pytest.mark.parametrize("kept", [TextLine], indirect=True)
 
 
 @as_text
-def test_a_line_for_people_says_what_happened_and_then_the_rest(kept: Kept) -> None:
-    with about("a1"):
+def test_a_line_of_text_has_the_message_first_and_then_the_fields(kept: Kept) -> None:
+    with bound_task_id("a1"):
         logger.info("finished %s", "well", extra={"seconds": 1.23456789, "code": None, "error": "Broken: no pipe"})
 
     moment, _, rest = kept.lines[0].partition(" ")
@@ -66,7 +66,7 @@ def test_a_line_for_people_says_what_happened_and_then_the_rest(kept: Kept) -> N
 
 
 @as_text
-def test_a_traceback_stands_below_a_line_for_people(kept: Kept) -> None:
+def test_a_traceback_stands_below_a_line_of_text(kept: Kept) -> None:
     try:
         raise ValueError("the cause")
     except ValueError:
@@ -77,7 +77,7 @@ def test_a_traceback_stands_below_a_line_for_people(kept: Kept) -> None:
     assert below[-1] == "ValueError: the cause"
 
 
-def test_a_line_for_programs_is_one_line_whatever_is_in_it(kept: Kept) -> None:
+def test_a_line_of_json_is_one_line_whatever_is_in_it(kept: Kept) -> None:
     try:
         raise ValueError("two\nlines")
     except ValueError:
@@ -90,7 +90,7 @@ def test_a_line_for_programs_is_one_line_whatever_is_in_it(kept: Kept) -> None:
     assert line["half"] == "\ud83d"
 
 
-def test_an_extra_does_not_hide_what_every_line_has(kept: Kept) -> None:
+def test_an_extra_field_does_not_replace_a_standard_field(kept: Kept) -> None:
     logger.info("now", extra={"time": "yesterday", "level": "top", "more": 1})
 
     line = json.loads(kept.lines[0])
@@ -99,10 +99,10 @@ def test_an_extra_does_not_hide_what_every_line_has(kept: Kept) -> None:
     assert line["more"] == 1
 
 
-def test_a_line_that_is_about_no_task_has_no_id(kept: Kept) -> None:
+def test_a_line_without_a_task_has_no_task_id(kept: Kept) -> None:
     logger.info("before")
-    with about("a1"):
-        with about("b2"):
+    with bound_task_id("a1"):
+        with bound_task_id("b2"):
             logger.info("inside")
         logger.info("outside again")
     logger.info("after")
@@ -110,8 +110,8 @@ def test_a_line_that_is_about_no_task_has_no_id(kept: Kept) -> None:
     assert [json.loads(line).get("task_id") for line in kept.lines] == [None, "b2", "a1", None]
 
 
-def test_who_names_the_task_is_believed(kept: Kept) -> None:
-    with about("a1"):
+def test_an_explicit_task_id_wins(kept: Kept) -> None:
+    with bound_task_id("a1"):
         logger.info("hello", extra={"task_id": "b2"})
     logger.info("hello", extra={"data": {"id": "c3", "name": "kit.run_agent"}})  # as Celery does
 
@@ -126,17 +126,15 @@ def says_hello(prompt: str, report_progress: ReportProgress) -> str:
 
 
 async def says_hello_later(prompt: str, report_progress: ReportProgress) -> str:
-    """A coroutine function that uses a thread and a task of its own."""
+    """A coroutine function that starts a thread and a task."""
     await asyncio.to_thread(logger.info, prompt)
     await asyncio.create_task(asyncio.to_thread(logger.info, prompt))
     return prompt
 
 
 @pytest.mark.parametrize("agent", [says_hello, says_hello_later])
-@pytest.mark.parametrize("run", [run_on_the_loop, run_in_daemon_thread])
-async def test_what_agents_log_side_by_side_has_the_id_of_each_ones_task(
-    kept: Kept, agent: Agent, run: RunAgent
-) -> None:
+@pytest.mark.parametrize("run", [run_on_event_loop, run_in_daemon_thread])
+async def test_lines_of_concurrent_agents_have_the_ids_of_their_tasks(kept: Kept, agent: Agent, run: RunAgent) -> None:
     store = MemoryStore(limit=10, ttl=60)
     ids = [store.create("body")[0].task_id for _ in range(5)]
 
@@ -151,7 +149,7 @@ async def test_what_agents_log_side_by_side_has_the_id_of_each_ones_task(
     ("setting", "asked_for", "level"),
     [("warning", logging.ERROR, logging.WARNING), ("error", logging.INFO, logging.INFO), ("info", 40, logging.INFO)],
 )
-def test_the_more_talkative_of_the_setting_and_the_command_line_wins(
+def test_the_more_verbose_of_the_setting_and_the_command_line_wins(
     root: logging.Logger, setting: str, asked_for: int, level: int
 ) -> None:
     set_up_logging(Settings(log_level=setting), asked_for)

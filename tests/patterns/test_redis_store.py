@@ -1,32 +1,18 @@
 """Records in Redis: the rules of a task hold however many processes write at once."""
 
 import asyncio
-import time
 
 import pytest
 
-from patterns.contract import ErrorCode, Task, TaskStatus
-from patterns.contract.settings import Settings
+from patterns.contract import ErrorCode, TaskStatus
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
-from patterns.tasks.store import AlreadyFinished, KeyReused, QueueFull, Unavailable, new_task_id
+from patterns.tasks.store import AlreadyFinished, KeyReused, QueueFull, new_task_id
 from tests.patterns.redis_keys import Keys
+from tests.patterns.redis_tasks import create, known
 
 
-async def create(store: RedisStore, body: str = "body", key: str | None = None) -> Task:
-    """A new task."""
-    task, _ = await store.create(new_task_id(), body, key)
-    return task
-
-
-async def known(store: RedisStore, task_id: str) -> Task:
-    """A task that must be known."""
-    task = await store.get(task_id)
-    assert task is not None
-    return task
-
-
-async def test_a_created_task_is_known_at_once_and_has_to_be_handed_over(store: RedisStore) -> None:
+async def test_a_created_task_is_known_immediately_and_has_to_be_published(store: RedisStore) -> None:
     task, to_hand_over = await store.create(new_task_id(), "body")
 
     assert to_hand_over
@@ -34,7 +20,7 @@ async def test_a_created_task_is_known_at_once_and_has_to_be_handed_over(store: 
     assert task.status is TaskStatus.PENDING
 
 
-async def test_an_id_that_was_never_given_out_is_unknown_and_leaves_nothing(
+async def test_an_id_that_was_never_issued_is_unknown_and_leaves_nothing(
     store: RedisStore, worker: WorkerRecords, keys: Keys
 ) -> None:
     assert await store.get("x") is None
@@ -55,7 +41,7 @@ async def test_a_stopping_worker_does_not_bring_a_forgotten_record_back(
     worker.start(task.task_id, 3)
     keys.expire(f"task:{task.task_id}")
 
-    worker.put_back(task.task_id)
+    worker.undo_start(task.task_id)
 
     assert await store.get(task.task_id) is None
 
@@ -75,7 +61,7 @@ async def test_a_full_store_accepts_nothing(store: RedisStore, keys: Keys) -> No
 
 async def test_a_known_key_gives_its_task_again(store: RedisStore) -> None:
     first = await create(store, "body", "key")
-    await store.handed_over("key")
+    await store.mark_sent("key")
 
     again, to_hand_over = await store.create(new_task_id(), "body", "key")
 
@@ -85,19 +71,19 @@ async def test_a_known_key_gives_its_task_again(store: RedisStore) -> None:
         await create(store, "another body", "key")
 
 
-async def test_nobody_is_told_of_a_task_that_is_not_handed_over_yet(store: RedisStore) -> None:
+async def test_a_repeat_waits_until_the_task_is_published(store: RedisStore) -> None:
     task = await create(store, "body", "key")
     repeat = asyncio.create_task(store.create(new_task_id(), "body", "key"))
     done, _ = await asyncio.wait({repeat}, timeout=0.1)
     assert not done
 
-    await store.handed_over("key")
+    await store.mark_sent("key")
 
     async with asyncio.timeout(30):
         assert await repeat == (task, False)
 
 
-async def test_who_waits_for_a_hand_over_that_fails_gets_the_task_to_hand_over(store: RedisStore) -> None:
+async def test_a_repeat_publishes_the_task_if_the_first_request_could_not(store: RedisStore) -> None:
     first = await create(store, "body", "key")
     repeat = asyncio.create_task(store.create(new_task_id(), "body", "key"))
     await asyncio.sleep(0)
@@ -118,7 +104,7 @@ async def test_forgetting_a_task_gives_back_its_place_and_its_key(store: RedisSt
     assert keys.all() == set()
 
 
-async def test_a_task_may_be_run_again_but_not_for_ever(store: RedisStore, worker: WorkerRecords) -> None:
+async def test_a_task_may_run_again_but_not_for_ever(store: RedisStore, worker: WorkerRecords) -> None:
     task = await create(store)
 
     assert [worker.start(task.task_id, 3) for _ in range(4)] == [True, True, True, False]
@@ -133,7 +119,7 @@ async def test_a_run_that_was_put_back_is_not_counted(store: RedisStore, worker:
 
     for _ in range(10):
         assert worker.start(task.task_id, 3)
-        worker.put_back(task.task_id)
+        worker.undo_start(task.task_id)
 
 
 async def test_a_second_run_does_not_move_the_start(store: RedisStore, worker: WorkerRecords) -> None:
@@ -188,7 +174,7 @@ async def test_only_finished_records_expire_and_their_keys_with_them(
     store: RedisStore, worker: WorkerRecords, keys: Keys
 ) -> None:
     task = await create(store, "body", "key")
-    await store.handed_over("key")
+    await store.mark_sent("key")
     worker.start(task.task_id, 3)
     assert {keys.expire_in(key) for key in keys.all()} == {None}
 
@@ -197,70 +183,3 @@ async def test_only_finished_records_expire_and_their_keys_with_them(
     left = [keys.expire_in(key) for key in keys.all() - {"counters"}]
     assert len(left) == 2  # the record and its key; the lists of unfinished and running tasks are empty, and gone
     assert all(seconds is not None and 0 < seconds <= 60 for seconds in left)
-
-
-async def test_a_wait_ends_as_soon_as_a_worker_finishes_the_task(store: RedisStore, worker: WorkerRecords) -> None:
-    task = await create(store)
-    waits = [asyncio.create_task(store.wait(task.task_id, 3600)) for _ in range(3)]
-    await asyncio.sleep(0.05)
-    worker.start(task.task_id, 3)
-
-    worker.complete(task.task_id, "result")
-
-    async with asyncio.timeout(30):
-        seen = await asyncio.gather(*waits)
-    assert [task.status for task in seen if task] == [TaskStatus.COMPLETED] * 3
-
-
-async def test_a_wait_ends_with_its_time(store: RedisStore) -> None:
-    task = await create(store)
-
-    assert await store.wait(task.task_id, 0.05) == task
-
-
-async def test_a_stop_answers_every_wait_and_takes_no_more(store: RedisStore) -> None:
-    task = await create(store)
-    wait = asyncio.create_task(store.wait(task.task_id, 3600))
-    await asyncio.sleep(0.05)
-
-    await store.drain()
-
-    async with asyncio.timeout(30):
-        assert await wait == task
-    with pytest.raises(Unavailable):
-        await create(store)
-    with pytest.raises(Unavailable):
-        await store.check()
-
-
-async def test_health_needs_a_worker_that_was_heard_of(store: RedisStore, worker: WorkerRecords) -> None:
-    with pytest.raises(Unavailable, match="worker"):
-        await store.check()
-
-    worker.heartbeat("worker@here")
-    await store.check()
-    worker.farewell("worker@here")
-
-    with pytest.raises(Unavailable, match="worker"):
-        await store.check()
-
-
-async def test_a_worker_that_is_silent_for_long_is_not_counted(
-    store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    worker.heartbeat("worker@here")
-    later = time.time() + 60
-
-    monkeypatch.setattr(time, "time", lambda: later)
-
-    with pytest.raises(Unavailable, match="worker"):
-        await store.check()
-
-
-async def test_without_redis_everything_says_so_in_time(settings: Settings) -> None:
-    store = RedisStore(settings, "redis://127.0.0.1:1/0")
-
-    async with asyncio.timeout(30):
-        for call in (create(store), store.get("x"), store.wait("x", 1), store.cancel("x"), store.check()):
-            with pytest.raises(Unavailable):
-                await call

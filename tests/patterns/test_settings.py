@@ -1,4 +1,4 @@
-"""Settings: from the environment, with a default for each, and one line about each that is wrong."""
+"""Settings: from the environment, with a default for each, and a one-line error for each invalid value."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from patterns.contract.settings import Settings, SettingsError, environment_vari
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the developer has set is not set here."""
+    """Unset what the developer has set."""
     for field in Settings.model_fields:
         monkeypatch.delenv(environment_variable(field), raising=False)
 
@@ -42,7 +42,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.redis_url == "redis://localhost:6379/1"
 
 
-def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_WORKERS", "")
     monkeypatch.setenv("REDIS_URL", "")
 
@@ -88,9 +88,7 @@ def test_the_variable_of_each_setting_is_read(field: str, monkeypatch: pytest.Mo
         ("KIT_WEBHOOK_SECRET", "whsec_c2hvcnQ="),
     ],
 )
-def test_a_value_that_cannot_be_used_is_explained_in_one_line(
-    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invalid_value_is_explained_in_one_line(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, value)
 
     with pytest.raises(SettingsError) as raised:
@@ -109,7 +107,7 @@ def test_a_broker_is_a_redis_or_a_rabbitmq(url: str, monkeypatch: pytest.MonkeyP
     assert load_settings().broker_url == url
 
 
-def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_values_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_WORKERS", "many")
     monkeypatch.setenv("KIT_QUEUE_SIZE", "few")
 
@@ -134,7 +132,7 @@ def test_a_secret_is_not_repeated(variable: str, value: str, monkeypatch: pytest
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_new_signing_key_can_be_used_and_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_signing_key_is_valid_and_unique(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = new_webhook_secret(), new_webhook_secret()
     monkeypatch.setenv("KIT_WEBHOOK_SECRET", first)
 

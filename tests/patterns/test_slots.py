@@ -1,4 +1,4 @@
-"""How many tasks run at once, and who is next."""
+"""How many tasks run at once, and in which order."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ async def waiting(slots: Slots, *task_ids: str) -> list[asyncio.Task[bool]]:
     return tasks
 
 
-async def test_as_many_as_there_are_slots_get_one_at_once() -> None:
+async def test_free_slots_are_taken_immediately() -> None:
     slots = Slots(2)
 
     first, second, third = await waiting(slots, "first", "second", "third")
@@ -57,7 +57,7 @@ async def test_a_task_that_does_not_wait_cannot_be_discarded() -> None:
     assert await second
 
 
-async def test_a_slot_passes_over_whatever_was_interrupted_while_it_waited() -> None:
+async def test_a_slot_skips_tasks_that_were_cancelled_while_they_waited() -> None:
     slots = Slots(1)
     _, second, third = await waiting(slots, "first", "second", "third")
 

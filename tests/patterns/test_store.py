@@ -12,7 +12,7 @@ from tests.patterns.clock import Clock
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock of the test's own."""
+    """A clock that the test sets."""
     return Clock()
 
 
@@ -23,13 +23,13 @@ def store(clock: Clock) -> MemoryStore:
 
 
 async def known(store: MemoryStore, task_id: str) -> Task:
-    """A task that must be known."""
+    """The task, which the store must know."""
     task = await store.get(task_id)
     assert task is not None
     return task
 
 
-async def test_a_created_task_is_known_at_once_and_waits(store: MemoryStore) -> None:
+async def test_a_created_task_is_known_immediately_and_waits(store: MemoryStore) -> None:
     task, new = store.create("body")
 
     assert new
@@ -38,7 +38,7 @@ async def test_a_created_task_is_known_at_once_and_waits(store: MemoryStore) -> 
     assert task.progress == 0
 
 
-async def test_an_id_that_was_never_given_out_is_unknown(store: MemoryStore) -> None:
+async def test_an_id_that_was_never_issued_is_unknown(store: MemoryStore) -> None:
     assert await store.get("x") is None
     assert await store.wait("x", 5) is None
     assert await store.cancel("x") is None
@@ -63,7 +63,7 @@ async def test_a_full_store_accepts_nothing(store: MemoryStore) -> None:
     assert len(store) == 2
 
 
-async def test_a_key_that_met_a_full_store_is_as_good_as_new(store: MemoryStore) -> None:
+async def test_a_key_that_was_refused_by_a_full_store_is_still_free(store: MemoryStore) -> None:
     first, _ = store.create("one")
     store.create("two")
     with pytest.raises(QueueFull):
@@ -75,7 +75,7 @@ async def test_a_key_that_met_a_full_store_is_as_good_as_new(store: MemoryStore)
     assert new
 
 
-async def test_every_way_to_finish_gives_up_the_place(store: MemoryStore) -> None:
+async def test_every_way_to_finish_frees_the_place(store: MemoryStore) -> None:
     for finish in ("complete", "fail", "cancel"):
         task, _ = store.create("body")
         store.start(task.task_id)
@@ -208,7 +208,7 @@ async def test_a_wait_ends_with_the_task(store: MemoryStore) -> None:
     assert [seen.status for seen in await asyncio.gather(*waits) if seen] == [TaskStatus.COMPLETED] * 3
 
 
-async def test_a_wait_ends_with_its_time(store: MemoryStore) -> None:
+async def test_a_wait_ends_at_its_timeout(store: MemoryStore) -> None:
     task, _ = store.create("body")
 
     seen = await store.wait(task.task_id, 0.01)
@@ -217,8 +217,8 @@ async def test_a_wait_ends_with_its_time(store: MemoryStore) -> None:
 
 
 async def test_the_end_of_a_task_is_reported_once(store: MemoryStore) -> None:
-    told: list[str] = []
-    task, _ = store.create("body", when_finished=told.append)
+    finished: list[str] = []
+    task, _ = store.create("body", when_finished=finished.append)
     watched = store.watch(task.task_id)
     assert not watched.done()
 
@@ -227,4 +227,4 @@ async def test_the_end_of_a_task_is_reported_once(store: MemoryStore) -> None:
 
     assert watched.done()
     assert store.watch(task.task_id).done()
-    assert told == [task.task_id]
+    assert finished == [task.task_id]

@@ -15,12 +15,12 @@ def store() -> MemoryStore:
     return MemoryStore(limit=10, ttl=60)
 
 
-async def test_a_store_without_tasks_is_drained_at_once(store: MemoryStore) -> None:
+async def test_a_store_without_tasks_is_drained_immediately(store: MemoryStore) -> None:
     async with asyncio.timeout(5):
         await store.drain(3600)
 
 
-async def test_a_drained_store_takes_no_more(store: MemoryStore) -> None:
+async def test_a_drained_store_accepts_no_tasks(store: MemoryStore) -> None:
     await store.drain(0)
 
     with pytest.raises(Unavailable):
@@ -43,17 +43,17 @@ async def test_draining_ends_when_the_last_task_is_finished(store: MemoryStore) 
         await draining
 
 
-async def test_what_is_not_finished_in_time_has_failed_and_what_is_finished_has_not(store: MemoryStore) -> None:
+async def test_only_tasks_that_are_not_finished_in_time_have_failed(store: MemoryStore) -> None:
     done, running, waiting = (store.create(name)[0].task_id for name in ("done", "running", "waiting"))
     store.start(done)
     store.complete(done, "result")
     store.start(running)
-    told = asyncio.create_task(store.wait(running, 30))
+    waiter = asyncio.create_task(store.wait(running, 30))
     await asyncio.sleep(0)
 
     await store.drain(0.01)
 
-    for task in (await told, await store.get(waiting)):
+    for task in (await waiter, await store.get(waiting)):
         assert task is not None
         assert task.status is TaskStatus.FAILED
         assert task.error is not None

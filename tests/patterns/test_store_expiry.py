@@ -19,7 +19,7 @@ HOOK = "https://example.com/hook"
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock of the test's own."""
+    """A clock that the test sets."""
     return Clock()
 
 
@@ -84,11 +84,11 @@ async def test_a_delivery_is_forgotten_with_its_record(clock: Clock) -> None:
     store = MemoryStore(limit=10, ttl=60, clock=clock)
     failed = DeliveryAttempt(at=datetime.now(UTC), error="ConnectError")
     dead, waiting = finished(store, callback_url=HOOK), finished(store, callback_url=HOOK)
-    store.note(dead, failed, DeliveryState.DEAD)
-    store.note(waiting, failed, DeliveryState.WAITING, pause=3600)
+    store.record_attempt(dead, failed, DeliveryState.DEAD)
+    store.record_attempt(waiting, failed, DeliveryState.WAITING, pause=3600)
     clock.pass_by(30)
     kept = finished(store, callback_url=HOOK)
-    store.note(kept, failed, DeliveryState.DEAD)
+    store.record_attempt(kept, failed, DeliveryState.DEAD)
 
     clock.pass_by(30)
 
@@ -97,7 +97,7 @@ async def test_a_delivery_is_forgotten_with_its_record(clock: Clock) -> None:
     assert [task.task_id for task in await store.dead_letters(10)] == [kept]
     counters = await store.delivery_counters()
     assert (counters.under_way, counters.dead_letters) == (0, 1)
-    store.note(waiting, failed, DeliveryState.DEAD)  # the attempt was under way when the record expired
+    store.record_attempt(waiting, failed, DeliveryState.DEAD)  # the attempt was under way when the record expired
     assert [task.task_id for task in await store.dead_letters(10)] == [kept]
 
 
@@ -112,7 +112,7 @@ async def test_memory_does_not_grow_with_the_tasks_of_the_past(clock: Clock) -> 
 
 
 def steps(call: Callable[[], Coroutine[Any, Any, object]]) -> int:
-    """How many lines of the store one call runs: what it costs, whatever the machine."""
+    """How many lines of the store a call runs: its cost, independent of the machine."""
     lines = 0
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
@@ -182,7 +182,7 @@ async def test_an_expired_record_is_gone_for_its_client_before_it_is_forgotten(c
     assert store.create("another body", "key 996")[1] is False
 
 
-async def test_what_expired_is_forgotten_without_another_request(clock: Clock) -> None:
+async def test_expired_records_are_forgotten_without_another_request(clock: Clock) -> None:
     store = MemoryStore(limit=10, ttl=60, clock=clock)
     for _ in range(1_000):
         finished(store)

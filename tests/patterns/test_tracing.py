@@ -1,4 +1,4 @@
-"""Whether there are traces: only when the environment asks, and OpenTelemetry is installed."""
+"""Traces: only if the environment asks for them and OpenTelemetry is installed."""
 
 import logging
 import subprocess
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from patterns.observability.tracer import Tracer
-from patterns.observability.tracing import NO_CARRIER, tracing, wanted_exporter
+from patterns.observability.tracing import NO_CARRIER, configured_exporter, tracing
 
 _AT = "http://127.0.0.1:4318"
 
 
 @pytest.fixture(autouse=True)
 def decided_anew() -> Iterator[None]:
-    """Each test's environment decides, and no other's."""
+    """Each test sets its own environment."""
     tracing.cache_clear()
     yield
     tracing.cache_clear()
@@ -35,11 +35,11 @@ def decided_anew() -> Iterator[None]:
         ({"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": _AT}, None),
     ],
 )
-def test_the_usual_variables_say_whether_and_where_to(env: Mapping[str, str], exporter: str | None) -> None:
-    assert wanted_exporter(env) == exporter
+def test_the_standard_variables_turn_traces_on(env: Mapping[str, str], exporter: str | None) -> None:
+    assert configured_exporter(env) == exporter
 
 
-def test_without_being_asked_nothing_is_traced() -> None:
+def test_by_default_nothing_is_traced() -> None:
     nothing = Tracer()
 
     with nothing.submit("polling", []), nothing.run("a1", NO_CARRIER), nothing.deliver("a1", NO_CARRIER) as headers:
@@ -47,7 +47,7 @@ def test_without_being_asked_nothing_is_traced() -> None:
         assert headers == {}
 
 
-def test_who_asks_without_the_packages_is_told_what_to_install(
+def test_without_the_packages_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
@@ -59,7 +59,7 @@ def test_who_asks_without_the_packages_is_told_what_to_install(
 
     assert type(found) is Tracer
     assert "opentelemetry-sdk" in caplog.text
-    assert tracing() is found  # and is told once
+    assert tracing() is found  # and is warned once
 
 
 _SERVE_NOTHING = """
@@ -71,7 +71,7 @@ assert "opentelemetry.sdk" not in sys.modules
 
 _NOBODY_COLLECTS = """
 import socket, time
-listener = socket.create_server(("127.0.0.1", 0))  # connections are made, and nobody answers
+listener = socket.create_server(("127.0.0.1", 0))  # accepts connections, and never answers
 import os
 os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{listener.getsockname()[1]}"
 os.environ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "600"
@@ -85,8 +85,8 @@ assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("program", [_SERVE_NOTHING, _NOBODY_COLLECTS], ids=["unasked", "collector hangs"])
-def test_in_a_process_of_its_own(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That OpenTelemetry is not even imported without being asked, and that a silent collector holds up no stop."""
+def test_in_another_process(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry is not imported unless asked for, and a silent collector does not delay the exit."""
     for name in ("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SDK_DISABLED"):
         monkeypatch.delenv(name, raising=False)
 

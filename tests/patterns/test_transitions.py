@@ -12,8 +12,8 @@ from patterns.contract import DeliveryAttempt, DeliveryState, WebhookTask
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.store import StoreError
-from tests.patterns.both_stores import InMemory, InRedis, Subject
 from tests.patterns.clock import Clock
+from tests.patterns.stores_under_test import InMemory, InRedis, Subject
 
 HOOK = "https://example.com/hook"
 #: Each attempt of a test is made at this time.
@@ -22,11 +22,11 @@ _AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """What both stores read the time from."""
+    """The clock of both stores."""
     clock = Clock()
     for module in ("store", "worker_records", "outbox"):
-        told = SimpleNamespace(time=clock, monotonic=time.monotonic)
-        monkeypatch.setattr(f"patterns.redis_store.{module}.time", told)
+        fake_time = SimpleNamespace(time=clock, monotonic=time.monotonic)
+        monkeypatch.setattr(f"patterns.redis_store.{module}.time", fake_time)
     return clock
 
 
@@ -154,7 +154,7 @@ _COUNTED = {"under_way": 0, "dead_letters": 0}
 
 
 async def answer(subject: Subject, clock: Clock, task_id: str, step: str) -> object:
-    """Do one step. What it returns, or the name of the error that it raises."""
+    """Do a step; return its result, or the name of the error that it raised."""
     what, _, argument = step.partition(" ")
     try:
         match what:
@@ -221,7 +221,7 @@ async def test_a_delivery_goes_from_state_to_state(subject: Subject, clock: Cloc
 
 
 @pytest.mark.parametrize("step", ["cancel", "redeliver", "start", "progress 5", "complete", "fail", "deliver dead"])
-async def test_no_step_makes_a_task_that_is_unknown(subject: Subject, clock: Clock, step: str) -> None:
+async def test_no_step_creates_an_unknown_task(subject: Subject, clock: Clock, step: str) -> None:
     assert not await answer(subject, clock, "unknown", step) or step in {"cancel", "redeliver"}
     assert await subject.store.get("unknown") is None
 

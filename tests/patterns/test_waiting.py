@@ -25,7 +25,7 @@ async def test_it_looks_until_it_is_true(wait: Wait) -> None:
 
 
 @both
-async def test_it_says_no_when_the_time_is_over_and_has_looked_all_the_same(wait: Wait) -> None:
+async def test_it_returns_false_at_the_deadline_and_has_looked_at_least_once(wait: Wait) -> None:
     looks: list[None] = []
 
     assert not await wait(lambda: looks.append(None), 0.0, 0.0)

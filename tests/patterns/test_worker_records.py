@@ -1,4 +1,4 @@
-"""What a worker finds in the records about messages that are lost."""
+"""What the records tell a worker about lost messages."""
 
 import time
 
@@ -15,16 +15,16 @@ async def test_a_message_is_known_until_its_task_is_finished(
 ) -> None:
     task = (await store.create(new_task_id(), "the prompt"))[0]
 
-    assert worker.to_send_again(task.task_id, 0) == ("the prompt", False, {})
+    assert worker.claim_stalled(task.task_id, 0) == ("the prompt", False, {})
     worker.start(task.task_id, 3)
-    assert worker.to_send_again(task.task_id, 0) == ("the prompt", False, {})
+    assert worker.claim_stalled(task.task_id, 0) == ("the prompt", False, {})
     worker.complete(task.task_id, "result")
 
-    assert worker.to_send_again(task.task_id, 0) is None
+    assert worker.claim_stalled(task.task_id, 0) is None
     assert "prompts" not in keys.all()
 
 
-async def test_of_many_workers_one_sends_a_lost_message_again(
+async def test_only_one_of_many_workers_sends_a_lost_message_again(
     store: RedisStore, worker: WorkerRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, _ = await store.create(new_task_id(), "the prompt", None, "http://receiver.example/hook")
@@ -32,7 +32,7 @@ async def test_of_many_workers_one_sends_a_lost_message_again(
 
     def after(seconds: float) -> tuple[str, bool, object] | None:
         monkeypatch.setattr(time, "time", lambda: now + seconds)
-        return worker.to_send_again(task.task_id, 60)
+        return worker.claim_stalled(task.task_id, 60)
 
     assert after(59) is None
     assert after(62) == ("the prompt", True, {})
@@ -51,15 +51,15 @@ async def test_a_task_is_unmoved_whose_last_run_is_long_ago(
 
     for seconds, unmoved in ((100, []), (111, [task.task_id])):
         monkeypatch.setattr(time, "time", lambda seconds=seconds: now + seconds)
-        assert worker.unmoved(60) == ([], unmoved)
-        assert (worker.to_send_again(task.task_id, 60) is not None) == bool(unmoved)
+        assert worker.stalled(60) == ([], unmoved)
+        assert (worker.claim_stalled(task.task_id, 60) is not None) == bool(unmoved)
 
 
 async def test_a_task_is_overtaken_by_a_newer_one_that_was_started(store: RedisStore, worker: WorkerRecords) -> None:
     (first, _), (second, _) = await store.create(new_task_id(), "one"), await store.create(new_task_id(), "two")
 
-    assert worker.unmoved(0) == ([], [first.task_id, second.task_id])
+    assert worker.stalled(0) == ([], [first.task_id, second.task_id])
     worker.start(first.task_id, 3)
-    assert worker.unmoved(0) == ([], [first.task_id, second.task_id])
+    assert worker.stalled(0) == ([], [first.task_id, second.task_id])
     worker.start(second.task_id, 3)
-    assert worker.unmoved(0) == ([first.task_id], [second.task_id])
+    assert worker.stalled(0) == ([first.task_id], [second.task_id])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from patterns import POLLING
-from tests.support.loopback import Script, Scripts, scripted_server
+from tests.support.scripted_server import Script, Scripts, scripted_server
 from tests.support.serving import QUICK_AGENT, Served, Servers
 
 
@@ -18,7 +18,7 @@ def scripts() -> Iterator[Scripts]:
 
 @pytest.fixture
 def script(scripts: Scripts) -> Script:
-    """A script of this test's own."""
+    """A script for this test alone."""
     return scripts.script()
 
 

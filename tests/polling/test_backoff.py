@@ -9,7 +9,7 @@ import pytest
 from patterns.contract.backoff import full_jitter, growing_jitter, retry_after
 
 
-def test_full_jitter_draws_from_nothing_to_a_bound_that_doubles_up_to_the_longest() -> None:
+def test_full_jitter_draws_from_zero_to_a_bound_that_doubles_up_to_the_longest() -> None:
     random.seed(1)
     for attempt, bound in enumerate([1, 2, 4, 8, 10, 10, 10]):
         drawn = [full_jitter(attempt, first=1, longest=10) for _ in range(500)]
@@ -43,7 +43,7 @@ def test_a_date_is_read_as_the_seconds_until_then() -> None:
     assert 3500 < (retry_after({"retry-after": date}) or 0) <= 3600
 
 
-def test_a_date_that_is_over_means_now() -> None:
+def test_a_date_in_the_past_means_now() -> None:
     assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
 
 
@@ -61,9 +61,9 @@ def test_a_date_that_is_over_means_now() -> None:
         "Wed, 21 Oct 20315 7:38:00 +9999999999999999999999",
     ],
 )
-def test_what_makes_no_sense_says_nothing(value: str) -> None:
+def test_an_invalid_header_is_ignored(value: str) -> None:
     assert retry_after({"retry-after": value}) is None
 
 
-def test_a_missing_header_says_nothing() -> None:
+def test_a_missing_header_is_ignored() -> None:
     assert retry_after({}) is None

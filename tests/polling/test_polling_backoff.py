@@ -1,4 +1,4 @@
-"""Without a word from the server the client's pauses grow, with jitter, up to a bound."""
+"""Without `Retry-After` the client's pauses grow, with jitter, up to a bound."""
 
 import random
 from itertools import pairwise
@@ -6,7 +6,7 @@ from itertools import pairwise
 from patterns.contract.backoff import full_jitter
 from patterns.polling import PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, problem, running
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 
 _FIRST, _LONGEST, _SEED = 0.004, 0.1, 5
 
@@ -45,7 +45,7 @@ async def test_each_retry_of_a_submit_waits_longer_on_average_than_the_one_befor
         assert again - asked >= pause
 
 
-async def test_a_server_that_says_at_once_is_not_hammered(script: Script) -> None:
+async def test_a_server_that_says_retry_after_0_is_not_hammered(script: Script) -> None:
     script.on(SUBMIT, accepted(retry_after="0")).on(STATUS, *[running(retry_after="0")] * 7, completed())
 
     await _run(script)

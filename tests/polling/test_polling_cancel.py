@@ -1,4 +1,4 @@
-"""A caller that is cancelled takes its task along."""
+"""A caller that is cancelled cancels its task."""
 
 import asyncio
 
@@ -6,8 +6,9 @@ import pytest
 from starlette.responses import JSONResponse
 
 from patterns.polling import ClientError, PollingClient
-from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, hang, lost, problem, running, task
-from tests.support.loopback import Answer, Script, bound_socket, until
+from tests.support.answers import CANCEL, STATUS, SUBMIT, accepted, problem, running, task
+from tests.support.scripted_server import Answer, Script, bound_socket, hang, lost
+from tests.support.waiting import until
 
 
 async def _cancel_while_it_waits(script: Script) -> None:
@@ -28,7 +29,7 @@ async def test_the_task_of_a_cancelled_caller_is_cancelled_on_the_server(script:
 
 
 @pytest.mark.parametrize("answer", [problem(409), problem(500), lost, hang], ids=["409", "500", "lost", "hang"])
-async def test_a_cancelled_caller_leaves_whatever_the_server_makes_of_it(script: Script, answer: Answer) -> None:
+async def test_a_cancelled_caller_does_not_wait_for_the_answer_to_cancel(script: Script, answer: Answer) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, hang).on(CANCEL, answer)
 
     async with asyncio.timeout(20):
@@ -49,15 +50,15 @@ async def test_a_caller_cancelled_before_there_is_a_task_cancels_none(script: Sc
     assert script.count(CANCEL) == 0
 
 
-async def test_a_task_that_cannot_be_cancelled_any_more_is_said_so(script: Script) -> None:
-    script.on(CANCEL, problem(409, "Already finished", "The task is completed already."))
+async def test_a_task_that_cannot_be_cancelled_any_more_is_reported(script: Script) -> None:
+    script.on(CANCEL, problem(409, "Already finished", "The task is already completed."))
 
     async with PollingClient(script.url) as client:
-        with pytest.raises(ClientError, match="409 Already finished: The task is completed already"):
+        with pytest.raises(ClientError, match="409 Already finished: The task is already completed"):
             await client.cancel("1")
 
 
-async def test_a_server_that_cannot_be_reached_is_said_so() -> None:
+async def test_a_server_that_cannot_be_reached_is_reported() -> None:
     with bound_socket() as nobody_listens:
         async with PollingClient(f"http://127.0.0.1:{nobody_listens.getsockname()[1]}", deadline=20) as client:
             with pytest.raises(ClientError, match="cannot be reached"):

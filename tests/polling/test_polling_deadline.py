@@ -1,12 +1,12 @@
-"""One deadline is over everything: submit, retries, pauses, waiting."""
+"""One deadline covers everything: submit, retries, pauses, waiting."""
 
 import asyncio
 
 import pytest
 
 from patterns.polling import DeadlineExceeded, PollingClient
-from tests.support.answers import STATUS, SUBMIT, accepted, hang, problem, running
-from tests.support.loopback import Script, bound_socket
+from tests.support.answers import STATUS, SUBMIT, accepted, problem, running
+from tests.support.scripted_server import Script, bound_socket, hang
 
 
 async def _too_late(client: PollingClient) -> DeadlineExceeded:
@@ -16,7 +16,7 @@ async def _too_late(client: PollingClient) -> DeadlineExceeded:
     return raised.value
 
 
-async def test_a_server_that_hangs_at_submit_is_given_up(script: Script) -> None:
+async def test_the_deadline_ends_a_submit_that_hangs(script: Script) -> None:
     script.on(SUBMIT, hang)
 
     error = await _too_late(PollingClient(script.url, deadline=0.2))
@@ -25,7 +25,7 @@ async def test_a_server_that_hangs_at_submit_is_given_up(script: Script) -> None
     assert "no task was accepted" in str(error)
 
 
-async def test_a_server_that_hangs_at_status_is_given_up_and_the_error_has_the_task(script: Script) -> None:
+async def test_the_deadline_ends_a_status_request_that_hangs_and_the_error_has_the_task(script: Script) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, running(30), hang)
 
     error = await _too_late(PollingClient(script.url, deadline=0.5, first_pause=0.01))
@@ -35,17 +35,17 @@ async def test_a_server_that_hangs_at_status_is_given_up_and_the_error_has_the_t
     assert "the task is running" in str(error)
 
 
-async def test_told_to_come_back_after_the_deadline_it_gives_up_at_once(script: Script) -> None:
+async def test_a_retry_after_beyond_the_deadline_ends_the_wait_immediately(script: Script) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, running(retry_after="7200"))
 
-    # With this deadline a client that waited for it would be ended by the test's own.
+    # A client that waited for this deadline would run into the timeout of the test.
     error = await _too_late(PollingClient(script.url, deadline=3600, first_pause=0.01))
 
     assert error.task is not None
     assert script.count(STATUS) == 1
 
 
-async def test_a_submit_told_to_come_back_after_the_deadline_is_given_up_at_once(script: Script) -> None:
+async def test_a_retry_after_beyond_the_deadline_ends_submit_immediately(script: Script) -> None:
     script.on(SUBMIT, problem(503, "Queue full", "1000 tasks wait.", retry_after="7200"))
 
     error = await _too_late(PollingClient(script.url, deadline=3600))
@@ -55,7 +55,7 @@ async def test_a_submit_told_to_come_back_after_the_deadline_is_given_up_at_once
     assert script.count(SUBMIT) == 1
 
 
-async def test_a_server_that_says_503_for_ever_is_given_up_with_what_it_said(script: Script) -> None:
+async def test_after_503s_until_the_deadline_the_error_has_the_last_detail(script: Script) -> None:
     script.on(SUBMIT, problem(503, "Queue full", "1000 tasks wait."))
 
     error = await _too_late(PollingClient(script.url, deadline=0.5, first_pause=0.01, longest_pause=0.1))
@@ -64,7 +64,7 @@ async def test_a_server_that_says_503_for_ever_is_given_up_with_what_it_said(scr
     assert script.count(SUBMIT) > 1
 
 
-async def test_a_server_that_is_not_there_is_given_up_with_its_name() -> None:
+async def test_without_a_server_the_error_at_the_deadline_names_it() -> None:
     with bound_socket() as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         error = await _too_late(PollingClient(url, deadline=0.2, first_pause=0.01, longest_pause=0.05))
@@ -72,7 +72,7 @@ async def test_a_server_that_is_not_there_is_given_up_with_its_name() -> None:
     assert f"{url} cannot be reached" in str(error)
 
 
-async def test_a_task_that_never_finishes_is_given_up(script: Script) -> None:
+async def test_the_deadline_ends_the_wait_for_a_task_that_never_finishes(script: Script) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, running(99))
 
     error = await _too_late(PollingClient(script.url, deadline=0.5, first_pause=0.01, longest_pause=0.05))
@@ -81,7 +81,7 @@ async def test_a_task_that_never_finishes_is_given_up(script: Script) -> None:
     assert error.task.progress == 99
 
 
-async def test_a_progress_callback_that_hangs_does_not_outlive_it_either(script: Script) -> None:
+async def test_the_deadline_ends_a_progress_callback_that_hangs(script: Script) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, running(30))
 
     async def never_ends(percent: int) -> None:

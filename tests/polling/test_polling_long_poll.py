@@ -1,4 +1,4 @@
-"""The client lets the server hold its answer, where the server does that."""
+"""The client asks the server to hold its answer, and adapts if the server does not."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from patterns.polling import DeadlineExceeded, PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, running
-from tests.support.loopback import Script, Seen
+from tests.support.scripted_server import Script, Seen
 
-#: A client that makes a pause of its own, of up to this many seconds, never gets to its end.
+#: A client that made its own pause, of up to this many seconds, would not finish in time.
 _NO_PAUSE = 36_000.0
 
 
 def held(seconds: float, answer: Response) -> Callable[[Seen], Awaitable[Response]]:
-    """Give the answer after a while, as a server does that was asked to hold it."""
+    """Answer after a while, like a server that holds its answer."""
 
     async def hold(seen: Seen) -> Response:
         await asyncio.sleep(seconds)
@@ -25,7 +25,7 @@ def held(seconds: float, answer: Response) -> Callable[[Seen], Awaitable[Respons
     return hold
 
 
-async def test_it_asks_the_server_to_hold_the_answer_as_long_as_it_was_made_to(script: Script) -> None:
+async def test_it_asks_the_server_to_hold_the_answer_for_the_configured_seconds(script: Script) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, completed())
 
     await PollingClient(script.url, deadline=20, hold=7, first_pause=0.01).run("compare")
@@ -33,7 +33,7 @@ async def test_it_asks_the_server_to_hold_the_answer_as_long_as_it_was_made_to(s
     assert script.seen(STATUS)[0].headers["prefer"] == "wait=7"
 
 
-async def test_after_a_held_answer_it_asks_again_at_once(new_script: Callable[[], Script]) -> None:
+async def test_after_a_held_answer_it_asks_again_immediately(new_script: Callable[[], Script]) -> None:
     as_asked = new_script().on(SUBMIT, accepted(retry_after="1"))
     as_asked.on(STATUS, held(0.6, running(preference_applied="wait=1")), completed())
     for_less = new_script().on(SUBMIT, accepted(retry_after="1"))
@@ -49,7 +49,7 @@ async def test_after_a_held_answer_it_asks_again_at_once(new_script: Callable[[]
     assert (as_asked.count(STATUS), for_less.count(STATUS)) == (2, 2)
 
 
-async def test_where_the_server_does_not_hold_it_waits_as_told(new_script: Callable[[], Script]) -> None:
+async def test_if_the_server_does_not_hold_it_waits_for_retry_after(new_script: Callable[[], Script]) -> None:
     silent = new_script().on(SUBMIT, accepted()).on(STATUS, running(retry_after="1"), completed())
     only_claims = new_script().on(SUBMIT, accepted())
     only_claims.on(STATUS, running(retry_after="1", preference_applied="wait=20"), completed())
@@ -77,7 +77,7 @@ async def test_a_server_that_only_claims_to_hold_is_not_hammered(new_script: Cal
     assert max(counts) < 70, "without pauses there would be hundreds"
 
 
-async def test_without_holding_it_does_not_ask_for_it(script: Script) -> None:
+async def test_with_long_polling_off_it_sends_no_preference(script: Script) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, running(), completed())
 
     await PollingClient(script.url, deadline=20, hold=0, first_pause=0.01).run("compare")

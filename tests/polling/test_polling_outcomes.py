@@ -5,7 +5,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from patterns.polling import ClientError, PollingClient, SubmitRefused, TaskCancelled, TaskFailed, TaskLost
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, problem, running, task
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_a_task_that_the_server_no_longer_knows_raises_with_the_task_as_la
     assert script.count(STATUS) == 2
 
 
-async def test_a_status_that_cannot_be_given_raises_with_the_task_and_is_not_asked_again(
+async def test_a_refused_status_request_raises_with_the_task_and_is_not_repeated(
     script: Script, client: PollingClient
 ) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, problem(500, "Server error", "Its log has the details."))
@@ -79,7 +79,7 @@ async def test_a_status_that_cannot_be_given_raises_with_the_task_and_is_not_ask
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
-async def test_a_refused_submit_is_sent_once_and_raises_with_what_the_server_said(
+async def test_a_refused_submit_is_sent_once_and_raises_with_the_detail(
     script: Script, client: PollingClient, status: int
 ) -> None:
     script.on(SUBMIT, problem(status, "No", "Not like this.", retry_after="0"))
@@ -91,7 +91,7 @@ async def test_a_refused_submit_is_sent_once_and_raises_with_what_the_server_sai
     assert script.count(SUBMIT) == 1
 
 
-async def test_a_refusal_that_is_no_problem_document_is_named_by_its_status(
+async def test_a_refusal_without_a_problem_document_is_reported_by_its_status(
     script: Script, client: PollingClient
 ) -> None:
     script.on(SUBMIT, HTMLResponse("<html>\n<h1>No such page</h1>\n</html>", 404))
@@ -103,14 +103,14 @@ async def test_a_refusal_that_is_no_problem_document_is_named_by_its_status(
     assert "\n" not in str(raised.value)
 
 
-async def test_a_status_that_has_no_name_is_given_as_a_number(script: Script, client: PollingClient) -> None:
+async def test_a_status_without_a_name_is_reported_as_a_number(script: Script, client: PollingClient) -> None:
     script.on(SUBMIT, PlainTextResponse("no", 499))
 
     with pytest.raises(SubmitRefused, match=r"^499\. Check that "):
         await client.submit("compare")
 
 
-async def test_a_reason_of_many_lines_is_one_line(script: Script, client: PollingClient) -> None:
+async def test_a_detail_of_many_lines_becomes_one_line(script: Script, client: PollingClient) -> None:
     script.on(SUBMIT, problem(400, "No", f"first\nsecond{' more' * 1000}"))
 
     with pytest.raises(SubmitRefused, match=r"^400 No: first second more") as raised:
@@ -119,13 +119,13 @@ async def test_a_reason_of_many_lines_is_one_line(script: Script, client: Pollin
     assert len(str(raised.value)) <= 500
 
 
-async def test_a_url_that_is_none_is_said_to_be_none() -> None:
+async def test_an_invalid_url_is_reported() -> None:
     async with PollingClient("localhost:8000", deadline=20) as client:
-        with pytest.raises(ClientError, match="no http or https URL"):
+        with pytest.raises(ClientError, match="not an http or https URL"):
             await client.run("compare")
 
 
-async def test_a_broken_server_has_not_refused_anything(script: Script, client: PollingClient) -> None:
+async def test_a_server_error_is_not_a_refusal(script: Script, client: PollingClient) -> None:
     script.on(SUBMIT, problem(500, "Server error", "Its log has the details."))
 
     with pytest.raises(ClientError, match="500 Server error") as raised:
@@ -135,14 +135,14 @@ async def test_a_broken_server_has_not_refused_anything(script: Script, client: 
 
 
 @pytest.mark.parametrize("broken", [SUBMIT, STATUS])
-async def test_an_answer_that_holds_no_task_is_named_by_its_status(
+async def test_an_answer_without_a_task_is_reported_by_its_status(
     script: Script, client: PollingClient, broken: str
 ) -> None:
     page = HTMLResponse("<h1>It works!</h1>", 202 if broken == SUBMIT else 200)
     answers = {SUBMIT: accepted(), STATUS: completed()} | {broken: page}
     script.on(SUBMIT, answers[SUBMIT]).on(STATUS, answers[STATUS])
 
-    with pytest.raises(ClientError, match=r"holds no task: 20\d \w+\. Check that http://") as raised:
+    with pytest.raises(ClientError, match=r"contains no task: 20\d \w+\. Check that http://") as raised:
         await client.run("compare")
 
     assert "It works" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Progress is told while the task runs: each percentage once, never backwards."""
+"""Progress is reported while the task runs: each percentage once, never backwards."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 
 from patterns.polling import PollingClient
 from tests.support.answers import STATUS, SUBMIT, accepted, completed, running
-from tests.support.loopback import Script
+from tests.support.scripted_server import Script
 
 
 @pytest.fixture
@@ -36,7 +36,9 @@ async def test_an_async_callback_is_awaited(client: PollingClient) -> None:
     assert shown == [0, 10, 40, 70, 100]
 
 
-async def test_whoever_wants_progress_has_answers_held_for_a_second_only(client: PollingClient, script: Script) -> None:
+async def test_with_a_progress_callback_answers_are_held_for_a_second_only(
+    client: PollingClient, script: Script
+) -> None:
     await client.run("compare", on_progress=lambda percent: None)
 
     assert {request.headers["prefer"] for request in script.seen(STATUS)} == {"wait=1"}
@@ -50,7 +52,7 @@ async def test_a_callback_that_raises_ends_the_wait_with_its_own_error(client: P
         await client.run("compare", on_progress=refuse)
 
 
-async def test_a_callback_that_raises_a_timeout_is_not_taken_for_the_deadline(client: PollingClient) -> None:
+async def test_a_timeout_error_of_the_callback_is_not_mistaken_for_the_deadline(client: PollingClient) -> None:
     def show(percent: int) -> None:
         raise TimeoutError("the progress bar is away")
 

@@ -1,4 +1,4 @@
-"""What is tried again: a server that cannot be reached, an answer that gets lost, and 503. Always with one key."""
+"""What is retried: a server that cannot be reached, an answer that gets lost, and 503. Always with the same key."""
 
 import asyncio
 
@@ -7,8 +7,9 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from patterns.polling import DeadlineExceeded, PollingClient
-from tests.support.answers import STATUS, SUBMIT, accepted, completed, lost, problem, running
-from tests.support.loopback import Script, bound_socket, scripted_server, until
+from tests.support.answers import STATUS, SUBMIT, accepted, completed, problem, running
+from tests.support.scripted_server import Script, bound_socket, lost, scripted_server
+from tests.support.waiting import until
 
 
 def _quick(script: Script) -> PollingClient:
@@ -59,7 +60,7 @@ async def test_a_submit_whose_answer_was_lost_is_sent_again_with_the_same_key(sc
     assert len(set(_keys(script))) == 1
 
 
-async def test_each_task_has_a_key_of_its_own(script: Script) -> None:
+async def test_each_task_gets_its_own_key(script: Script) -> None:
     script.on(SUBMIT, accepted()).on(STATUS, completed())
 
     await _quick(script).run("compare")
@@ -79,7 +80,7 @@ async def test_a_status_request_is_sent_again_after_503_and_after_a_lost_answer(
 
 
 @pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
-async def test_what_is_only_for_the_moment_is_asked_again_at_submit_and_at_status(script: Script, status: int) -> None:
+async def test_temporary_errors_are_retried_at_submit_and_at_status(script: Script, status: int) -> None:
     away = PlainTextResponse("a proxy says so", status)
     script.on(SUBMIT, away, accepted()).on(STATUS, running(), away, completed())
 
@@ -90,7 +91,7 @@ async def test_what_is_only_for_the_moment_is_asked_again_at_submit_and_at_statu
     assert len(set(_keys(script))) == 1
 
 
-async def test_trouble_that_is_over_is_not_told_at_the_deadline(script: Script) -> None:
+async def test_an_error_that_is_over_is_not_reported_at_the_deadline(script: Script) -> None:
     script.on(SUBMIT, problem(503, "Queue full", "7 tasks wait."), accepted()).on(STATUS, running())
 
     with pytest.raises(DeadlineExceeded) as raised:

@@ -1,4 +1,4 @@
-"""The client and the pattern it is made for, both as they are."""
+"""The client against the real polling pattern."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ import pytest
 from starlette.responses import Response
 
 from patterns.polling import PollingClient, SubmitRefused, TaskFailed
-from tests.support.answers import SUBMIT, lost
-from tests.support.loopback import Script, Seen
+from tests.support.answers import SUBMIT
+from tests.support.scripted_server import Script, Seen, lost
 from tests.support.serving import Served
 
 
@@ -33,13 +33,13 @@ async def test_many_tasks_of_one_client_each_get_their_own_result(polled: Served
     ] * 7
 
 
-async def test_a_failing_agent_is_told_by_its_error(polled: Served) -> None:
+async def test_a_failing_agent_raises_with_its_error(polled: Served) -> None:
     async with PollingClient(polled.url, deadline=60) as client:
         with pytest.raises(TaskFailed, match="agent_error"):
             await client.run("fail: please")
 
 
-async def test_a_body_that_the_pattern_refuses_is_told_by_its_detail(polled: Served) -> None:
+async def test_a_refused_body_raises_with_the_detail(polled: Served) -> None:
     async with PollingClient(polled.url, deadline=60) as client:
         with pytest.raises(SubmitRefused, match="callback_url"):
             await client.run("compare", callback_url="http://127.0.0.1:9/")
@@ -64,7 +64,7 @@ async def test_a_cancelled_caller_leaves_a_cancelled_task(polled: Served) -> Non
     assert status.json()["status"] == "cancelled"
 
 
-async def test_a_submit_whose_answer_was_lost_makes_one_task(polled: Served, script: Script) -> None:
+async def test_a_submit_whose_answer_was_lost_creates_one_task(polled: Served, script: Script) -> None:
     accepted: list[str] = []
 
     async def hand_on(seen: Seen) -> Response:

@@ -1,4 +1,4 @@
-"""Agents as users write them, good and bad. `by_prompt` does what the first word of the prompt says."""
+"""Agents as users write them, good and bad. `by_prompt` runs the agent that the first word of the prompt names."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ async def async_agent(prompt: str, report_progress: ReportProgress) -> str:
 
 
 def coroutine_from_sync(prompt: str, report_progress: ReportProgress) -> Awaitable[str]:
-    """A plain function that gives a coroutine, as a lambda or a decorator may."""
+    """A plain function that returns a coroutine, as a lambda or a decorator may."""
     return async_agent(prompt, report_progress)
 
 
@@ -74,7 +74,7 @@ def reports_a_text(prompt: str, report_progress: ReportProgress) -> str:
 
 
 def exits(prompt: str, report_progress: ReportProgress) -> str:
-    """Ends the whole program, as it thinks."""
+    """Tries to end the whole program."""
     sys.exit("the agent has had enough")
 
 
@@ -99,12 +99,12 @@ async def cancels_itself(prompt: str, report_progress: ReportProgress) -> str:
     raise asyncio.CancelledError
 
 
-#: Lets `swallows_cancellation` end, in the process where it is set.
+#: Ends `swallows_cancellation`, in the process where it is set.
 enough = threading.Event()
 
 
 async def swallows_cancellation(prompt: str, report_progress: ReportProgress) -> str:
-    """Goes on when it is told to end."""
+    """Ignores cancellation."""
     while not enough.is_set():
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(0.02)
@@ -112,14 +112,14 @@ async def swallows_cancellation(prompt: str, report_progress: ReportProgress) ->
 
 
 def catches_everything(prompt: str, report_progress: ReportProgress) -> str:
-    """Hangs, and takes no exception for an answer."""
+    """Hangs, and catches every exception."""
     while True:
         with suppress(Exception):
             time.sleep(60)
 
 
 def works_until_ended(prompt: str, report_progress: ReportProgress) -> str:
-    """Blocks its thread, reports, and takes no ordinary exception for an answer."""
+    """Blocks its thread, reports, and catches every ordinary exception."""
     while True:
         with suppress(Exception):
             time.sleep(0.01)
@@ -133,7 +133,7 @@ def sleeps(prompt: str, report_progress: ReportProgress) -> str:
 
 
 def waits_for(prompt: str, report_progress: ReportProgress) -> str:
-    """Takes until there is a file of the name that the prompt says."""
+    """Runs until the file that the prompt names exists."""
     while not Path(prompt.partition(":")[2]).exists():
         time.sleep(0.02)
     return "it is there"

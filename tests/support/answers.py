@@ -1,12 +1,9 @@
 """The answers that a scripted server gives to a polling client."""
 
-import asyncio
 from datetime import UTC, datetime
-from typing import Any, Never
+from typing import Any
 
 from starlette.responses import JSONResponse, Response
-
-from tests.support.loopback import Seen
 
 SUBMIT = "POST /agent/submit"
 STATUS = "GET /agent/status/1"
@@ -36,20 +33,9 @@ def completed(result: str = "done", **headers: str) -> Response:
 
 
 def problem(status: int, title: str = "A title", detail: str = "A detail.", **headers: str) -> Response:
-    """An error as the kit's servers tell it."""
+    """An error, as the kit's servers answer it."""
     body = {"title": title, "status": status, "detail": detail}
     return JSONResponse(body, status, _named(headers), "application/problem+json")
-
-
-async def hang(seen: Seen) -> Never:
-    """Never answer."""
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-async def lost(seen: Seen) -> Response:
-    """Close the connection in the middle of the answer."""
-    return Response(b"{", 202, {"content-length": "1000"})
 
 
 def _named(headers: dict[str, str]) -> dict[str, str]:

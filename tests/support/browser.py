@@ -1,4 +1,4 @@
-"""A real browser without a window, told what to do over its DevTools protocol: no driver has to match its version."""
+"""A headless browser, controlled over its DevTools protocol: no driver has to match its version."""
 
 import json
 import shutil
@@ -8,19 +8,19 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, Literal
 
 from websockets.sync.client import ClientConnection, connect
 
 from patterns.serving.waiting import until
+from tests.support.waiting import eventually
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _PATIENCE = 60.0
 
 
 class NoBrowser(AssertionError):
-    """No test is skipped because of it: what nobody looked at does not work."""
+    """No browser is installed. In CI that fails the test: a page that was never looked at may not work."""
 
 
 class Page:
@@ -34,7 +34,7 @@ class Page:
             self._ask(f"{domain}.enable")
 
     def look(self, *, width: int, scheme: Literal["light", "dark"], height: int = 900) -> None:
-        """Be a window, or a phone, of this width."""
+        """Emulate a window, or a phone, of this width."""
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._ask("Emulation.setDeviceMetricsOverride", **screen)
         self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -56,11 +56,11 @@ class Page:
         return found["result"].get("value")
 
     def requests(self) -> list[str]:
-        """Every address that was asked for, that of the file too."""
+        """Every address that was requested, including the file itself."""
         return [e["params"]["request"]["url"] for e in self._seen if e.get("method") == "Network.requestWillBeSent"]
 
     def errors(self) -> list[dict[str, Any]]:
-        """What was thrown, and what stands in the console as more than a remark."""
+        """What was thrown, and the warnings and errors of the console."""
         thrown = [e for e in self._seen if e.get("method") == "Runtime.exceptionThrown"]
         printed = [e for e in self._seen if e.get("method") == "Runtime.consoleAPICalled"]
         logged = [e for e in self._seen if e.get("method") == "Log.entryAdded"]
@@ -96,7 +96,7 @@ def browser_command() -> str | None:
 
 @contextmanager
 def browsing() -> Iterator[Page]:
-    """A page of a browser that is ended with the block."""
+    """A page of a browser that ends with the block."""
     name = browser_command()
     if name is None:
         raise NoBrowser("There is no browser to look at the report with. Install one: apt-get install chromium")
@@ -105,7 +105,7 @@ def browsing() -> Iterator[Page]:
             *(name, "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}"),
             *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
             *("--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-allow-origins=*"),
-            # Its sandbox wants rights that a container does not give; it opens nothing but our own file.
+            # Its sandbox needs rights that a container does not have; it opens only our own file.
             *("--no-sandbox", "about:blank"),
         ]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -122,14 +122,11 @@ def browsing() -> Iterator[Page]:
 
 
 def _port(file: Path, process: "subprocess.Popen[bytes]") -> int:
-    deadline = monotonic() + _PATIENCE
-    while True:
-        lines = file.read_text(encoding="utf-8").split() if file.exists() else []
-        if len(lines) == 2:
-            return int(lines[0])
-        assert process.poll() is None, f"the browser ended at once, with {process.returncode}"
-        assert monotonic() < deadline, f"the browser was not ready within {_PATIENCE:g} s"
-        sleep(0.05)
+    def lines() -> list[str]:
+        assert process.poll() is None, f"the browser ended early, with {process.returncode}"
+        return file.read_text(encoding="utf-8").split() if file.exists() else []
+
+    return int(eventually(lines, lambda lines: len(lines) == 2, _PATIENCE)[0])
 
 
 def _address(port: int) -> str:

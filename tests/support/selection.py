@@ -1,6 +1,6 @@
-"""Which tests run: the default run is what everybody can afford, `--thorough` runs the rest and only the rest.
+"""Which tests run: the default run stays short, and `--thorough` runs the rest and only the rest.
 
-A test that needs RabbitMQ or a browser says so with `@pytest.mark.needs("rabbitmq")`. Where that is not installed the
+A test that needs RabbitMQ or a browser has the marker `@pytest.mark.needs("rabbitmq")`. Where that is not installed the
 test is left out; in CI it is not, and fails. What was left out, and how to get it, is reported in one line at the end.
 """
 

@@ -19,17 +19,17 @@ from patterns.serving.processes import Family
 from patterns.serving.rabbitmq_server import RabbitMQ
 from patterns.serving.redis_server import RedisServer, start_redis
 from patterns.serving.running import Running, running
-from tests.support.documented import OpenAPI
+from tests.support.openapi import OpenAPI
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 Json = dict[str, Any]
 
-#: The tests choose every setting: what a developer has set must not change their outcome. Empty means unset.
+#: The tests choose every setting: what a developer has set must not change the result. Empty means unset.
 _NOTHING_SET = {environment_variable(field): "" for field in Settings.model_fields}
 
 #: A quick agent that fails, hangs or blocks when the prompt says so.
 QUICK_AGENT = {"KIT_AGENT_STEPS": "5", "KIT_AGENT_STEP_SECONDS": "0.02", "KIT_AGENT_OBEYS_PROMPT": "1"}
-#: An agent that is still at work whenever a test looks, and sees at each of its short steps that it is cancelled.
+#: An agent that is still running whenever a test looks, and notices at each short step that it is cancelled.
 ENDLESS_AGENT = {"KIT_AGENT_STEPS": "1200", "KIT_AGENT_STEP_SECONDS": "0.05", "KIT_AGENT_OBEYS_PROMPT": "1"}
 
 
@@ -42,7 +42,7 @@ class Served:
         self.url = running.url
         self.openapi = OpenAPI(self.url)
         self.submitted: list[str] = []
-        self._callback_url = callback_url
+        self.callback_url = callback_url
         self._own = threading.local()
         self._clients: list[httpx.Client] = []
 
@@ -61,12 +61,12 @@ class Served:
             client.close()
 
     def check_alive(self) -> None:
-        """Fail at once, and say which, when one of its processes has ended: its clients would wait in vain."""
+        """Fail, with the name of the process, if one of its processes has ended: clients would wait in vain."""
         for child in self.running.children:
             assert child.exit_code is None, f"{self.pattern.name}: the {child.name} {child.how_it_ended}"
 
     def connect(self) -> httpx.Client:
-        """A client with connections of its own."""
+        """A client with its own connections."""
         return httpx.Client(
             base_url=self.url,
             timeout=PATIENCE_SECONDS,
@@ -78,20 +78,25 @@ class Served:
 
     def body(self, prompt: object = "compare the vendors", **more: object) -> Json:
         """A submit body that this pattern takes."""
-        callback = {"callback_url": self._callback_url} if self.pattern.requires_callback else {}
+        callback = {"callback_url": self.callback_url} if self.pattern.requires_callback else {}
         return {"prompt": prompt, **callback, **more}
 
-    def submit(self, prompt: str = "compare the vendors", key: str | None = None) -> httpx.Response:
+    def submit(
+        self, prompt: str = "compare the vendors", key: str | None = None, *, callback_url: str | None = None
+    ) -> httpx.Response:
         """Submit a prompt, and return the answer, whatever it is."""
         headers = {"Idempotency-Key": key} if key is not None else {}
-        answer = self.http.post("/agent/submit", json=self.body(prompt), headers=headers)
+        body = self.body(prompt) if callback_url is None else self.body(prompt, callback_url=callback_url)
+        answer = self.http.post("/agent/submit", json=body, headers=headers)
         if answer.status_code == 202:
             self.submitted.append(answer.json()["task_id"])
         return answer
 
-    def accept(self, prompt: str = "compare the vendors", key: str | None = None) -> str:
+    def accept(
+        self, prompt: str = "compare the vendors", key: str | None = None, *, callback_url: str | None = None
+    ) -> str:
         """Submit a prompt that must be accepted, and return its task id."""
-        answer = self.submit(prompt, key)
+        answer = self.submit(prompt, key=key, callback_url=callback_url)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["task_id"])
 
@@ -101,7 +106,7 @@ class Served:
         return self.http.get(f"/agent/status/{task_id}", headers=named)
 
     def held(self, threads: ThreadPoolExecutor, task_id: str) -> "Future[httpx.Response]":
-        """The answer that comes later, to a request that the server holds by now: it has read it."""
+        """Send a long-poll, and return its future answer once the server has read the request."""
         sent = threading.Event()
 
         def note(event: str, _: object) -> None:
@@ -109,7 +114,7 @@ class Served:
                 sent.set()
 
         def poll() -> httpx.Response:
-            self.health()  # opens this thread's connection: what comes over an open one is read in its turn
+            self.health()  # opens this thread's connection: requests over an open connection are read in order
             return self.http.get(f"/agent/status/{task_id}", headers={"Prefer": "wait=25"}, extensions={"trace": note})
 
         answer = threads.submit(poll)
@@ -118,7 +123,7 @@ class Served:
         return answer
 
     def task(self, task_id: str) -> Json:
-        """A task that must be known."""
+        """The task, which the server must know."""
         return _json(self.status(task_id))
 
     def until(self, task_id: str, status: str, within: float = PATIENCE_SECONDS) -> Json:
@@ -131,15 +136,20 @@ class Served:
             lambda: _json(self.status(task_id, prefer="wait=2")), lambda task: task["status"] in FINISHED, within
         )
 
-    def until_told(self, task_id: str) -> Json:
-        """The task, once its callback has been acknowledged."""
-        return eventually(lambda: self.task(task_id), lambda task: task["delivery"]["state"] == "delivered")
+    def delivery(self, task_id: str) -> Json:
+        """The delivery of a task's outcome so far."""
+        delivery: Json = self.task(task_id)["delivery"]
+        return delivery
 
-    def called_back(self, prompt: str, **more: object) -> str:
-        """Submit a prompt with a callback URL, and return its task id."""
-        answer = self.http.post("/agent/submit", json={"prompt": prompt, "callback_url": self._callback_url} | more)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["task_id"])
+    def until_delivery(self, task_id: str, state: str = "delivered") -> Json:
+        """The delivery of a task's outcome, once it is in this state."""
+        return eventually(lambda: self.delivery(task_id), lambda delivery: delivery["state"] == state)
+
+    def dead_letters(self) -> list[str]:
+        """The ids of the tasks whose outcome could not be delivered, oldest first."""
+        answer = self.http.get("/agent/dead-letters", params={"limit": 1000})
+        assert answer.status_code == 200, answer.text
+        return [task["task_id"] for task in answer.json()]
 
     def cancel(self, task_id: str) -> httpx.Response:
         """Cancel a task, and return the answer, whatever it is."""
@@ -147,7 +157,7 @@ class Served:
 
     @contextmanager
     def workers_held(self) -> Iterator[None]:
-        """No worker takes a task meanwhile, so that none is finished before all are handed over."""
+        """Freeze the workers for the duration of the block, so that no task finishes before all are submitted."""
         for worker in self.running.workers:
             worker.kill(signal.SIGSTOP)
         try:
@@ -169,7 +179,7 @@ class Served:
             return None
 
     def until_healthy(self) -> None:
-        """Return once `/health` says so."""
+        """Return once `/health` answers 200."""
         eventually(self.health, lambda status: status == 200)
 
 
@@ -202,7 +212,7 @@ class Servers:
             family.stop()
 
     def serve(self, pattern: Pattern, env: Mapping[str, str], *, web_processes: int = 1) -> Served:
-        """Start one pattern, and return once it is healthy. For any thread."""
+        """Start a pattern, and return once it is healthy. Thread-safe."""
         stack = ExitStack()
         self._started.append(stack)
         webhook = {"KIT_WEBHOOK_ALLOW_PRIVATE": "1", "KIT_WEBHOOK_SECRET": new_webhook_secret()}
@@ -214,15 +224,15 @@ class Servers:
         return served
 
     def redis(self) -> RedisServer:
-        """Start one more private Redis, which is stopped after all that may need it."""
+        """Start another private Redis, which is stopped after everything that may need it."""
         self._needed.append(Family())
         return start_redis(self._needed[-1])
 
     def fleet(self, patterns: Iterable[Pattern], env: Mapping[str, str]) -> dict[str, Served]:
-        """Start several patterns side by side, all with the same settings, and give them by name."""
+        """Start several patterns side by side, all with the same settings, and return them by name."""
         return self.side_by_side({pattern.name: (pattern, env) for pattern in patterns})
 
     def side_by_side(self, chosen: Mapping[str, tuple[Pattern, Mapping[str, str]]]) -> dict[str, Served]:
-        """Start several patterns side by side, each with its own settings, and give them by these names."""
+        """Start several patterns side by side, each with its own settings, and return them by these names."""
         with ThreadPoolExecutor(len(chosen)) as threads:
             return dict(zip(chosen, threads.map(lambda one: self.serve(*one), chosen.values()), strict=True))

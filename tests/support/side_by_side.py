@@ -1,4 +1,4 @@
-"""Runs folders of tests side by side, each in one process: most of their time is waiting, and their servers are shared.
+"""Runs folders of tests side by side, each in one process: tests mostly wait, and share the servers of their folder.
 
 A single test file runs in pytest's own process, where a debugger and `-s` work. `-n 0` does that for everything.
 """
@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-#: Their servers are started once for the whole folder, so one process runs all of it. Of the others any file may go
-#: to any process.
+#: Folders whose servers are started once for all tests, so one process runs the whole folder. Of other folders, a file
+#: goes to any process.
 _SHARE_SERVERS = ("abuse", "benchmarks/faults", "contract", "faults", "observability", "polling", "webhooks")
 _CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 _FOLDER = re.compile(rf"tests/({'|'.join(_SHARE_SERVERS)})/")
-#: The groups that take longest, in the default or in the thorough run.
+#: The groups that take longest, in either run.
 _LONGEST = (
     *(
         "mistakes of clients and Celery",
@@ -28,21 +28,21 @@ _LONGEST = (
         "webhooks",
     ),
     *("tests/hosts/test_two_hosts.py", "tests/cli/test_check_url.py", "tests/benchmarks/test_contenders.py"),
-    *("tests/cli/test_check_command.py", "tests/cli/test_check_ends.py", "tests/cli/test_serve_ctrl_c.py"),
+    *("tests/cli/test_check_command.py", "tests/cli/test_check_misbehaving_code.py", "tests/cli/test_serve_ctrl_c.py"),
     *("observability", "tests/cli/test_patterns_readme.py", "tests/benchmarks/test_worker_load.py"),
     *("tests/benchmarks/test_load_process.py", "tests/benchmarks/test_growth.py"),
 )
-#: A process that has imported what an exercise needs runs others too: half of them are enough to keep it busy.
+#: The exercises form two groups: a process imports only once what the exercises of its group need.
 _EXERCISE = re.compile(r"tests/mistakes/.*\[ex(\d\d)")
 _HALF = ("04", "06", "09")
 
 
 def processes(config: pytest.Config) -> int:
-    """How many processes run tests. 0: pytest's own does, which the checkpoints' own concurrency counts on."""
+    """How many processes run tests. 0 means pytest's own process, which the checkpoints' concurrency relies on."""
     paths = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
     if any(path.is_file() or _CHECKPOINTS in (path, *path.parents) for path in paths):
         return 0
-    return 2 + (os.cpu_count() or 2)  # they wait more than they compute
+    return 2 + (os.cpu_count() or 2)  # tests wait more than they compute
 
 
 def group(nodeid: str) -> str:
@@ -55,13 +55,13 @@ def group(nodeid: str) -> str:
 
 
 def scheduler(config: pytest.Config, log: Any) -> Any:
-    """Gives a process one group after the other."""
+    """Hands each process one group after the other."""
     by_group = LoadScopeScheduling(config, log)
     by_group._split_scope = group
     return by_group
 
 
 def longest_first(items: list[pytest.Item]) -> None:
-    """Sort items so that none of the groups that take longest begins last."""
+    """Sort items so that the groups that take longest start first."""
     place = {name: number for number, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: place.get(group(item.nodeid), len(place)))

@@ -1,5 +1,6 @@
-"""Waiting for events, and doing things at the same moment. Nothing here sleeps and hopes."""
+"""Waiting for events with a deadline, and doing things at the same moment."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +9,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: What works takes far less. A test that waits this long has found something broken.
+#: Whatever works takes far less time: a test that waits this long has found a bug.
 PATIENCE_SECONDS = 30.0
-#: Each look is often a request: the longer a wait, the rarer its looks, to leave the machine to the others.
+#: A look is often a request: the longer the wait, the rarer the looks, to leave the machine to other tests.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.1
 
 
@@ -22,6 +23,11 @@ def eventually(look: Callable[[], T], is_it: Callable[[T], bool], within: float 
         time.sleep(pause)
         pause = min(1.2 * pause, _LONGEST_PAUSE_SECONDS)
     return seen
+
+
+async def until(look: Callable[[], bool]) -> None:
+    """Wait for something that happens in another thread or process. Fails when it does not."""
+    await asyncio.to_thread(eventually, look, bool)
 
 
 def at_once(times: int, do: Callable[[int], T]) -> list[T]:

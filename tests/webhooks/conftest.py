@@ -1,4 +1,4 @@
-"""One scripted server for all tests here, and the patterns that several of them use."""
+"""One server for the callback receivers of all tests here, and the patterns that several of them use."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,9 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from patterns import WEBHOOK
-from tests.support.loopback import Script, Scripts, scripted_server
+from tests.support.callback_receiver import CallbackReceiver
+from tests.support.scripted_server import Scripts, scripted_server
 from tests.support.serving import QUICK_AGENT, Served, Servers
-from tests.webhooks.webhooks import SECRET
+from tests.webhooks.signing import SECRET
 
 _REPEATING_AGENT = """
 def repeat(prompt, report_progress):
@@ -23,21 +24,21 @@ _COMMON = {"KIT_GRACE_SECONDS": "0.5", "KIT_WEBHOOK_SECRET": SECRET}
 
 @pytest.fixture(scope="package")
 def scripts() -> Iterator[Scripts]:
-    """A server on loopback for the scripts of all tests."""
+    """A server on loopback for the receivers of all tests."""
     with scripted_server() as scripts:
         yield scripts
 
 
 @pytest.fixture
-def script(scripts: Scripts) -> Script:
-    """A script of this test's own."""
-    return scripts.script()
+def receiver(new_receiver: Callable[[], CallbackReceiver]) -> CallbackReceiver:
+    """A receiver for this test alone, with a callback URL of its own."""
+    return new_receiver()
 
 
 @pytest.fixture
-def new_script(scripts: Scripts) -> Callable[[], Script]:
-    """Gives a test as many scripts as it needs."""
-    return scripts.script
+def new_receiver(scripts: Scripts) -> Callable[[], CallbackReceiver]:
+    """Gives a test as many receivers as it needs, each with its own callback URL."""
+    return lambda: CallbackReceiver(scripts.script())
 
 
 @pytest.fixture(scope="package")

@@ -1,4 +1,4 @@
-"""Callback URLs that lead to where only the server can reach. PORT stands for one where a test listens."""
+"""Callback URLs of places that only the server can reach. PORT stands for a port on which a test listens."""
 
 _LOOPBACK_IPV4 = [
     "http://127.0.0.1:PORT/",

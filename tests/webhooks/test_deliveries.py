@@ -1,4 +1,4 @@
-"""The loop that delivers outcomes, without a server: one delivery that breaks ends no other."""
+"""The loop that delivers outcomes, without a server: a delivery that breaks does not affect the others."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from patterns.tasks.memory_store import MemoryStore
 from patterns.tasks.record import Record
 from patterns.webhook import Deliveries
 from patterns.webhooks.sender import Attempt, Sender
-from tests.webhooks.webhooks import SECRET
+from tests.webhooks.signing import SECRET
 
 HOOK = "https://example.com/hook"
 

@@ -9,13 +9,13 @@ import httpcore
 import pytest
 
 from patterns.webhooks.egress import ForbiddenAddress, GuardedNetwork
-from tests.support.listening import Tripwire
+from tests.support.tripwire import Tripwire
 
 _PUBLIC, _PUBLIC_IPV6 = "93.184.215.14", "2606:4700:4700::1111"
 
 
 class Resolver:
-    """Stands in for the name servers of the world: gives one answer after the other; the last one for ever."""
+    """Stands in for a name server: gives the answers in turn, and the last one from then on."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)

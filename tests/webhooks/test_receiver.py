@@ -1,4 +1,4 @@
-"""The receiving end: what is genuine, fresh and new is taken; a repeat is dropped; the rest is refused."""
+"""The receiving end: a genuine, fresh and new delivery is accepted, a repeat is dropped, the rest is refused."""
 
 import json
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def test_without_a_secret_there_is_no_receiver() -> None:
         Receiver()
 
 
-def test_a_genuine_delivery_is_taken() -> None:
+def test_a_genuine_delivery_is_accepted() -> None:
     callback = Receiver(_SECRET).accept(signed(), _BODY)
 
     assert callback is not None
@@ -116,11 +116,11 @@ def test_a_delivery_from_more_than_five_minutes_ago_or_ahead_is_refused(age: flo
 
 
 @pytest.mark.parametrize("age", [280, -280])
-def test_a_delivery_from_less_than_five_minutes_ago_or_ahead_is_taken(age: float) -> None:
+def test_a_delivery_from_less_than_five_minutes_ago_or_ahead_is_accepted(age: float) -> None:
     assert Receiver(_SECRET).accept(signed(age=age), _BODY) is not None
 
 
-def test_a_delivery_that_comes_again_is_dropped() -> None:
+def test_a_repeated_delivery_is_dropped() -> None:
     receiver, headers = Receiver(_SECRET), signed()
 
     assert receiver.accept(headers, _BODY) is not None
@@ -165,7 +165,7 @@ def test_of_many_ids_the_oldest_are_forgotten() -> None:
     assert receiver.accept(signed(webhook_id="msg_1"), _BODY) is not None
 
 
-def test_while_keys_rotate_a_receiver_with_both_takes_either() -> None:
+def test_while_keys_rotate_a_receiver_with_both_accepts_either() -> None:
     receiver = Receiver(_SECRET, _OTHER)
 
     assert receiver.accept(signed(secrets=(_SECRET,), webhook_id="msg_1"), _BODY) is not None
@@ -174,7 +174,7 @@ def test_while_keys_rotate_a_receiver_with_both_takes_either() -> None:
         receiver.accept(signed(secrets=(new_webhook_secret(),), webhook_id="msg_3"), _BODY)
 
 
-def test_while_keys_rotate_a_delivery_signed_with_both_is_taken_by_either() -> None:
+def test_while_keys_rotate_a_delivery_signed_with_both_is_accepted_with_either() -> None:
     headers = signed(secrets=(_OTHER, _SECRET))
 
     assert Receiver(_SECRET).accept(headers, _BODY) is not None

@@ -13,7 +13,7 @@ from patterns.webhooks.sender import Sender
 
 @pytest.fixture
 def deaf() -> Iterator[int]:
-    """A port on which nobody speaks TLS."""
+    """A port on which no one answers in TLS."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -29,11 +29,11 @@ async def test_the_certificates_are_read_once_for_all_connections(deaf: int, mon
 
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
     settings = Settings(webhook_secret=new_webhook_secret(), webhook_allow_private=True, webhook_timeout_seconds=0.1)
-    sender = Sender(settings, at_once=2)
+    sender = Sender(settings, max_concurrent=2)
     record = Record("7f3a", 0.0, callback_url=f"https://127.0.0.1:{deaf}/hook")
     for _ in range(3):
         attempt = await sender.attempt(record)
-        assert attempt.made.error
+        assert attempt.details.error
         assert (attempt.acknowledged, attempt.refused) == (False, False)
     await sender.aclose()
 

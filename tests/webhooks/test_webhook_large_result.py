@@ -1,15 +1,17 @@
 """A callback stays under 20 kB. A result that is longer is fetched."""
 
-from tests.support.loopback import Script
+from tests.support.callback_receiver import CallbackReceiver
 from tests.support.serving import Served
-from tests.webhooks.webhooks import HOOK, TAKEN, submit, until_delivery, url_of, verified
+from tests.webhooks.signing import verified
 
 
-def test_a_long_result_is_left_out_and_is_where_the_callback_says(patient: Served, script: Script) -> None:
-    task_id = submit(patient, url_of(script.on(HOOK, TAKEN)), "word *5000")
-    until_delivery(patient, task_id, "delivered")
+def test_a_long_result_is_left_out_and_can_be_fetched_where_the_callback_says(
+    patient: Served, receiver: CallbackReceiver
+) -> None:
+    task_id = patient.accept("word *5000", callback_url=receiver.url)
+    patient.until_delivery(task_id)
 
-    [request] = script.seen(HOOK)
+    [request] = receiver.seen()
     callback = verified(request)
 
     assert len(request.body) < 20_000
@@ -17,22 +19,22 @@ def test_a_long_result_is_left_out_and_is_where_the_callback_says(patient: Serve
     assert patient.http.get(callback["result_at"]).json()["result"] == "word " * 5000
 
 
-def test_a_result_that_fits_comes_with_the_callback(patient: Served, script: Script) -> None:
-    task_id = submit(patient, url_of(script.on(HOOK, TAKEN)), "word *3900")
-    until_delivery(patient, task_id, "delivered")
+def test_a_result_that_fits_comes_with_the_callback(patient: Served, receiver: CallbackReceiver) -> None:
+    task_id = patient.accept("word *3900", callback_url=receiver.url)
+    patient.until_delivery(task_id)
 
-    [request] = script.seen(HOOK)
+    [request] = receiver.seen()
     callback = verified(request)
 
     assert len(request.body) < 20_000
     assert (callback["result"], callback["result_at"]) == ("word " * 3900, None)
 
 
-def test_it_is_bytes_that_count_not_characters(patient: Served, script: Script) -> None:
-    task_id = submit(patient, url_of(script.on(HOOK, TAKEN)), "ä*12000")
-    until_delivery(patient, task_id, "delivered")
+def test_the_limit_counts_bytes_not_characters(patient: Served, receiver: CallbackReceiver) -> None:
+    task_id = patient.accept("ä*12000", callback_url=receiver.url)
+    patient.until_delivery(task_id)
 
-    [request] = script.seen(HOOK)
+    [request] = receiver.seen()
 
     assert len(request.body) < 20_000
     assert verified(request)["result_at"] == f"/agent/status/{task_id}"

@@ -1,4 +1,4 @@
-"""Every attempt is signed as Standard Webhooks says, and can be checked by whoever holds the key."""
+"""Every attempt is signed as Standard Webhooks requires, and anyone with the key can verify it."""
 
 import time
 
@@ -8,14 +8,16 @@ from starlette.responses import Response
 
 from patterns.contract.settings import new_webhook_secret
 from patterns.receiver import Receiver, Refused
-from tests.support.loopback import Script
+from tests.support.callback_receiver import ACKNOWLEDGED, CallbackReceiver
 from tests.support.serving import Served
-from tests.webhooks.webhooks import HOOK, SECRET, TAKEN, submit, until_delivery, url_of, verified
+from tests.webhooks.signing import SECRET, verified
 
 
-def test_a_delivery_verifies_with_the_reference_library_and_with_our_receiver(webhook: Served, script: Script) -> None:
-    task_id = submit(webhook, url_of(script.on(HOOK, TAKEN)))
-    [request] = script.until_seen(HOOK)
+def test_a_delivery_verifies_with_the_reference_library_and_with_our_receiver(
+    webhook: Served, receiver: CallbackReceiver
+) -> None:
+    task_id = webhook.accept(callback_url=receiver.url)
+    [request] = receiver.until_seen()
 
     callback = Receiver(SECRET).accept(request.headers, request.body)
 
@@ -25,9 +27,11 @@ def test_a_delivery_verifies_with_the_reference_library_and_with_our_receiver(we
     assert request.headers["content-type"] == "application/json"
 
 
-def test_a_delivery_does_not_verify_with_another_key_or_another_body(webhook: Served, script: Script) -> None:
-    submit(webhook, url_of(script.on(HOOK, TAKEN)))
-    [request] = script.until_seen(HOOK)
+def test_a_delivery_does_not_verify_with_another_key_or_another_body(
+    webhook: Served, receiver: CallbackReceiver
+) -> None:
+    webhook.accept(callback_url=receiver.url)
+    [request] = receiver.until_seen()
     other, changed = new_webhook_secret(), request.body.replace(b"completed", b"cancelled")
 
     for secret, body in ((other, request.body), (SECRET, changed)):
@@ -38,15 +42,15 @@ def test_a_delivery_does_not_verify_with_another_key_or_another_body(webhook: Se
 
 
 def test_every_attempt_has_the_same_id_a_fresh_timestamp_and_a_signature_of_its_own(
-    webhook: Served, script: Script
+    webhook: Served, receiver: CallbackReceiver
 ) -> None:
-    # A timestamp has whole seconds, so the receiver asks for one between the attempts.
-    script.on(HOOK, Response(status_code=503, headers={"retry-after": "1"}), TAKEN)
+    # A timestamp has whole seconds, so the receiver asks for a second between the attempts.
+    receiver.answers(Response(status_code=503, headers={"retry-after": "1"}), ACKNOWLEDGED)
     began = int(time.time())
 
-    until_delivery(webhook, submit(webhook, url_of(script)), "delivered")
+    webhook.until_delivery(webhook.accept(callback_url=receiver.url))
 
-    requests = script.seen(HOOK)
+    requests = receiver.seen()
     assert len(requests) == 2
     for request in requests:
         verified(request)
@@ -57,20 +61,19 @@ def test_every_attempt_has_the_same_id_a_fresh_timestamp_and_a_signature_of_its_
     assert began <= timestamps[0] < timestamps[1] <= time.time()
 
 
-def test_two_tasks_have_two_ids(webhook: Served, script: Script) -> None:
-    script.on(HOOK, TAKEN)
+def test_two_tasks_have_two_ids(webhook: Served, receiver: CallbackReceiver) -> None:
     for _ in range(2):
-        submit(webhook, url_of(script))
+        webhook.accept(callback_url=receiver.url)
 
-    assert len({request.headers["webhook-id"] for request in script.until_seen(HOOK, 2)}) == 2
+    assert len({request.headers["webhook-id"] for request in receiver.until_seen(2)}) == 2
 
 
-def test_a_delivery_sent_a_second_time_is_dropped_by_our_receiver(webhook: Served, script: Script) -> None:
-    receiver = Receiver(SECRET)
-    script.on(HOOK, Response(status_code=500), TAKEN)
-    until_delivery(webhook, submit(webhook, url_of(script)), "delivered")
+def test_a_delivery_sent_a_second_time_is_dropped_by_our_receiver(webhook: Served, receiver: CallbackReceiver) -> None:
+    verifier = Receiver(SECRET)
+    receiver.answers(Response(status_code=500), ACKNOWLEDGED)
+    webhook.until_delivery(webhook.accept(callback_url=receiver.url))
 
-    first, second = (receiver.accept(request.headers, request.body) for request in script.seen(HOOK))
+    first, second = (verifier.accept(request.headers, request.body) for request in receiver.seen())
 
     assert first is not None
     assert second is None

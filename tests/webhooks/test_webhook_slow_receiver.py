@@ -5,32 +5,30 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.responses import StreamingResponse
 
-from tests.support.answers import hang
-from tests.support.loopback import Script, scripted_server
+from tests.support.callback_receiver import CallbackReceiver
+from tests.support.scripted_server import hang, scripted_server
 from tests.support.serving import Served
-from tests.webhooks.webhooks import HOOK, TAKEN, delivery, submit, until_delivery, url_of
 
 
 def test_a_receiver_that_hangs_delays_neither_the_tasks_nor_the_other_deliveries(
-    patient: Served, script: Script
+    patient: Served, receiver: CallbackReceiver
 ) -> None:
-    script.on(HOOK, TAKEN)
     with scripted_server() as scripts:
-        hanging = scripts.script().on(HOOK, hang)
-        stuck = [submit(patient, url_of(hanging), "word*1") for _ in range(120)]  # more than are told at once
+        hanging = CallbackReceiver(scripts.script()).answers(hang)
+        stuck = [patient.accept("word*1", callback_url=hanging.url) for _ in range(120)]  # more than are sent at once
         for task_id in stuck:
             patient.until(task_id, "completed")
-        hanging.until_seen(HOOK)
+        hanging.until_seen()
 
-        for task_id in [submit(patient, url_of(script), "word*1") for _ in range(5)]:
-            until_delivery(patient, task_id, "delivered")
+        for task_id in [patient.accept("word*1", callback_url=receiver.url) for _ in range(5)]:
+            patient.until_delivery(task_id)
 
         for task_id in stuck:
-            assert delivery(patient, task_id)["attempts"] == [], "its first attempt ended before the others were told"
+            assert patient.delivery(task_id)["attempts"] == [], "it ended before the others were delivered"
 
 
-def test_an_answer_whose_body_never_ends_is_taken_by_its_status(
-    patient: Served, new_script: Callable[[], Script]
+def test_of_an_answer_whose_body_never_ends_only_the_status_counts(
+    patient: Served, new_receiver: Callable[[], CallbackReceiver]
 ) -> None:
     async def flood() -> AsyncIterator[bytes]:
         while True:
@@ -41,9 +39,12 @@ def test_an_answer_whose_body_never_ends_is_taken_by_its_status(
         yield b"x"
         await asyncio.Event().wait()
 
-    receivers = [new_script().on(HOOK, StreamingResponse(flood())), new_script().on(HOOK, StreamingResponse(trickle()))]
-    tasks = [submit(patient, url_of(receiver), "word*1") for receiver in receivers]
+    receivers = [
+        new_receiver().answers(StreamingResponse(flood())),
+        new_receiver().answers(StreamingResponse(trickle())),
+    ]
+    tasks = [patient.accept("word*1", callback_url=receiver.url) for receiver in receivers]
 
     for task_id in tasks:
-        told = until_delivery(patient, task_id, "delivered")
-        assert [attempt["status_code"] for attempt in told["attempts"]] == [200]
+        delivered = patient.until_delivery(task_id)
+        assert [attempt["status_code"] for attempt in delivered["attempts"]] == [200]

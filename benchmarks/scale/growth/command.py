@@ -26,7 +26,7 @@ from patterns import PATTERNS
 from patterns.cli.terminal import give_up
 from patterns.contract.settings import SettingsError
 from patterns.serving.errors import CannotServe
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 from patterns.serving.processes import Family, ProcessFailed
 from patterns.serving.sockets import free_port
 
@@ -72,7 +72,7 @@ def growth(
     if folder.record.exists():
         raise give_up(f"--out {folder.path} already contains growth results. Choose another folder.")
     run, began, sizes = _Run(), _now(), QUICK if quick else FULL
-    interrupts_end_it()
+    raise_on_interrupts()
     stopped: BaseException | None = None
     try:
         folder.path.mkdir(parents=True, exist_ok=True)

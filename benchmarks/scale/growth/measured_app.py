@@ -79,7 +79,7 @@ def _finished_task(app: FastAPI, result: str, callback_url: str) -> str:
     store.complete(task_id, result.encode().decode())  # a separate copy of the text, as with a real agent
     if callback_url:
         # Recorded before the app reads its outbox, so that no callback is sent.
-        store.note(task_id, DeliveryAttempt(at=datetime.now(UTC), status_code=204), DeliveryState.DELIVERED)
+        store.record_attempt(task_id, DeliveryAttempt(at=datetime.now(UTC), status_code=204), DeliveryState.DELIVERED)
     return task_id
 
 

@@ -9,7 +9,7 @@ import typer
 from benchmarks.scale.two_hosts.scenario import ScenarioFailed, play
 from patterns.cli.terminal import give_up
 from patterns.serving.errors import CannotServe
-from patterns.serving.interrupts import interrupts_end_it
+from patterns.serving.interrupts import raise_on_interrupts
 from patterns.serving.processes import ProcessFailed
 
 
@@ -21,7 +21,7 @@ def two_hosts(
 
     Exits with 1 if a task is lost or finishes twice, and with 2 if the measurement fails.
     """
-    interrupts_end_it()
+    raise_on_interrupts()
     began = time.monotonic()
 
     def say(line: str) -> None:

@@ -1,26 +1,28 @@
-"""The stories of this folder mostly wait, so they run concurrently."""
+"""The scenarios of this folder mostly wait, so they run concurrently."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.scenarios import ScenarioResult, put_scenarios_last, running_scenarios
 from tests.support.serving import Servers
-from tests.support.stories import Told, lived_through, put_stories_last
 
 _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests without a story first."""
-    put_stories_last(items, _HERE)
+    """Run the tests without a scenario first."""
+    put_scenarios_last(items, _HERE)
 
 
 @pytest.fixture(scope="package")
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """The stories, which start when a test requests the first of them."""
+def scenario_result(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ScenarioResult]:
+    """The results of the scenarios, which start when a test requests the first of them."""
     with (
         Servers(tmp_path_factory.mktemp("servers"), callback_url="") as servers,
-        lived_through(request.session, _HERE, servers, at_once=2) as tell,
+        running_scenarios(request.session, _HERE, servers, at_once=2) as result_of,
     ):
-        yield tell
+        yield result_of

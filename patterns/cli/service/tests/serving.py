@@ -1,4 +1,4 @@
-"""The service as real processes, and how a test talks to it: over HTTP only."""
+"""Runs the service as real processes, for tests that use it over HTTP."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from patterns.contract.descriptor import LearnsBy
 
 T = TypeVar("T")
 
-#: What works takes far less. A test that waits this long has found something broken.
+#: A test that waits this long fails: a working service takes far less.
 PATIENCE_SECONDS = 30.0
 
 _PROJECT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ _SETTINGS = {
     "KIT_AGENT_OBEYS_PROMPT": "1",
     "KIT_POLL_INTERVAL_SECONDS": "2",
     "KIT_GRACE_SECONDS": "5",
-    # Callbacks go to loopback here, and most of them to nobody.
+    # Callbacks go to loopback, where most of them have no receiver.
     "KIT_WEBHOOK_ALLOW_PRIVATE": "1",
     "KIT_WEBHOOK_ATTEMPTS": "1",
 }
@@ -36,7 +36,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Service:
-    """A service that is up."""
+    """A running service."""
 
     http: httpx.Client
     web: "subprocess.Popen[bytes]"
@@ -44,11 +44,11 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the service."""
         return str(self.http.base_url)
 
     def submit(self, prompt: str, key: str | None = None, **fields: str) -> httpx.Response:
-        """Submit a prompt, and return the response, whatever it is."""
+        """Submit a prompt, and return the response with any status."""
         headers = {"Idempotency-Key": key} if key else {}
         if PATTERN.learns_by is LearnsBy.CALLBACK:
             fields = {"callback_url": "http://127.0.0.1:9/nobody-listens-here", **fields}
@@ -61,24 +61,24 @@ class Service:
         return str(response.json()["task_id"])
 
     def task(self, task_id: str) -> dict[str, Any]:
-        """A task that must be known."""
+        """A task that must exist."""
         response = self.http.get(f"/agent/status/{task_id}")
         assert response.status_code == 200, response.text
         task: dict[str, Any] = response.json()
         return task
 
     def until(self, task_id: str, status: str) -> dict[str, Any]:
-        """The task, as soon as it has this status."""
+        """Wait until the task has this status, and return it."""
         return eventually(lambda: self.task(task_id), lambda task: task["status"] == status)
 
     def cancel(self, task_id: str) -> httpx.Response:
-        """Cancel a task, and return the response, whatever it is."""
+        """Cancel a task, and return the response with any status."""
         return self.http.post(f"/agent/cancel/{task_id}")
 
 
 @contextmanager
 def serving(folder: Path, **settings: str) -> Iterator[Service]:
-    """The service with these settings, for as long as the block lasts. Its log and its data go to `folder`."""
+    """Run the service with these settings for as long as the block lasts. Its log and its data go to `folder`."""
     package = PATTERN.module.rpartition(".")[0]
     port = free_port()
     with ExitStack() as stack:
@@ -96,17 +96,17 @@ def serving(folder: Path, **settings: str) -> Iterator[Service]:
         yield Service(http, web, workers)
 
 
-def eventually(look: Callable[[], T], is_it: Callable[[T], bool], what_happened: Callable[[], str] = str) -> T:
-    """Look until `is_it` is true of what is seen, and return that. Fails after PATIENCE_SECONDS."""
+def eventually(get: Callable[[], T], condition: Callable[[T], bool], details: Callable[[], str] = str) -> T:
+    """Call `get` until its value meets the condition, and return the value. Fails after PATIENCE_SECONDS."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_it(seen := look()):
-        assert time.monotonic() < deadline, f"after {PATIENCE_SECONDS:g} s it is still {seen!r}\n{what_happened()}"
+    while not condition(value := get()):
+        assert time.monotonic() < deadline, f"after {PATIENCE_SECONDS:g} s it is still {value!r}\n{details()}"
         time.sleep(0.05)
-    return seen
+    return value
 
 
 class _Starter:
-    """Starts Python with some arguments; each process is stopped with the block."""
+    """Starts Python processes, each of which is stopped at the end of the block."""
 
     def __init__(self, stack: ExitStack, log: Path) -> None:
         self._stack = stack
@@ -119,12 +119,12 @@ class _Starter:
         return process
 
     def log(self) -> str:
-        """What the processes have printed."""
+        """The output of the processes."""
         return self._log.read_text(errors="replace")
 
 
 def _inherited() -> dict[str, str]:
-    """This process's environment without settings of the service: the tests choose each of them."""
+    """The environment of this process without settings of the service: the tests set them."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("KIT_", "OTEL_", "REDIS_URL"))}
 
 

@@ -1,4 +1,4 @@
-"""Callbacks: signed by the service, verified by its receiver."""
+"""Callbacks: signed by the service, and verified by the receiver."""
 
 import queue
 import threading
@@ -36,7 +36,7 @@ def test_a_callback_brings_the_outcome_and_verifies(tmp_path: Path) -> None:
 
 @contextmanager
 def receiving() -> Iterator[tuple[str, "queue.Queue[Delivered]"]]:
-    """A URL on loopback, and what is POSTed there."""
+    """Yields a URL on loopback, and a queue of the requests that are POSTed there."""
     deliveries: queue.Queue[Delivered] = queue.Queue()
 
     class Handler(BaseHTTPRequestHandler):

@@ -85,7 +85,7 @@ def test_health_names_the_pattern(service: Service) -> None:
 
 
 def assert_problem(response: httpx.Response, status: int) -> None:
-    """The response is an error as RFC 9457 has it."""
+    """The response is an error as in RFC 9457."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["status"] == status

@@ -1,4 +1,4 @@
-"""SIGTERM: what runs is finished first."""
+"""SIGTERM: running tasks finish first."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ def test_a_stop_lets_a_running_task_finish(tmp_path: Path) -> None:
     with serving(tmp_path, KIT_AGENT_STEPS="20", KIT_AGENT_STEP_SECONDS="0.05", KIT_GRACE_SECONDS="20") as service:
         task_id = service.accepted("compare the vendors")
         service.until(task_id, "running")
-        works = service.workers[0] if service.workers else service.web
+        process = service.workers[0] if service.workers else service.web
 
-        works.terminate()
+        process.terminate()
 
         assert service.until(task_id, "completed")["result"]
-        works.wait(PATIENCE_SECONDS)
+        process.wait(PATIENCE_SECONDS)

@@ -1,6 +1,6 @@
-"""Controls the practice agent: a check holds it, moves it on, and lets it finish or fail.
+"""Controls the practice agent: a check holds it, makes it report progress, and lets it finish or fail.
 
-So the order of events is decided here, and no check has to guess how long something takes.
+So the check decides the order of events, and never guesses how long something takes.
 """
 
 import json
@@ -14,63 +14,63 @@ from typing import Any, Self
 
 from tests.checkpoints.engine.actors.unique import unique_hex
 
-#: No check needs a tenth of them. A learner's loop that calls the agent for ever gets no more of this process.
+#: No check needs a tenth of these. A limit for learners' code that calls the agent in an endless loop.
 _MOST_CONNECTIONS = 300
 
 
 class Run:
-    """One call of the agent, from its start until it has returned, raised, or was ended."""
+    """One call of the agent, from its start until it returns, raises, or is ended."""
 
     def __init__(self, connection: socket.socket, prompt: Any, pid: int) -> None:
         self.prompt = prompt
         self.pid = pid
         self.started = time.monotonic()
-        self.ending = ""  # how it was told to end: "finish", "fail", or not yet
-        self.gone = threading.Event()  # it works no more
+        self.ending = ""  # how it was asked to end: "finish", "fail", or not yet
+        self.gone = threading.Event()  # it is no longer running
         self._connection = connection
         self._reported = threading.Event()
 
     @property
     def working(self) -> bool:
-        """Whether it still works, or was ended without our doing."""
+        """Whether it is still running, and was not asked to end."""
         return not self.ending and not self.gone.is_set()
 
     def works_on(self) -> bool:
-        """Whether it still works, surely: the end of one that was ended is heard by a thread of ours, a moment after
-        everybody could see what came of it."""
+        """The same, for certain: a thread of this process notices the end of a run a moment after a client can see
+        its outcome."""
         return self.working and not self.gone.wait(1)
 
     def progress(self, percent: float) -> bool:
-        """Let it report how far it is. Returns when what takes the report has returned, or has ended the agent;
-        False when it did neither within a second."""
+        """Make it report progress. Returns when the learner's callback has returned or ended the agent; False if
+        neither happened within a second."""
         self._reported.clear()
-        self._tell(progress=percent)
+        self._send(progress=percent)
         return self.gone.is_set() or self._reported.wait(1)
 
-    def heard(self) -> None:
-        """It has reported."""
+    def reported(self) -> None:
+        """Note that a report has been handled."""
         self._reported.set()
 
-    def left(self) -> None:
-        """It works no more."""
+    def ended(self) -> None:
+        """Note that the run has ended."""
         self.gone.set()
         self._reported.set()
 
     def finish(self) -> str:
-        """Let it return, and give what it returns."""
+        """Let it return. Returns its result."""
         answer = f"answer {unique_hex(6)}"
         self.ending = "finish"
-        self._tell(finish=answer)
+        self._send(finish=answer)
         self.gone.wait(1)
         return answer
 
     def fail(self, message: str = "the model refused", kind: str = "RuntimeError") -> None:
-        """Let it raise a `RuntimeError`, or a `TimeoutError`."""
+        """Make it raise a `RuntimeError`, or a `TimeoutError`."""
         self.ending = "fail"
-        self._tell(fail=message, kind=kind)
+        self._send(fail=message, kind=kind)
         self.gone.wait(1)
 
-    def _tell(self, **order: object) -> None:
+    def _send(self, **order: object) -> None:
         try:
             self._connection.sendall(json.dumps(order).encode() + b"\n")
         except OSError:
@@ -78,18 +78,18 @@ class Run:
 
 
 class AgentControl:
-    """Takes the agents' connections. Leaving the block closes all of them."""
+    """Accepts the agents' connections. Leaving the block closes all of them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.runs: list[Run] = []
-        self.expected: list[Any] = []  # the prompts that a check has made
+        self.expected: list[Any] = []  # the prompts that the check has submitted
         self._changed = threading.Condition()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen(128)
         self._connections: list[socket.socket] = []
-        threading.Thread(target=self._take, name="agent-control", daemon=True).start()
+        threading.Thread(target=self._accept, name="agent-control", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
@@ -97,10 +97,10 @@ class AgentControl:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for one in (self._listener, *self._connections):
+        for opened in (self._listener, *self._connections):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
         self.path.unlink(missing_ok=True)
 
     def of(self, prompt: str) -> list[Run]:
@@ -109,22 +109,22 @@ class AgentControl:
 
     @property
     def at_work(self) -> list[Run]:
-        """The runs that still work."""
+        """The runs that have not ended."""
         return [run for run in list(self.runs) if run.working]
 
     def wait_for(self, prompt: str, within: float, number: int = 1) -> Run | None:
-        """The first run for a prompt (or a later one, by its number); None when it does not start in time."""
+        """The first run for a prompt, or the run with this number; None if it does not start in time."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.of(prompt)) >= number, within)
         runs = self.of(prompt)
         return runs[number - 1] if len(runs) >= number else None
 
     def wait_for_any(self, within: float) -> bool:
-        """Whether a run is at work, waiting for one if need be."""
+        """Wait for a run; whether one has started in time."""
         with self._changed:
             return self._changed.wait_for(lambda: bool(self.at_work), within)
 
-    def _take(self) -> None:
+    def _accept(self) -> None:
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -146,8 +146,8 @@ class AgentControl:
                     self.runs.append(run)
                     self._changed.notify_all()
                 for _ in lines:
-                    run.heard()
+                    run.reported()
         except (OSError, ValueError):
             pass
         if run:
-            run.left()
+            run.ended()

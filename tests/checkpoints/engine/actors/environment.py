@@ -1,4 +1,4 @@
-"""The environment of a check: the learner's folder or a server's URL, the agent's control, and the processes."""
+"""The environment of a check: the learner's folder or a server's URL, the control of the agent, and the processes."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from typing import Any, Self, TypeVar
 
 from tests.checkpoints.engine.actors.agent_control import AgentControl
 from tests.checkpoints.engine.actors.app import App
-from tests.checkpoints.engine.actors.external import ITS_OWN_AGENT
+from tests.checkpoints.engine.actors.external import ITS_OWN_AGENT, NOT_STARTED_HERE
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotFromOutside, Wrong
 from tests.checkpoints.engine.diagnosis.timeline import Timeline
-from tests.checkpoints.engine.http.http_client import NoAnswer, send_request
+from tests.checkpoints.engine.http.http_client import NoResponse, send_request
 from tests.checkpoints.engine.processes.background import in_background
 from tests.checkpoints.engine.processes.fork_server import CELERY, HTTPX, WEB, ForkServer, LearnerProcess
 from tests.checkpoints.engine.processes.services import PrivateRedis, Services
@@ -23,38 +23,38 @@ from tests.checkpoints.engine.processes.time_limits import START_SECONDS, load_f
 
 T = TypeVar("T")
 
-#: What a learner has set for the kit or for Celery must not change a verdict.
+#: Variables that a learner has set for the kit or for Celery must not change a verdict.
 _UNSET = ("KIT_", "REDIS_", "CELERY_", "PYTHONSTARTUP")
 
-#: So many tasks a Celery worker of a check runs at once.
+#: How many tasks a Celery worker of a check runs at once.
 POOL_PROCESSES = 2
 
 _STUCK_AT_START = (
-    "something does not come to its end: at the top level, before the `yield` of the lifespan, or on the event loop.",
-    "look for a loop, a pause or a call that waits there. What never ends is started (`create_task`), not awaited.",
+    "something never ends: at the top level, before the `yield` of the lifespan, or on the event loop.",
+    "look for a loop, a pause or a call that waits there. Start endless work with `create_task`; do not await it.",
 )
 
 
 class Call:
-    """A call of a learner's function, under way in a process of its own."""
+    """A call of a learner's function, running in its own process."""
 
     def __init__(self, process: LearnerProcess, answer: int) -> None:
         self.process = process
         self._answer = in_background(lambda: _read(answer))
 
     def outcome(self, within: float) -> dict[str, Any] | None:
-        """`{"returned": …}` or `{"raised": [class names, nearest first], "message": …}`; None when it takes longer.
+        """`{"returned": …}` or `{"raised": [class names, nearest first], "message": …}`; None if it takes longer.
 
-        `"at"` is when that was, by `time.monotonic()`, which all processes of a machine share.
-        Raises `Wrong` when the process ends without either.
+        `"at"` is the time of that by `time.monotonic()`, which all processes of a machine share.
+        Raises `Wrong` if the process ends without either.
         """
         try:
-            said = self._answer.result(within)
+            written = self._answer.result(within)
         except TimeoutError:
             return None
-        if not said:
-            raise Wrong("CRASHED", f"the process ended with exit code {self.process.exit_code}")
-        outcome: dict[str, Any] = json.loads(said)
+        if not written:
+            raise Wrong("CRASHED", f"the process exited with code {self.process.exit_code}")
+        outcome: dict[str, Any] = json.loads(written)
         return outcome
 
 
@@ -77,14 +77,14 @@ class CheckEnvironment:
         self._folder = folder
         self._number = number  # of the exercise
         self.url = url
-        self._started_by = forks
+        self._fork_server = forks
         self._services = services
         self._redis: PrivateRedis | None = None
         self._agent_control: AgentControl | None = None
         self._ends = ExitStack()
         self._started: list[LearnerProcess] = []
         self.timeline = Timeline()
-        #: Those whose output may tell why a check fails.
+        #: The processes whose output may explain a failure.
         self.processes: list[LearnerProcess] = []
 
     def __enter__(self) -> Self:
@@ -96,7 +96,7 @@ class CheckEnvironment:
         self.close()
 
     def close(self) -> None:
-        """End everything that was started in it."""
+        """End everything that was started in this environment."""
         self._ends.close()
 
     def enter(self, context: AbstractContextManager[T]) -> T:
@@ -109,15 +109,15 @@ class CheckEnvironment:
 
     @property
     def _forks(self) -> ForkServer:
-        if self._started_by is None:
-            raise NotFromOutside("it needs the process, and the server is somebody else's")
-        return self._started_by
+        if self._fork_server is None:
+            raise NotFromOutside(NOT_STARTED_HERE)
+        return self._fork_server
 
     @property
     def folder(self) -> Path:
         """The learner's folder of this exercise."""
         if self._folder is None:
-            raise NotFromOutside("it needs the process, and the server is somebody else's")
+            raise NotFromOutside(NOT_STARTED_HERE)
         return self._folder
 
     @property
@@ -130,16 +130,16 @@ class CheckEnvironment:
         return self._agent_control
 
     def process_environment(self, **more: str) -> dict[str, str]:
-        """What a learner's process finds in its environment."""
+        """The environment variables of a learner's process."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_UNSET)}
-        # It talks to this machine alone: through no proxy, and without reading a hundred certificates for every client.
+        # It only talks to this machine: no proxy, and no reading of a hundred certificates for every client.
         here = {"NO_PROXY": "*", "no_proxy": "*", "SSL_CERT_FILE": "", "SSL_CERT_DIR": str(self._forks.folder)}
-        # What a killed process leaves in its temporary folder goes with this run's own.
+        # What a killed process leaves in its temporary folder is removed with the folder of this run.
         here |= {"TMPDIR": str(self._forks.folder)}
         return {**kept, **here, "PYTHONUNBUFFERED": "1", "KIT_PRACTICE_DESK": str(self.agent_control.path), **more}
 
     def run(self, job: str, *arguments: object, env: Mapping[str, str], fds: tuple[int, ...] = ()) -> LearnerProcess:
-        """Start a process of the learner's code; `job` is a function of `jobs`."""
+        """Start a process with the learner's code; `job` is the name of a function in `jobs`."""
         process = self._forks.start(self.folder, job, arguments, self.process_environment(**env), fds)
         self.processes.append(process)
         if not self._started:
@@ -148,7 +148,7 @@ class CheckEnvironment:
         return process
 
     def serve(self, module: str = "app", *, port: int = 0, **env: str) -> App:
-        """Start `module:app`, and return once it answers. A port makes it the successor of one that is gone."""
+        """Start `module:app`, and return once it responds. With `port`, it replaces a server that has ended."""
         if self.url:
             return App(self.url, self.timeline)
         self.must_have(f"{module}.py")
@@ -157,68 +157,68 @@ class CheckEnvironment:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             process = self.run("web", f"{module}:app", fds=(listener.fileno(),), env=env)
         app = App(url, self.timeline, self.agent_control, process)
-        # The socket listens already: the first request waits in it until the app takes it.
+        # The socket is already listening: the first request waits in it until the app accepts it.
         within = round(START_SECONDS * load_factor(), 1)
         answered = in_background(lambda: send_request(url, "GET", "/", within=within))
         deadline = time.monotonic() + within + 1
         while not answered.done() and not app.ended() and time.monotonic() < deadline:
             time.sleep(0.005)
-        error: NoAnswer | None = None
+        error: NoResponse | None = None
         try:
             answered.result(0)
-        except NoAnswer as broken:
+        except NoResponse as broken:
             error = broken
         except TimeoutError:
-            error = NoAnswer(f"no answer within {within:g} s", late=True)
+            error = NoResponse(f"no response within {within:g} s", late=True)
         if error and (ended := app.ended_with(error)):
-            raise Wrong("DOES_NOT_START", f"{ended}, before it had answered any request")
+            raise Wrong("DOES_NOT_START", f"{ended} before it responded to any request")
         if error:
-            raise Wrong("DOES_NOT_START", f"the process runs, and GET / came to nothing: {error}", *_STUCK_AT_START)
+            raise Wrong("DOES_NOT_START", f"the process is running, but GET / → {error}", *_STUCK_AT_START)
         return app
 
     def load(self, modules: Sequence[str]) -> None:
-        """Let what a process will import be there already when it is started."""
+        """Import these modules in the fork server before a process that needs them is started."""
         self._forks.load(modules)
 
     @property
     def broker(self) -> PrivateRedis:
-        """The Redis, once it was asked for."""
+        """The Redis that `redis` started."""
         assert self._redis
         return self._redis
 
     def redis(self) -> str:
-        """The URL of a real Redis, with nothing in it."""
-        # What needs a Redis imports Celery in every process. Both take a moment, so they are done concurrently.
+        """The URL of a real, empty Redis."""
+        # Every process that needs Redis imports Celery. Both take a moment, so they happen concurrently.
         loading = in_background(lambda: self._forks.load(CELERY))
         self._redis = self._ends.enter_context(self._services.empty_redis())
         loading.result()
         return self._redis.url
 
     def pass_time(self, minutes: int) -> None:
-        """Let the Redis be as it will be so many minutes from now."""
+        """Put Redis into the state that it will have in so many minutes."""
         assert self._redis
         self._redis.pass_time(60 * minutes)
-        self.timeline.note(f"{minutes} minutes pass: what Redis was to keep for less is gone")
+        self.timeline.note(f"{minutes} minutes pass: keys with a shorter time to live expire in Redis")
 
     @contextmanager
     def redis_suspended(self) -> Iterator[None]:
-        """As long as the block lasts, the Redis answers nothing."""
+        """Redis does not respond during the block."""
         assert self._redis
         with self._redis.suspended():
-            self.timeline.note("Redis takes its time: it answers nothing just now")
+            self.timeline.note("Redis stops responding for a moment")
             yield
 
     def work(self, **env: str) -> LearnerProcess:
-        """Start a Celery worker on `worker.py`. It may take a moment until it is ready."""
+        """Start a Celery worker on `worker.py`. It takes a moment until it is ready."""
         self.must_have("worker.py")
-        # "info" is what Celery says it is ready with.
+        # Celery logs that it is ready at the level "info".
         options = ["--loglevel=info", "--without-gossip", "--without-mingle", "--without-heartbeat"]
         return self.run(
             "celery", ["-A", "worker", "worker", *options, "--pool=prefork", f"--concurrency={POOL_PROCESSES}"], env=env
         )
 
     def call(self, function: str, keywords: dict[str, Any], **env: str) -> Call:
-        """Call a coroutine function `module:function` of the learner's, in a process of its own."""
+        """Call a coroutine function `module:function` of the learner in a new process."""
         self.must_have(f"{function.partition(':')[0]}.py")
         self._forks.load(HTTPX)
         answer, far_end = os.pipe()
@@ -227,7 +227,7 @@ class CheckEnvironment:
         return Call(process, answer)
 
     def must_have(self, name: str) -> None:
-        """Say so when a file of the exercise is not there."""
+        """Raise `Inconclusive` if a file of the exercise is missing."""
         if not (self.folder / name).is_file():
             back = f"kit reset {self._number}" if self._number else "kit update"
-            raise Inconclusive(f"There is no {self.folder.name}/{name} in {self.folder.parent}. To get it back: {back}")
+            raise Inconclusive(f"There is no {self.folder.name}/{name} in {self.folder.parent}. To restore it: {back}")

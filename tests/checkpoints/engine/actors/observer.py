@@ -1,7 +1,7 @@
-"""Observes a server that runs already: a few tasks are submitted first, and watched concurrently to their ends.
+"""Observes a running server: submits a few tasks first, and watches them concurrently until they finish.
 
-Its agent takes as long as it takes. So no check has a task of its own to wait for: all of them look at the same few,
-and together they take hardly longer than one.
+The kit cannot control the server's agent. So no check waits for its own task: all checks look at the same few, and
+together they take hardly longer than one task.
 """
 
 import threading
@@ -17,41 +17,41 @@ from tests.checkpoints.engine.actors.observed_task import Exchange, ObservedTask
 from tests.checkpoints.engine.actors.unique import unique_hex
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotReached
 from tests.checkpoints.engine.diagnosis.timeline import Timeline
-from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, send_request
+from tests.checkpoints.engine.http.http_client import NoResponse, Response, send_request
 from tests.checkpoints.engine.http.scripted_server import Reply, ScriptedServer
 from tests.checkpoints.engine.http.wire import task_in
 from tests.checkpoints.engine.processes.stalls import StallMonitor
 from tests.checkpoints.engine.processes.time_limits import TIME_LIMIT_SECONDS, load_factor
 
-#: How long an answer may be held: longer than an agent that takes a few seconds works.
+#: How long a response may be held: longer than an agent that takes a few seconds.
 HOLD_SECONDS = 30
-#: After this long, say what is waited for.
-_TELL_AFTER_SECONDS = 2.0
+#: After this long, report what the check waits for.
+_REPORT_AFTER_SECONDS = 2.0
 
 
 class Observer:
-    """Submits the tasks, and watches them. Leaving the block cancels what is not finished."""
+    """Submits the tasks, and watches them. Leaving the block cancels those that are not finished."""
 
-    def __init__(self, url: str, tell: Callable[[str], object]) -> None:
+    def __init__(self, url: str, report: Callable[[str], object]) -> None:
         self.url = url
         self.time_limit = round(4 * TIME_LIMIT_SECONDS * load_factor(), 1)
         self.receiver = ScriptedServer(lambda _: Reply(204))
         self.calls_back = False
-        self.slow = False  # it answers nobody while its agent works
+        self.slow = False  # it responds to no request while its agent works
         self.tasks = [ObservedTask(f"task {name}", f"Compare vendor {unique_hex(4)}") for name in "ABC"]
-        # How an external agent is made to fail is unknown. The kit's own fails on this prompt.
+        # How to make an external agent fail is unknown. The kit's agent fails on this prompt.
         self.tasks.append(ObservedTask("task F", "fail: please"))
         self.a, self.b, self.c, self.f = self.tasks
-        self._tell, self._told, self._lost = tell, False, False
+        self._report, self._reported, self._lost = report, False, False
         self._stalls = StallMonitor()
         self._deadline = time.monotonic() + LONGEST_SECONDS
         self._others: list[str] = []
 
     def __enter__(self) -> Self:
         self._stalls.__enter__()
-        with suppress(NoAnswer):
+        with suppress(NoResponse):
             self.calls_back = task_in(self.send("GET", "/health").answer).get("pattern") == "webhook"
-        # In this order: where few work at once, the two that are followed come first, and the third is at work too.
+        # In this order: with few workers, the two followed tasks come first, and the third is running too.
         lives = (self._follow_held(HOLD_SECONDS), self._follow_held(1), self._cancel, self._follow)
         for task, live in zip(self.tasks, lives, strict=True):
             threading.Thread(target=self._live, args=[task, live], daemon=True).start()
@@ -74,28 +74,28 @@ class Observer:
             if task.task_id:
                 timeline.call(task.task_id, f"{{{task.name}}}")
 
-    # What the checks ask
+    # For the checks
 
     def body(self, prompt: object) -> dict[str, Any]:
-        """A submit that this server should take, if it likes the prompt."""
+        """The body of a submit with this prompt, as this server expects it."""
         callback = {"callback_url": f"{self.receiver.url}/hooks/agent"} if self.calls_back else {}
         return {"prompt": prompt, **callback}
 
     def must_have_tasks(self) -> None:
-        """Say so when no task was accepted: then there is nothing to look at."""
+        """Raise `NotReached` if no task was accepted: then there is nothing to check."""
         self.a.answered.wait()
         if not self.a.task_id:
             raise NotReached("no task was accepted")
 
     def followed(self) -> list[ObservedTask]:
-        """The two tasks, followed to their ends. Waits for them, and says so when it takes long."""
+        """The two tasks that are followed until they finish. Waits for them, and reports a long wait."""
         self.must_have_tasks()
         for task in (self.a, self.b):
             self.wait_for(task)
         return [self.a, self.b]
 
     def completed(self) -> list[ObservedTask]:
-        """The two tasks, which must be completed. That they are is a check of its own."""
+        """The two tasks, which must be completed. Another check tests that they are."""
         both = self.followed()
         for task in both:
             if task.last is None or task.last.word != "completed":
@@ -103,41 +103,41 @@ class Observer:
         return both
 
     def first_poll(self, task: ObservedTask) -> Exchange | None:
-        """What was seen of a task right after it was accepted; None when nothing was."""
+        """The first poll of a task, right after it was accepted; None if there was none."""
         while not task.polls and not task.over.wait(0.01):
             pass
         return task.polls[0] if task.polls else None
 
     def wait_for(self, task: ObservedTask) -> None:
-        """Return when a task is finished, or the time is up."""
-        if not self._told and not task.over.wait(_TELL_AFTER_SECONDS):
-            self._told = True
-            self._tell(
-                "waiting until the server's agent has finished what was submitted, "
-                f"{max(0.0, self._deadline - time.monotonic()):.0f} s at most"
+        """Return when a task is finished, or after the time limit."""
+        if not self._reported and not task.over.wait(_REPORT_AFTER_SECONDS):
+            self._reported = True
+            self._report(
+                "waiting for the server's agent to finish the tasks, "
+                f"at most {max(0.0, self._deadline - time.monotonic()):.0f} s"
             )
         task.over.wait()
         if task.lost:
             if self._lost:
-                raise NotReached("there was no answer before")
+                raise NotReached("an earlier request got no response")
             self._lost = True
             raise silent_server(
                 self.url, self.time_limit, f"GET /agent/status/{{{task.name}}} → {task.lost}", task.lost
             )
 
     def must_not_have_stalled(self) -> None:
-        """Say so when the machine stood still: then what came late says nothing about the server."""
+        """Raise `Inconclusive` if the machine stalled: then a late response says nothing about the server."""
         if self._stalls.longest > TIME_LIMIT_SECONDS / 2 * load_factor():
-            raise Inconclusive(f"The machine stood still for {self._stalls.longest:.1f} s. Run the check again.")
+            raise Inconclusive(f"The machine stalled for {self._stalls.longest:.1f} s. Run the check again.")
 
     def submit(self, body: object, headers: dict[str, str] | None = None) -> Exchange:
-        """Submit something more, which is not watched, and give the answer. Raises `NoAnswer`."""
+        """Submit another task, which is not watched. Raises `NoResponse`."""
         exchange = self.send("POST", "/agent/submit", body, headers)
         self.forget_later(exchange.answer)
         return exchange
 
-    def forget_later(self, answer: Answer) -> None:
-        """Cancel at the end what was accepted here."""
+    def forget_later(self, answer: Response) -> None:
+        """Cancel the task in this response at the end."""
         task_id = task_in(answer).get("task_id")
         if isinstance(task_id, str):
             self._others.append(task_id)
@@ -150,17 +150,17 @@ class Observer:
         headers: dict[str, str] | None = None,
         within: float | None = None,
     ) -> Exchange:
-        """Send one request. Raises `NoAnswer`."""
+        """Send one request. Raises `NoResponse`."""
         sent = time.monotonic()
         answer = send_request(self.url, method, path, body, headers, within=within or self.time_limit)
         return Exchange(f"{method} {path}", answer, sent, time.monotonic())
 
     def drop(self, task_id: str) -> None:
-        """Cancel a task that nobody needs any more, if that can be done."""
-        with suppress(NoAnswer):
+        """Cancel a task that is no longer needed, if the server can."""
+        with suppress(NoResponse):
             self.send("POST", f"/agent/cancel/{task_id}", within=2)
 
-    # How it learns what it knows
+    # The threads that watch the tasks
 
     def _live(self, task: ObservedTask, live: Callable[[ObservedTask], None]) -> None:
         try:
@@ -168,7 +168,7 @@ class Observer:
             task.answered.set()
             if task.task_id:
                 live(task)
-        except NoAnswer as error:
+        except NoResponse as error:
             task.lost = error
         finally:
             task.answered.set()
@@ -181,10 +181,10 @@ class Observer:
             refused = task.submit.answer.status == 422 and b"callback_url" in task.submit.answer.body
             if self.calls_back or not refused:
                 return
-            self.calls_back = True  # it asks for one, though it did not say so
+            self.calls_back = True  # it requires a callback_url, though /health names another pattern
 
     def _polls(self, task: ObservedTask) -> Iterator[Exchange]:
-        """Look at a task until it is finished, or the time is up."""
+        """Poll a task until it is finished, or until the time limit."""
         while time.monotonic() < self._deadline:
             task.polls.append(self.send("GET", task.path, within=LONGEST_SECONDS / 2))
             yield task.polls[-1]
@@ -197,11 +197,11 @@ class Observer:
             pass
 
     def _follow_held(self, seconds: int) -> Callable[[ObservedTask], None]:
-        """Follow a task, and ask for its outcome meanwhile, each time with an answer that may be held."""
+        """Follow a task, and at the same time request its status with `Prefer: wait`."""
 
         def hold(task: ObservedTask) -> None:
             prefer, within = {"Prefer": f"wait={seconds}"}, seconds + 2 * self.time_limit
-            with suppress(NoAnswer):
+            with suppress(NoResponse):
                 while not task.over.is_set() and (not task.held or held_back(task.held[-1])):
                     task.held.append(self.send("GET", task.path, headers=prefer, within=within))
             task.held_over.set()
@@ -213,7 +213,7 @@ class Observer:
         return follow
 
     def _cancel(self, task: ObservedTask) -> None:
-        """Cancel a task at work, if it gets there soon; twice. One that was done before is not what is wanted."""
+        """Cancel a running task, twice. If it finished before, try again with a new task, sooner."""
         for seconds in (2.0, 0.5, 0.0):
             soon = time.monotonic() + seconds
             for exchange in self._polls(task):

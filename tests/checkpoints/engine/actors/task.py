@@ -1,4 +1,4 @@
-"""A task as the contract describes it: its statuses, what was seen of it last, and the error of one that failed."""
+"""A task of the contract: its statuses, the status that was seen last, and the error of a failed task."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,38 +13,38 @@ Json = dict[str, Any]
 
 @dataclass
 class Task:
-    """A task that was accepted, and what was seen of it last."""
+    """An accepted task, and its status when it was last seen."""
 
     task_id: str
     prompt: str
     accepted: Json
     seen: str = "pending"
     progress: float = 0
-    at: float = 0  # when the submit was answered, by `time.monotonic()`
+    at: float = 0  # when submit responded, by `time.monotonic()`
     took: float = 0  # the seconds until then
-    ran: bool = False  # it was seen running
+    ran: bool = False  # whether it was seen running
     over: float = 0  # when it was first seen finished
 
     @property
     def finished(self) -> bool:
-        """Whether what was seen last is an outcome."""
+        """Whether the status that was seen last is final."""
         return self.seen in FINISHED
 
 
 def must_say_why(body: Json, message: str) -> None:
-    """See that the error of a failed task is what the agent said, in a text for the client."""
+    """Check that the error of a failed task is the agent's message, as a string for the client."""
     error = body.get("error")
     if not isinstance(error, str) or message not in error:
         raise Wrong(
             "FAILURE_NOT_TOLD",
-            f'"error" is {error!r}, and the agent had said {message!r}',
-            likely="the client learns that the agent failed, and not why: the error is not the text of what it raised.",
-            next_step="make the error of what the exception says: `str(error)`.",
+            f'"error" is {error!r}, but the agent raised {message!r}',
+            likely="the client learns that the agent failed, but not why: the error is not the exception's message.",
+            next_step="set the error to the exception's message: `str(error)`.",
         )
     if "Traceback (most recent call last)" in error:
         raise Wrong(
             "FAILURE_NOT_TOLD",
             '"error" is a whole traceback',
-            likely="the client is shown your files and lines, where it should read what went wrong.",
-            next_step="make the error of what the exception says, `str(error)`, and leave the traceback to the log.",
+            likely="the client sees your files and lines instead of what went wrong.",
+            next_step="set the error to the exception's message, `str(error)`, and write the traceback to the log.",
         )

@@ -1,4 +1,4 @@
-"""What a scripted server answers a polling client: the task, or that it is busy."""
+"""The replies of a scripted server to a polling client: the task, or 503."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ CUT = Reply(0)
 
 
 def task(status: str, retry_after: int | None = None, code: int = 200, **more: object) -> Reply:
-    """An answer that tells the task."""
+    """A reply with the task."""
     body = {"task_id": TASK_ID, "status": status, "progress": 0, "result": None, "error": None, **more}
     return Reply(code, body, {} if retry_after is None else {"Retry-After": str(retry_after)})
 
@@ -36,7 +36,7 @@ COMPLETED = task("completed", result=RESULT)
 
 def in_words(reply: Reply) -> str:
     if reply.status == 0:
-        return "the connection is cut"
+        return "connection closed without a response"
     after = "".join(f", {name}: {value}" for name, value in reply.headers.items())
     body: dict[str, Any] = reply.body if isinstance(reply.body, dict) else {}
     return f"{reply.status} {body.get('status') or body.get('detail')}{after}"

@@ -1,14 +1,14 @@
-"""Short marks that tell tasks apart. At random, two of the 41 tasks of exercise 1 had the same in one check of 80."""
+"""Short unique labels for tasks. With random labels, two of the 41 tasks of exercise 1 had the same in 1 of 80 runs."""
 
 import itertools
 import secrets
 
-#: An odd number: multiples of it, in turn, go through all marks of a length before one comes again. This one also makes
-#: neighbours look unlike (Knuth, The Art of Computer Programming, volume 3, section 6.4: the golden ratio).
+#: Multiples of an odd number go through all labels of a length before any repeats. This number also makes neighbours
+#: look different (Knuth, The Art of Computer Programming, volume 3, section 6.4: the golden ratio).
 _ODD = 0x9E3779B1
-_numbers = itertools.count(secrets.randbits(32))  # which threads may share
+_numbers = itertools.count(secrets.randbits(32))  # safe to share between threads
 
 
 def unique_hex(digits: int) -> str:
-    """So many hexadecimal digits, unlike those given before."""
+    """This many hexadecimal digits, different from all earlier results."""
     return f"{next(_numbers) * _ODD % 16**digits:0{digits}x}"

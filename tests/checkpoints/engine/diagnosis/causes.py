@@ -1,4 +1,4 @@
-"""Why a check failed, by what the learner's processes printed. It replaces a diagnosis that says less."""
+"""Why a check failed, according to what the learner's processes printed. It replaces a less specific diagnosis."""
 
 import re
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ _OWN_MISTAKE = re.compile(r"(Attribute|Import|Index|ModuleNotFound|Name|Type|Unb
 def explain(
     wrong: Wrong, explanation: Explanation, timeline: Timeline, processes: Sequence[LearnerOutput], gap: str | None
 ) -> Raised | None:
-    """What to show of the learner's code. Where it says more than the diagnosis, it replaces it.
+    """What to show of the learner's code. If it says more than the diagnosis, it replaces the diagnosis.
 
-    A gap of the stub that was reached is the whole story; `gap` is the only one that can be why this check fails.
+    A gap of the stub that was reached is the only cause shown; `gap` is the only gap that can make this check fail.
     """
     raised = next(filter(None, map(raised_in, reversed(processes))), None)
     if raised and raised.error.startswith("NotImplementedError"):
@@ -34,9 +34,9 @@ def explain(
             wrong.likely, wrong.next_step = HANDED_OVER if _HANDS_OVER.search(unawaited.source) else MEANING
         return unawaited
     if raised and not explanation.shows_exceptions:
-        return None  # it was caught, or meant
-    if raised and (meant := _meaning(wrong, explanation, raised)):
-        wrong.likely, wrong.next_step = meant
+        return None  # it was caught, or intended
+    if raised and (cause := _meaning(wrong, explanation, raised)):
+        wrong.likely, wrong.next_step = cause
     elif not raised and not wrong.likely:
         _note_framework_error(wrong, timeline, processes)
     return raised
@@ -47,18 +47,18 @@ def _meaning(wrong: Wrong, explanation: Explanation, raised: Raised) -> tuple[st
         return MEANING
     if "object has no attribute 'encode'" in raised.error:
         return (
-            "a header's value is no text: a number cannot be sent as it is.",
-            'write it as one: `{"Retry-After": "5"}`, or `str(seconds)`.',
+            "a header's value is not a string: a number cannot be sent as it is.",
+            'write the value as a string: `{"Retry-After": "5"}`, or `str(seconds)`.',
         )
     if "exception" in explanation.explained_by and not wrong.likely:
         return (
-            "that exception came before the work: whoever should have worked on the task may have ended with it.",
-            "look what the line above was given: mend that line, or what calls it.",
+            "this exception was raised before the work: it may have ended what should have worked on the task.",
+            "look at the values in the line above, then fix that line or the code that calls it.",
         )
     if "mistake" in explanation.explained_by and _OWN_MISTAKE.match(raised.error):
         return (
-            "a mistake in your own code: what should have come after the line above did not come.",
-            "look what that line was given: mend it, or what calls it.",
+            "there is a mistake in your code: nothing after the line above was run.",
+            "look at the values in that line, then fix it or the code that calls it.",
         )
     return None
 
@@ -67,5 +67,5 @@ def _note_framework_error(wrong: Wrong, timeline: Timeline, processes: Sequence[
     for error in map(last_error, (process.output for process in processes)):
         likely, next_step = framework_meaning(error)
         if likely:
-            timeline.note(f"it printed {error}")
+            timeline.note(f"the process printed {error}")
             wrong.likely, wrong.next_step = likely, next_step

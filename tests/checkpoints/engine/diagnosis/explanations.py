@@ -1,4 +1,4 @@
-"""What the engine must know of the course that it checks. The course hands it in; the engine imports none of it."""
+"""What the engine must know of the course that it checks. The course passes it in; the engine imports none of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Explanation(Protocol):
 
     @property
     def likely(self) -> str:
-        """What usually leads to it."""
+        """The usual reason for it."""
 
     @property
     def next_step(self) -> str:
@@ -22,15 +22,15 @@ class Explanation(Protocol):
 
     @property
     def explained_by(self) -> frozenset[str]:
-        """What in the learner's output explains it: `coroutine`, `sleep`, `exception`, `mistake`."""
+        """What explains it in the learner's output: `coroutine`, `sleep`, `exception`, `mistake`."""
 
     @property
     def shows_exceptions(self) -> bool:
-        """Whether an exception in the learner's output belongs to it."""
+        """Whether to show an exception in the learner's output with it."""
 
     @property
     def fatal(self) -> str:
-        """Why the other checks are not made after it; empty when they are."""
+        """Why no other checks are run after it; empty if they are."""
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,21 @@
-"""What a check can come to, beside passing."""
+"""The outcomes of a check other than passing."""
 
 from dataclasses import dataclass
 
-#: The code of a gap in the stub that was reached: then nothing else is to be said.
+#: The code for a gap in the stub that was reached: then it is the only diagnosis.
 NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
 
 
 class NotPassed(Exception):
-    """A check did not pass. Each kind says whose doing it is."""
+    """A check did not pass. Each subclass names the cause: the learner's code, the machine, or the kind of check."""
 
 
 @dataclass
 class Wrong(NotPassed):
-    """The learner's code does something that it must not. `code` names the diagnosis.
+    """The learner's code does something wrong. `code` names the diagnosis.
 
-    `seen` is a last line of the timeline; `likely` and `next_step` replace the diagnosis's own where this
-    exercise knows better.
+    `seen` is the last line of the timeline; `likely` and `next_step` replace those of the diagnosis if this
+    check knows more.
     """
 
     code: str
@@ -29,25 +29,25 @@ class AgentNotCalled(Wrong):
 
 
 class WrongStatus(Wrong):
-    """The status of a task is no status, or one that cannot come after what it was before."""
+    """The status of a task is not in the contract, or cannot follow the status before it."""
 
 
 @dataclass
 class Inconclusive(NotPassed):
-    """The machine stood in the way, not the learner: nothing is known about the code."""
+    """The machine prevented the check: it says nothing about the learner's code."""
 
     why: str
 
 
 @dataclass
 class NotReached(NotPassed):
-    """The check was not made, because of what the checks before it found."""
+    """The check was not run, because of what earlier checks found."""
 
     why: str
 
 
 @dataclass
 class NotFromOutside(NotPassed):
-    """The check needs the kit's own agent or process, and the server is external."""
+    """The check needs the kit's agent or a process of the kit, and the server is external."""
 
     why: str

@@ -1,5 +1,5 @@
-"""What the learner's processes printed: the last exception that came through the learner's own files, at the learner's
-line, or a coroutine that nobody awaited."""
+"""What the learner's processes printed: the last exception with a line in the learner's files, or a coroutine that was
+never awaited."""
 
 import re
 from dataclasses import dataclass, replace
@@ -15,11 +15,11 @@ _RAISED = re.compile(r"^(\w+\.)*\w*(Error|Exception|Exit|Interrupt|Warning|NotIm
 
 
 class LearnerOutput(Protocol):
-    """A process of the learner's code that has printed something."""
+    """A process that runs the learner's code, and what it printed."""
 
     @property
     def folder(self) -> Path:
-        """Where the learner's own files are."""
+        """The folder of the learner's files."""
 
     @property
     def output(self) -> str:
@@ -28,7 +28,7 @@ class LearnerOutput(Protocol):
 
 @dataclass(frozen=True)
 class Raised:
-    """What Python printed about the learner's code, at the learner's own line: an exception, unless `how` is empty."""
+    """What Python printed about a line of the learner's code: an exception, unless `how` is empty."""
 
     file: str
     line: int
@@ -38,18 +38,18 @@ class Raised:
     how: str = "raised "
 
     def lines(self) -> list[str]:
-        """It in two lines."""
+        """The same in two lines, for the learner."""
         where = f"{self.file}, line {self.line}" + (f", in {self.function}" if self.function != "<module>" else "")
         return [f"{where}:  {_short(self.source)}" if self.source else where, f"{self.how}{self.error}"]
 
 
 def raised_in(process: LearnerOutput) -> Raised | None:
-    """The last exception that a process printed and that came through the learner's own files."""
+    """The last exception that a process printed with a line in the learner's files."""
     return last_raised(process.output, process.folder)
 
 
 def unawaited_in(process: LearnerOutput) -> Raised | None:
-    """The last coroutine that the learner's own code made and that was thrown away without an `await`."""
+    """The last coroutine that the learner's code created and discarded without an `await`."""
     found = never_awaited(process.output, process.folder)
     if found is None:
         return None
@@ -67,7 +67,7 @@ def last_raised(output: str, folder: Path) -> Raised | None:
         for number, line in enumerate(lines):
             frame = _FRAME.match(line if line.startswith("  File") else f"  {line.lstrip()}")
             if found and chained and not own and not line.startswith((" ", "~", "^")) and _RAISED.match(line):
-                found, chained = replace(found, error=_short(line)), False  # on the way out it has become this
+                found, chained = replace(found, error=_short(line)), False  # it was replaced by this exception
             if frame and Path(frame["file"]).is_relative_to(folder):
                 source = lines[number + 1].strip() if number + 1 < len(lines) else ""
                 own = (Path(frame["file"]).name, int(frame["line"]), frame["function"] or "<module>", source)

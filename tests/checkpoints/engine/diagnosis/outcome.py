@@ -1,22 +1,22 @@
-"""What came of one check, as data: for the learner's screen, for JSON, and for JUnit."""
+"""The outcome of one check, as data: for the learner's screen, for JSON, and for JUnit."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a check came to."""
+    """The verdict on a check."""
 
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"  # the machine, not the learner
-    NOT_REACHED = "not reached"  # because of what earlier checks found
-    NOT_FROM_OUTSIDE = "not from outside"  # it needs the kit's own agent or process
+    NOT_REACHED = "not reached"  # not run, because of what earlier checks found
+    NOT_FROM_OUTSIDE = "not from outside"  # not run: it needs the kit's agent or a process of the kit
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check."""
+    """The outcome of one check."""
 
     exercise: str
     target: str

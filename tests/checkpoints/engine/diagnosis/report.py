@@ -1,4 +1,4 @@
-"""What a learner reads when a check has not passed: what was observed, what it means, and what to try."""
+"""What a learner reads if a check has not passed: what was observed, what it means, and what to try."""
 
 import re
 import textwrap
@@ -15,12 +15,14 @@ _TODO = re.compile(r"\bTODO \d+")
 
 
 def gaps(folder: Path) -> str:
-    """The gaps of an exercise that still stand in the learner's files, as a sentence; empty when there are none."""
+    """The gaps of an exercise that are left in the learner's files, as a sentence; empty if there are none."""
     open_gaps = {
         file.name: sorted(set(_TODO.findall(file.read_text(errors="replace")))) for file in sorted(folder.glob("*.py"))
     }
     named = [f"{', '.join(todos)} in {name}" for name, todos in open_gaps.items() if todos]
-    return f"{' and '.join(named)} may still be open. (Take the comment out where it is done.)" if named else ""
+    return (
+        f"{' and '.join(named)} may still be open. (Remove the comment when you have filled the gap.)" if named else ""
+    )
 
 
 def failed(
@@ -34,7 +36,7 @@ def failed(
     points: str,
     still_open: str = "",
 ) -> list[str]:
-    """The lines for a failed check: twenty at most."""
+    """The lines for a failed check, at most twenty."""
     if wrong.seen:
         timeline.note(wrong.seen)
     more = f"kit explain {wrong.code}" + (f"    kit hint {exercise}" if exercise else "")

@@ -1,9 +1,9 @@
-"""A coroutine that was made and never awaited: Python says so where it is thrown away, and here where it was made."""
+"""A coroutine that was never awaited: Python warns where it is discarded; this finds where it was created."""
 
 import re
 from pathlib import Path
 
-#: What Python prints of one, with `sys.set_coroutine_origin_tracking_depth`.
+#: What Python prints for such a coroutine, with `sys.set_coroutine_origin_tracking_depth`.
 WARNING = re.compile(
     r"^.*RuntimeWarning: coroutine '(?P<name>[^']+)' was never awaited\n"
     r"(?:Coroutine created at \(most recent call last\)\n)?"
@@ -17,19 +17,19 @@ _FRAME = re.compile(
 
 #: What it means, and what to do.
 MEANING = (
-    "the call makes a coroutine, and nobody awaits it: not a line of it has run.",
-    "write `await` before the call; or hand it to `asyncio.create_task(…)`, where nobody is to wait for it.",
+    "the call creates a coroutine that is never awaited, so none of its code runs.",
+    "write `await` before the call, or pass the coroutine to `asyncio.create_task(…)` if nothing should wait for it.",
 )
 
-#: The same, where it is handed to somebody who would call a function.
+#: The same for a coroutine that is passed to a function that expects a function.
 HANDED_OVER = (
-    "the function is called where it should be handed over: what is handed over is a coroutine, and nobody awaits it.",
-    "give the function and its arguments apart, `add_task(work, …)`; a plain `def`, where it is called in a thread.",
+    "the function is called, not passed: the argument is a coroutine that is never awaited.",
+    "pass the function and its arguments separately: `add_task(work, …)`. For a thread, it must be a plain `def`.",
 )
 
 
 def never_awaited(output: str, folder: Path) -> tuple[str, re.Match[str]] | None:
-    """The name of the last one that was made in `folder`, and where: `file`, `line`, `function`, `source`."""
+    """The name of the last such coroutine from `folder`, and a match with `file`, `line`, `function`, `source`."""
     made = [
         (warning["name"], frame)
         for warning in WARNING.finditer(output)

@@ -1,1 +1,1 @@
-"""HTTP on both sides of the learner's code: a client, a scripted server, and what the contract says of an answer."""
+"""HTTP on both sides of the learner's code: a client, a scripted server, and the contract's rules for a response."""

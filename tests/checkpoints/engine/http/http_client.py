@@ -1,4 +1,4 @@
-"""One HTTP request with a deadline, by the standard library: importing a client would take half a second."""
+"""One HTTP request with a deadline. Uses the standard library: importing a client would take half a second."""
 
 import json
 import select
@@ -13,8 +13,8 @@ _PIECE_BYTES = 65_536
 _FIELDS = {"connection": "close", "content-type": "application/json"}
 
 
-class NoAnswer(Exception):
-    """Nobody answered. `late` says that the deadline passed; otherwise the connection was refused or cut."""
+class NoResponse(Exception):
+    """There was no response. `late`: the deadline passed; otherwise the connection was refused or broken."""
 
     def __init__(self, why: str, *, late: bool) -> None:
         super().__init__(why)
@@ -22,8 +22,8 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back."""
+class Response:
+    """An HTTP response."""
 
     status: int
     headers: Mapping[str, str]  # names in lower case
@@ -31,7 +31,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body; None when it is no JSON."""
+        """The parsed body; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -43,8 +43,8 @@ class Answer:
         return " ".join(self.body[:300].decode(errors="replace").split())
 
 
-def summarize(answer: Answer) -> str:
-    """An answer in a few words: `202 pending`, `404 Not Found`."""
+def summarize(answer: Response) -> str:
+    """A response in a few words: `202 pending`, `404 Not Found`."""
     body = answer.json
     if isinstance(body, dict):
         for name in ("status", "detail", "title"):
@@ -61,8 +61,8 @@ def send_request(
     headers: Mapping[str, str] | None = None,
     *,
     within: float,
-) -> Answer:
-    """Send one request, on a connection of its own. `body` is sent as JSON, `bytes` as they are."""
+) -> Response:
+    """Send one request on a new connection. `body` is sent as JSON, `bytes` as they are. Raises `NoResponse`."""
     sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     fields = {"connection": "close", **({"content-type": "application/json"} if sent is not None else {})}
     with _connection(url, within) as (connection, parent):
@@ -72,11 +72,11 @@ def send_request(
 
 def post_during(
     url: str, path: str, body: object, meanwhile: Callable[[], None], *, within: float
-) -> tuple[Answer, bool]:
-    """POST a body as JSON, and do something else before looking for the answer; whether it had come by then."""
+) -> tuple[Response, bool]:
+    """POST a body as JSON, and call `meanwhile`. Returns the response, and whether it came before `meanwhile` ended."""
     with _connection(url, within) as (connection, parent):
         connection.request("POST", parent + path, json.dumps(body), _FIELDS)
-        with suppress(NoAnswer):
+        with suppress(NoResponse):
             meanwhile()
         come = bool(select.select([connection.sock], [], [], 0)[0])
         return _read(connection), come
@@ -91,11 +91,11 @@ def post_concurrently(
     still: AbstractContextManager[None],
     *,
     within: float,
-) -> list[Answer]:
-    """POST the same so many times, each on a connection of its own. `still`: while the server does nothing."""
+) -> list[Response]:
+    """POST the same body several times, each on its own connection. `still` suspends the server while they are sent."""
     with ExitStack() as stack:
         connections = [stack.enter_context(_connection(url, within)) for _ in range(times)]
-        for connection, parent in connections:  # first something else: then the server has accepted them all
+        for connection, parent in connections:  # after this request the server has accepted every connection
             connection.request("GET", f"{parent}/")
             _read(connection)
         with still:
@@ -105,20 +105,20 @@ def post_concurrently(
 
 
 def why_unreachable(url: str, within: float = 5.0) -> str:
-    """Why no server answers at a URL, and what to do, in one line; empty when one does, whatever the answer."""
+    """Why no server responds at a URL, and what to do, in one line; empty if one does, whatever the response."""
     try:
         send_request(url, "GET", "/health", within=within)
-    except NoAnswer as error:
+    except NoResponse as error:
         if error.late:
-            return f"{url} takes the connection, and GET /health is not answered within {within:g} s."
+            return f"{url} accepts connections, but GET /health got no response within {within:g} s."
         if isinstance(error.__cause__, HTTPException):
-            return f"What listens at {url} does not speak HTTP. Is it the right port?"
-        return f"Nobody answers at {url}: {error}. Start your server, and give its address."
+            return f"The server at {url} does not speak HTTP. Is it the right port?"
+        return f"No server responds at {url}: {error}. Start your server, and check its address."
     return ""
 
 
-def post_long_body(url: str, path: str, body: object, within: float) -> Answer:
-    """POST a body that is too long. Whoever has heard enough may answer, and hang up, while it is still being sent."""
+def post_long_body(url: str, path: str, body: object, within: float) -> Response:
+    """POST a body that is too long. The server may respond, and close the connection, while it is still being sent."""
     sent = json.dumps(body).encode()
     with _connection(url, within) as (connection, parent):
         connection.putrequest("POST", parent + path)
@@ -127,37 +127,37 @@ def post_long_body(url: str, path: str, body: object, within: float) -> Answer:
         connection.putheader("content-length", str(len(sent)))
         connection.endheaders()
         try:
-            seconds = 0.3  # its length is known by now
+            seconds = 0.3  # the server knows the length by now
             for start in range(0, len(sent), _PIECE_BYTES):
                 if select.select([connection.sock], [], [], seconds)[0]:
                     break
                 connection.send(sent[start : start + _PIECE_BYTES])
                 seconds = 0
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the answer may have come before
+            pass  # the response may have arrived before
         return _read(connection)
 
 
-def _read(connection: HTTPConnection) -> Answer:
-    """The answer to the request that was sent on a connection."""
+def _read(connection: HTTPConnection) -> Response:
+    """The response to the request that was sent on a connection."""
     response = connection.getresponse()
     names = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, names, response.read())
+    return Response(response.status, names, response.read())
 
 
 @contextmanager
 def _connection(url: str, within: float) -> Iterator[tuple[HTTPConnection, str]]:
-    """A connection to where a URL leads, and what its path begins with. Raises `NoAnswer` for what goes wrong on it."""
+    """A connection to the host of a URL, and the URL's path. Raises `NoResponse` for errors on the connection."""
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=within)
     try:
         yield connection, parts.path.rstrip("/")
     except TimeoutError as error:
-        raise NoAnswer(f"no answer within {within:g} s", late=True) from error
+        raise NoResponse(f"no response within {within:g} s", late=True) from error
     except ConnectionRefusedError as error:
-        raise NoAnswer("the connection was refused", late=False) from error
+        raise NoResponse("connection refused", late=False) from error
     except (OSError, HTTPException) as error:
-        raise NoAnswer(f"the connection broke ({type(error).__name__})", late=False) from error
+        raise NoResponse(f"connection broken ({type(error).__name__})", late=False) from error
     finally:
         connection.close()

@@ -1,32 +1,32 @@
-"""Whether a server has the route that was asked for: FastAPI lists the ones it has in /openapi.json."""
+"""Whether a server has the requested route: FastAPI lists its routes in /openapi.json."""
 
 import re
 
-from tests.checkpoints.engine.http.http_client import Answer, NoAnswer, send_request
+from tests.checkpoints.engine.http.http_client import NoResponse, Response, send_request
 
-#: What FastAPI itself answers where no route fits. A learner's own 404 has a text of its own, or its route is listed.
-_NOBODYS = {404: {"detail": "Not Found"}, 405: {"detail": "Method Not Allowed"}}
-#: It sends a client away when only a slash at the end is too much or too little.
-_A_SLASH = 307
+#: FastAPI's own responses if no route matches. A learner's 404 has a different detail, or its route is listed.
+_DEFAULTS = {404: {"detail": "Not Found"}, 405: {"detail": "Method Not Allowed"}}
+#: FastAPI redirects a client if only a trailing slash is missing or superfluous.
+_SLASH_REDIRECT = 307
 
 
-def routes_instead(url: str, method: str, path: str, answer: Answer, within: float) -> str:
-    """The routes that the server has, when the one asked for is not among them; empty in every other case."""
-    if answer.status != _A_SLASH and (answer.status not in _NOBODYS or answer.json != _NOBODYS[answer.status]):
+def routes_instead(url: str, method: str, path: str, answer: Response, within: float) -> str:
+    """The server's routes, if the requested route is not among them; empty in all other cases."""
+    if answer.status != _SLASH_REDIRECT and (answer.status not in _DEFAULTS or answer.json != _DEFAULTS[answer.status]):
         return ""
     try:
         described = send_request(url, "GET", "/openapi.json", within=within).json
-    except NoAnswer:
+    except NoResponse:
         return ""
     paths = described.get("paths") if isinstance(described, dict) else None
     if not isinstance(paths, dict):
         return ""
-    has = sorted((one, how.upper()) for one, methods in paths.items() for how in methods)
-    if any(how == method and _fits(one, path) for one, how in has):
+    routes = sorted((route, verb.upper()) for route, verbs in paths.items() for verb in verbs)
+    if any(verb == method and _fits(route, path) for route, verb in routes):
         return ""
-    if answer.status != 405 and not any(how == "POST" for _, how in has):
-        return ""  # no list of all: what is mounted, or kept out of it, is not in it
-    return ", ".join(f"{how} {one}" for one, how in has)
+    if answer.status != 405 and not any(verb == "POST" for _, verb in routes):
+        return ""  # the list is incomplete: it lacks mounted apps and excluded routes
+    return ", ".join(f"{verb} {route}" for route, verb in routes)
 
 
 def _fits(route: str, path: str) -> bool:

@@ -12,19 +12,19 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked, and when (`time.monotonic()`)."""
+    """A request, and when it arrived (`time.monotonic()`)."""
 
     method: str
     path: str
     headers: Mapping[str, str]  # names in lower case
     body: bytes
     at: float = field(default_factory=time.monotonic)
-    #: Set when the answer is on its way.
+    #: Set when the response has been sent.
     answered: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
 
     @property
     def json(self) -> Any:
-        """The body; None when it is no JSON."""
+        """The parsed body; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -33,20 +33,20 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer. A status of 0 cuts the connection without a word."""
+    """The response to send. A status of 0 closes the connection without a response."""
 
     status: int = 200
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: The answer comes a byte at a time, so many seconds apart, for as long as somebody reads it.
+    #: Send the response one byte at a time, this many seconds apart, for as long as the client reads it.
     drips: float = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Keeps each request, and answers it as the script says."""
+    """Stores each request, and responds according to the script."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body are sent apart: else the body would wait for 40 ms until the head is acknowledged.
+    # Headers and body are sent separately: with Nagle's algorithm the body would wait 40 ms for an acknowledgement.
     disable_nagle_algorithm = True
     server: "_Server"
 
@@ -71,21 +71,21 @@ class _Handler(BaseHTTPRequestHandler):
         request.answered.set()
 
     def _drip(self, reply: Reply) -> None:
-        """Until the other side hangs up: then writing raises, which ends the request."""
+        """Write until the client disconnects: then writing raises, which ends the request."""
         self.wfile.write(f"HTTP/1.1 {reply.status} Slowly\r\nserver: ".encode())
         while True:
             self.wfile.write(b".")
             time.sleep(reply.drips)
 
-    do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 the names in the base class
+    do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 the names from the base class
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name in the base class
         pass
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # an answer that is held back must not hold up the end
+    block_on_close = False  # a held response must not delay closing
     allow_reuse_address = True
 
     def __init__(self, port: int, script: Callable[[Request], Reply], keep: Callable[[Request], None]) -> None:
@@ -93,12 +93,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is part of many stories."""
+        """Ignore errors: many checks involve a client that disconnects."""
 
 
 class ScriptedServer:
-    """Answers each request with what `script` says, and keeps them all. The script runs in a thread per request:
-    it may wait on an event to hold an answer back."""
+    """Responds to each request with what `script` returns, and stores all requests. The script runs in a thread per
+    request: it may wait for an event to hold a response."""
 
     def __init__(self, script: Callable[[Request], Reply], port: int = 0) -> None:
         self.requests: list[Request] = []
@@ -123,7 +123,7 @@ class ScriptedServer:
             self._changed.notify_all()
 
     def wait_for(self, number: int, within: float, matching: Callable[[Request], bool] = lambda _: True) -> bool:
-        """Whether at least `number` matching requests have come, waiting for them if need be."""
+        """Wait for at least `number` matching requests; whether they have arrived in time."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self.matching(matching)) >= number, within)
 

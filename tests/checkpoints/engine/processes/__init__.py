@@ -1,1 +1,1 @@
-"""The processes beneath a check: the fork server, what a fork becomes, Redis, and how long to wait for them."""
+"""The processes of a check: the fork server, what a fork runs, Redis, and how long to wait for them."""

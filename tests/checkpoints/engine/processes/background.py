@@ -9,13 +9,13 @@ T = TypeVar("T")
 
 
 def in_background(do: Callable[[], T]) -> "Future[T]":
-    """Do something in a thread that nothing waits for at the end."""
+    """Call a function in a daemon thread, which does not delay the end of the process."""
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(do())
-        except BaseException as error:  # raised where the result is asked for
+        except BaseException as error:  # raised by `Future.result`
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()

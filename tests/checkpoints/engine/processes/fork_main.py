@@ -1,8 +1,8 @@
 """A process that has imported what the learner's code will import, and forks itself into the learner's processes.
 
-Importing FastAPI takes a second, forking takes milliseconds: so every check can have a server of its own. It
-takes orders from the socket whose number is its first argument; the others are the modules to begin with. When the
-other end is gone, however it went, it ends all that came from it, whatever group or session they moved to, and then
+Importing FastAPI takes a second, forking takes milliseconds: so every check can have its own server. The first argument
+is the number of a socket, from which it takes orders; the other arguments are the modules to import first. When the
+other end of the socket is closed, it ends all its descendants, whatever group or session they moved to, and then
 itself.
 """
 
@@ -31,20 +31,20 @@ from tests.checkpoints.engine.processes.messages import receive, send
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux
 _NEEDED = ["asyncio", "patterns.practice", "tests.checkpoints.engine.processes.jobs"]
 _MOST_OUTPUT_BYTES = 50_000_000
-#: So many frames of where a coroutine is made are kept: the learner's own, and that of a helper of a library.
+#: How many frames to record where a coroutine is created: the learner's, and one in a library.
 COROUTINE_FRAMES = 2
 
 
 def main() -> None:
-    """Take orders until there are no more."""
-    with suppress(AttributeError, OSError):  # Linux alone has it: orphans of the learner's processes come to us
+    """Take orders until the socket is closed."""
+    with suppress(AttributeError, OSError):  # Linux only: this process adopts orphans of the learner's processes
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)  # whoever gave the orders decides when to end
+        signal.signal(ignored, signal.SIG_IGN)  # the process at the other end decides when to end
     control = socket.socket(fileno=int(sys.argv[1]))
     jobs: dict[int, int | None] = {}  # the exit code of each, None while it runs
     _leave_out_command_lines()
-    gc.disable()  # importing makes much and throws little away: a fifth of the time would go into looking for it
+    gc.disable()  # imports create little garbage: collecting it would take a fifth of the time
     _load([*_NEEDED, *sys.argv[2:]])
     try:
         while received := receive(control):
@@ -52,18 +52,18 @@ def main() -> None:
             answer = _carry_out(control, order, descriptors, jobs)
             send(control, answer)
     except ConnectionError:
-        pass  # whoever gave the orders was killed in the middle of one
+        pass  # the process at the other end was killed in the middle of an order
     finally:
         _end([child.pid for child in psutil.Process().children(recursive=True)])
-    os._exit(0)  # taking apart all that was imported takes a while, and is waited for
+    os._exit(0)  # a normal exit would take a while to clean up the modules, and callers wait for it
 
 
 def _leave_out_command_lines() -> None:
     """httpx imports its own command line with rich and pygments, and Celery's an interactive one with prompt_toolkit:
-    a good part of their time, for what nobody calls here."""
+    much of their import time, for code that is not used here."""
     sys.modules["httpx._main"] = ModuleType("httpx._main")
     repl = ModuleType("click_repl")
-    setattr(repl, "register_repl", lambda *_, **__: None)  # noqa: B010 a module made by hand has no attributes
+    setattr(repl, "register_repl", lambda *_, **__: None)  # noqa: B010 this module has no declared attributes
     sys.modules["click_repl"] = repl
 
 
@@ -73,11 +73,11 @@ def _load(modules: Sequence[str]) -> None:
         importlib.import_module(module)
     if "fastapi" in sys.modules and not known:
         _rehearse()
-    gc.freeze()  # the forks' collectors need not touch, and so copy, what they share
+    gc.freeze()  # keeps the garbage collectors of the forks from touching, and so copying, shared memory
 
 
 def _rehearse() -> None:
-    """Make an app like a learner's: FastAPI and pydantic import the rest of themselves when one is first made."""
+    """Create an app like a learner's: FastAPI and pydantic import more modules when the first app is created."""
     from fastapi import BackgroundTasks, FastAPI
     from pydantic import BaseModel
 
@@ -119,20 +119,20 @@ def _reap(jobs: dict[int, int | None], wait_for: int | None = None) -> None:
             pid, status = os.waitpid(wait_for or -1, 0 if wait_for else os.WNOHANG)
             if pid == 0:
                 return
-            if pid in jobs:  # and not what one of them has left behind
+            if pid in jobs:  # not a process that a job has left behind
                 jobs[pid] = os.waitstatus_to_exitcode(status)
 
 
 def _end_with_all_they_started(ended: list[int], jobs: dict[int, int | None]) -> None:
-    """End these jobs and all that came from them, and what any job has left behind in a session of its own.
+    """End these jobs with all their descendants, and what any job has left behind in its own session.
 
-    The processes of the machine are looked through once for all: that takes longer than everything else here.
+    The processes of the machine are listed once for all jobs: that takes longer than everything else here.
     """
     parents = {}
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             parents[process.pid] = process.ppid()
-    _reap(jobs)  # after the look: what a job left behind is not known by its parent any more, but by being nobody's
+    _reap(jobs)  # after listing: what a job left behind is recognised as an orphan
     orphans = {pid for pid, parent in parents.items() if parent == os.getpid() and jobs.get(pid, 0) is not None}
     doomed = orphans.union(ended)
     while more := {pid for pid, parent in parents.items() if parent in doomed} - doomed:
@@ -151,8 +151,8 @@ def _end(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _tell_whole(died: threading.ExceptHookArgs) -> None:
-    """Print why a thread died in one piece: Python's own lines get between those of another that dies just then."""
+def _print_at_once(died: threading.ExceptHookArgs) -> None:
+    """Print the exception of a thread in one write: Python's own lines may mix with those of another thread."""
     if not issubclass(died.exc_type, SystemExit):
         lines = traceback.format_exception(died.exc_type, died.exc_value, died.exc_traceback)
         os.write(2, f"Exception in a thread:\n{''.join(lines)}".encode(errors="replace"))
@@ -181,15 +181,15 @@ def _become(job: dict[str, Any], descriptors: Sequence[int]) -> Never:
         sys.path.insert(0, job["folder"])
         sys.dont_write_bytecode = True  # a stale .pyc of an edit within the same second would run the old code
         sys.set_coroutine_origin_tracking_depth(COROUTINE_FRAMES)
-        threading.excepthook = _tell_whole
+        threading.excepthook = _print_at_once
         module, _, function = job["run"].partition(":")
         getattr(importlib.import_module(module), function)(*job["arguments"], *descriptors)
         code = 0
     except SystemExit as end:
         code = end.code if end.code is not None else 0
         if isinstance(code, str):
-            print(code, file=sys.stderr)  # noqa: T201 as the interpreter does
-    except BaseException:  # as the interpreter does
+            print(code, file=sys.stderr)  # noqa: T201 like the interpreter
+    except BaseException:  # like the interpreter
         traceback.print_exc()
     finally:
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The learner's processes: forked in milliseconds, watched, and ended without exception."""
+"""The learner's processes: forked in milliseconds, watched, and always ended."""
 
 import itertools
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from patterns.serving.interrupts import interrupts_wait
+from patterns.serving.interrupts import delay_interrupts
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive
 from tests.checkpoints.engine.processes.messages import receive, send
 
-#: What is imported with each library that the exercises use, before a process is forked. Half a second each.
+#: The modules to import before forking, for each library that the exercises use. Half a second each.
 WEB = [
     "fastapi",
     "uvicorn",
@@ -69,30 +69,30 @@ class LearnerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative for a signal."""
+        """The exit code; None while it is running, negative for a signal."""
         code: int | None = self._server.order({"look": self.pid})["exit"]
         return code
 
     @property
     def output(self) -> str:
-        """The end of what it wrote, standard output and standard error together."""
+        """The end of its standard output and standard error, together."""
         with self._output.open("rb") as file:
             file.seek(max(0, self._output.stat().st_size - 100_000))
             return file.read().decode(errors="replace")
 
     def end(self) -> None:
-        """End it, and all that it started."""
+        """End it, and all processes that it started."""
         self._server.end([self])
 
 
 class ForkServer:
-    """Starts the learner's processes. Leaving the block ends them all. For any thread.
+    """Starts the learner's processes. Leaving the block ends them all. Thread-safe.
 
-    It begins with importing these libraries: those that the first exercise uses. Others are imported when asked for.
+    It imports `libraries` first, those of the first exercise. Others are imported by `load`.
     """
 
     def __init__(self, libraries: Sequence[str] = ("fastapi",)) -> None:
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
         self._control, far_end = socket.socketpair()
         root = str(Path(__file__).parents[4])
         first = [module for library in libraries for module in LIBRARIES[library]]
@@ -120,23 +120,23 @@ class ForkServer:
         self._folder.cleanup()
 
     def discard(self) -> None:
-        """End a server whose block was never entered, in the middle of its imports too."""
+        """End a server whose block was never entered, even in the middle of its imports."""
         self._control.close()
         self._popen.kill()
         self._popen.wait()
 
     def new_path(self, kind: str) -> Path:
-        """A path in the private folder that nothing has yet."""
+        """An unused path in the private folder."""
         return self.folder / f"{next(self._numbers)}.{kind}"
 
     def load(self, modules: Sequence[str]) -> None:
-        """Let it import these, if it has not, before a process that needs them is started."""
+        """Import these modules before a process that needs them is started."""
         self.order({"load": modules})
 
     def start(
         self, folder: Path, run: str, arguments: Sequence[object], env: Mapping[str, str], fds: Sequence[int] = ()
     ) -> LearnerProcess:
-        """Run a function of `jobs` in a process whose current folder is the learner's."""
+        """Run a function from `jobs` in a new process whose current folder is the learner's."""
         output = self.new_path("log")
         output.touch()
         job = {
@@ -149,18 +149,18 @@ class ForkServer:
         return LearnerProcess(self, self.order({"job": job}, fds)["pid"], folder, output)
 
     def end(self, processes: Sequence[LearnerProcess]) -> None:
-        """End these, and all that they started."""
+        """End these processes, and all processes that they started."""
         self.order({"end": [process.pid for process in processes]})
 
     def order(self, order: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
-        """Send an order, and give the answer."""
+        """Send an order, and return the reply."""
         try:
-            # What an interrupt left unread of an answer would be read as the answer to the next order.
-            with interrupts_wait(), self._one_at_a_time:
+            # The rest of a reply that an interrupt left unread would be read as the reply to the next order.
+            with delay_interrupts(), self._lock:
                 send(self._control, order, fds)
                 received = receive(self._control)
         except OSError:
             received = None
         if received is None:
-            raise Inconclusive("The process that starts the learner's code is gone. Run the check again.")
+            raise Inconclusive("The process that starts your code has ended. Run the check again.")
         return received[0]

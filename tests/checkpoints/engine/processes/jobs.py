@@ -1,4 +1,4 @@
-"""What a forked process becomes: a web server with the learner's app, a Celery worker, or a caller of a function."""
+"""What a forked process runs: a web server with the learner's app, a Celery worker, or one function call."""
 
 import asyncio
 import importlib
@@ -13,12 +13,12 @@ from typing import Any
 
 from tests.checkpoints.engine.processes.task_exceptions import print_task_exceptions
 
-#: What a Celery worker of a check says when it is ready, whatever the learner has made of Celery's own log.
+#: What a Celery worker of a check prints when it is ready, even if the learner has changed Celery's own log.
 READY = b"The worker is ready.\n"
 
 
 def web(app: str, listener: int) -> None:
-    """Serve `module:app` on a socket that listens already."""
+    """Serve `module:app` on a socket that is already listening."""
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -26,10 +26,10 @@ def web(app: str, listener: int) -> None:
             asyncio.get_running_loop().set_task_factory(print_task_exceptions)
             await super().serve(sockets)
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, whatever this process was forked from
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, whatever this process inherited
     module, _, attribute = app.partition(":")
     found = getattr(importlib.import_module(module), attribute)
-    if seed := os.environ.get("KIT_RANDOM_SEED"):  # whoever leaves something to chance has the same luck in every run
+    if seed := os.environ.get("KIT_RANDOM_SEED"):  # for the same random numbers in every run
         random.seed(int(seed))
     config = uvicorn.Config(found, access_log=False, log_level="warning", ws="none")
     server, sockets = Server(config), [socket.socket(fileno=listener)]
@@ -41,7 +41,7 @@ def web(app: str, listener: int) -> None:
 
 
 def celery(arguments: list[str]) -> None:
-    """Run `celery …`, as on a command line."""
+    """Run `celery …` as on the command line."""
     from celery.bin.celery import celery as command
     from celery.signals import worker_ready
 
@@ -54,7 +54,7 @@ def celery(arguments: list[str]) -> None:
 
 
 def call(function: str, keywords: dict[str, Any], answer: int) -> None:
-    """Call a coroutine function `module:function`, and write what came of it as JSON, and when (`time.monotonic()`)."""
+    """Call a coroutine function `module:function`, and write its outcome and the time (`time.monotonic()`) as JSON."""
     module, _, name = function.partition(":")
     found = getattr(importlib.import_module(module), name)
     outcome: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What the learner's code needs beside itself: a real Redis."""
+"""The service that the learner's code needs: a real Redis."""
 
 import json
 import signal
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from patterns.serving.redis_server import RedisServer
 
 
-_SILENT = "The Redis of this run does not answer. Run the check again."
+_SILENT = "The Redis of this run does not respond. Run the check again."
 
 
 class PrivateRedis:
-    """A Redis that nobody else uses at this time, with all that a check may do to it."""
+    """A Redis that no other check uses at this time, and what a check can do with it."""
 
     def __init__(self, server: "RedisServer") -> None:
         self._server = server
         self.url = server.url
 
     def empty(self) -> None:
-        """Take out everything. Raises `Inconclusive` when it does not answer."""
+        """Delete everything. Raises `Inconclusive` if Redis does not respond."""
         try:
             self._server.empty()
         except OSError:
             raise Inconclusive(_SILENT) from None
 
     def pass_time(self, seconds: float) -> None:
-        """Leave it as it will be so many seconds from now: without what was to be kept for less."""
+        """Delete every key whose time to live is shorter than this."""
         with self._client() as client:
             for database in client.info("keyspace"):
                 client.select(int(database.removeprefix("db")))
@@ -46,14 +46,14 @@ class PrivateRedis:
                         client.delete(key)
 
     def taken(self, about: str) -> str:
-        """The message with this text in it that a Celery worker has taken, and not acknowledged yet."""
+        """The message with this text in it that a Celery worker has received but not yet acknowledged."""
         kept = self._ask("HVALS", "unacked")
         return next((str(entry) for entry in kept or [] if about in str(entry)), "")
 
     def expiry(self, about: str) -> str:
-        """When the message with this text in it, which waits for a Celery worker, expires; empty when never.
+        """When the queued message with this text in it expires; empty if never.
 
-        Learners may keep lists beside the queues: what is no message is passed over.
+        Learners may keep other lists in Redis: entries that are not messages are skipped.
         """
         with self._client() as client:
             queues = [name for name in client.scan_iter(count=1000) if client.type(name) == b"list"]
@@ -64,7 +64,7 @@ class PrivateRedis:
         return ""
 
     def deliver(self, taken: str) -> None:
-        """Put a message that was taken into its queue once more, as a broker that takes its worker for dead."""
+        """Put a received message back into its queue, like a broker that considers the worker dead."""
         message, _, queue = json.loads(taken)
         message["headers"]["redelivered"] = message["properties"]["delivery_info"]["redelivered"] = True
         message["properties"]["delivery_tag"] = str(uuid4())  # the first delivery may not be acknowledged yet
@@ -72,7 +72,7 @@ class PrivateRedis:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """As long as the block lasts, it takes connections and answers nothing."""
+        """During the block, Redis accepts connections but does not respond."""
         self._server.child.kill(signal.SIGSTOP)
         try:
             yield
@@ -86,18 +86,18 @@ class PrivateRedis:
             raise Inconclusive(_SILENT) from None
 
     def _client(self) -> "Redis":
-        import redis  # most exercises need none, and should not wait for it
+        import redis  # most exercises do not need it, and should not wait for the import
 
         return redis.Redis.from_url(self.url, single_connection_client=True)
 
 
 class Services:
-    """Servers that live as long as a run, each started when it is first asked for. For any thread."""
+    """Servers that live as long as a run, started on first use. Thread-safe."""
 
     def __init__(self) -> None:
         self._families: list[Family] = []
         self._free: list[PrivateRedis] = []
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -110,11 +110,11 @@ class Services:
 
     @contextmanager
     def empty_redis(self) -> Iterator[PrivateRedis]:
-        """A Redis with nothing in it, for the length of the block. A learner's own, by REDIS_URL, is left alone.
+        """An empty Redis until the end of the block. Ignores REDIS_URL, so that a learner's own Redis is not touched.
 
-        Raises `Inconclusive` when none can be started.
+        Raises `Inconclusive` if none can be started.
         """
-        with self._one_at_a_time:
+        with self._lock:
             used = self._free.pop() if self._free else None
             redis = used or self._start()
         try:

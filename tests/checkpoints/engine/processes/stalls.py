@@ -1,4 +1,4 @@
-"""Whether the machine stalled during a check: then a deadline that passed says nothing about the learner's code."""
+"""Whether the machine stalled during a check: then a missed deadline says nothing about the learner's code."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ _STEP_SECONDS = 0.05
 
 
 class StallMonitor:
-    """Measures, for as long as the block lasts, by how much a short sleep was ever late."""
+    """Measures the longest delay of a short sleep during the block."""
 
     def __init__(self) -> None:
         self.longest = 0.0

@@ -1,1 +1,1 @@
-"""How pytest makes the checks: several at once, each with one outcome."""
+"""How pytest runs the checks: several at once, each with one outcome."""

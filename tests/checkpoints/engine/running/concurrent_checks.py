@@ -1,6 +1,6 @@
-"""Makes the checks of one checkpoint concurrently: most of their time is waiting. Each is reported in its turn.
+"""Runs the checks of one checkpoint concurrently: most of their time is waiting. They are reported in order.
 
-For a module with `pytestmark = pytest.mark.concurrent`, whose checks take nothing but their environment.
+For a module with `pytestmark = pytest.mark.concurrent`, whose checks use no fixture but `environment`.
 """
 
 import threading
@@ -13,12 +13,12 @@ import pytest
 from tests.checkpoints.engine.actors.environment import CheckEnvironment
 from tests.checkpoints.engine.processes.stalls import StallMonitor
 
-#: So many at once: more would take the processors from each other.
+#: Number of threads. More would compete for the processors.
 _AT_ONCE = 4
 
 
 class Check:
-    """One check, under way in a thread of its own or waiting for one."""
+    """One check, running in its own thread or waiting for one."""
 
     def __init__(self, item: pytest.Function, environment: CheckEnvironment) -> None:
         self.environment = environment
@@ -29,25 +29,25 @@ class Check:
         self._make = item.obj
 
     def make(self) -> None:
-        """Make it, and keep what came of it."""
+        """Run the check, and store its outcome."""
         with self.stalls:
             try:
                 self._make(self.environment)
-                self.environment.close()  # where it fails, what its processes have printed is still to be read
+                self.environment.close()  # if it fails, the output of its processes is still needed
             except BaseException as error:
                 self.error = error
         self.last_wait = self.environment.timeline.last_wait()
         self.done.set()
 
     def outcome(self) -> None:
-        """Wait for its end, and raise what it has raised."""
+        """Wait until the check has ended, and raise what it raised."""
         self.done.wait()
         if self.error:
             raise self.error
 
 
 class ConcurrentChecks:
-    """The checks that are made concurrently: of one checkpoint and one target at a time."""
+    """The checks that run concurrently: those of one checkpoint and one target at a time."""
 
     def __init__(self, new_environment: Callable[[pytest.Function], CheckEnvironment]) -> None:
         self._new_environment = new_environment
@@ -57,7 +57,7 @@ class ConcurrentChecks:
         self._environments = ExitStack()
 
     def of(self, item: pytest.Function) -> Check:
-        """The check of an item. The first of a group lets all begin."""
+        """The check of an item. The first of a group starts the whole group."""
         if _group(item) != self._group:
             self.stop()
             self._group = _group(item)
@@ -70,7 +70,7 @@ class ConcurrentChecks:
         return self._checks[item]
 
     def stop(self) -> None:
-        """Make no more of them, and end what was started for them."""
+        """Start no more checks, and end what was started for them."""
         self._waiting.clear()
         self._environments.close()
         self._checks, self._group = {}, ()
@@ -86,7 +86,7 @@ class ConcurrentChecks:
 
 
 def _comes_later(item: pytest.Function) -> bool:
-    """Whether others begin before this one: what takes longest is begun first."""
+    """Whether other checks start before this one: the slowest checks start first."""
     marker = item.get_closest_marker("concurrent")
     return not (marker and marker.kwargs.get("first"))
 

@@ -1,4 +1,4 @@
-"""The hooks that the checkpoints add to pytest, for plugins that listen."""
+"""The hooks that the checkpoints add to pytest, for plugins to implement."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -9,19 +9,19 @@ from tests.checkpoints.engine.diagnosis.outcome import Outcome
 
 
 class CheckHooks:
-    """What a plugin can listen to."""
+    """Hooks that a plugin can implement."""
 
     @pytest.hookspec
     def pytest_check_finished(self, outcome: Outcome) -> None:
-        """A check has come to an outcome."""
+        """A check has an outcome."""
 
     @pytest.hookspec
     def pytest_check_waiting(self, text: str) -> None:
-        """A check has to wait for long, and the text says for what."""
+        """A check has to wait for a long time; the text says for what."""
 
 
 def waiting_reporter(config: pytest.Config) -> Callable[[str], None]:
-    """Passes on what a check waits for, also while pytest captures the output."""
+    """A function that reports what a check waits for, even while pytest captures the output."""
     capture = config.pluginmanager.get_plugin("capturemanager")
 
     def report(text: str) -> None:

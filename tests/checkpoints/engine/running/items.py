@@ -1,4 +1,4 @@
-"""What a pytest item says about its check: the exercise, the target, the title, the points."""
+"""The attributes of a check, from its pytest item: the exercise, the target, the title, the points."""
 
 import pytest
 
@@ -24,22 +24,22 @@ def name_of(item: pytest.Item) -> str:
 
 
 def title_of(item: pytest.Item) -> str:
-    """What the check looks at: the first line of its docstring."""
+    """What the check tests: the first line of its docstring."""
     return (getattr(item, "obj", None).__doc__ or item.name).strip().splitlines()[0].rstrip(".")
 
 
 def points_of(item: pytest.Item) -> int:
-    """What the check is worth: 1 unless marked otherwise."""
+    """The points for the check: 1 unless marked otherwise."""
     marker = item.get_closest_marker("points")
     return int(marker.args[0]) if marker else 1
 
 
 def gap_of(item: pytest.Item) -> str | None:
-    """The only gap of the stub that can be why the check fails; None when any can."""
+    """The only gap of the stub that can make the check fail; None if any gap can."""
     marker = item.get_closest_marker("gap")
     return str(marker.args[0]) if marker else None
 
 
 def is_checked(item: pytest.Item) -> bool:
-    """Whether it is a check of a target, and no other test."""
+    """Whether the item is a check of a target, not another kind of test."""
     return "target" in getattr(item, "fixturenames", ())

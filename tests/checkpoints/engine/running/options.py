@@ -8,10 +8,10 @@ from tests.checkpoints.engine.running.items import CONTRACT, exercise_of
 
 _LEFT_OUT = pytest.StashKey[int]()
 _MARKERS = (
-    "points(n): what a check is worth; 1 unless it says so",
-    "concurrent(first=True): its checks are made at the same time; this one first",
-    "independent: no failure of another check keeps this one from being made",
-    "gap(name): no other gap of the stub can be why this check fails",
+    "points(n): the points for a check; 1 by default",
+    "concurrent(first=True): the checks run concurrently; this one starts first",
+    "independent: this check is run whatever other checks have found",
+    "gap(name): the only gap of the stub that can make this check fail",
 )
 
 
@@ -22,10 +22,12 @@ def add_options(parser: pytest.Parser) -> None:
         "--target",
         action="append",
         metavar="FOLDER",
-        help="a folder with exercises in it: exercises, solutions (the default), or a learner's; may be repeated",
+        help="a folder of exercises: exercises, solutions (the default), or a learner's; may be repeated",
     )
-    group.addoption("--first-failure", action="store_true", help="make no other check of a target once one has failed")
-    group.addoption("--url", help="check a server that runs already, from outside")
+    group.addoption(
+        "--first-failure", action="store_true", help="skip the other checks of a target after one has failed"
+    )
+    group.addoption("--url", help="check a running server from outside")
 
 
 def add_markers(config: pytest.Config) -> None:
@@ -35,7 +37,7 @@ def add_markers(config: pytest.Config) -> None:
 
 
 def targets(config: pytest.Config, default: Path) -> tuple[list[str], list[str]]:
-    """What is checked, folders of exercises or a URL, and a short name for each."""
+    """What to check, folders of exercises or a URL, and a short name for each."""
     if url := config.getoption("--url"):
         return [url], ["url"]
     folders = config.getoption("--target") or [str(default)]
@@ -43,7 +45,7 @@ def targets(config: pytest.Config, default: Path) -> tuple[list[str], list[str]]
 
 
 def leave_out_contract(config: pytest.Config, items: list[pytest.Item], folder: Path) -> None:
-    """Deselect the checks of the wire contract where there is no server to check."""
+    """Deselect the checks of the wire contract if there is no server to check."""
     if config.getoption("--url"):
         return
     contract = [item for item in items if folder in item.path.parents and exercise_of(item) == CONTRACT]
@@ -54,6 +56,6 @@ def leave_out_contract(config: pytest.Config, items: list[pytest.Item], folder: 
 
 
 def left_out(config: pytest.Config) -> str:
-    """What was left out, in one line; empty when nothing was."""
+    """What was left out, in one line; empty if nothing was."""
     count = config.stash.get(_LEFT_OUT, 0)
-    return f"Left out: {count} checks of the wire contract, which need --url http://HOST:PORT." if count else ""
+    return f"Left out: {count} checks of the wire contract. They need --url http://HOST:PORT." if count else ""

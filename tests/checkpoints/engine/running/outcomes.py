@@ -1,4 +1,4 @@
-"""The outcome of a check: what it raised, as a verdict with a text for the learner."""
+"""The outcome of a check: turns what it raised into a verdict with a text for the learner."""
 
 import pytest
 
@@ -18,15 +18,15 @@ from tests.checkpoints.engine.processes.time_limits import TIME_LIMIT_SECONDS, l
 from tests.checkpoints.engine.running.items import exercise_of, gap_of, name_of, points_of, target_of, title_of
 from tests.checkpoints.engine.running.setup import environment_of, longest_stall
 
-#: When the machine stood still for this part of a deadline, that it passed means nothing.
+#: If the machine stalled for this part of a deadline, a missed deadline proves nothing.
 _STALLED = 0.5
 
 
 def outcome_of(item: pytest.Item, error: BaseException | None, seconds: float, course: Course) -> Outcome:
-    """What a check came to that raised this, or nothing."""
+    """The outcome of a check that raised `error`, or nothing."""
     title, points, stall = title_of(item), points_of(item), longest_stall(item)
     if isinstance(error, Wrong) and stall > _STALLED * TIME_LIMIT_SECONDS * load_factor():
-        error = Inconclusive(f"The machine stood still for {stall:.1f} s meanwhile. Run the check again.")
+        error = Inconclusive(f"The machine stalled for {stall:.1f} s during the check. Run the check again.")
     environment, code = environment_of(item), None
     if isinstance(error, Wrong) and environment:
         verdict, text = Verdict.FAILED, _failure(item, error, environment, course)
@@ -39,7 +39,7 @@ def outcome_of(item: pytest.Item, error: BaseException | None, seconds: float, c
 
 
 def _failure(item: pytest.Item, wrong: Wrong, environment: CheckEnvironment, course: Course) -> str:
-    """What a learner reads. What the processes printed may change the diagnosis."""
+    """What a learner reads. The output of the processes may change the diagnosis."""
     number, points = course.number(exercise_of(item)), points_of(item)
     raised = explain(wrong, course.explain(wrong.code), environment.timeline, environment.processes, gap_of(item))
     explanation = course.explain(wrong.code)
@@ -58,14 +58,14 @@ def _failure(item: pytest.Item, wrong: Wrong, environment: CheckEnvironment, cou
 
 
 def _other_verdict(title: str, error: BaseException | None) -> tuple[Verdict, str]:
-    """The verdict on a check that found nothing wrong with the learner's code, and its text."""
+    """The verdict on a check that did not find a fault in the learner's code, and its text."""
     if error is None:
         return Verdict.PASSED, ""
     if isinstance(error, NotReached):
-        return Verdict.NOT_REACHED, f"- {title}: not reached, {error.why}"
+        return Verdict.NOT_REACHED, f"- {title}: not reached ({error.why})"
     if isinstance(error, NotFromOutside):
-        return Verdict.NOT_FROM_OUTSIDE, f"- {title}: not from outside, {error.why}"
+        return Verdict.NOT_FROM_OUTSIDE, f"- {title}: not from outside ({error.why})"
     if isinstance(error, Inconclusive):
         return Verdict.INCONCLUSIVE, f"? {title}: inconclusive. {error.why}"
-    broke = f"The kit itself broke: {type(error).__name__}: {error}"
+    broke = f"The kit itself failed: {type(error).__name__}: {error}"
     return Verdict.INCONCLUSIVE, f"? {title}: inconclusive. {broke}"

@@ -1,4 +1,4 @@
-"""What the checks of a run have come to so far, and whether the next one is still worth making."""
+"""The outcomes of a run so far, and whether the next check is still worth running."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from tests.checkpoints.engine.running.items import exercise_of, is_checked, targ
 from tests.checkpoints.engine.running.outcomes import outcome_of
 from tests.checkpoints.engine.running.setup import last_wait
 
-#: A check that failed after waiting saw nothing for so long; one that saw at once what was wrong, for milliseconds.
+#: A check that failed by timing out had a gap this long in its timeline; one that found a fault at once, milliseconds.
 _WAITED_SECONDS = 0.9 * TIME_LIMIT_SECONDS
-#: After this many that waited in vain, the checks that are left are not made: the learner has enough to read.
+#: After this many timeouts the remaining checks are skipped: the learner has enough to read.
 _ENOUGH_IN_VAIN = 2
 
 
 @dataclass
 class _TargetState:
-    """What the checks of one checkpoint have found about one target so far."""
+    """What the checks of one checkpoint have found in one target so far."""
 
     in_vain: int = 0
-    hopeless: str = ""  # why no other check can come to anything
+    hopeless: str = ""  # why no other check can pass
 
 
 class Results:
@@ -34,28 +34,28 @@ class Results:
         self._states: dict[tuple[str, str], _TargetState] = {}
 
     def must_be_worth_making(self, item: pytest.Item) -> None:
-        """Raises `NotReached` for a check that cannot tell anything new."""
+        """Raise `NotReached` for a check that cannot find anything new."""
         state = self._state(item)
         if state.hopeless:
             raise NotReached(state.hopeless)
         if state.in_vain >= _ENOUGH_IN_VAIN and not item.get_closest_marker("independent"):
-            raise NotReached("the checks before waited in vain")
+            raise NotReached("earlier checks timed out")
 
     def report(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-        """Give a check one outcome, and its report a text that a learner can use."""
+        """Give a check one outcome, and its pytest report the text for the learner."""
         if not is_checked(item) or call.when == "teardown":
             return
         error = call.excinfo.value if call.excinfo else None
         if call.when == "setup" and error is None:
             return
         waited = last_wait(item)
-        outcome = outcome_of(item, error, call.duration, self._course)  # of a concurrent check: what it has added
+        outcome = outcome_of(item, error, call.duration, self._course)  # for a concurrent check: the time it added
         self._learn(item, outcome, waited)
         if error is not None:
-            report.when = "call"  # a check that is not reached has failed: it is no error of the test run
+            report.when = "call"  # a check that was not reached counts as failed, not as an error of the test run
             report.outcome = "skipped" if outcome.verdict is Verdict.NOT_FROM_OUTSIDE else "failed"
             report.longrepr = outcome.text if report.failed else (str(item.path), 0, outcome.text)
-        # The item's, not this report's: JUnit XML takes those of the last report, the teardown's.
+        # On the item, not on this report: JUnit XML takes the properties from the last report, of the teardown.
         item.user_properties += [
             ("verdict", outcome.verdict.value),
             ("code", outcome.code or ""),
@@ -68,9 +68,9 @@ class Results:
         if outcome.verdict is Verdict.FAILED and waited > _WAITED_SECONDS:
             state.in_vain += 1
         if outcome.code == "CRASHED" and item.config.getoption("--url"):
-            state.hopeless = "the server is gone"
+            state.hopeless = "the server has stopped"
         if outcome.verdict is Verdict.FAILED and item.config.getoption("--first-failure"):
-            state.hopeless = "one has failed"
+            state.hopeless = "an earlier check failed"
         if outcome.code and (fatal := self._course.explain(outcome.code).fatal):
             state.hopeless = fatal
 

@@ -1,4 +1,4 @@
-"""Readies the environment of a check, or finds the one in which it is under way already, concurrently with others."""
+"""Prepares the environment of a check, or finds the one in which it is already running, concurrently with others."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,7 +23,7 @@ _CHECK = pytest.StashKey[Check]()
 
 @contextmanager
 def environments(config: pytest.Config, course: Course) -> Iterator[NewEnvironment]:
-    """Makes environments, on the processes and services of one run, which end with the block."""
+    """A factory of environments that share the processes and services of one run. They end with the block."""
     url = config.getoption("--url")
     with _fork_server(config) as forks, Services() as services:
 
@@ -36,7 +36,7 @@ def environments(config: pytest.Config, course: Course) -> Iterator[NewEnvironme
 
 
 def _fork_server(config: pytest.Config) -> AbstractContextManager[ForkServer | None]:
-    """The fork server that was started early and registered as a plugin, or a new one. None for a server with a URL."""
+    """The fork server that was preloaded and registered as a plugin, or a new one. None for a server with a URL."""
     if config.getoption("--url"):
         return nullcontext()
     for plugin in config.pluginmanager.get_plugins():
@@ -49,7 +49,7 @@ def _fork_server(config: pytest.Config) -> AbstractContextManager[ForkServer | N
 def check_environment(
     item: pytest.Function, new_environment: NewEnvironment, concurrent: ConcurrentChecks
 ) -> Iterator[CheckEnvironment]:
-    """The environment of a check, for the length of the block."""
+    """The environment of a check, until the end of the block."""
     if item.get_closest_marker("concurrent") and not item.config.getoption("--first-failure"):
         check = item.stash[_CHECK] = concurrent.of(item)
         item.stash[_ENVIRONMENT], item.stash[_STALLS] = check.environment, check.stalls
@@ -62,23 +62,23 @@ def check_environment(
 
 
 def environment_of(item: pytest.Item) -> CheckEnvironment | None:
-    """The environment of a check; None before it has one."""
+    """The environment of a check; None before it is set up."""
     return item.stash.get(_ENVIRONMENT, None)
 
 
 def longest_stall(item: pytest.Item) -> float:
-    """For how long the machine stood still at most during a check, in seconds."""
+    """The longest stall of the machine during a check, in seconds."""
     stalls = item.stash.get(_STALLS, None)
     return stalls.longest if stalls else 0.0
 
 
 def under_way(item: pytest.Item) -> Check | None:
-    """The check, if it is made beside others; None when pytest makes it."""
+    """The check, if it runs concurrently; None if pytest runs it."""
     return item.stash.get(_CHECK, None)
 
 
 def last_wait(item: pytest.Item) -> float:
-    """The longest time in seconds in which a check saw nothing, of its last few observations."""
+    """The longest gap in seconds between the last few observations of a check."""
     if check := under_way(item):
         return check.last_wait
     environment = environment_of(item)

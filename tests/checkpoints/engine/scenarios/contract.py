@@ -1,4 +1,4 @@
-"""What the checks of the wire contract share."""
+"""Helpers for the checks of the wire contract."""
 
 from collections.abc import Iterator
 
@@ -13,25 +13,25 @@ from tests.checkpoints.engine.actors.observer import Observer
 from tests.checkpoints.engine.actors.unique import unique_hex
 from tests.checkpoints.engine.diagnosis.failures import Inconclusive, NotReached, Wrong
 from tests.checkpoints.engine.http import wire
-from tests.checkpoints.engine.http.http_client import NoAnswer, summarize
+from tests.checkpoints.engine.http.http_client import NoResponse, summarize
 from tests.checkpoints.engine.http.wire import task_in
 
-#: An answer that took longer than this is shown with how long it took.
+#: A response that took longer than this is shown with its time.
 _LONG_SECONDS = 0.5
 
 
 def note(app: App, exchange: Exchange, more: str = "") -> None:
-    """Tell what was answered, at the moment when it was asked for."""
+    """Add an exchange to the timeline, at the time of its request."""
     late = f", {took:.1f} s later" if (took := exchange.at - exchange.sent) >= _LONG_SECONDS else ""
     app.timeline.note(f"{exchange.what} → {summarize(exchange.answer)}{more}{late}", exchange.sent)
 
 
 def submitted(app: App, observer: Observer, body: object, what: str, headers: dict[str, str] | None = None) -> Exchange:
-    """Submit something, whatever the answer; one that is not given is diagnosed."""
+    """Submit a body. Diagnoses a missing response and a 5xx."""
     app.timeline.note(f"POST /agent/submit ({what})")
     try:
         exchange = observer.submit(body, headers)
-    except NoAnswer as error:
+    except NoResponse as error:
         app.timeline.amend(f" → {error}")
         raise silent_server(app.url, app.time_limit, "", error) from None
     app.timeline.amend(f" → {summarize(exchange.answer)}")
@@ -40,34 +40,36 @@ def submitted(app: App, observer: Observer, body: object, what: str, headers: di
 
 
 def each_poll(task: ObservedTask) -> Iterator[tuple[str, Exchange]]:
-    """Every answer that told a task, and how it is shown. What else was answered is one check's question."""
+    """Every response with the task, and its text for the timeline. Another check covers all other responses."""
     for exchange in task.known:
         yield f"{exchange.what} → {summarize(exchange.answer)}", exchange
 
 
 def shown(exchange: Exchange, field: str) -> str:
-    """A field as it was told."""
-    return repr(task_in(exchange.answer).get(field, "not there"))[:30]
+    """A field of the task in a response, for the timeline."""
+    return repr(task_in(exchange.answer).get(field, "missing"))[:30]
 
 
 def must_have_cancel(observer: Observer) -> None:
-    """Say so when there is no cancel, which is another check's question."""
+    """Raise `NotReached` if the server has no cancel, which another check covers."""
     observer.c.over.wait()
     if not any(exchange.answer.status in {200, 409} for exchange in observer.c.cancels):
-        raise NotReached("nothing could be cancelled")
+        raise NotReached("no task could be cancelled")
 
 
 def ends_well(task: ObservedTask) -> None:
-    """It is completed, and was seen running before."""
+    """Check that a task is completed, and was seen running before."""
     words = [exchange.word for exchange in task.known]
     if not words:
-        raise Wrong("RECORD_TOO_LATE", f"GET {task.path} → 404, to the end")
+        raise Wrong("RECORD_TOO_LATE", f"GET {task.path} → 404, every time")
     end, body = words[-1], task_in(task.known[-1].answer)
     if end == "pending":
         raise Wrong("PENDING_FOREVER")
     if end == "running":
         if len({task_in(exchange.answer).get("progress") for exchange in task.known[len(words) // 2 :]}) > 1:
-            raise Inconclusive("Its agent is still at work. Give it one that takes a few seconds, and check again.")
+            raise Inconclusive(
+                "The server's agent is still running. Use an agent that takes a few seconds, and check again."
+            )
         raise Wrong("STUCK_RUNNING", *_STUCK)
     if end != "completed":
         raise agent_failed(body)
@@ -77,39 +79,39 @@ def ends_well(task: ObservedTask) -> None:
 
 _STUCK = (
     "",
-    "nothing writes the outcome. Or this agent takes longer than was waited for it: a few seconds are right here.",
-    "let the agent take a few seconds; then look what comes after it has returned, and whether it is reached.",
+    "nothing writes the outcome, or this agent takes longer than the check waits.",
+    "use an agent that takes a few seconds, then check whether the code after the agent's return is reached.",
 )
 
 
 def submit_and_poll(app: App, observer: Observer) -> Exchange | None:
-    """Submit a task, look at it at once, and cancel it; None when it was not accepted, for it may be full."""
+    """Submit a task, poll it at once, and cancel it. None if it was not accepted: the queue may be full."""
     try:
-        answer = observer.submit(observer.body(f"One of many: {unique_hex(4)}")).answer
+        answer = observer.submit(observer.body(f"Concurrent submit {unique_hex(4)}")).answer
         task_id = wire.task_in(answer).get("task_id")
         if not isinstance(task_id, str):
             return None
         exchange = observer.send("GET", f"/agent/status/{task_id}")
         observer.drop(task_id)
         return exchange
-    except NoAnswer as error:
-        raise silent_server(app.url, app.time_limit, f"one of them: {error}", error) from None
+    except NoResponse as error:
+        raise silent_server(app.url, app.time_limit, f"one of them → {error}", error) from None
 
 
 def must_be_refused(app: App, exchange: Exchange, says: str = "") -> None:
-    """It must have been answered with 422, and say this."""
+    """Check that the response is 422, and mentions `says`."""
     if exchange.answer.status < 300:
         raise Wrong("INVALID_ACCEPTED")
     if exchange.answer.status != 422:
-        raise Wrong("WRONG_STATUS_CODE", f"the answer is {exchange.answer.status}, where 422 is due", *_UNPROCESSABLE)
+        raise Wrong("WRONG_STATUS_CODE", f"the status code is {exchange.answer.status}, expected 422", *_UNPROCESSABLE)
     if not wire.problem(exchange.answer) and says not in wire.task_in(exchange.answer)["detail"]:
-        raise Wrong("INVALID_ACCEPTED", f"and the answer does not name {says}", *_UNNAMED)
+        raise Wrong("INVALID_ACCEPTED", f"the response does not mention {says}", *_UNNAMED)
 
 
 _UNPROCESSABLE = (
-    "the framework has a status code of its own for what it cannot read.",
-    "answer 422 to every body that is no submit, with a detail that says what is wrong with it.",
+    "the framework uses its own status code for a body that it cannot parse.",
+    "respond with 422 to every invalid body, with a detail that says what is wrong.",
 )
 
 
-_UNNAMED = ("the answer says that something is wrong, and not what.", "name the field in the detail.")
+_UNNAMED = ("the response says that the body is invalid, but not why.", "name the field in the detail.")

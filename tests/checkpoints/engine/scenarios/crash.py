@@ -1,4 +1,4 @@
-"""The learner's app and workers where processes are killed, and the receiver of the callbacks."""
+"""The learner's app and workers, whose processes are killed, and the receiver of the callbacks."""
 
 import threading
 from types import TracebackType
@@ -16,29 +16,28 @@ from tests.checkpoints.engine.processes.time_limits import load_factor
 from tests.checkpoints.engine.webhooks.callback import must_report
 from tests.checkpoints.engine.webhooks.receiver import CUT, TAKEN, CallbackReply
 
-#: Seconds after which what is not acknowledged belongs to a dead worker. LONG where no whole worker is killed, and
-#: where the next callback is not waited for.
+#: The visibility timeout in seconds. LONG if no whole worker is killed, and as a retry delay if no retry is expected.
 VISIBILITY, LONG = 0.6, 300.0
 RETRY = 0.05
-#: MANY where a machine that is slow may have a living worker's message delivered once more.
+#: MANY if a slow machine may cause the redelivery of a living worker's message.
 MOST_RUNS, MANY = 2, 9
 
 
 class CrashScenario:
-    """The learner's app and workers, and the receiver of its callbacks. Leaving the block lets go of what it holds."""
+    """The learner's app and workers, and the receiver of their callbacks. Leaving the block releases held responses."""
 
     def __init__(self, environment: CheckEnvironment) -> None:
         if environment.url:
-            raise NotFromOutside("it kills the workers, and needs the kit's own agent")
+            raise NotFromOutside("this check kills workers, and needs the kit's agent")
         self._environment = environment
         self._replies: dict[str, tuple[CallbackReply, ...]] = {}
         self._let_go = threading.Event()
         self.server = ScriptedServer(self._answer)
-        #: Keeps a callback waiting for its answer.
-        self.silent = CallbackReply(Reply(204), "no answer", lambda _: self._hold())
+        #: Holds the response to a callback.
+        self.silent = CallbackReply(Reply(204), "no response", lambda _: self._hold())
 
     def begin(self, *, kills_workers: bool = False, retry: float = RETRY) -> CeleryDeployment:
-        """Start everything. `retry` are the seconds between two callbacks."""
+        """Start everything. `retry` is the time between two callbacks, in seconds."""
         self.visibility = VISIBILITY * load_factor() if kills_workers else LONG
         self._environment.load(HTTPX)
         self.deployment = CeleryDeployment(
@@ -59,15 +58,15 @@ class CrashScenario:
         return self.app.submit(callback_url=f"{self.server.url}{path}")
 
     def answer_with(self, path: str, *replies: CallbackReply) -> None:
-        """What the first callbacks at this path are answered. All others are taken."""
+        """Set the replies to the first callbacks at this path. All later callbacks are accepted."""
         self._replies[path] = replies
 
     def callbacks(self, task: Task) -> list[Request]:
-        """The callbacks that tell this task, oldest first."""
+        """The callbacks for this task, oldest first."""
         return self.server.matching(lambda request: _is_of(request, task))
 
     def must_deliver(self, task: Task, status: str, number: int = 1, later: float = 0) -> Request:
-        """A callback that tells this outcome, which must come in time."""
+        """A callback with this outcome, which must arrive in time."""
         for within in (self.app.time_limit + later, NEXT_ROUND):
             if self.server.wait_for(number, within, lambda request: _is_of(request, task)):
                 break
@@ -81,73 +80,73 @@ class CrashScenario:
             raise _missing(number, self._reply_to(came[-1]) if came else None)
         request, reply = came[number - 1], self._reply_to(came[number - 1])
         answer = "" if reply is TAKEN else f" → {reply.description or reply.answer.status}"
-        self.app.timeline.note(f"POST {request.path} tells {task.task_id}{answer}", at=request.at)
+        self.app.timeline.note(f"POST {request.path} (callback for {task.task_id}){answer}", at=request.at)
         must_report(request, task.task_id, self.app.status(task, note=False))
         if not request.headers.get("webhook-id"):
             raise Wrong(
                 "WEBHOOK_ID_WRONG",
                 "the callback has no webhook-id",
                 likely="the header is not sent, or its value is empty.",
-                next_step="send it with every attempt, made of the task's own id: `msg_` and the task_id.",
+                next_step="send it with every attempt, and derive it from the task: `msg_` and the task_id.",
             )
         if request.headers["webhook-id"] != came[0].headers.get("webhook-id"):
-            raise Wrong("WEBHOOK_ID_WRONG", "another webhook-id than in the callback before")
+            raise Wrong("WEBHOOK_ID_WRONG", "its webhook-id differs from the callback before")
         if request.json["status"] != status:
             raise Wrong("CALLBACK_WRONG", f'its "status" is {request.json["status"]!r}')
         return request
 
     def must_not_deliver_again(self, task: Task) -> None:
-        """A refused callback may not be delivered again before its time, which is far away."""
+        """Check that a refused callback is not retried before its delay, which is long."""
         if len(self.callbacks(task)) > 1:
             raise Wrong(
                 "RETRIED_TOO_SOON",
-                f"{task.task_id} is told again by now, and RETRY_SECONDS is {LONG:g}",
-                likely="the next try is made at once (`countdown=0`): all of them are used up in a moment, and a "
-                "receiver that restarts is never told.",
-                next_step="let Celery wait before each retry: `default_retry_delay=RETRY_SECONDS`.",
+                f"the callback for {task.task_id} was already retried, but RETRY_SECONDS is {LONG:g}",
+                likely="each retry follows at once (`countdown=0`): all of them are used up in a moment, while the "
+                "receiver is still restarting.",
+                next_step="make Celery wait before each retry: `default_retry_delay=RETRY_SECONDS`.",
             )
 
     def must_have_own_ids(self, *tasks: Task) -> None:
-        """The outcomes of two tasks have two ids."""
+        """Check that the callbacks for different tasks have different ids."""
         ids = [self.callbacks(task)[0].headers.get("webhook-id") for task in tasks]
         if len(set(ids)) < len(ids):
             raise Wrong(
                 "WEBHOOK_ID_WRONG",
                 "the callbacks of two tasks have the same webhook-id",
-                likely="one id stands for all: it is written into the code, or made of what tasks have in common.",
-                next_step="make the id of the task's own, `msg_` and the task_id.",
+                likely="all callbacks share one id: it is hard-coded, or derived from something that tasks share.",
+                next_step="derive the id from the task: `msg_` and the task_id.",
             )
 
     def must_deliver_once(self, *tasks: Task) -> None:
-        """No outcome may have been delivered twice, where nothing had happened."""
+        """Check that no outcome was delivered twice without a crash."""
         for task in tasks:
             if len(self.callbacks(task)) > 1:
                 raise Wrong(
                     "CALLBACK_REPEATED",
-                    f"{task.task_id} is told {len(self.callbacks(task))} times",
-                    likely="the telling is handed over in two places, on one way through `work`; or only some of the "
-                    "2xx count as taken, and 202 is not among them.",
-                    next_step="hand it over once, as the last line of `work`. Any 2xx says that it was taken.",
+                    f"{len(self.callbacks(task))} callbacks for {task.task_id}",
+                    likely="one path through `work` calls `tell.delay` twice, or `tell` accepts only some 2xx codes, "
+                    "and not 202.",
+                    next_step="call `tell.delay` once, in the last line of `work`. Any 2xx acknowledges the callback.",
                 )
 
     def deliver_again(self, task: Task, message: str, times: int = 1) -> int:
-        """Deliver the message of a finished task so many times more, and give the number of the callbacks so far.
+        """Deliver the message of a finished task `times` more times, and return the number of callbacks so far.
 
-        Each time `work` hands the telling over once more. One that looks whether it was told may leave it at that.
+        Each time, `work` may send the callback again, unless it checks whether it was acknowledged.
         """
-        told = len(self.callbacks(task)) + times
+        expected = len(self.callbacks(task)) + times
         if message:
             self.deployment.deliver_again(task, message, times)
-            self.server.wait_for(told, self.app.time_limit, lambda request: _is_of(request, task))
+            self.server.wait_for(expected, self.app.time_limit, lambda request: _is_of(request, task))
         return len(self.callbacks(task))
 
     def must_have_run(self, task: Task, times: int) -> None:
-        """The agent may not have been called more often."""
+        """Check that the agent was not called more often than this."""
         if len(self.app.agent_control.of(task.prompt)) > times:
-            raise Wrong("RAN_TWICE", f"the agent is called again for {task.task_id}, which was finished")
+            raise Wrong("RAN_TWICE", f"the agent is called again for {task.task_id}, which is already finished")
 
     def must_run_again(self, task: Task, number: int, *, elsewhere: bool = False) -> Run:
-        """The agent's run for a task whose process was killed; or its whole worker: then it is run elsewhere."""
+        """The new run for a task whose process was killed, or (`elsewhere`) its whole worker."""
         try:
             run = self.deployment.started(
                 task, number, self.app.time_limit + (self.visibility if elsewhere else NEXT_ROUND)
@@ -156,20 +155,22 @@ class CrashScenario:
             if wrong.code != "PENDING_FOREVER":
                 raise
             likely = (
-                "the message was acknowledged when it was taken (without `task_acks_late`), or it was thrown away with "
-                "the lost process (without `task_reject_on_worker_lost`)."
+                "the message was acknowledged before the work (no `task_acks_late`), or when the process was lost (no "
+                "`task_reject_on_worker_lost`)."
             )
-            next_step = "set both: acknowledged when the task is done, and put back when its process is lost."
+            next_step = "set both: acknowledge a message after the task is done, and requeue it if the process is lost."
             if elsewhere:
                 likely = (
-                    "it was acknowledged when it was taken, or the broker keeps it for longer than VISIBILITY_SECONDS."
+                    "the message was acknowledged before the work, or the visibility timeout is not VISIBILITY_SECONDS."
                 )
-                next_step = "set `task_acks_late`, and leave the `visibility_timeout` as it was given, in seconds."
+                next_step = "set `task_acks_late`, and leave `visibility_timeout` as in the stub, in seconds."
             if self.app.status(task, note=False)["status"] == "failed":
-                likely = "it is given up before its time: the runs of all tasks are counted together, or one too many."
-                next_step = "count under a name of each task's own, and give up when there are more than MOST_RUNS."
+                likely = "it is given up too early: the count includes runs of other tasks, or one run too many."
+                next_step = (
+                    "count the runs of each task under its own key, and give up if there are more than MOST_RUNS."
+                )
             raise Wrong("NOT_RUN_AGAIN", wrong.seen, likely, next_step) from None
-        self.app.timeline.amend(", once more")
+        self.app.timeline.amend(" again")
         return run
 
     def __enter__(self) -> Self:
@@ -188,8 +189,8 @@ class CrashScenario:
 
     def _reply_to(self, request: Request) -> CallbackReply:
         replies = self._replies.get(request.path, ())
-        before = self.server.matching(lambda one: one.path == request.path)
-        number = next(number for number, one in enumerate(before) if one is request)
+        callbacks = self.server.matching(lambda callback: callback.path == request.path)
+        number = next(number for number, callback in enumerate(callbacks) if callback is request)
         return replies[number] if number < len(replies) else TAKEN
 
     def _hold(self) -> None:
@@ -204,23 +205,23 @@ def _missing(number: int, last: CallbackReply | None) -> Wrong:
     if number == 1:
         return Wrong(
             "CALLBACK_NOT_SENT",
-            "no callback comes",
-            likely="`tell.delay(…)` is not reached on this path, or `tell` raises before it calls anybody.",
-            next_step="let every path through `work` end with `tell.delay(…)`, and look at the worker's output.",
+            "no callback arrives",
+            likely="this path does not reach `tell.delay(…)`, or `tell` raises before it sends the request.",
+            next_step="end every path through `work` with `tell.delay(…)`, and look at the worker's output.",
         )
     if last is CUT:
         return Wrong(
             "CALLBACK_NOT_RETRIED",
-            "no other callback comes",
-            likely="bad answers are tried again, and broken connections are not: the exception has another class, or "
+            "no further callback arrives",
+            likely="error responses are retried, but broken connections are not: they raise another exception, or "
             "`tell` catches it.",
-            next_step="try again for `httpx.HTTPError`, the parent of both kinds, and let it out of `tell`.",
+            next_step="retry for `httpx.HTTPError`, the base class of both exceptions, and do not catch it in `tell`.",
         )
     return Wrong(
         "CALLBACK_NOT_RETRIED",
-        "no other callback comes",
-        likely="Celery is not told to try again on this answer, or gives up too soon (its own limit is three retries, "
-        "three minutes apart), or is not asked at all: `tell(…)` is a call as any other.",
-        next_step="call it by `tell.delay(…)`; let a bad answer raise (`raise_for_status`), and say in the decorator "
-        "for which exception, after how long and how often to try again.",
+        "no further callback arrives",
+        likely="Celery does not retry after this response, or gives up too soon (by default after three retries, three "
+        "minutes apart), or is not used at all: `tell(…)` is an ordinary call.",
+        next_step="call `tell.delay(…)`, raise for an error response (`raise_for_status`), and set the exception, the "
+        "delay and the number of retries in the decorator.",
     )

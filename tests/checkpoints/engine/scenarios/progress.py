@@ -1,4 +1,4 @@
-"""The progress of a task, from what the agent reports to what the status route says."""
+"""The progress of a task, from the agent's report to the status route."""
 
 import json
 import time
@@ -12,12 +12,12 @@ from tests.checkpoints.engine.http import wire
 
 
 def poll(app: App, task: Task, note: bool = True) -> int:
-    """The progress as the status route tells it now: a whole percent that has not gone back."""
+    """The progress that the status route returns now: a whole percent that has not gone back."""
     body = app.status(task, note=False)
     percent = body.get("progress")
-    # Who has no progress has none in any status.
-    told = f" {body['status']}, progress {json.dumps(percent)[:30]}" if "progress" in body else ", progress not there"
-    seen = f"GET /agent/status/{task.task_id} → 200{told}"
+    # An app without progress lacks the field in every status.
+    shown = f" {body['status']}, progress {json.dumps(percent)[:30]}" if "progress" in body else ", without progress"
+    seen = f"GET /agent/status/{task.task_id} → 200{shown}"
     task.progress = wire.percent(body, seen, task.progress)
     if note:
         app.timeline.note(seen)
@@ -25,20 +25,20 @@ def poll(app: App, task: Task, note: bool = True) -> int:
 
 
 def at_work(app: App, task: Task, number: int = 1) -> Run:
-    """The agent's run for a task that is told as running, with nothing reported yet; the second for its prompt, say."""
+    """The agent's run for a task whose status is running, before any report. `number`: the run for this prompt."""
     run = app.started(task, number)
     app.until(task, "running")
     return run
 
 
 def report(app: App, task: Task, run: Run, percent: float) -> None:
-    """Let the agent report how far it is, which must not end it. Somebody else's reports what it will."""
+    """Make the agent report progress, which must not end it. An external agent cannot be controlled: just poll."""
     if app.external:
         poll_to_the_end(app, task)
         return
     app.timeline.note(f"the agent reports {percent:g} on {task.task_id}")
     if not run.progress(percent):
-        app.timeline.amend(", and what takes the report has not returned after 1 s")
+        app.timeline.amend(", but the callback has not returned after 1 s")
     if run.gone.is_set():
         app.wait_for_traceback()
         ended = app.ended()
@@ -46,18 +46,18 @@ def report(app: App, task: Task, run: Run, percent: float) -> None:
 
 
 def poll_to_the_end(app: App, task: Task) -> None:
-    """Look again and again until the task is finished."""
+    """Poll until the task is finished."""
     deadline = time.monotonic() + LONGEST_SECONDS
     while not task.finished:
         poll(app, task, note=False)
         if time.monotonic() > deadline:
-            raise Wrong("STUCK_RUNNING", f"GET /agent/status/{task.task_id} → still {task.seen}")
+            raise Wrong("STUCK_RUNNING", f"GET /agent/status/{task.task_id} → {task.seen}, still")
         time.sleep(LOOK_SECONDS)
     poll(app, task)
 
 
 def shows(app: App, task: Task, run: Run, least: int, most: int | None = None) -> None:
-    """A progress from `least` to `most` is told, while the agent is still at work."""
+    """Check that status shows a progress from `least` to `most` while the agent is still working."""
     if app.external:
         poll(app, task)
         return
@@ -66,14 +66,14 @@ def shows(app: App, task: Task, run: Run, least: int, most: int | None = None) -
         if task.seen in FINISHED:
             break
         time.sleep(0.01)
-    told = f"200 {task.seen}, progress {percent}"
+    shown = f"200 {task.seen}, progress {percent}"
     if percent < least:
-        told = f"still, after {app.time_limit:g} s of asking: {told}" if task.seen not in FINISHED else told
-    app.timeline.note(f"GET /agent/status/{task.task_id} → {told}")
+        shown = f"after {app.time_limit:g} s of polling, still {shown}" if task.seen not in FINISHED else shown
+    app.timeline.note(f"GET /agent/status/{task.task_id} → {shown}")
     if task.seen in FINISHED and run.works_on():
         raise Wrong(
             "FINISHED_TOO_SOON",
-            likely='"completed" is written when a report says 100. A report is a guess; the agent has yet to return.',
+            likely='"completed" is written when the agent reports 100, but the agent has not returned yet.',
             next_step='write "completed" in one place only: after run_agent has returned.',
         )
     if percent < least:

@@ -12,19 +12,19 @@ from tests.checkpoints.engine.diagnosis.failures import NotFromOutside, Wrong
 #: Longer than any check.
 LONG = 30
 SHORT = 0.06
-#: When a task is over, its agent's call has long been sent; its control may hear of it a moment later.
+#: When a task is finished, its agent has called; the control may notice the call a moment later.
 HEARD_SECONDS = 0.5
 
 
 def serve(environment: CheckEnvironment, *, timeout: float = LONG, ttl: float = LONG, workers: int = 1) -> App:
     """The learner's app with these settings."""
     if environment.url and (timeout, ttl) != (LONG, LONG):
-        raise NotFromOutside("it needs a timeout and a time to live of its own choice, and these are the server's own")
+        raise NotFromOutside("this check sets the timeout and the time to live, but the server has its own")
     return environment.serve(WORKERS=str(workers), TASK_TIMEOUT_SECONDS=str(timeout), TASK_TTL_SECONDS=str(ttl))
 
 
 def begins(app: App, task: Task, within: float | None = None) -> Run | None:
-    """The agent's run for a task; None when none was seen, and the task has timed out or still waits."""
+    """The agent's run for a task; None if there was none, and the task has timed out or is still waiting."""
     if app.external:
         return app.started(task)
     deadline = time.monotonic() + (within or app.time_limit)
@@ -40,7 +40,7 @@ def begins(app: App, task: Task, within: float | None = None) -> Run | None:
 
 
 def _look(app: App, task: Task) -> tuple[Json, Wrong | None]:
-    """The task as it is told now, and what is wrong with that."""
+    """The task that status returns now, and what is wrong with it."""
     try:
         return app.status(task, note=False), None
     except Wrong as wrong:
@@ -48,9 +48,9 @@ def _look(app: App, task: Task) -> tuple[Json, Wrong | None]:
 
 
 def hangs(environment: CheckEnvironment) -> tuple[App, Task, Run | None, float]:
-    """An app, a task whose agent hangs, its run, and its timeout. None as the run when no agent was called.
+    """An app, a task whose agent hangs, its run, and its timeout. The run is None if no agent was called.
 
-    On a slow machine the time may be up before the agent has called. Then it is given more.
+    On a slow machine the timeout may pass before the agent has called. Then it tries again with a longer timeout.
     """
     for timeout in (SHORT, 4 * SHORT, 16 * SHORT):
         environment.timeline.begin_again()
@@ -63,7 +63,7 @@ def hangs(environment: CheckEnvironment) -> tuple[App, Task, Run | None, float]:
 
 
 def must_begin(app: App, task: Task) -> Run:
-    """The agent's run for a task that has all the time it needs."""
+    """The agent's run for a task with a long timeout."""
     run = begins(app, task)
     if run is None and task.seen in FINISHED:
         body = app.status(task, note=False)
@@ -72,8 +72,8 @@ def must_begin(app: App, task: Task) -> Run:
 
 
 def ended_too_soon(app: App, task: Task) -> Wrong:
-    """The diagnosis of a task that is told as failed long before its time is up."""
-    app.timeline.note(f"GET /agent/status/{task.task_id} → 200 failed, where {LONG} s are allowed")
+    """The diagnosis of a task that fails long before its timeout."""
+    app.timeline.note(f"GET /agent/status/{task.task_id} → 200 failed, but its timeout is {LONG} s")
     return Wrong("ENDED_TOO_SOON")
 
 
@@ -84,9 +84,9 @@ def _not_called(app: App, task: Task, body: Json) -> Wrong:
 
 
 def watch(app: App, task: Task, until: float) -> None:
-    """Ask for a task's status until it is finished, or until this moment (`time.monotonic()`) and a little longer.
+    """Poll a task until it is finished, or until this time (`time.monotonic()`) and a little longer.
 
-    A process that got no processor time until then runs the timers that are due before it answers the last requests.
+    A process that got no processor time until then runs its due timers before it responds to the last requests.
     """
     while time.monotonic() < until and app.status(task, note=False)["status"] not in FINISHED:
         time.sleep(0.01)
@@ -95,27 +95,29 @@ def watch(app: App, task: Task, until: float) -> None:
 
 
 def finish(app: App, task: Task, run: Run) -> None:
-    """Let the agent finish a task, which must then be told as completed."""
+    """Let the agent finish a task, which must then be completed."""
     answer = app.finish(task, run)
     try:
         app.completed(task, answer)
     except Wrong as wrong:
-        if wrong.code == "RECORD_TOO_LATE":  # it had been there, and the check itself let it finish
-            likely = "what removes it is called now: `call_later(seconds, tasks.pop(…))` removes first, and then waits."
-            next_step = "give `call_later` the function and its arguments apart, without calling it."
+        if wrong.code == "RECORD_TOO_LATE":  # it was there before, and the agent finished
+            likely = (
+                "the record is removed at once: `call_later(seconds, tasks.pop(…))` calls `pop` first, and then waits."
+            )
+            next_step = "pass the function and its arguments to `call_later` separately, without calling it."
             raise Wrong("FORGOTTEN_TOO_SOON", wrong.seen, likely, next_step) from None
         raise
 
 
 def ended(app: App, task: Task, timeout: float) -> Json:
-    """The task, once it has failed; the agent hangs, and it is its timeout that must end it."""
+    """The task, once it has failed: its agent hangs, and the timeout must end it."""
     try:
         return app.until(task, "failed", timeout + app.time_limit)
     except Wrong as wrong:
         if wrong.code == "FAILURE_NOT_TOLD":
             raise Wrong("TIMEOUT_NOT_TOLD" if task.seen in FINISHED else "HANGS_FOREVER", wrong.seen) from None
         if wrong.code == "RECORD_TOO_LATE":
-            likely = "the record is removed when the time is up, where it should say that it was."
+            likely = "the record is removed at the timeout, instead of being marked as failed."
             raise Wrong("FORGOTTEN_TOO_SOON", wrong.seen, likely) from None
         raise
 
@@ -129,39 +131,44 @@ def error_in(body: Json) -> tuple[object, object]:
 def error_in_words(body: Json) -> str:
     """The error of a task in a few words."""
     code = error_in(body)[0]
-    return f"error has the code {code!r}" if code is not None else f"error is {body.get('error')!r}"
+    return f"error has the code {code!r}" if code is not None else f"error is {body.get('error')!r}, without a code"
 
 
-def until_kept(app: App, wanted: int) -> None:
-    """Wait until so many records are kept, without asking for any of them: that might be what removes them."""
+def until_kept(app: App, expected: int) -> None:
+    """Wait until only `expected` records are left, without polling them: that might be what removes them."""
     deadline = time.monotonic() + SHORT + app.time_limit
     while True:
         answer = app.request("GET", "/health", note=False)
         kept = answer.json.get("tasks") if isinstance(answer.json, dict) else None
         if not isinstance(kept, int):
-            likely = "the health route is not the stub's any more."
-            raise Wrong("NOT_JSON", f"GET /health → {answer.status} {answer.text}", likely, 'give back its "tasks".')
-        if kept <= wanted:
-            app.timeline.note(f"GET /health → 200, tasks: {wanted}" + (" or fewer" if wanted else ""))
+            likely = "the health route of the stub was changed."
+            raise Wrong(
+                "NOT_JSON",
+                f"GET /health → {answer.status} {answer.text}",
+                likely,
+                'return the number of records as "tasks", as in the stub.',
+            )
+        if kept <= expected:
+            app.timeline.note(f"GET /health → 200, tasks: {expected}" + (" or fewer" if expected else ""))
             return
         if time.monotonic() > deadline:
             if broke := app.what_broke():
-                app.timeline.note(f"it printed {broke}")
-            raise Wrong("NEVER_FORGOTTEN", f"GET /health → still, after {SHORT + app.time_limit:g} s: tasks: {kept}")
+                app.timeline.note(f"the server printed {broke}")
+            raise Wrong("NEVER_FORGOTTEN", f"GET /health → after {SHORT + app.time_limit:g} s, still tasks: {kept}")
         time.sleep(0.01)
 
 
 def taken(app: App, task: Task, likely: str = "", next_step: str = "") -> Run | None:
-    """The agent's run for a task that the worker must take; None when its time was up before it was seen."""
+    """The agent's run for a task that the worker must take; None if it timed out before the run was seen."""
     run = begins(app, task)
     if run is None and task.seen not in FINISHED:
-        app.timeline.note(f"GET /agent/status/{task.task_id} → still, after {app.time_limit:g} s: {task.seen}")
+        app.timeline.note(f"GET /agent/status/{task.task_id} → after {app.time_limit:g} s, still {task.seen}")
         raise Wrong("WORKER_STUCK", "", likely, next_step)
     return run
 
 
 def completed_in_time(app: App, task: Task, answer: str) -> bool:
-    """Whether a task whose agent was let finish is completed, and was not ended before."""
+    """Whether a task whose agent has finished is completed, and did not time out before."""
     try:
         app.completed(task, answer)
     except Wrong:
@@ -172,7 +179,7 @@ def completed_in_time(app: App, task: Task, answer: str) -> bool:
 
 
 def over(app: App, timeout: float, end: Callable[[Task, Run], object]) -> tuple[Task, bool]:
-    """A task whose agent comes to this end, and whether that was surely before its time was up."""
+    """A task whose agent ends in this way, and whether that was certainly before its timeout."""
     up = time.monotonic() + timeout
     task = app.submit()
     try:
@@ -180,26 +187,24 @@ def over(app: App, timeout: float, end: Callable[[Task, Run], object]) -> tuple[
             end(task, run)
     except Wrong as wrong:
         if wrong.code != "RECORD_TOO_LATE" or time.monotonic() < up + SHORT:
-            raise  # later it may be gone by right
+            raise  # later it may have expired
     return task, time.monotonic() < up
 
 
 def say_which_is_kept(app: App, hanging: Task, others: list[Task], wrong: Wrong) -> None:
-    """Say more of what is wrong, when of all tasks only the one that was ended at its timeout is kept."""
+    """Add to the diagnosis if the only task that is still kept is the one that timed out."""
     kept = [
         app.request("GET", f"/agent/status/{task.task_id}", note=False).status == 200 for task in (hanging, *others)
     ]
     if kept == [True, False, False]:
         app.timeline.note(wrong.seen)
-        wrong.seen = f"the one that is kept is {hanging.task_id}, which was ended at its timeout"
-        wrong.likely = "a task that was ended at its timeout does not get to `forget_later`, or is left out there."
-        wrong.next_step = (
-            "let `run` return after a timeout, too, without a `raise`; forget a task whatever became of it."
-        )
+        wrong.seen = f"the task that is still kept is {hanging.task_id}, which timed out"
+        wrong.likely = "a task that timed out does not reach `forget_later`, or is left out there."
+        wrong.next_step = "do not raise in `run` after a timeout, and remove every finished task, whatever its outcome."
 
 
 def known(app: App, task: Task, until: float) -> bool:
-    """See that a finished task is known until then; False when it is not, and may have gone by right."""
+    """Check that a finished task is known until then; False if it is not, but may have expired."""
     try:
         app.status(task)
     except Wrong as wrong:
@@ -209,9 +214,8 @@ def known(app: App, task: Task, until: float) -> bool:
             return False
         raise Wrong(
             "FORGOTTEN_TOO_SOON",
-            f"its time to live is not over: {task.task_id} finished after the one that is gone by right",
-            likely="when the time of one record is over, others that have finished are removed too, or a failed one "
-            "has less time.",
-            next_step="remove the one record, by its id, when TASK_TTL_SECONDS are over, however it ended.",
+            f"its time to live is not over: {task.task_id} finished after the task that expired",
+            likely="when a record expires, other finished records are removed too, or a failed record expires earlier.",
+            next_step="after TASK_TTL_SECONDS, remove that one record by its id, whatever its outcome.",
         ) from None
     return True

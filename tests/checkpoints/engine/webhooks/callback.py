@@ -1,4 +1,4 @@
-"""What a callback must be: the finished task, and signed by Standard Webhooks (https://www.standardwebhooks.com)."""
+"""The rules for a callback: the finished task, signed as in Standard Webhooks (https://www.standardwebhooks.com)."""
 
 import base64
 import hashlib
@@ -13,54 +13,54 @@ from tests.checkpoints.engine.diagnosis.failures import Wrong
 from tests.checkpoints.engine.http.scripted_server import Request
 from tests.checkpoints.engine.webhooks.signing import signature
 
-#: Where the learner's process is: not in UTC, as few laptops are, so that a time without its zone is another time.
-TIME_ZONE = "KIT-5:45"  # as POSIX writes it: a name, and what is to be added to get UTC
+#: The time zone of the learner's process: like most laptops not UTC, so that a time without a zone is wrong.
+TIME_ZONE = "KIT-5:45"  # in POSIX notation: a name, and what to add to get UTC
 _OFFSET_SECONDS = 5 * 3600 + 45 * 60
-#: Where it is not known yet what status tells.
+#: If the record is not known yet.
 NOTHING: Json = {}
-#: How old a callback may be before receivers refuse it.
+#: Receivers refuse a callback that is older than this.
 _TOLERANCE_SECONDS = 300
-#: What a task has from its submit on, or has when it is finished. What is noted beside may come later.
+#: The fields that are set by submit, or when the task is finished. Additional fields may be set later.
 _FIELDS = ("status", "result", "error", "prompt", "callback_url")
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
-_NOT_UTC = "the time is local: this server is not in UTC, and `sign` takes whatever it gets for UTC."
-_NO_ZONE = "the time has no zone: `timestamp()` takes `datetime.utcnow()` for local, and this server is not in UTC."
-_WITH_ZONE = "take `datetime.now(UTC)` once for each attempt, for the header and for `sign`."
+_NOT_UTC = "the time is local: this server is not in UTC, but `sign` treats every time as UTC."
+_NO_ZONE = "the time has no zone: `timestamp()` treats `datetime.utcnow()` as local, but this server is not in UTC."
+_WITH_ZONE = "call `datetime.now(UTC)` once per attempt, for both the header and `sign`."
 
 
 def must_report(request: Request, task_id: str, record: Json = NOTHING) -> None:
-    """Diagnose a callback that does not tell a finished task; the very `record`, where one is given."""
+    """Diagnose a callback whose body is not a finished task, or not the same as `record`, if given."""
     body = request.json
     if request.method != "POST":
-        likely, next_step = "another method of the client is called.", "POST it: `client.post(…)`."
-        raise Wrong("CALLBACK_WRONG", f"the method is {request.method}, where POST is due", likely, next_step)
+        likely, next_step = "another method of the client is called.", "send a POST: `client.post(…)`."
+        raise Wrong("CALLBACK_WRONG", f"the method is {request.method}, expected POST", likely, next_step)
     if not isinstance(body, dict):
         text = " ".join(request.body[:60].decode(errors="replace").split())
         twice = isinstance(body, str) and body.startswith("{")
         raise Wrong(
             "CALLBACK_WRONG",
-            f"its body is {text.replace(task_id, '…')[:20] or 'empty'}…, where a JSON object is due",
-            "it is JSON in JSON: a text that `json.dumps` has made is dumped once more by `json=`." if twice else "",
+            f"its body is {text.replace(task_id, '…')[:20] or 'empty'}…, expected a JSON object",
+            "it is encoded twice: `json=` encodes the string from `json.dumps` again." if twice else "",
         )
     if body.get("task_id") != task_id:
-        raise Wrong("CALLBACK_WRONG", f'its "task_id" is {body.get("task_id")!r}, and the body has {sorted(body)}')
+        raise Wrong("CALLBACK_WRONG", f'its "task_id" is {body.get("task_id")!r}; the body has {sorted(body)}')
     status = body.get("status")
     if status is None:
-        raise Wrong("CALLBACK_WRONG", f'its "status" is not there, and the body has {sorted(body)}')
+        raise Wrong("CALLBACK_WRONG", f'it has no "status"; the body has {sorted(body)}')
     if status not in FINISHED:
         raise Wrong("CALLBACK_TOO_SOON", f'the body of the callback says "status": {status!r}')
     for field in [name for name in _FIELDS if name in record]:
         if field not in body:
-            raise Wrong("CALLBACK_WRONG", f"it has no {field!r}, and status tells {record[field]!r}")
+            raise Wrong("CALLBACK_WRONG", f"it has no {field!r}, but status returns {record[field]!r}")
         if body[field] != record[field]:
-            raise Wrong("CALLBACK_WRONG", f"its {field!r} is {body[field]!r}, and status tells {record[field]!r}")
+            raise Wrong("CALLBACK_WRONG", f"its {field!r} is {body[field]!r}, but status returns {record[field]!r}")
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
         raise Wrong(
             "CALLBACK_WRONG",
             f"its content-type is {kind!r}" if kind else "it has no content-type",
-            likely="bytes are sent as they are (`content=`, `data=`), and nothing says that they are JSON.",
-            next_step='send the header "content-type": "application/json" too.',
+            likely="`content=` and `data=` send bytes as they are, without a header that says that they are JSON.",
+            next_step='also send the header "content-type": "application/json".',
         )
 
 
@@ -75,14 +75,14 @@ def must_be_signed(request: Request, secret: str) -> None:
     if not (timestamp.isascii() and timestamp.isdecimal()):
         raise Wrong(
             "CALLBACK_STALE",
-            "webhook-timestamp is no whole number",
-            likely="the time is written as a date, or with its fractions.",
-            next_step="send the seconds since 1970, without fractions: `str(int(now.timestamp()))`.",
+            "webhook-timestamp is not a whole number",
+            likely="the time is written as a date, or with a fraction.",
+            next_step="send whole seconds since 1970: `str(int(now.timestamp()))`.",
         )
-    came = time.time() - (time.monotonic() - request.at)
-    if abs(came - int(timestamp)) > _TOLERANCE_SECONDS:
-        off = abs(abs(came - int(timestamp)) - _OFFSET_SECONDS) < _TOLERANCE_SECONDS
-        seen = "webhook-timestamp is hours away from now" if off else "webhook-timestamp is not now, in seconds"
+    arrived = time.time() - (time.monotonic() - request.at)
+    if abs(arrived - int(timestamp)) > _TOLERANCE_SECONDS:
+        off = abs(abs(arrived - int(timestamp)) - _OFFSET_SECONDS) < _TOLERANCE_SECONDS
+        seen = "webhook-timestamp is hours off" if off else "webhook-timestamp is not the current time in seconds"
         raise Wrong("CALLBACK_STALE", seen, _NO_ZONE if off else "", _WITH_ZONE if off else "")
     signatures = given.split()
     if signature(secret, delivery, timestamp, request.body) in signatures:
@@ -94,7 +94,7 @@ def must_be_signed(request: Request, secret: str) -> None:
 
 
 def _slips(request: Request, secret: str, delivery: str, timestamp: int) -> Iterator[tuple[str, str, str]]:
-    """Signatures that people make by mistake, each with its cause and its cure."""
+    """Signatures from common mistakes, each with its cause and the fix."""
     yield from _of_another_time(request, secret, delivery, timestamp)
     yield from _of_other_bytes(request, secret, delivery, str(timestamp))
     yield from _made_by_hand(request.body, secret, f"{delivery}.{timestamp}.".encode())
@@ -106,7 +106,7 @@ def _of_another_time(request: Request, secret: str, delivery: str, timestamp: in
     for second in (1, -1):
         yield (
             signature(secret, delivery, str(timestamp + second), request.body),
-            "the signed time and the header's are not the same second.",
+            "the signed time and the time in the header are not the same second.",
             _WITH_ZONE,
         )
 
@@ -118,32 +118,32 @@ def _of_other_bytes(request: Request, secret: str, delivery: str, timestamp: str
                 other = json.dumps(request.json, ensure_ascii=plain, separators=spaces).encode()
                 yield (
                     signature(secret, delivery, timestamp, other),
-                    "other bytes are signed than are sent: `json=` writes it anew, with other spaces and letters.",
-                    "make the bytes once, sign them, and send these very bytes: `content=body`.",
+                    "the signed bytes are not the bytes sent: `json=` encodes the body again, with other spaces.",
+                    "encode the body once, sign these bytes, and send the same bytes: `content=body`.",
                 )
     yield (
         signature(secret, delivery, timestamp, str(request.body).encode()),
-        "`sign` was given bytes, and has signed how Python shows them: b'…'.",
-        "`sign` takes the body as text: `body.decode()`.",
+        "`sign` got bytes, and signed their representation in Python: b'…'.",
+        "pass the body to `sign` as a string: `body.decode()`.",
     )
 
 
 def _made_by_hand(body: bytes, secret: str, before: bytes) -> Iterator[tuple[str, str, str]]:
-    """Those of an HMAC without the library. `before` is what is signed before the body."""
+    """Signatures from an HMAC without the library. `before` is what is signed before the body."""
     text, decoded = before + body, base64.b64decode(secret.removeprefix("whsec_"))
     for key in (secret.encode(), secret.removeprefix("whsec_").encode()):
         digest = hmac.new(key, text, hashlib.sha256).digest()
         yield (
             "v1," + base64.b64encode(digest).decode(),
-            "the secret is taken as it is written, as the key.",
-            "the key is what comes after `whsec_`, decoded from base64. `Webhook(SECRET)` does it.",
+            "the secret is used as the key without decoding it.",
+            "decode the part after `whsec_` from base64: that is the key. `Webhook(SECRET)` does this.",
         )
     digest = hmac.new(decoded, text, hashlib.sha256).digest()
     for form in (digest.hex(), f"v1,{digest.hex()}", base64.b64encode(digest).decode()):
-        yield form, "the signature is right, and written in another form.", 'write "v1,", and the HMAC in base64.'
+        yield form, "the signature is right, but in the wrong format.", 'write "v1," and then the HMAC in base64.'
     alone = hmac.new(decoded, body, hashlib.sha256).digest()
     yield (
         "v1," + base64.b64encode(alone).decode(),
-        "the body alone is signed.",
-        "sign the id, the timestamp and the body, with dots between: `webhook.sign` does it.",
+        "only the body is signed.",
+        "sign the id, the timestamp and the body, joined with dots: `webhook.sign` does this.",
     )

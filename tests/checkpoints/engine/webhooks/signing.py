@@ -1,4 +1,4 @@
-"""Standard Webhooks, by hand: what a sender that holds the secret sends (https://www.standardwebhooks.com)."""
+"""Standard Webhooks without the library: what a sender with the secret sends (https://www.standardwebhooks.com)."""
 
 import base64
 import hashlib

@@ -1,20 +1,20 @@
-"""The head of a request: it has a limit, in whatever way it is too long, and its requests may come in a row."""
+"""The size limit of a request's head, and pipelined requests."""
 
 import pytest
 
-from patterns.web.connections import MOST_HEADER_BYTES, MOST_IN_A_ROW
-from tests.abuse.raw import Raw
+from patterns.web.connections import MAX_HEADER_BYTES, MAX_PIPELINED
+from tests.abuse.raw_connection import Raw
 from tests.contract.task_shape import check_problem
 from tests.support.serving import Served
 
 _GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 _CHUNKED = b"POST /agent/submit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 _TOO_LONG = {
-    "one header": _GET + b"X: " + b"a" * MOST_HEADER_BYTES,
-    "one name": _GET + b"a" * MOST_HEADER_BYTES + b": x",
-    "many headers": _GET + b"\r\n".join(b"X-%d: a" % number for number in range(MOST_HEADER_BYTES // 8)),
-    "a path": b"GET /agent/status/" + b"a" * MOST_HEADER_BYTES + b" HTTP/1.1\r\nHost: x",
-    "a query": b"GET /health?" + b"a" * MOST_HEADER_BYTES + b" HTTP/1.1\r\nHost: x",
+    "one header": _GET + b"X: " + b"a" * MAX_HEADER_BYTES,
+    "one name": _GET + b"a" * MAX_HEADER_BYTES + b": x",
+    "many headers": _GET + b"\r\n".join(b"X-%d: a" % number for number in range(MAX_HEADER_BYTES // 8)),
+    "a path": b"GET /agent/status/" + b"a" * MAX_HEADER_BYTES + b" HTTP/1.1\r\nHost: x",
+    "a query": b"GET /health?" + b"a" * MAX_HEADER_BYTES + b" HTTP/1.1\r\nHost: x",
 }
 _ENDLESS = {
     "one header": _GET + b"X: " + b"a" * 1_000_000,
@@ -30,11 +30,11 @@ _ENDLESS = {
 
 
 @pytest.mark.parametrize("head", _TOO_LONG.values(), ids=_TOO_LONG)
-def test_a_head_over_the_limit_is_refused_though_it_ends(served: Served, head: bytes) -> None:
+def test_a_complete_head_over_the_limit_is_refused(served: Served, head: bytes) -> None:
     with Raw(served) as raw:
         problem = check_problem(raw.send(head + b"\r\n\r\n").answer(target="/health"), 431)
 
-        assert str(MOST_HEADER_BYTES) in problem["detail"]
+        assert str(MAX_HEADER_BYTES) in problem["detail"]
         assert raw.rest() == b""
 
 
@@ -51,14 +51,14 @@ def test_a_head_without_an_end_is_not_read_on(impatient: Served, head: bytes) ->
 
 def test_a_head_at_the_limit_is_read(served: Served) -> None:
     with Raw(served) as raw:
-        rest = MOST_HEADER_BYTES - len("/health" + "host: x  " + "x:   ")
+        rest = MAX_HEADER_BYTES - len("/health" + "host: x  " + "x:   ")
 
         assert raw.send(_GET + b"X: " + b"a" * rest + b"\r\n\r\n").answer(target="/health").status_code == 200
         assert raw.send(_GET + b"X: " + b"a" * rest + b"\r\n\r\n").answer(target="/health").status_code == 200
         assert raw.send(_GET + b"X: " + b"a" * rest + b"a\r\n\r\n").answer(target="/health").status_code == 431
 
 
-def test_requests_in_a_row_get_their_answers_in_order(served: Served) -> None:
+def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
     with Raw(served) as raw:
         raw.send(
             b"".join(
@@ -70,16 +70,16 @@ def test_requests_in_a_row_get_their_answers_in_order(served: Served) -> None:
             assert raw.answer(target="/health").status_code == 200
 
 
-def test_of_more_requests_in_a_row_than_may_wait_the_first_are_answered(served: Served) -> None:
+def test_of_too_many_pipelined_requests_the_first_are_answered(served: Served) -> None:
     with Raw(served) as raw:
         raw.send((_GET + b"\r\n") * 5000)
         came = raw.rest()
 
-    assert came.count(b"HTTP/1.1 200 OK") >= MOST_IN_A_ROW
+    assert came.count(b"HTTP/1.1 200 OK") >= MAX_PIPELINED
     assert came.count(b"HTTP/1.1 ") == came.count(b"HTTP/1.1 200 OK")
 
 
-def test_a_request_behind_a_long_poll_waits_for_its_turn(served: Served) -> None:
+def test_a_request_pipelined_behind_a_long_poll_waits_for_its_turn(served: Served) -> None:
     task_id = served.accept("hold: until it is cancelled")
     with Raw(served) as raw:
         poll = f"GET /agent/status/{task_id} HTTP/1.1\r\nHost: x\r\nPrefer: wait=20\r\n\r\n".encode()

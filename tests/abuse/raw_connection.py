@@ -1,4 +1,4 @@
-"""A connection that says exactly what it is told to, where an HTTP client would mend it first."""
+"""A connection that sends exactly the bytes it is given, where an HTTP client would correct them first."""
 
 import socket
 from contextlib import suppress
@@ -35,7 +35,7 @@ class Raw:
         self.close()
 
     def close(self) -> None:
-        """Go away."""
+        """Close the connection."""
         self._read.close()
         self._socket.close()
 
@@ -45,7 +45,7 @@ class Raw:
         return self
 
     def answer(self, method: str = "GET", target: str = "/") -> httpx.Response:
-        """The next answer, which must be one that is documented for `method` and `target`, or a problem."""
+        """The next answer, which must be documented for `method` and `target`, or be a problem."""
         version, status, *_ = self._read.readline().split(maxsplit=2) or (b"nothing", b"0")
         assert version == b"HTTP/1.1", f"the server closed the connection, or said {version!r}"
         if status == b"100":

@@ -1,4 +1,4 @@
-"""What a learner does."""
+"""The folder of a learner, as `kit init` makes it."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where Python may not keep what it compiled beside the source, the kit keeps it in the user's cache."""
+"""If Python cannot write bytecode beside the source, the kit keeps it in the user's cache."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("setting", "kept"), [("1", True), ("", False)])
-def test_what_python_compiled_is_kept(tmp_path: Path, setting: str, kept: bool) -> None:
+def test_bytecode_is_kept_in_the_cache(tmp_path: Path, setting: str, kept: bool) -> None:
     """Also by the processes that the kit starts, which is what their environment is for."""
     keep = "from exercises.startup import keep_compiled; keep_compiled()"
     child = "import os, subprocess, sys; subprocess.run([sys.executable, '-c', 'import json.tool'], check=True)"

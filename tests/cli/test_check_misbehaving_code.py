@@ -1,4 +1,4 @@
-"""Whatever a learner's code does, `kit check` comes to an end with a verdict, and leaves nothing running."""
+"""Whatever a learner's code does, `kit check` ends with a verdict, and leaves nothing running."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ import pytest
 from exercises.course import SOLUTIONS, course
 from tests.checkpoints.engine.processes.time_limits import TIME_LIMIT_SECONDS
 from tests.cli.command import KIT, environment
-from tests.cli.interrupted import interrupted_in
-from tests.cli.marked import running
-from tests.support.exits import as_a_shell_says
+from tests.cli.interrupted_import import interrupted_in
+from tests.cli.marked_processes import running
+from tests.support.exit_codes import as_a_shell_says
 from tests.support.waiting import eventually
 
 FIRST = course()[0]
@@ -84,7 +84,7 @@ MISBEHAVIOUR = {
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a check."""
+    """How a check ended."""
 
     code: int
     out: str
@@ -113,7 +113,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
 
 @pytest.mark.parametrize("name", MISBEHAVIOUR)
-def test_code_that_does_not_behave_gets_a_verdict_and_is_gone(ended: Callable[[str], Ended], name: str) -> None:
+def test_misbehaving_code_gets_a_verdict_and_is_ended(ended: Callable[[str], Ended], name: str) -> None:
     end = ended(name)
     assert end.code == 1, end.out
     assert MISBEHAVIOUR[name][1] in end.out
@@ -145,20 +145,20 @@ def test_an_interrupt_ends_everything_in_one_line(mark: str, tmp_path: Path, num
 
 
 @pytest.mark.parametrize("imported", ["dataclasses", "typer"])
-def test_ctrl_c_before_the_first_line_of_a_command_is_no_traceback(mark: str, tmp_path: Path, imported: str) -> None:
+def test_ctrl_c_during_the_imports_of_a_command_shows_no_traceback(mark: str, tmp_path: Path, imported: str) -> None:
     ended = interrupted_in(imported, mark, tmp_path, "check", "1", "--solutions")
     assert (as_a_shell_says(ended.returncode), ended.stdout, ended.stderr) == (130, "", "")
     eventually(lambda: running(mark), lambda left: left == [])
 
 
-def test_an_early_ctrl_c_is_told_in_the_same_line(mark: str, tmp_path: Path) -> None:
+def test_an_early_ctrl_c_is_reported_in_the_same_line(mark: str, tmp_path: Path) -> None:
     ended = interrupted_in("pytest", mark, tmp_path, "check", "1", "--solutions")
     assert (as_a_shell_says(ended.returncode), ended.stdout) == (130, "")
     assert ended.stderr == "kit: Interrupted. Nothing was saved.\n"
     assert running(mark) == []
 
 
-def test_a_killed_check_leaves_nothing_either(mark: str, tmp_path: Path) -> None:
+def test_a_killed_check_leaves_nothing_behind(mark: str, tmp_path: Path) -> None:
     check = start(mark, tmp_path, DAEMON)
     eventually(lambda: len(running(mark)), lambda count: count >= 4)
     check.kill()
@@ -166,14 +166,14 @@ def test_a_killed_check_leaves_nothing_either(mark: str, tmp_path: Path) -> None
     eventually(lambda: running(mark), lambda left: left == [])
 
 
-def test_a_machine_that_stands_still_is_not_the_learners_fault(mark: str, tmp_path: Path) -> None:
+def test_a_frozen_machine_makes_a_check_inconclusive(mark: str, tmp_path: Path) -> None:
     check = start(mark, tmp_path, (SOLUTIONS / FIRST.folder / "app.py").read_text())
     assert check.stdout is not None
     while "✓" not in (line := check.stdout.readline()):  # the checks are being made
         assert line, "it ended before it had made a check"
     still = running(mark)
     for process in still:
-        with suppress(psutil.NoSuchProcess):  # a check's processes come and go until the last of them stands still
+        with suppress(psutil.NoSuchProcess):  # processes come and go until the last one is frozen
             process.suspend()
     with suppress(subprocess.TimeoutExpired):
         check.wait(1.5 * TIME_LIMIT_SECONDS)  # a deadline in a check passes meanwhile

@@ -1,6 +1,6 @@
-"""Runs `kit` in processes forked from this one, which has imported it: that saves each of them more than a second.
+"""Runs `kit` in processes forked from this one, which has imported it: that saves each more than a second.
 
-It reads orders from its standard input, a line of JSON each, and answers with the exit code.
+It reads orders from standard input, one JSON object per line, and answers with the exit code.
 """
 
 import json

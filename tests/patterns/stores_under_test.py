@@ -1,4 +1,4 @@
-"""Both stores by the same calls, so that a test can put them through the same."""
+"""Both stores behind the same methods, so that one test can check both."""
 
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class InMemory:
     def attempt(self, task_id: str, attempt: DeliveryAttempt, state: DeliveryState) -> bool:
         if self.store.take(task_id) is None:
             return False
-        self.store.note(task_id, attempt, state, 60)
+        self.store.record_attempt(task_id, attempt, state, 60)
         return True
 
 
@@ -90,5 +90,5 @@ class InRedis:
         outbox = self._worker.outbox
         if not (due := outbox.due()) or (record := outbox.take(*due[0])) is None:
             return False
-        outbox.note(record, attempt, state, 60)
+        outbox.record_attempt(record, attempt, state, 60)
         return True

@@ -14,7 +14,7 @@ def test_a_key_that_fifty_use_at_once_runs_one_task_once(served: Served, tmp_pat
     answers = at_once(50, lambda _: served.submit(f"count:{runs}", key))
     [task_id] = {answer.json()["task_id"] for answer in answers}
     assert served.outcome(task_id)["status"] == "completed"
-    # What was accepted after it is done after it: a second run would have been seen by now.
+    # Tasks run in the order of acceptance: a second run would have been seen by now.
     for _ in range(10):
         served.outcome(served.accept("after it"))
 

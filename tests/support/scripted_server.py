@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as a test says, and remembers who asked for what, and when."""
+"""A real HTTP server on loopback that answers as a test says, and records every request."""
 
 import asyncio
 import itertools
@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Never
 
 import uvicorn
 from starlette.datastructures import Headers
@@ -39,7 +39,7 @@ Answer = Response | Callable[[Seen], Awaitable[Response]]
 
 
 class Script:
-    """What is answered to the requests below one URL: for each route one answer after the other."""
+    """The answers to requests below one URL: a list for each route."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -47,7 +47,7 @@ class Script:
         self._seen: list[Seen] = []
 
     def on(self, route: str, *answers: Answer) -> "Script":
-        """Give these answers to `route` (`"GET /agent/status/1"`), in turn; the last one is given for ever."""
+        """Give these answers to `route` (`"GET /agent/status/1"`), in turn; the last answer is repeated."""
         self._answers[route] = list(answers)
         return self
 
@@ -68,7 +68,7 @@ class Script:
         return eventually(lambda: self.seen(route), lambda seen: len(seen) >= count)
 
     async def answer(self, request: Request, route: str) -> Response:
-        """Note the request, and do what the script says."""
+        """Record the request, and answer as the script says."""
         seen = Seen(route, request.headers, await request.body(), time.monotonic())
         self._seen.append(seen)
         left = self._answers.get(route)
@@ -79,7 +79,7 @@ class Script:
 
 
 class Scripts:
-    """The application: the first part of a path chooses the script."""
+    """The ASGI application: the first segment of a path selects the script."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -87,7 +87,7 @@ class Scripts:
         self._numbers = itertools.count(1)
 
     def script(self) -> Script:
-        """A new script under a URL of its own."""
+        """A new script with its own URL."""
         name = f"script-{next(self._numbers)}"
         self._scripts[name] = Script(f"{self._url}/{name}")
         return self._scripts[name]
@@ -111,7 +111,7 @@ def scripted_server(listener: socket.socket | None = None) -> Iterator[Scripts]:
 
 @contextmanager
 def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
-    """Run uvicorn in a thread. Requests that still hang at the end are given up."""
+    """Run uvicorn in a thread. Requests that still hang at the end are dropped."""
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -134,12 +134,18 @@ def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
 
 
 def bound_socket() -> socket.socket:
-    """A port of our own where nobody listens yet: a connection is refused, and no one else can take the port."""
+    """A reserved port without a listener: connections are refused, and no other process can take the port."""
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
     return taken
 
 
-async def until(look: Callable[[], bool]) -> None:
-    """Wait for something that happens in another thread or process. Fails when it does not."""
-    await asyncio.to_thread(eventually, look, bool)
+async def hang(seen: Seen) -> Never:
+    """Never answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def lost(seen: Seen) -> Response:
+    """Close the connection in the middle of the answer."""
+    return Response(b"{", 202, {"content-length": "1000"})

@@ -1,4 +1,4 @@
-"""What `kit` imports before a command runs: little, for the sake of every command."""
+"""What `kit` imports before a command runs: little, so that every command starts fast."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ SLOW = {"pydantic", "fastapi", "httpx", "celery", "redis", "rich", "asyncio", "p
 
 
 @pytest.mark.parametrize("module", ["kit", "exercises.commands", "patterns.serving.redis_server"])
-def test_what_takes_long_to_import_is_imported_by_the_command_that_needs_it(module: str) -> None:
+def test_slow_imports_are_left_to_the_command_that_needs_them(module: str) -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", f"import {module}, sys; print(*sys.modules)"],
         cwd=Path(__file__).parents[2],

@@ -1,4 +1,4 @@
-"""Many connections at once, by one event loop: a thread for each would say more about threads than about the server."""
+"""Many connections at once, on one event loop: a thread for each would measure threads, not the server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,19 +11,19 @@ from tests.support.serving import Served
 from tests.support.waiting import PATIENCE_SECONDS
 
 T = TypeVar("T")
-#: So many are opened at a time: more than that would be a test of the machine's queue of new connections.
+#: How many are opened at a time: more would test the machine's queue of new connections.
 _OPENED_AT_ONCE = 100
 
 
 class Member:
-    """One of many connections."""
+    """One of the connections."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def send(self, data: bytes) -> None:
-        """Send these bytes, if the server still takes them."""
+        """Send these bytes, if the server still reads them."""
         with suppress(ConnectionError):
             self._writer.write(data)
             await self._writer.drain()
@@ -48,7 +48,7 @@ class Member:
 
 
 async def joining(served: Served, says: bytes = b"") -> Member:
-    """One more connection, which has said this."""
+    """Open one more connection, and send these bytes."""
     url = httpx.URL(served.url)
     member = Member(*await asyncio.open_connection(url.host, url.port))
     await member.send(says)
@@ -57,7 +57,7 @@ async def joining(served: Served, says: bytes = b"") -> Member:
 
 @asynccontextmanager
 async def crowd(served: Served, size: int, says: bytes = b"") -> AsyncIterator[list[Member]]:
-    """So many connections, for as long as the block lasts; each has said the same."""
+    """Open `size` connections for as long as the block lasts, and send the same bytes over each."""
 
     async def join(_: int) -> Member:
         return await joining(served, says)

@@ -1,10 +1,10 @@
-"""What a test has started, found by an environment variable that all of it inherits."""
+"""The processes that a test has started, found by an environment variable that they inherit."""
 
 import psutil
 
 
 def running(mark: str) -> list[psutil.Process]:
-    """The processes that have this variable, but for those that only wait to be reaped."""
+    """The processes that have this variable, without zombies."""
     found = []
     for process in psutil.process_iter():
         try:

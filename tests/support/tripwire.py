@@ -1,4 +1,4 @@
-"""Proof that nobody has connected: a port on 127.0.0.1 and, where there is one, on [::1]."""
+"""Proof that no connection was made: a port on 127.0.0.1 and, if the machine has IPv6, on [::1]."""
 
 import socket
 from contextlib import suppress
@@ -9,13 +9,13 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Tripwire:
-    """Listens, and accepts nothing until it is asked who has come."""
+    """Listens, and accepts connections only when asked for visitors."""
 
     def __init__(self) -> None:
         ipv4 = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = ipv4.getsockname()[1]
         self._listeners = [ipv4]
-        with suppress(OSError):  # a machine without IPv6 has no [::1] that could be called
+        with suppress(OSError):  # a machine without IPv6 has no [::1]
             self._listeners.append(socket.create_server(("::1", self.port), family=socket.AF_INET6, backlog=512))
 
     def __enter__(self) -> Self:
@@ -28,7 +28,7 @@ class Tripwire:
             listener.close()
 
     def visitors(self) -> list[str]:
-        """Who has connected since the last call, without a wait: who came before the last to come, came first."""
+        """Who has connected since the last call. Connects itself to find the end of the queue, so no wait is needed."""
         return [visitor for listener in self._listeners for visitor in self._visitors(listener)]
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What may be found at an address, instead of the server that one thinks is there."""
+"""What may be found at an address instead of a server of the contract."""
 
 import socket
 import threading
@@ -7,26 +7,26 @@ from contextlib import contextmanager, suppress
 
 from tests.checkpoints.engine.http.scripted_server import Reply, ScriptedServer
 from tests.cli.node_server import node_server
-from tests.support.loopback import bound_socket
+from tests.support.scripted_server import bound_socket
 
 
 @contextmanager
-def nobody() -> Iterator[str]:
-    """A port that nobody listens on."""
+def refused() -> Iterator[str]:
+    """A port without a listener."""
     with bound_socket() as taken:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @contextmanager
-def silence() -> Iterator[str]:
-    """It takes every connection, and never says a word."""
+def silent() -> Iterator[str]:
+    """It accepts every connection, and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager
 def another_protocol() -> Iterator[str]:
-    """It greets whoever comes, as an SSH server does."""
+    """It greets its clients, as an SSH server does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
@@ -39,18 +39,18 @@ def another_protocol() -> Iterator[str]:
         threading.Thread(target=greet, daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)  # wakes whoever accepts
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept()
 
 
 @contextmanager
 def another_website() -> Iterator[str]:
-    """It has a page for whoever is lost."""
+    """It answers 404 with a page."""
     with ScriptedServer(lambda _: Reply(404, "<h1>Not Found</h1>", {"content-type": "text/html"})) as peer:
         yield peer.url
 
 
 @contextmanager
 def one_that_dies() -> Iterator[str]:
-    """A right server, until a long body comes."""
+    """A correct server, until it gets a long body."""
     with node_server(FAULT="dies") as url:
         yield url

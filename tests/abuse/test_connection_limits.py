@@ -1,4 +1,4 @@
-"""More clients than a server takes are refused or closed; others are answered beside many that do nothing."""
+"""Clients beyond the connection limit are refused or closed; clients are answered beside many idle connections."""
 
 import asyncio
 import resource
@@ -11,7 +11,7 @@ import pytest
 from patterns.contract.settings import Settings
 from patterns.web import connections
 from patterns.web.connections import Limits
-from tests.abuse.crowd import Member, crowd, joining
+from tests.abuse.many_connections import Member, crowd, joining
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 
@@ -21,33 +21,33 @@ _ASKED = 60
 
 
 async def answers(members: list[Member]) -> list[int]:
-    """What each of these is told when it asks for the health of the server."""
+    """The status of `/health` for each of these clients."""
     for member in members:
         await member.send(_GET + b"\r\n")
     return [status for status, _ in await asyncio.gather(*(member.answer() for member in members))]
 
 
-async def test_more_clients_than_a_server_takes_are_told_so_and_those_after_them_are_closed(crowded: Served) -> None:
+async def test_clients_beyond_the_limit_get_503_and_those_after_them_are_closed(crowded: Served) -> None:
     async with crowd(crowded, 18), crowd(crowded, 40) as too_many, crowd(crowded, 200):
-        told = await answers(too_many)
-        assert set(told) <= {503, 0}
-        assert told.count(503) >= 20
+        statuses = await answers(too_many)
+        assert set(statuses) <= {503, 0}
+        assert statuses.count(503) >= 20
 
     await asyncio.to_thread(eventually, crowded.health, lambda status: status == 200)
 
 
-async def test_who_is_in_stays_in_while_others_are_turned_away(crowded: Served) -> None:
+async def test_open_connections_stay_open_while_new_ones_are_refused(crowded: Served) -> None:
     inside = await joining(crowded)
     async with crowd(crowded, 150):
         await inside.send(_GET + b"\r\n")
-        assert (await inside.answer())[0] == 503, "it is one of too many now, and is told when to come back"
+        assert (await inside.answer())[0] == 503, "it is over the limit now, and gets Retry-After"
 
     await asyncio.to_thread(eventually, crowded.health, lambda status: status == 200)
     async with crowd(crowded, 10) as few:
         assert await answers(few) == [200] * 10
 
 
-def test_tasks_that_wait_take_the_place_of_no_client(keeps_requests: Served) -> None:
+def test_waiting_tasks_do_not_count_as_connections(keeps_requests: Served) -> None:
     task_ids = [keeps_requests.accept("hold: until it is cancelled") for _ in range(30)]
 
     assert keeps_requests.health() == 200
@@ -55,34 +55,34 @@ def test_tasks_that_wait_take_the_place_of_no_client(keeps_requests: Served) -> 
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process can be set on Linux only")
-async def test_a_server_without_file_handles_left_closes_what_comes_and_recovers(impatient: Served) -> None:
+async def test_a_server_without_free_file_handles_closes_new_connections_and_recovers(impatient: Served) -> None:
     [web] = [psutil.Process(child.pid) for child in impatient.running.web]
     before = resource.prlimit(web.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(web.pid, resource.RLIMIT_NOFILE, (web.num_fds() + 10, before[1]))
     try:
         async with crowd(impatient, 60) as members:
-            told = await answers(members)
-        assert set(told) <= {200, 0}
-        assert told.count(0) >= 40, "more were answered than there were handles"
+            statuses = await answers(members)
+        assert set(statuses) <= {200, 0}
+        assert statuses.count(0) >= 40, "more were answered than there were handles"
     finally:
         resource.prlimit(web.pid, resource.RLIMIT_NOFILE, before)
 
     await asyncio.to_thread(eventually, impatient.health, lambda status: status == 200)
 
 
-def test_a_process_takes_as_many_clients_as_its_handles_allow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "handles_allowed", lambda: 1024)
+def test_the_connection_limit_follows_the_file_handles_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "raise_open_file_limit", lambda: 1024)
 
     assert Limits.of(Settings()).connections == 704
     assert Limits.of(Settings(max_connections=20)).connections == 20
 
 
-def test_a_process_asks_for_as_many_handles_as_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_raises_its_soft_limit_of_file_handles(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", lambda which, limits: asked.append(limits))
 
-    assert connections.handles_allowed() == 4096
+    assert connections.raise_open_file_limit() == 4096
     assert asked == [(4096, 4096)]
 
 
@@ -113,7 +113,7 @@ async def dribbling(served: Served) -> AsyncIterator[None]:
 
 
 def idle(served: Served) -> AbstractAsyncContextManager[object]:
-    """A thousand connections that say nothing."""
+    """A thousand idle connections."""
     return crowd(served, 1000)
 
 

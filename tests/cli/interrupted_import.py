@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment of one's choice: while a certain module is being imported."""
+"""Ctrl-C at a chosen moment: while a certain module is being imported."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from exercises.course import SOLUTIONS
-from tests.cli.command import KIT, PATIENCE_SECONDS, environment
+from tests.cli.command import COMMAND_SECONDS, KIT, environment
 
 
 def interrupted_in(imported: str, mark: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -22,6 +22,6 @@ def interrupted_in(imported: str, mark: str, folder: Path, *arguments: str) -> "
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=COMMAND_SECONDS,
         check=False,
     )

@@ -1,4 +1,4 @@
-"""Every answer that a test sees is compared with the server's own OpenAPI document."""
+"""Compares every answer that a test sees with the server's own OpenAPI document."""
 
 import re
 from functools import cached_property

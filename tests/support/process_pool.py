@@ -19,7 +19,7 @@ def processes(most: int) -> Iterator[Pool]:
 
 
 def _end_with_parent() -> None:
-    """A pool's own processes would wait for more work for ever when their parent is killed."""
+    """The processes of a pool would wait for work forever after their parent was killed."""
     parent = multiprocessing.parent_process()
     assert parent
 
