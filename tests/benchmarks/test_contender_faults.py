@@ -23,7 +23,7 @@ _SETTINGS = {"KIT_AGENT": "tests.support.agents:by_prompt", "KIT_TASK_TIMEOUT_SE
 _QUICK = ["sleeps:0.05"] * 20
 
 
-#: The first test waits for all stories.
+#: The first test waits for all results.
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
 
 
@@ -34,7 +34,7 @@ def pattern(name: str) -> Pattern:
 
 
 @dataclass(frozen=True)
-class Story:
+class FaultResult:
     """The outcomes of tasks that were queued or running when a process was killed."""
 
     worker_killed_at: datetime
@@ -47,7 +47,7 @@ class Story:
     afterwards: Json
 
 
-def live_through(servers: Servers, name: str) -> Story:
+def inject_faults(servers: Servers, name: str) -> FaultResult:
     """Kill one process after the other."""
     served = servers.serve(pattern(name), _SETTINGS)
     (worker,), (web,) = served.running.workers, served.running.web
@@ -87,7 +87,7 @@ def live_through(servers: Servers, name: str) -> Story:
     cancelled = served.accept("works_until_ended")
     served.until(cancelled, "running")
     served.cancel(cancelled)
-    return Story(
+    return FaultResult(
         worker_killed_at=killed_at,
         worker_kill=worker_kill,
         web_kill=web_kill,
@@ -162,11 +162,11 @@ class Sweeps:
 
 
 @pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Story | Json]]:
-    """The stories of all contenders."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FaultResult | Json]]:
+    """The results of all contenders."""
     with Servers(tmp_path_factory.mktemp("contenders"), "") as servers, ThreadPoolExecutor(4) as threads:
         sweeping = threads.submit(kill_a_sweeping_saq_worker, servers)
-        by_name = dict(zip(_NAMES, threads.map(lambda name: live_through(servers, name), _NAMES), strict=True))
+        by_name = dict(zip(_NAMES, threads.map(lambda name: inject_faults(servers, name), _NAMES), strict=True))
         yield {**by_name, "sweeping": sweeping.result()}
 
 
@@ -177,61 +177,61 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def story(stories: dict[str, Story | Json], name: str) -> Story:
-    """The story of this contender."""
-    story = stories[name]
-    assert isinstance(story, Story)
-    return story
+def result(results: dict[str, FaultResult | Json], name: str) -> FaultResult:
+    """The result of this contender."""
+    result = results[name]
+    assert isinstance(result, FaultResult)
+    return result
 
 
-def test_a_task_completes_although_its_worker_is_killed(story: Story, name: str) -> None:
-    assert {task["status"] for task in story.worker_kill[3:]} == {"completed"}
-    at_kill = {task["status"] for task in story.worker_kill[:3]}
+def test_a_task_completes_although_its_worker_is_killed(result: FaultResult, name: str) -> None:
+    assert {task["status"] for task in result.worker_kill[3:]} == {"completed"}
+    at_kill = {task["status"] for task in result.worker_kill[:3]}
     assert at_kill == {"completed"} or (
         at_kill <= {"completed", "running"} and Fault.WORKER_KILL in pattern(name).loses_on
     )
 
 
-def test_the_tasks_of_a_killed_worker_run_again_once_it_counts_as_dead(story: Story) -> None:
+def test_the_tasks_of_a_killed_worker_run_again_once_it_counts_as_dead(result: FaultResult) -> None:
     completed = [
-        task for task in story.worker_kill[:3] if task["status"] == "completed"
+        task for task in result.worker_kill[:3] if task["status"] == "completed"
     ]  # others may be lost, as above
     times = [[datetime.fromisoformat(task[field]) for field in ("started_at", "finished_at")] for task in completed]
-    at_kill = [(began, ended) for began, ended in times if ended > story.worker_killed_at]
+    at_kill = [(began, ended) for began, ended in times if ended > result.worker_killed_at]
     assert at_kill or not completed
     for began, ended in at_kill:
         assert ended - began > timedelta(seconds=6)  # one run takes 2.5 s
 
 
-def test_a_task_completes_although_the_web_process_is_killed(story: Story, name: str) -> None:
-    assert {task["status"] for task in story.web_kill} == {"completed"}
+def test_a_task_completes_although_the_web_process_is_killed(result: FaultResult, name: str) -> None:
+    assert {task["status"] for task in result.web_kill} == {"completed"}
     assert Fault.WEB_KILL not in pattern(name).loses_on
 
 
-def test_a_task_completes_although_the_web_process_is_stopped(story: Story, name: str) -> None:
-    assert {task["status"] for task in story.web_stop} == {"completed"}
+def test_a_task_completes_although_the_web_process_is_stopped(result: FaultResult, name: str) -> None:
+    assert {task["status"] for task in result.web_stop} == {"completed"}
     assert Fault.WEB_STOP not in pattern(name).loses_on
 
 
-def test_a_task_is_lost_with_the_data_of_the_broker_and_its_id_is_unknown(story: Story, name: str) -> None:
-    assert story.broker_loss == (404, 404)
+def test_a_task_is_lost_with_the_data_of_the_broker_and_its_id_is_unknown(result: FaultResult, name: str) -> None:
+    assert result.broker_loss == (404, 404)
     assert Fault.BROKER_LOSS in pattern(name).loses_on
 
 
-def test_it_recovers_when_the_broker_is_back_without_its_data(story: Story) -> None:
-    assert story.afterwards["status"] == "completed"
+def test_it_recovers_when_the_broker_is_back_without_its_data(result: FaultResult) -> None:
+    assert result.afterwards["status"] == "completed"
 
 
-def test_a_task_whose_agent_hangs_ends_at_the_timeout(story: Story) -> None:
-    assert [task["error"]["code"] for task in story.hangs] == ["timeout", "timeout"]
+def test_a_task_whose_agent_hangs_ends_at_the_timeout(result: FaultResult) -> None:
+    assert [task["error"]["code"] for task in result.hangs] == ["timeout", "timeout"]
 
 
-def test_a_running_task_is_cancelled(story: Story) -> None:
-    assert story.cancelled["status"] == "cancelled"
+def test_a_running_task_is_cancelled(result: FaultResult) -> None:
+    assert result.cancelled["status"] == "cancelled"
 
 
-def test_saq_loses_a_task_if_a_worker_is_killed_during_a_sweep(stories: dict[str, Story | Json]) -> None:
-    swept = stories["sweeping"]
+def test_saq_loses_a_task_if_a_worker_is_killed_during_a_sweep(results: dict[str, FaultResult | Json]) -> None:
+    swept = results["sweeping"]
     assert isinstance(swept, dict)
     assert swept["status"] == "running"  # although no worker runs it
     assert [name for name in _NAMES if Fault.WORKER_KILL in pattern(name).loses_on] == ["saq_queue"]

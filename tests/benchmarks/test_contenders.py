@@ -240,7 +240,7 @@ def test_a_contender_that_breaks_the_contract_is_refused_with_the_failed_check(t
     assert outcome.out == ""
     assert outcome.err[-1].startswith(
         "kit: semaphore_queue breaks the wire contract and is not measured. Failed checks: "
-        "Submit is answered with 202, and the task with its id (WRONG_STATUS_CODE)"
+        "Submit responds with 202, and a task with its id (WRONG_STATUS_CODE)"
     )
     output = outcome.run / "semaphore_queue.contract.txt"
     assert outcome.err[-1].endswith(f"For details and what to do, see {output.relative_to(tmp_path)}")

@@ -1,4 +1,4 @@
-"""The stories of this folder mostly wait, so they run concurrently."""
+"""The scenarios of this folder mostly wait, so they run concurrently."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def scenario_result(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ScenarioResult]:
-    """The scenarios, which start when a test requests the first of them."""
+    """The results of the scenarios, which start when a test requests the first of them."""
     with (
         Servers(tmp_path_factory.mktemp("servers"), callback_url="") as servers,
         running_scenarios(request.session, _HERE, servers, at_once=2) as result_of,

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(_PATIENCE_SECONDS + 100)
 
 
 @dataclass(frozen=True)
-class Story:
+class RandomKills:
     """The killed processes, and the outcomes of the tasks."""
 
     killed: Counter[str]
@@ -38,7 +38,7 @@ class Story:
     deliveries: list[int]
 
 
-def run_scenario(_: object) -> Story:
+def run_scenario(_: object) -> RandomKills:
     """Submit, kill, and wait for every outcome."""
     secret = new_webhook_secret()
     env = {
@@ -60,7 +60,7 @@ def run_scenario(_: object) -> Story:
         return asyncio.run(_run_scenario(served, secret))
 
 
-async def _run_scenario(served: Running, secret: str) -> Story:
+async def _run_scenario(served: Running, secret: str) -> RandomKills:
     async with CallbackReceiver(secret).listening() as receiver:
         client = Client(served.url, receiver.url)
         try:
@@ -80,7 +80,7 @@ async def _run_scenario(served: Running, secret: str) -> Story:
             webhook_ids = [f"msg_{task.task_id}" for task in tasks]
             await until_async(lambda: receiver.received.keys() >= set(webhook_ids), _PATIENCE_SECONDS)
             deliveries = [receiver.received[webhook_id] for webhook_id in webhook_ids]
-            return Story(killed, Counter(task.status for task in tasks), deliveries)
+            return RandomKills(killed, Counter(task.status for task in tasks), deliveries)
         finally:
             await client.aclose()
 
@@ -145,20 +145,20 @@ async def _manage(served: Running) -> None:
 
 
 @pytest.fixture(scope="module")
-def story(scenario_result: ScenarioResult) -> Story:
-    """What happened."""
-    story: Story = scenario_result(__name__)
-    return story
+def result(scenario_result: ScenarioResult) -> RandomKills:
+    """The result of this module's scenario."""
+    result: RandomKills = scenario_result(__name__)
+    return result
 
 
-def test_ten_processes_were_killed(story: Story) -> None:
-    assert story.killed == Counter(web=4, worker=3, pool=3)
+def test_ten_processes_were_killed(result: RandomKills) -> None:
+    assert result.killed == Counter(web=4, worker=3, pool=3)
 
 
-def test_no_task_is_lost(story: Story) -> None:
-    assert story.statuses == Counter(completed=len(story.deliveries))
-    assert len(story.deliveries) >= _TASKS
+def test_no_task_is_lost(result: RandomKills) -> None:
+    assert result.statuses == Counter(completed=len(result.deliveries))
+    assert len(result.deliveries) >= _TASKS
 
 
-def test_each_outcome_is_delivered(story: Story) -> None:
-    assert min(story.deliveries) >= 1
+def test_each_outcome_is_delivered(result: RandomKills) -> None:
+    assert min(result.deliveries) >= 1
