@@ -8,7 +8,10 @@ Use it when the job takes seconds, losing it is bearable, and one process is eno
 It breaks when the process ends: nothing is written down, so a deploy or a crash loses what was waiting or
 running. And FastAPI sets no bounds. Left alone it accepts work until memory ends, runs plain functions in the
 40 threads that its sync endpoints need too, and waits for all of it when it stops. What it takes to ship is
-below: a `limit` on what is accepted, `Slots` for what runs at once, and threads that no stop has to wait for.
+below: a `limit` on what is accepted, `Slots` for what runs at once, and an end for each task that a stop cannot miss.
+
+An async agent runs on the loop that answers requests, so one that blocks holds up every request. A sync agent gets a
+daemon thread of its own.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +21,7 @@ from fastapi import BackgroundTasks, FastAPI, Request, Response
 
 from patterns import BACKGROUND_TASKS
 from patterns.agents.loading import load_agent
-from patterns.agents.running import run_in_daemon_thread
+from patterns.agents.running import run_on_the_loop
 from patterns.contract import SubmitRequest
 from patterns.contract.settings import load_settings
 from patterns.tasks.execution import execute
@@ -42,7 +45,7 @@ def create_app() -> FastAPI:
     async def run_job(task_id: str, prompt: str) -> None:
         if await slots.acquire(task_id):
             try:
-                await execute(store, run_in_daemon_thread, agent, task_id, prompt, settings.task_timeout_seconds)
+                await execute(store, run_on_the_loop, agent, task_id, prompt, settings.task_timeout_seconds)
             finally:
                 slots.release()
 

@@ -19,20 +19,19 @@ sent until the outcome is delivered or given up, whatever dies in between.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from fastapi import FastAPI, Request, Response
 
 from patterns import CELERY_QUEUE
-from patterns.agents.running import TaskEnded, run_in_this_thread
+from patterns.agents.watched import run_watched
 from patterns.celery_support.app import celery, process_settings
 from patterns.celery_support.deliveries import allowed_callback_url, deliver_what_is_due
 from patterns.celery_support.lost_messages import send_lost_messages_again
 from patterns.celery_support.publisher import CONFIRM_SECONDS, Message, Publisher
+from patterns.celery_support.record_watch import RecordWatch
 from patterns.celery_support.worker import RecordedTask, agent, failures_recorded, records
 from patterns.contract import CallbackSubmitRequest
 from patterns.observability.tracing import tracing
@@ -61,19 +60,11 @@ SUBMIT_SECONDS = 2.0
 def run_agent(self: Any, prompt: str, calls_back: bool = False) -> None:
     """Run the agent in a worker, and write the record as it goes. Time limits are in the Celery configuration."""
     task_id = self.request.id
-    deadline = time.monotonic() + process_settings().task_timeout_seconds
-
-    def report_progress(percent: int) -> None:
-        # Pools without time limits (threads) and without signals look here, so cancel and timeout work on all.
-        if time.monotonic() > deadline:
-            raise SoftTimeLimitExceeded
-        if not records().progress(task_id, percent):
-            raise TaskEnded
-
     try:
         if records().start(task_id, MOST_RUNS):  # not if it was cancelled while it waited
             with failures_recorded(task_id):
-                result = run_in_this_thread(agent(), prompt, report_progress)
+                # An async agent runs on an event loop that lives as long as this process, a sync one in this thread.
+                result = run_watched(agent(), prompt, RecordWatch(task_id))
                 records().complete(task_id, result)
     finally:
         if calls_back:

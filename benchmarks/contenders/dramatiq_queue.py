@@ -7,7 +7,8 @@ for `heartbeat_timeout` is put back, by whichever worker looks next.
 Use it when one process with threads is enough for each machine, and Celery's settings are too many.
 
 It breaks when the broker loses its data. A thread cannot be killed, so a sync agent that hangs keeps its thread
-until the worker ends; its record is ended all the same.
+until the worker ends; its record is ended all the same. Async agents share one event loop, so that one that blocks
+holds up all tasks of its worker.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from benchmarks.contenders.shared import HEARTBEAT_SECONDS, Work, redis_url, web_app, work_or_exit
-from patterns.agents.running import run_in_daemon_thread
+from patterns.agents.process_loop import wait_on_process_loop
 from patterns.contract.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
 from patterns.contract.settings import load_settings
 
@@ -58,15 +59,15 @@ dramatiq.set_broker(broker)
 
 @cache
 def work() -> Work:
-    """The worker's side, made once: in a thread of its own an agent of any kind holds up nothing but its task."""
-    return work_or_exit(settings, run_in_daemon_thread)
+    """The worker's side, made once."""
+    return work_or_exit(settings)
 
 
 # Retried is a task that could not write its outcome, without an end: by default the twenty-first failure would drop it.
 @dramatiq.actor(queue_name="agent", max_retries=None, min_backoff=1000, max_backoff=10_000)
 def run_agent(task_id: str, prompt: str) -> None:
     """Run one task. Dramatiq acknowledges the message after this returns."""
-    asyncio.run(work().run(task_id, prompt))
+    wait_on_process_loop(lambda: work().run(task_id, prompt))
 
 
 def create_app() -> FastAPI:

@@ -1,9 +1,8 @@
-"""Run an agent to its end: on the event loop, in this thread, or in a daemon thread.
+"""Run an agent to its end: on the running event loop, or in a daemon thread.
 
 An agent is any callable `(prompt, report_progress) -> str`, sync or async. The patterns know nothing else
-about it. `report_progress` takes a percentage, and raises `TaskEnded` in the agent when nobody wants the
-task any more: it was cancelled, or it ran past its timeout. That is how a sync agent, which no one can
-interrupt from outside, learns to stop.
+about it. `report_progress` takes a percentage, and raises `TaskEnded` in the agent when its task was cancelled or has
+timed out. That is how a sync agent in a thread, which cannot be interrupted, learns to stop.
 """
 
 import asyncio
@@ -16,6 +15,9 @@ from typing import cast
 
 ReportProgress = Callable[[int], None]
 Agent = Callable[[str, ReportProgress], str | Awaitable[str]]
+
+#: What an agent has for cleaning up after it was cancelled or interrupted. Then nobody waits for it.
+CLEAN_UP_SECONDS = 1.0
 
 
 class TaskEnded(BaseException):
@@ -30,61 +32,55 @@ def is_async(agent: Agent) -> bool:
     return inspect.iscoroutinefunction(agent) or inspect.iscoroutinefunction(type(agent).__call__)
 
 
-def run_in_this_thread(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
-    """Run the agent to its end in the calling thread; an async one gets an event loop of its own."""
-    outcome = agent(prompt, report_progress)
-    return _text(outcome if isinstance(outcome, str) else asyncio.run(_awaited(outcome)))
-
-
 async def run_on_the_loop(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
     """Run the agent without blocking the event loop: an async one on it, a sync one in a thread."""
     if is_async(agent):
-        return _text(await cast("Awaitable[str]", agent(prompt, report_progress)))
+        return text_of(await cast("Awaitable[str]", agent(prompt, report_progress)))
     return await run_in_daemon_thread(agent, prompt, report_progress)
 
 
 async def run_in_daemon_thread(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
-    """Run the agent in a thread that cannot keep the process from exiting.
+    """Call the agent in a thread that cannot keep the process from exiting. If it returns a coroutine, that runs here.
 
     The threads of `asyncio.to_thread` and of anyio's pool are waited for when the interpreter ends, so one
     hung agent would hold up every deploy. A daemon thread is left behind. When the caller is cancelled the
     thread goes on until its next `report_progress`: a thread cannot be killed, only a process can.
     """
     loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[str] = loop.create_future()
+    outcome: asyncio.Future[object] = loop.create_future()
 
-    def tell(result: str | None, error: BaseException | None) -> None:
-        if not outcome.done():
-            if error is None:
-                outcome.set_result(cast("str", result))
-            else:
-                outcome.set_exception(error)
+    def report(result: object, error: BaseException | None) -> None:
+        if outcome.done():  # the caller was cancelled
+            if inspect.iscoroutine(result):
+                result.close()
+        elif error is None:
+            outcome.set_result(result)
+        else:
+            outcome.set_exception(error)
 
     def run() -> None:
-        result: str | None = None
+        result: object = None
         failure: BaseException | None = None
         try:
-            result = run_in_this_thread(agent, prompt, report_progress)
+            result = agent(prompt, report_progress)
         except StopIteration as error:
             failure = RuntimeError(f"the agent raised StopIteration: {error}")  # a Future refuses StopIteration
-        except BaseException as error:  # told to whoever waits, whatever it is
+        except BaseException as error:  # raised where the caller awaits, whatever it is
             failure = error
         with suppress(RuntimeError):  # the loop is closed: the server has stopped and nobody waits
-            loop.call_soon_threadsafe(tell, result, failure)
+            loop.call_soon_threadsafe(report, result, failure)
 
     # In the caller's context: what the agent logs is about the same task there.
     threading.Thread(target=copy_context().run, args=(run,), name="agent", daemon=True).start()
-    return await outcome
+    result = await outcome
+    return text_of(await result if inspect.isawaitable(result) else result)
 
 
-async def _awaited(outcome: Awaitable[str]) -> str:
-    return await outcome if inspect.isawaitable(outcome) else outcome
-
-
-def _text(outcome: object) -> str:
-    if not isinstance(outcome, str):
-        raise TypeError(f"an agent must return a str, and this one returned {type(outcome).__name__}")
-    return outcome.encode(errors="replace").decode()  # half a surrogate pair is a str, and cannot be sent
+def text_of(result: object) -> str:
+    """The result of an agent, as it can be sent. Raises `TypeError` if it is not a str."""
+    if not isinstance(result, str):
+        raise TypeError(f"an agent must return a str, and this one returned {type(result).__name__}")
+    return result.encode(errors="replace").decode()  # half a surrogate pair is a str, and cannot be sent
 
 
 def describe(error: BaseException) -> str:

@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 from celery import signals
+from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
 from patterns.celery_support.app import process_settings
@@ -20,6 +21,15 @@ from patterns.celery_support.app import process_settings
 _LOOK_EVERY_SECONDS = 0.05
 #: An event loop that does nothing for so long is stuck in a call: the broker does not answer it.
 _STUCK_SECONDS = 2.0
+#: Agents in the worker's own process look every half a second whether they have to end, and may clean up for a second.
+_AGENTS_END_SECONDS = 2.0
+
+#: Set when the grace period is over. Pool processes get a signal; agents in the worker's own process end by this.
+grace_is_over = threading.Event()
+
+
+class WorkerStopping(BaseException):
+    """Raised in an agent when its worker stops. Its task is run again. Not an `Exception`, as `TaskEnded`."""
 
 
 def stop_within_the_grace_period() -> None:
@@ -47,6 +57,7 @@ class _Stop:
         self._thread = threading.Thread(target=self._run, name="stop", daemon=True)
         self._time_is_up = threading.Event()
         self._cold = threading.Event()
+        self._idle = threading.Event()
 
     def on_signal(self, *_: object) -> None:
         if self._thread.ident is None:
@@ -57,6 +68,9 @@ class _Stop:
     def _run(self) -> None:
         self._consumer.hub.call_soon(self._wait_for_tasks)
         self._time_is_up.wait(self._grace_seconds)
+        grace_is_over.set()
+        if not isinstance(self._consumer.pool, TaskPool) and self._idle.wait(_AGENTS_END_SECONDS):
+            return  # a cold shutdown would end processes only
         self._consumer.hub.call_soon(self._shut_down_cold)
         if not self._cold.wait(_STUCK_SECONDS):
             os.kill(os.getpid(), signal.SIGQUIT)
@@ -75,4 +89,5 @@ class _Stop:
 
     def _look(self) -> None:
         if not state.reserved_requests:  # the active ones, and those that no process has begun yet
+            self._idle.set()
             state.should_stop = os.EX_OK  # the warm shutdown, which finds nothing to wait for

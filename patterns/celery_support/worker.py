@@ -12,6 +12,7 @@ from typing import Any
 
 from billiard.common import terminate_handler_fired
 from celery import Task, signals
+from celery.concurrency.prefork import TaskPool
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.worker.request import Request
 from redis.exceptions import RedisError
@@ -19,13 +20,15 @@ from redis.exceptions import RedisError
 from patterns.agents.loading import load_agent
 from patterns.agents.running import Agent, TaskEnded, describe
 from patterns.celery_support.app import process_settings
-from patterns.celery_support.stopping import stop_within_the_grace_period
+from patterns.celery_support.stopping import WorkerStopping, stop_within_the_grace_period
 from patterns.contract import ErrorCode
 from patterns.contract.settings import SettingsError
 from patterns.observability.lifecycle import working_on
 from patterns.observability.logs import set_up_logging
 from patterns.observability.tracing import NO_CARRIER, tracing
 from patterns.redis_store.worker_records import WorkerRecords
+
+_LOOK_FOR_ENDED_SECONDS = 0.25
 
 
 @cache
@@ -46,7 +49,7 @@ class RecordedRequest(Request):
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """At the hard limit the task's process is killed, so the record is written here."""
         if not soft:
-            records().fail(self.id, ErrorCode.TIMEOUT, _too_long())
+            records().fail(self.id, ErrorCode.TIMEOUT, too_long())
         super().on_timeout(soft, timeout)
 
 
@@ -75,7 +78,10 @@ def failures_recorded(task_id: str) -> Iterator[None]:
     except TaskEnded:
         pass  # it was cancelled, so its record is finished
     except SoftTimeLimitExceeded:
-        records().fail(task_id, ErrorCode.TIMEOUT, _too_long())
+        records().fail(task_id, ErrorCode.TIMEOUT, too_long())
+    except WorkerStopping:
+        records().put_back(task_id)
+        raise Reject("the worker is stopping", requeue=True) from None
     except RedisError:
         raise
     except BaseException as error:  # an agent may raise SystemExit, or asyncio's CancelledError
@@ -85,7 +91,8 @@ def failures_recorded(task_id: str) -> Iterator[None]:
         records().fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
 
 
-def _too_long() -> str:
+def too_long() -> str:
+    """What the record says of a task that has timed out."""
     return f"The task ran longer than {process_settings().task_timeout_seconds:g} s."
 
 
@@ -111,6 +118,17 @@ def report_heartbeat(sender: Any, **_: object) -> None:
     """Let `/health` know that a worker is running."""
     with suppress(RedisError):  # the next heartbeat may get through
         records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
+
+
+@signals.worker_ready.connect
+def look_for_ended_processes(sender: Any, **_: object) -> None:
+    """Replace a process of the pool soon after it ends.
+
+    Celery looks when the pipe to a process closes, and every five seconds. The pipe closes a moment before the kernel
+    reports the end of the process, so that Celery often sees it only five seconds later.
+    """
+    if isinstance(sender.pool, TaskPool):
+        sender.hub.call_repeatedly(_LOOK_FOR_ENDED_SECONDS, sender.pool.maintain_pool)
 
 
 @signals.worker_shutdown.connect

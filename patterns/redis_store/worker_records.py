@@ -62,6 +62,10 @@ class WorkerRecords:
         """Note how far it is, and say whether the task is still wanted."""
         return bool(self._progress([self._keys.record(task_id)], [max(0, min(int(percent), 100))]))
 
+    def is_running(self, task_id: str) -> bool:
+        """Whether the task is still wanted: a running one that was cancelled is not. One cheap command."""
+        return bool(self._redis.hget(self._keys.record(task_id), "status") == TaskStatus.RUNNING)
+
     def complete(self, task_id: str, result: str) -> None:
         """End the task with its result, unless it is finished already."""
         self._end(task_id, TaskStatus.COMPLETED, {"result": result, "progress": "100"})

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe
+from patterns.agents.running import CLEAN_UP_SECONDS, Agent, ReportProgress, TaskEnded, describe
 from patterns.contract import ErrorCode
 from patterns.observability.lifecycle import working_on
 from patterns.tasks.detached import abandon
@@ -21,8 +21,8 @@ RunAgent = Callable[[Agent, str, ReportProgress], Awaitable[str]]
 async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, prompt: str, timeout: float) -> None:
     """Run `agent` for one task by `run`, and see to it that the record ends.
 
-    Returns when the record is finished, at the latest after `timeout` seconds; an agent that does not listen
-    may go on for longer, and nobody waits for it.
+    The record is finished at the latest after `timeout` seconds. Returns when the agent has ended too, at the latest
+    `CLEAN_UP_SECONDS` later; an agent that suppresses its cancellation goes on, and nobody waits for it.
     """
     carrier = store.carrier(task_id)
     if store.start(task_id):
@@ -50,11 +50,15 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
     watched: set[asyncio.Future[Any]] = {working, finished}
     try:
         await asyncio.wait(watched, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            store.fail(task_id, ErrorCode.TIMEOUT, f"The task ran longer than {timeout:g} s.")  # if not yet finished
+            working.cancel()
+            await asyncio.wait({working}, timeout=CLEAN_UP_SECONDS)
     finally:
         abandon(working)
-    if not working.done():
-        store.fail(task_id, ErrorCode.TIMEOUT, f"The task ran longer than {timeout:g} s.")
-    elif working.cancelled():
+    if finished.done() or not working.done():
+        return
+    if working.cancelled():
         store.fail(task_id, ErrorCode.AGENT_ERROR, "The agent cancelled itself.")
     elif (error := working.exception()) is not None:
         store.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))

@@ -132,6 +132,12 @@ def sleeps(prompt: str, report_progress: ReportProgress) -> str:
     return "slept"
 
 
+async def sleeps_async(prompt: str, report_progress: ReportProgress) -> str:
+    """The same in one await."""
+    await asyncio.sleep(float(prompt.partition(":")[2]))
+    return "slept"
+
+
 def waits_for(prompt: str, report_progress: ReportProgress) -> str:
     """Takes until there is a file of the name that the prompt says."""
     while not Path(prompt.partition(":")[2]).exists():
