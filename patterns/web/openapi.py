@@ -92,6 +92,8 @@ def cancel_route(pattern: Pattern) -> dict[str, Any]:
     return {
         "path": "/agent/cancel/{task_id}",
         "summary": "End a task that is no longer wanted",
+        "description": f"The work is stopped too: {pattern.interrupts} are interrupted within a second. "
+        "An agent that is not interrupted ends when it next reports progress.",
         "tags": ["tasks"],
         "response_model": task_model(pattern),
         "responses": {200: {"description": "The cancelled task."}, **problems.documented(404, 409, 422, 503)},
