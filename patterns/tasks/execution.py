@@ -40,11 +40,18 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
         whole = int(percent)  # what is no number is the agent's own mistake: it hears of it here
         loop.call_soon_threadsafe(store.progress, task_id, whole)
 
-    async def job() -> str:
+    async def job() -> None:
+        """Finish the record in the same step as the agent: until then a request would see a task that runs."""
         try:
-            return await run(agent, prompt, report_progress)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError("the agent called sys.exit()") from error  # it must not take the server with it
+            result = await run(agent, prompt, report_progress)
+        except asyncio.CancelledError:  # unless it is ours: then the record is finished
+            store.fail(task_id, ErrorCode.AGENT_ERROR, "The agent cancelled itself.")
+        except (SystemExit, KeyboardInterrupt):  # must not take the server with it
+            store.fail(task_id, ErrorCode.AGENT_ERROR, "The agent called sys.exit().")
+        except BaseException as error:
+            store.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
+        else:
+            store.complete(task_id, result)
 
     working = asyncio.create_task(job())
     watched: set[asyncio.Future[Any]] = {working, finished}
@@ -54,13 +61,7 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
             store.fail(task_id, ErrorCode.TIMEOUT, f"The task ran longer than {timeout:g} s.")  # if not yet finished
             working.cancel()
             await asyncio.wait({working}, timeout=CLEAN_UP_SECONDS)
+        if working.done() and not working.cancelled():
+            working.result()  # raises, if the record could not be finished
     finally:
         abandon(working)
-    if finished.done() or not working.done():
-        return
-    if working.cancelled():
-        store.fail(task_id, ErrorCode.AGENT_ERROR, "The agent cancelled itself.")
-    elif (error := working.exception()) is not None:
-        store.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
-    else:
-        store.complete(task_id, working.result())
