@@ -145,6 +145,19 @@ def waits_for(prompt: str, report_progress: ReportProgress) -> str:
     return "it is there"
 
 
+async def marks_and_waits_for(prompt: str, report_progress: ReportProgress) -> str:
+    """Notes each of its runs in a file `NAME-0`, `NAME-1`, …, and awaits that there is one of the name itself."""
+    path = Path(prompt.partition(":")[2])
+    for number in range(100):
+        mark = path.with_name(f"{path.name}-{number}")
+        if not mark.exists():
+            mark.touch()
+            break
+    while not path.exists():  # noqa: ASYNC110, ASYNC240 another process makes it
+        await asyncio.sleep(0.05)
+    return "it is there"
+
+
 def kills_its_process(prompt: str, report_progress: ReportProgress) -> str:
     """Dies, after a line in the file that the prompt names."""
     with Path(prompt.partition(":")[2]).open("a") as runs:
