@@ -62,6 +62,10 @@ class WorkerRecords:
         """Store the progress of a task, in percent. False if the task is not running."""
         return bool(self._progress([self._keys.record(task_id)], [max(0, min(int(percent), 100))]))
 
+    def is_running(self, task_id: str) -> bool:
+        """Whether the task is running: it may have been cancelled. A single `HGET`."""
+        return bool(self._redis.hget(self._keys.record(task_id), "status") == TaskStatus.RUNNING)
+
     def complete(self, task_id: str, result: str) -> None:
         """Complete the task, unless it is already finished."""
         self._end(task_id, TaskStatus.COMPLETED, {"result": result, "progress": "100"})

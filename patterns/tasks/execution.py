@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe
+from patterns.agents.running import CLEAN_UP_SECONDS, Agent, ReportProgress, TaskEnded, describe
 from patterns.contract import ErrorCode
 from patterns.observability.lifecycle import running_task
 from patterns.tasks.detached import abandon
@@ -20,8 +20,8 @@ RunAgent = Callable[[Agent, str, ReportProgress], Awaitable[str]]
 async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, prompt: str, timeout: float) -> None:
     """Run `agent` for one task with `run`, and finish the task. `timeout` is in seconds.
 
-    Returns when the task is finished, at the latest after `timeout`. An agent that ignores its cancellation goes on
-    in the background.
+    The task is finished at the latest after `timeout`. Returns when the agent has stopped too, at the latest
+    `CLEAN_UP_SECONDS` later. An agent that ignores its cancellation goes on in the background.
     """
     carrier = store.carrier(task_id)
     if store.start(task_id):
@@ -39,23 +39,28 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
         whole_percent = int(percent)  # here, so that a value that is not a number raises in the agent
         loop.call_soon_threadsafe(store.progress, task_id, whole_percent)
 
-    async def job() -> str:
+    async def job() -> None:
+        """Finish the task in the same step as the agent, so that no request in between sees it running."""
         try:
-            return await run(agent, prompt, report_progress)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError("the agent called sys.exit()") from error  # it must not stop the server
+            result = await run(agent, prompt, report_progress)
+        except asyncio.CancelledError:  # if the agent was cancelled by `_run`, the task is already finished
+            store.fail(task_id, ErrorCode.AGENT_ERROR, "The agent cancelled itself.")
+        except (SystemExit, KeyboardInterrupt):  # must not stop the server
+            store.fail(task_id, ErrorCode.AGENT_ERROR, "The agent called sys.exit().")
+        except BaseException as error:
+            store.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
+        else:
+            store.complete(task_id, result)
 
     working = asyncio.create_task(job())
     watched: set[asyncio.Future[Any]] = {working, finished}
     try:
         await asyncio.wait(watched, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            store.fail(task_id, ErrorCode.TIMEOUT, f"The task ran longer than {timeout:g} s.")  # if not yet finished
+            working.cancel()
+            await asyncio.wait({working}, timeout=CLEAN_UP_SECONDS)
+        if working.done() and not working.cancelled():
+            working.result()  # raises if the record could not be finished
     finally:
         abandon(working)
-    if not working.done():
-        store.fail(task_id, ErrorCode.TIMEOUT, f"The task ran longer than {timeout:g} s.")
-    elif working.cancelled():
-        store.fail(task_id, ErrorCode.AGENT_ERROR, "The agent cancelled itself.")
-    elif (error := working.exception()) is not None:
-        store.fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
-    else:
-        store.complete(task_id, working.result())

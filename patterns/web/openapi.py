@@ -92,6 +92,8 @@ def cancel_route(pattern: Pattern) -> dict[str, Any]:
     return {
         "path": "/agent/cancel/{task_id}",
         "summary": "Cancel a task",
+        "description": f"The agent is stopped too: {pattern.interrupts} are interrupted within a second. "
+        "An agent that is not interrupted stops when it next reports progress.",
         "tags": ["tasks"],
         "response_model": task_model(pattern),
         "responses": {200: {"description": "The cancelled task."}, **problems.documented(404, 409, 422, 503)},

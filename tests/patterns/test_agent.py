@@ -11,13 +11,14 @@ from patterns.agents.running import (
     Agent,
     TaskEnded,
     is_async,
-    run_in_current_thread,
     run_in_daemon_thread,
     run_on_event_loop,
 )
 from patterns.agents.simulated import simulated_agent as simulated
+from patterns.agents.watched import run_watched
 from patterns.contract.settings import Settings
 from tests.support import agents
+from tests.support.watching import Unwatched
 
 _GOOD = {
     "sync": (agents.sync_agent, "sync: hello"),
@@ -48,9 +49,9 @@ def nothing(percent: int) -> None:
 
 @pytest.mark.parametrize(("agent", "result"), _GOOD.values(), ids=_GOOD)
 async def test_a_good_agent_returns_its_result_wherever_it_runs(agent: Agent, result: str) -> None:
-    in_a_thread_with_no_loop = await asyncio.to_thread(run_in_current_thread, agent, "hello", nothing)
+    from_a_thread_with_no_loop = await asyncio.to_thread(run_watched, agent, "hello", Unwatched())
 
-    assert in_a_thread_with_no_loop == result
+    assert from_a_thread_with_no_loop == result
     assert await run_on_event_loop(agent, "hello", nothing) == result
     assert await run_in_daemon_thread(agent, "hello", nothing) == result
 
@@ -58,7 +59,7 @@ async def test_a_good_agent_returns_its_result_wherever_it_runs(agent: Agent, re
 @pytest.mark.parametrize(("agent", "error"), _BAD.values(), ids=_BAD)
 async def test_the_exception_of_a_bad_agent_reaches_its_caller(agent: Agent, error: type[BaseException]) -> None:
     with pytest.raises(error):
-        await asyncio.to_thread(run_in_current_thread, agent, "hello", nothing)
+        await asyncio.to_thread(run_watched, agent, "hello", Unwatched())
     if error is not SystemExit:  # asyncio lets it through the loop, so that `execute` turns it into something else
         with pytest.raises(error):
             await run_in_daemon_thread(agent, "hello", nothing)
