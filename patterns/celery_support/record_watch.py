@@ -31,7 +31,7 @@ class RecordWatch:
         self._deadline = time.monotonic() + seconds
 
     def report_progress(self, percent: int) -> None:
-        """Write the progress. Raises `TaskEnded`, `SoftTimeLimitExceeded` or `WorkerStopping` if the agent must stop."""
+        """Write the progress. Raises the exception that must stop the agent, as `stop_reason` returns it."""
         if time.monotonic() > self._deadline:
             raise SoftTimeLimitExceeded
         if grace_is_over.is_set():
