@@ -26,6 +26,8 @@ def load_agent(settings: Settings) -> Agent:
         found: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part, None)
+    except SettingsError as error:  # the module says itself what it needs
+        raise SettingsError(f"KIT_AGENT={settings.agent}: {error}") from error
     except BaseException as error:  # whatever a user's module raises, SystemExit and KeyboardInterrupt too
         said = " ".join(str(error).split())
         reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
