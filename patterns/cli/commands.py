@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from patterns.cli.copy_command import copy
+from patterns.cli.copying.command import copy
 from patterns.cli.listing import patterns
 from patterns.cli.serve import SETTINGS_HELP, serve
 from patterns.cli.submit import submit

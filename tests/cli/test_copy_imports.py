@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from patterns.cli.copy_imports import Needed, Package
-from patterns.cli.copy_source import renamed
+from patterns.cli.copying.imports import Needed, Package
+from patterns.cli.copying.source import renamed
 
 MODULES = {
     "__init__": "from five.words import Word\n\n_SHARED = 1\nONE = Word(_SHARED)\nTWO = Word(2)\n",

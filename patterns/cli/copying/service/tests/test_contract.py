@@ -3,7 +3,7 @@
 import httpx
 
 from patterns import CELERY_QUEUE as PATTERN
-from patterns.cli.service.tests.serving import Service
+from patterns.cli.copying.service.tests.serving import Service
 
 
 def test_submit_answers_202_before_the_work_is_done(small: Service) -> None:

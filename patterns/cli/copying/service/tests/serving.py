@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import httpx
 
 from patterns import CELERY_QUEUE as PATTERN
-from patterns.cli.service.tests.needs import needs
-from patterns.cli.service.tests.ports import free_port
+from patterns.cli.copying.service.tests.needs import needs
+from patterns.cli.copying.service.tests.ports import free_port
 from patterns.contract.descriptor import LearnsBy
 
 T = TypeVar("T")

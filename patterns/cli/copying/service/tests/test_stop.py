@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from patterns.cli.service.tests.serving import PATIENCE_SECONDS, serving
+from patterns.cli.copying.service.tests.serving import PATIENCE_SECONDS, serving
 
 
 def test_a_stop_lets_a_running_task_finish(tmp_path: Path) -> None:

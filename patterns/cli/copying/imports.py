@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.util import resolve_name
 from pathlib import Path
 
-from patterns.cli.copy_source import only_assignments, without_command_line
+from patterns.cli.copying.source import only_assignments, without_command_line
 
 
 @dataclass

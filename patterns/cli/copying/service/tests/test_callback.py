@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from patterns.cli.service.tests.serving import PATIENCE_SECONDS, eventually, serving
+from patterns.cli.copying.service.tests.serving import PATIENCE_SECONDS, eventually, serving
 from patterns.contract import Callback
 from patterns.contract.settings import new_webhook_secret
 from patterns.receiver import Receiver, Refused

@@ -6,14 +6,14 @@ from pathlib import Path
 from string import Template
 
 import patterns
-from patterns.cli.copy_imports import Needed, Package
-from patterns.cli.copy_requirements import Requirements
-from patterns.cli.copy_source import renamed
-from patterns.cli.copy_words import words
+from patterns.cli.copying.imports import Needed, Package
+from patterns.cli.copying.requirements import Requirements
+from patterns.cli.copying.source import renamed
+from patterns.cli.copying.values import words
 from patterns.contract.descriptor import Pattern
 
 _TEMPLATES = Path(__file__).with_name("service")
-_TESTS = "patterns.cli.service.tests"
+_TESTS = "patterns.cli.copying.service.tests"
 #: No pattern imports these two: one starts the pattern, the other receives its callbacks.
 _WEB_PROCESS, _RECEIVER = "patterns.web.process", "patterns.receiver"
 #: The import in the tests that is replaced by that of the copied pattern's descriptor.

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from patterns.cli.service.tests.serving import Service
+from patterns.cli.copying.service.tests.serving import Service
 from patterns.contract import Task
 from patterns.polling import PollingClient, TaskFailed
 

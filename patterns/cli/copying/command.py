@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from patterns import PATTERNS
-from patterns.cli.copy_requirements import Requirements
-from patterns.cli.copy_service import service
+from patterns.cli.copying.contents import service
+from patterns.cli.copying.requirements import Requirements
 from patterns.cli.terminal import give_up
 
 
