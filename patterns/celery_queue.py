@@ -28,7 +28,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from fastapi import FastAPI, Request, Response
 
 from patterns import CELERY_QUEUE
-from patterns.agents.running import TaskEnded, run_in_current_thread
+from patterns.agents.running import TaskEnded, checked_report, run_in_current_thread
 from patterns.celery_support.app import celery, process_settings
 from patterns.celery_support.deliveries import allowed_callback_url, send_due_deliveries
 from patterns.celery_support.lost_messages import resend_lost_messages
@@ -63,11 +63,11 @@ def run_agent(self: Any, prompt: str, has_callback: bool = False) -> None:
     task_id = self.request.id
     deadline = time.monotonic() + process_settings().task_timeout_seconds
 
-    def report_progress(percent: int) -> None:
+    def report_progress(percent: int, message: str | None = None) -> None:
         # Celery's thread pool has no time limits and no signals: there, cancel and timeout take effect here.
         if time.monotonic() > deadline:
             raise SoftTimeLimitExceeded
-        if not records().progress(task_id, percent):
+        if not records().progress(task_id, *checked_report(percent, message)):
             raise TaskEnded
 
     try:

@@ -49,6 +49,7 @@ def from_fields(task_id: str, fields: Mapping[str, str]) -> Record:
         float(fields["created_at"]),
         status=TaskStatus(fields["status"]),
         progress=int(fields["progress"]),
+        message=fields.get("message"),
         result=fields.get("result"),
         error=(ErrorCode(fields["error_code"]), fields["error_message"]) if "error_code" in fields else None,
         started_at=seconds("started_at"),

@@ -67,12 +67,17 @@ UNDO_START = """
 if redis.call('HGET', KEYS[1], 'status') == 'running' then redis.call('HINCRBY', KEYS[1], 'runs', -1) end
 """
 
-#: KEYS: record. ARGV: percent. Returns 1 if the task is running, otherwise 0.
+#: KEYS: record. ARGV: percent, and the message if there is one. Returns 1 if the task is running, otherwise 0.
 PROGRESS = """
-if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
-if tonumber(ARGV[1]) > tonumber(redis.call('HGET', KEYS[1], 'progress')) then
-  redis.call('HSET', KEYS[1], 'progress', ARGV[1])
+local known = redis.call('HMGET', KEYS[1], 'status', 'progress')
+if known[1] ~= 'running' then return 0 end
+local fields = {}
+if tonumber(ARGV[1]) > tonumber(known[2]) then fields = {'progress', ARGV[1]} end
+if ARGV[2] then
+  fields[#fields + 1] = 'message'
+  fields[#fields + 1] = ARGV[2]
 end
+if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
 return 1
 """
 

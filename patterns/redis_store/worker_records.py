@@ -58,9 +58,10 @@ class WorkerRecords:
         """Do not count this run: the worker is stopping, and the task will run again."""
         self._undo_start([self._keys.record(task_id)])
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        """Store the progress of a task, in percent. False if the task is not running."""
-        return bool(self._progress([self._keys.record(task_id)], [max(0, min(int(percent), 100))]))
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        """Store the progress of a task, in percent, and its message, if any. False if the task is not running."""
+        arguments: list[str | int] = [max(0, min(int(percent), 100)), *([] if message is None else [message])]
+        return bool(self._progress([self._keys.record(task_id)], arguments))
 
     def complete(self, task_id: str, result: str) -> None:
         """Complete the task, unless it is already finished."""

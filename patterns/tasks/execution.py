@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe
+from patterns.agents.running import Agent, ReportProgress, TaskEnded, checked_report, describe
 from patterns.contract import ErrorCode
 from patterns.observability.lifecycle import running_task
 from patterns.tasks.detached import abandon
@@ -33,11 +33,11 @@ async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, pr
     loop = asyncio.get_running_loop()
     finished = store.watch(task_id)
 
-    def report_progress(percent: int) -> None:
+    def report_progress(percent: int, message: str | None = None) -> None:
         if finished.done():
             raise TaskEnded
-        whole_percent = int(percent)  # here, so that a value that is not a number raises in the agent
-        loop.call_soon_threadsafe(store.progress, task_id, whole_percent)
+        report = checked_report(percent, message)  # here, so that a wrong type raises in the agent
+        loop.call_soon_threadsafe(store.progress, task_id, *report)
 
     async def job() -> str:
         try:

@@ -161,10 +161,10 @@ class MemoryStore:
         lifecycle.started(task_id)
         return True
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        """Store the progress of a task, in percent. False if the task is not running."""
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        """Store the progress of a task, in percent, and its message, if any. False if the task is not running."""
         record = self._records.get(task_id)
-        return record is not None and record.advance(percent)
+        return record is not None and record.advance(percent, message)
 
     def complete(self, task_id: str, result: str) -> None:
         """Complete the task, unless it is already finished."""

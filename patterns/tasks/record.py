@@ -34,6 +34,7 @@ class Record:
     created_at: float
     status: TaskStatus = TaskStatus.PENDING
     progress: int = 0
+    message: str | None = None
     result: str | None = None
     error: tuple[ErrorCode, str] | None = None
     started_at: float | None = None
@@ -67,11 +68,16 @@ class Record:
         self.status, self.started_at = TaskStatus.RUNNING, self._in_order(now)
         return True
 
-    def advance(self, percent: int) -> bool:
-        """Store the progress of a running task; it never decreases. False if the task is not running."""
+    def advance(self, percent: int, message: str | None = None) -> bool:
+        """Store the progress of a running task, which never decreases, and the message, if any.
+
+        False if the task is not running.
+        """
         if self.status is not TaskStatus.RUNNING:
             return False
         self.progress = max(self.progress, min(int(percent), 100))
+        if message is not None:
+            self.message = message
         return True
 
     def complete(self, now: float, result: str) -> bool:
@@ -119,6 +125,7 @@ class Record:
             "task_id": self.task_id,
             "status": self.status,
             "progress": self.progress,
+            "message": self.message,
             "result": self.result,
             "error": TaskError(code=self.error[0], message=self.error[1]) if self.error else None,
             "created_at": _datetime(self.created_at),

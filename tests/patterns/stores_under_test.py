@@ -23,7 +23,7 @@ class Subject(Protocol):
     def start(self, task_id: str) -> bool:
         """Whether the task may run."""
 
-    def progress(self, task_id: str, percent: int) -> bool:
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
         """Whether the task is still wanted."""
 
     def complete(self, task_id: str) -> None:
@@ -48,8 +48,8 @@ class InMemory:
     def start(self, task_id: str) -> bool:
         return self.store.start(task_id)
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        return self.store.progress(task_id, percent)
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        return self.store.progress(task_id, percent, message)
 
     def complete(self, task_id: str) -> None:
         self.store.complete(task_id, "the result")
@@ -77,8 +77,8 @@ class InRedis:
     def start(self, task_id: str) -> bool:
         return self._worker.start(task_id, 3)
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        return self._worker.progress(task_id, percent)
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        return self._worker.progress(task_id, percent, message)
 
     def complete(self, task_id: str) -> None:
         self._worker.complete(task_id, "the result")
