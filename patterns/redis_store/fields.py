@@ -62,6 +62,7 @@ def from_fields(task_id: str, fields: Mapping[str, str]) -> Record:
         attempts_made=int(fields.get("attempts_made", 0)),
         next_attempt_at=seconds("next_attempt_at"),
         last_error=fields.get("last_error"),
+        version=int(fields.get("version", 0)),
     )
 
 

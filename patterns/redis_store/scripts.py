@@ -5,6 +5,19 @@ decreases, and an idempotency key belongs to one task.
 """
 
 from patterns.redis_store.counters import OBSERVE
+from patterns.tasks.record import CHANGES_KEPT
+
+#: Lua: adds a change to the history of a task, and notifies the web processes. The id of its entry is its number.
+CHANGED = f"""
+local function changed(record, changes, channel, task_id)
+  local version = redis.call('HINCRBY', record, 'version', 1)
+  local now = redis.call('HMGET', record, 'progress', 'message')
+  local fields = {{'progress', now[1]}}
+  if now[2] then fields = {{'progress', now[1], 'message', now[2]}} end
+  redis.call('XADD', changes, 'MAXLEN', {CHANGES_KEPT}, version .. '-0', unpack(fields))
+  redis.call('PUBLISH', channel, task_id)
+end
+"""
 
 #: KEYS: record, unfinished, prompts, and the idempotency key if there is one. ARGV: task id, now, limit, fingerprint,
 #: prompt, then fields and values.
@@ -34,19 +47,19 @@ end
 return {'new'}
 """
 
-#: KEYS: record, unfinished, running, prompts. ARGV: task id. Undoes CREATE for a task whose message was not sent.
+#: KEYS: record, unfinished, running, prompts, changes. ARGV: task id. Undoes CREATE if the message was not sent.
 FORGET = """
 local key = redis.call('HGET', KEYS[1], 'key')
 if key then redis.call('DEL', key) end
-redis.call('DEL', KEYS[1])
+redis.call('DEL', KEYS[1], KEYS[5])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SREM', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
 """
 
-#: KEYS: record, running, counters. ARGV: now, maximum of runs, task id.
+#: KEYS: record, running, counters, changes. ARGV: now, maximum of runs, task id, channel.
 #: Returns the number of this run, 0 if the task must not run, or -1 if it has run too often.
-START = f"""{OBSERVE}
+START = f"""{OBSERVE}{CHANGED}
 local status, created_at = unpack(redis.call('HMGET', KEYS[1], 'status', 'created_at'))
 if status ~= 'pending' and status ~= 'running' then return 0 end
 local runs = redis.call('HINCRBY', KEYS[1], 'runs', 1)
@@ -58,6 +71,7 @@ if redis.call('HSETNX', KEYS[1], 'started_at', now) == 1 then
   observe(KEYS[3], 'queue_wait', now - created_at)
   local newest = tonumber(redis.call('HGET', KEYS[3], 'newest_started') or 0)
   if tonumber(created_at) > newest then redis.call('HSET', KEYS[3], 'newest_started', created_at) end
+  changed(KEYS[1], KEYS[4], ARGV[4], ARGV[3])
 end
 return runs
 """
@@ -67,23 +81,27 @@ UNDO_START = """
 if redis.call('HGET', KEYS[1], 'status') == 'running' then redis.call('HINCRBY', KEYS[1], 'runs', -1) end
 """
 
-#: KEYS: record. ARGV: percent, and the message if there is one. Returns 1 if the task is running, otherwise 0.
-PROGRESS = """
-local known = redis.call('HMGET', KEYS[1], 'status', 'progress')
+#: KEYS: record, changes. ARGV: task id, channel, percent, and the message if there is one.
+#: Returns 1 if the task is running, otherwise 0.
+PROGRESS = f"""{CHANGED}
+local known = redis.call('HMGET', KEYS[1], 'status', 'progress', 'message')
 if known[1] ~= 'running' then return 0 end
-local fields = {}
-if tonumber(ARGV[1]) > tonumber(known[2]) then fields = {'progress', ARGV[1]} end
-if ARGV[2] then
+local fields = {{}}
+if tonumber(ARGV[3]) > tonumber(known[2]) then fields = {{'progress', ARGV[3]}} end
+if ARGV[4] and ARGV[4] ~= known[3] then
   fields[#fields + 1] = 'message'
-  fields[#fields + 1] = ARGV[2]
+  fields[#fields + 1] = ARGV[4]
 end
-if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
+if #fields > 0 then
+  redis.call('HSET', KEYS[1], unpack(fields))
+  changed(KEYS[1], KEYS[2], ARGV[2], ARGV[1])
+end
 return 1
 """
 
-#: KEYS: record, unfinished, running, counters, outbox, prompts. ARGV: task id, now, ttl, channel, status, then fields
-#: and values. Returns {status, seconds that it ran or ''} if this call has finished the task, otherwise {its status, or
-#: nil}. A task with a callback URL is added to the outbox in the same step, so no crash can come in between.
+#: KEYS: record, unfinished, running, counters, outbox, prompts, changes. ARGV: task id, now, ttl, channel, status, then
+#: fields and values. Returns {status, seconds that it ran or ''} if this call has finished the task, otherwise {its
+#: status, or nil}. A task with a callback URL is added to the outbox in the same step, so no crash can come in between.
 FINISH = f"""{OBSERVE}
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'pending' and status ~= 'running' then return {{status}} end
@@ -91,6 +109,7 @@ local known = redis.call('HMGET', KEYS[1], 'started_at', 'created_at')
 local began = known[1] or known[2]
 local now = tonumber(ARGV[2]) > tonumber(began) and ARGV[2] or began
 redis.call('HSET', KEYS[1], 'status', ARGV[5], 'finished_at', now)
+redis.call('HINCRBY', KEYS[1], 'version', 1)
 if #ARGV > 5 then redis.call('HSET', KEYS[1], unpack(ARGV, 6)) end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('SREM', KEYS[3], ARGV[1])
@@ -101,6 +120,7 @@ if known[1] then observe(KEYS[4], 'execution', now - known[1]) end
 local ttl = math.ceil(tonumber(ARGV[3]) * 1000)
 local key = redis.call('HGET', KEYS[1], 'key')
 redis.call('PEXPIRE', KEYS[1], ttl)
+redis.call('PEXPIRE', KEYS[7], ttl)
 if key then redis.call('PEXPIRE', key, ttl) end
 if redis.call('HEXISTS', KEYS[1], 'callback_url') == 1 then redis.call('ZADD', KEYS[5], ARGV[2], ARGV[1]) end
 redis.call('PUBLISH', ARGV[4], ARGV[1])

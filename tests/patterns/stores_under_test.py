@@ -5,8 +5,9 @@ from typing import Protocol
 from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
+from patterns.tasks.events import EventStore
 from patterns.tasks.memory_store import MemoryStore
-from patterns.tasks.store import TaskStore, new_task_id
+from patterns.tasks.store import new_task_id
 from tests.patterns.clock import Clock
 
 
@@ -14,7 +15,7 @@ class Subject(Protocol):
     """A store, and the side of it that works on its tasks."""
 
     @property
-    def store(self) -> TaskStore:
+    def store(self) -> EventStore:
         """The store itself."""
 
     async def create(self, callback_url: str | None) -> str:
