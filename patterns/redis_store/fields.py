@@ -66,6 +66,12 @@ def from_fields(task_id: str, fields: Mapping[str, str]) -> Record:
     )
 
 
+def history_from(changes: Iterable[str]) -> list[tuple[int, str | None]]:
+    """The history of a record. A change is the progress and, after a space, the message if there is one."""
+    parts = (change.partition(" ") for change in changes)
+    return [(int(progress), message or None) for progress, _, message in parts]
+
+
 def flatten(fields: Mapping[str, str]) -> Iterable[str]:
     """Fields and values alternately, as the arguments of HSET."""
     return (part for pair in fields.items() for part in pair)

@@ -31,9 +31,9 @@ class Keys:
         """The hash of one task."""
         return f"{self._prefix}task:{task_id}"
 
-    def changes(self, task_id: str) -> str:
-        """The stream of the changes of one task before its outcome."""
-        return f"{self._prefix}changes:{task_id}"
+    def history(self, task_id: str) -> str:
+        """A list: the changes of one task before its outcome."""
+        return f"{self._prefix}history:{task_id}"
 
     def idempotency(self, key: str) -> str:
         """The hash with the task of an Idempotency-Key."""

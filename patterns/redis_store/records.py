@@ -21,7 +21,7 @@ def finish_arguments(
     return (
         [
             *(keys.record(task_id), keys.unfinished, keys.running, keys.counters, keys.outbox, keys.prompts),
-            keys.changes(task_id),
+            keys.history(task_id),
         ],
         [task_id, repr(now), settings.task_ttl_seconds, keys.finished_channel, status, *flatten(fields)],
     )

@@ -20,7 +20,7 @@ from patterns.observability.tracing import tracing
 from patterns.redis_store import scripts
 from patterns.redis_store.batching import Batcher
 from patterns.redis_store.counters import read_delivery_counters, read_task_counters
-from patterns.redis_store.fields import flatten, from_fields, new_fields
+from patterns.redis_store.fields import flatten, from_fields, history_from, new_fields
 from patterns.redis_store.keys import Keys
 from patterns.redis_store.notifications import Notifications
 from patterns.redis_store.outbox import AsyncOutbox
@@ -35,6 +35,8 @@ _TIMEOUT_SECONDS = 1.0
 #: A 503 is delayed by at most this long, to undo the record.
 _FORGET_SECONDS = 0.4
 
+#: Higher than the number of any change: there is no history after it.
+_NO_HISTORY = 10**9
 #: The keys and the arguments of a script.
 _Call = tuple[list[str], list[str | int]]
 
@@ -133,7 +135,7 @@ class RedisStore:
                 with unavailable_on_error():
                     keys = self._keys
                     await self._forget(
-                        [keys.record(task_id), keys.unfinished, keys.running, keys.prompts, keys.changes(task_id)],
+                        [keys.record(task_id), keys.unfinished, keys.running, keys.prompts, keys.history(task_id)],
                         [task_id],
                     )
 
@@ -147,8 +149,8 @@ class RedisStore:
             fields, history = await self._changes((task_id, seen))
         if not fields:
             return None
-        record = from_fields(task_id, fields)
-        record.history = [(int(change["progress"]), change.get("message")) for _, change in history]
+        record = from_fields(task_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+        record.history = history_from(history)
         return record
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
@@ -226,11 +228,10 @@ class RedisStore:
         return [fields[task_id] for task_id in task_ids]
 
     async def _changes_batch(self, calls: Sequence[tuple[str, int | None]]) -> Sequence[Any]:
-        async with self._redis.pipeline(
-            transaction=True
-        ) as pipeline:  # each record with the history that belongs to it
-            for task_id, seen in calls:
-                pipeline.hgetall(self._keys.record(task_id))
-                pipeline.xrange(self._keys.changes(task_id), "+" if seen is None else f"{seen + 1}-0")
-            replies = await pipeline.execute()
-        return list(zip(replies[::2], replies[1::2], strict=True))
+        unique_calls = list(dict.fromkeys(calls))
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id, seen in unique_calls:
+                keys = [self._keys.record(task_id), self._keys.history(task_id)]
+                pipeline.eval(scripts.CHANGES, len(keys), *keys, _NO_HISTORY if seen is None else seen)
+            found = dict(zip(unique_calls, await pipeline.execute(raise_on_error=False), strict=True))
+        return [found[call] for call in calls]

@@ -46,7 +46,7 @@ class WorkerRecords:
 
     def start(self, task_id: str, max_runs: int) -> bool:
         """Mark the task as running. False if it must not run: it is finished, or has run `max_runs` times."""
-        keys = [self._keys.record(task_id), self._keys.running, self._keys.counters, self._keys.changes(task_id)]
+        keys = [self._keys.record(task_id), self._keys.running, self._keys.counters, self._keys.history(task_id)]
         run = self._start(keys, [repr(time.time()), max_runs, task_id, self._keys.changed_channel])
         if run == -1:
             self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {max_runs} runs.")
@@ -60,7 +60,7 @@ class WorkerRecords:
 
     def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
         """Store the progress of a task, in percent, and its message, if any. False if the task is not running."""
-        keys = [self._keys.record(task_id), self._keys.changes(task_id)]
+        keys = [self._keys.record(task_id), self._keys.history(task_id)]
         arguments: list[str | int] = [task_id, self._keys.changed_channel, max(0, min(int(percent), 100))]
         return bool(self._progress(keys, arguments if message is None else [*arguments, message]))
 

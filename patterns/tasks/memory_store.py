@@ -10,7 +10,7 @@ from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, Task
 from patterns.observability import lifecycle
 from patterns.observability.counters import DeliveryCounters, TaskCounters
 from patterns.observability.tracing import NO_CARRIER, Carrier, tracing
-from patterns.tasks.expiry import ExpiryQueue
+from patterns.tasks.expiry import RecordExpiry
 from patterns.tasks.notifier import Notifier
 from patterns.tasks.record import Record
 from patterns.tasks.store import KeyReused, QueueFull, Unavailable, fingerprint, new_task_id
@@ -31,7 +31,7 @@ class MemoryStore:
         self._tasks, self._deliveries = TaskCounters(), DeliveryCounters()
         self._limit, self._ttl, self._clock = limit, ttl, clock
         self._records: dict[str, Record] = {}
-        self._expiry = ExpiryQueue(self._forget, clock)
+        self._expiry = RecordExpiry(self._records, self._forget, ttl, clock)
         self._by_key: dict[str, tuple[bytes, str]] = {}
         self._dead_letters: dict[str, None] = {}  # used as an ordered set
         self._undelivered: set[str] = set()
@@ -206,10 +206,10 @@ class MemoryStore:
 
     def _finished(self, record: Record) -> None:
         """Count and log a task that has just finished, schedule its expiry and delivery, and wake its waiters."""
-        task_id, code, finished_at = record.task_id, record.error and record.error[0], record.finished_at or 0.0
+        task_id, code = record.task_id, record.error and record.error[0]
         self._tasks.task_finished(record.status, code, record.ran)
         lifecycle.finished(task_id, record.status, code, record.ran)
-        self._expiry.add(finished_at + self._ttl, task_id)
+        self._expiry.add(record)
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()

@@ -22,6 +22,9 @@ from patterns.tasks.store import AlreadyFinished, NotADeadLetter
 ATTEMPTS_KEPT = 20
 #: How many of its changes a record keeps: the last ones before the outcome.
 CHANGES_KEPT = 256
+#: How long they are kept after the outcome, so that a client that lost its connection misses none: they may take many
+#: times the memory of the rest of the record.
+HISTORY_SECONDS = 60.0
 
 
 @dataclass(slots=True)

@@ -8,9 +8,10 @@ from patterns.contract import ErrorCode
 from patterns.contract.settings import Settings
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
+from patterns.serving.redis_server import RedisServer
 from patterns.tasks.events import Event, EventStore, change_number, follow
 from patterns.tasks.memory_store import MemoryStore
-from patterns.tasks.record import CHANGES_KEPT
+from patterns.tasks.record import CHANGES_KEPT, HISTORY_SECONDS
 from patterns.tasks.store import Unavailable
 from tests.patterns.clock import Clock
 from tests.patterns.redis_keys import Keys
@@ -85,14 +86,35 @@ async def test_an_unknown_task_has_no_events(subject: Subject) -> None:
     assert await collected(subject.store, "unknown") == []
 
 
-async def test_the_history_in_redis_expires_with_the_record(
-    settings: Settings, store: RedisStore, worker: WorkerRecords, keys: Keys
-) -> None:
-    task_id = await InRedis(store, worker).create(None)
-    worker.start(task_id, 3)
-    worker.complete(task_id, "done")
+async def test_a_history_is_kept_for_a_minute_after_the_outcome() -> None:
+    clock = Clock()
+    memory = InMemory(clock)
+    task_id = await memory.create(None)
+    memory.start(task_id)
+    memory.complete(task_id)
 
-    assert keys.expire_in(f"changes:{task_id}") == pytest.approx(keys.expire_in(f"task:{task_id}"), abs=5)
+    clock.pass_by(HISTORY_SECONDS - 1)
+    assert [event.id for event in await collected(memory.store, task_id, 0)] == [1, 2]
+    clock.pass_by(1)
+    assert [event.id for event in await collected(memory.store, task_id, 0)] == [2]
+
+
+async def test_a_history_in_redis_expires_after_a_minute(
+    settings: Settings, redis_server: RedisServer, keys: Keys
+) -> None:
+    longer = settings.model_copy(update={"task_ttl_seconds": 3600.0})
+    worker = WorkerRecords(longer, redis_server.url)
+    store = RedisStore(longer, redis_server.url)
+    async with store.listening():
+        task_id = await InRedis(store, worker).create(None)
+        worker.start(task_id, 3)
+        worker.complete(task_id, "done")
+        assert 0 < (keys.expire_in(f"history:{task_id}") or 0) <= HISTORY_SECONDS
+        assert (keys.expire_in(f"task:{task_id}") or 0) > HISTORY_SECONDS
+
+        keys.expire(f"history:{task_id}")
+
+        assert [event.id for event in await collected(store, task_id, 0)] == [2]
 
 
 async def test_a_forgotten_task_leaves_no_history(store: RedisStore, worker: WorkerRecords, keys: Keys) -> None:
