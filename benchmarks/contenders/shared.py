@@ -16,7 +16,15 @@ from fastapi import FastAPI, Request, Response
 from redis.exceptions import RedisError
 
 from patterns.agents.loading import load_agent
-from patterns.agents.running import CLEAN_UP_SECONDS, Agent, ReportProgress, TaskEnded, describe, run_on_event_loop
+from patterns.agents.running import (
+    CLEAN_UP_SECONDS,
+    Agent,
+    ReportProgress,
+    TaskEnded,
+    checked_report,
+    describe,
+    run_on_event_loop,
+)
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, load_settings
@@ -145,13 +153,15 @@ class Work:
                 self._records.undo_start(task_id)
 
     async def _watched(self, task_id: str, prompt: str) -> None:
-        loop, percent, ended, reported = asyncio.get_running_loop(), 0, False, asyncio.Event()
+        loop, ended, reported = asyncio.get_running_loop(), False, asyncio.Event()
+        last: tuple[int, str | None] = 0, None
 
-        def report_progress(now: int) -> None:
-            nonlocal percent
+        def report_progress(percent: int, message: str | None = None) -> None:
+            nonlocal last
             if ended:
                 raise TaskEnded
-            percent = now
+            percent, message = checked_report(percent, message)
+            last = percent, message or last[1]  # reports may come faster than they are written
             loop.call_soon_threadsafe(reported.set)
 
         async def record_progress() -> None:
@@ -161,7 +171,7 @@ class Work:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(reported.wait(), _CHECK_SECONDS)
                 reported.clear()
-                running = await asyncio.to_thread(self._records.progress, task_id, percent)
+                running = await asyncio.to_thread(self._records.progress, task_id, *last)
 
         working = asyncio.create_task(self._job(prompt, report_progress))
         recording = asyncio.create_task(record_progress())

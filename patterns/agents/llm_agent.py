@@ -74,7 +74,7 @@ async def answer(prompt: str, report_progress: ReportProgress) -> str:
     def report(message: str) -> None:
         nonlocal percent
         percent += (100 - percent) // 3  # only the model knows how many steps there will be
-        report_progress(percent)
+        report_progress(percent, message)
 
     report("Waiting for the model")
     result = await _model_agent().run(prompt, deps=report)

@@ -1,19 +1,30 @@
 """Runs an agent: on the running event loop, or in a daemon thread.
 
-An agent is any callable `(prompt, report_progress) -> str`, sync or async. `report_progress` takes a percentage. Once
-the task is cancelled or has timed out, `report_progress` raises `TaskEnded`: a sync agent in a thread cannot be
-interrupted, but it stops at its next report.
+An agent is any callable `(prompt, report_progress) -> str`, sync or async. `report_progress` takes a percentage and,
+optionally, a message that says what the agent is doing. Once the task is cancelled or has timed out, it raises
+`TaskEnded`: a sync agent in a thread cannot be interrupted, but it stops at its next report.
 """
 
 import asyncio
 import inspect
 import threading
+import unicodedata
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
-from typing import cast
+from typing import Protocol, cast
 
-ReportProgress = Callable[[int], None]
+#: A longer message is cut.
+MESSAGE_MAX = 200
+
+
+class ReportProgress(Protocol):
+    """How an agent reports its progress, in percent, and what it is doing. Raises `TaskEnded`."""
+
+    def __call__(self, percent: int, message: str | None = None) -> None:
+        """Report. Without a message, the task keeps the last one."""
+
+
 Agent = Callable[[str, ReportProgress], str | Awaitable[str]]
 
 #: How long an agent may clean up after it was cancelled or interrupted. Then it is abandoned.
@@ -81,6 +92,22 @@ def checked(result: object) -> str:
     if not isinstance(result, str):
         raise TypeError(f"an agent must return a str, and this one returned {type(result).__name__}")
     return result.encode(errors="replace").decode()  # a str with a lone surrogate cannot be sent
+
+
+def checked_report(percent: int, message: str | None) -> tuple[int, str | None]:
+    """A report as it is stored: a whole percentage from 0 to 100, and one line of at most `MESSAGE_MAX` characters.
+
+    An empty message counts as none. Raises in the agent if a value has the wrong type.
+    """
+    if message is not None and not isinstance(message, str):
+        raise TypeError(f"the message of a progress report must be a str, not {type(message).__name__}")
+    line = "".join(" " if _is_control(character) else character for character in (message or "")[:MESSAGE_MAX])
+    return max(0, min(int(percent), 100)), line.strip() or None
+
+
+def _is_control(character: str) -> bool:
+    # Control characters, line and paragraph separators, and surrogates, which cannot be sent.
+    return unicodedata.category(character) in {"Cc", "Zl", "Zp", "Cs"}
 
 
 def describe(error: BaseException) -> str:

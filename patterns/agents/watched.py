@@ -22,7 +22,7 @@ CHECK_SECONDS = 0.5
 class Watch(Protocol):
     """Watches one task while its agent runs. Methods are called from any thread."""
 
-    def report_progress(self, percent: int) -> None:
+    def report_progress(self, percent: int, message: str | None = None) -> None:
         """Called by the agent. Raises the `stop_reason`, if there is one."""
 
     def stop_reason(self) -> BaseException | None:

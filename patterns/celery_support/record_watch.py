@@ -12,7 +12,7 @@ from billiard.pool import EX_RECYCLE
 from celery.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from patterns.agents.running import TaskEnded
+from patterns.agents.running import TaskEnded, checked_report
 from patterns.celery_support.app import process_settings
 from patterns.celery_support.stopping import WorkerStopping, grace_is_over
 from patterns.celery_support.worker import records, timeout_message
@@ -30,13 +30,13 @@ class RecordWatch:
         seconds = math.inf if in_pool_process() else process_settings().task_timeout_seconds
         self._deadline = time.monotonic() + seconds
 
-    def report_progress(self, percent: int) -> None:
-        """Write the progress. Raises the exception that must stop the agent, as `stop_reason` returns it."""
+    def report_progress(self, percent: int, message: str | None = None) -> None:
+        """Write the progress and the message. Raises the exception that must stop the agent, as `stop_reason` does."""
         if time.monotonic() > self._deadline:
             raise SoftTimeLimitExceeded
         if grace_is_over.is_set():
             raise WorkerStopping
-        if not records().progress(self._task_id, percent):
+        if not records().progress(self._task_id, *checked_report(percent, message)):
             raise TaskEnded
 
     def stop_reason(self) -> BaseException | None:

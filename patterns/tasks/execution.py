@@ -5,10 +5,11 @@ or failed at shutdown) stops the agent.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from patterns.agents.running import CLEAN_UP_SECONDS, Agent, ReportProgress, TaskEnded, describe
+from patterns.agents.running import CLEAN_UP_SECONDS, Agent, ReportProgress, TaskEnded, checked_report, describe
 from patterns.contract import ErrorCode
 from patterns.observability.lifecycle import running_task
 from patterns.tasks.detached import abandon
@@ -30,14 +31,17 @@ async def execute(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str,
 
 
 async def _run(store: MemoryStore, run: RunAgent, agent: Agent, task_id: str, prompt: str, timeout: float) -> None:
-    loop = asyncio.get_running_loop()
+    loop, loop_thread = asyncio.get_running_loop(), threading.get_ident()
     finished = store.watch(task_id)
 
-    def report_progress(percent: int) -> None:
+    def report_progress(percent: int, message: str | None = None) -> None:
         if finished.done():
             raise TaskEnded
-        whole_percent = int(percent)  # here, so that a value that is not a number raises in the agent
-        loop.call_soon_threadsafe(store.progress, task_id, whole_percent)
+        report = checked_report(percent, message)  # here, so that a wrong type raises in the agent
+        if threading.get_ident() == loop_thread:  # at once: the agent may return in this step
+            store.progress(task_id, *report)
+        else:
+            loop.call_soon_threadsafe(store.progress, task_id, *report)
 
     async def job() -> None:
         """Finish the task in the same step as the agent, so that no request in between sees it running."""

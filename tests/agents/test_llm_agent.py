@@ -51,14 +51,18 @@ def served(stub: ServedStub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield servers.serve(IN_MEMORY_QUEUE, {**environment(stub), "KIT_AGENT": NAME})
 
 
-def ignore(percent: int) -> None:
+def ignore(percent: int, message: str | None = None) -> None:
     """Ignore the progress."""
 
 
-async def test_it_calls_its_tool_reports_progress_and_answers(agent: Agent, stub: ServedStub) -> None:
-    reported: list[int] = []
+async def test_it_calls_its_tool_reports_what_it_does_and_answers(agent: Agent, stub: ServedStub) -> None:
+    reported, messages = list[int](), list[str | None]()
 
-    result = await run_on_event_loop(agent, "compare", reported.append)
+    def report(percent: int, message: str | None = None) -> None:
+        reported.append(percent)
+        messages.append(message)
+
+    result = await run_on_event_loop(agent, "compare", report)
 
     assert result.endswith(RESULT)
     assert stub.states("compare") == ["answered", "answered"]
@@ -66,6 +70,7 @@ async def test_it_calls_its_tool_reports_progress_and_answers(agent: Agent, stub
     assert len(set(reported)) >= 2
     assert reported[0] > 0
     assert reported[-1] < 100
+    assert messages == ["Waiting for the model", "Looking up Acme"]
 
 
 async def test_tasks_at_once_and_after_each_other_share_one_client(agent: Agent, stub: ServedStub) -> None:
@@ -114,7 +119,7 @@ async def test_a_cancelled_agent_closes_its_connection(agent: Agent, stub: Serve
 
 
 async def test_a_finished_task_stops_it_at_its_next_report(agent: Agent, stub: ServedStub) -> None:
-    def raise_at_the_second(percent: int) -> None:
+    def raise_at_the_second(percent: int, message: str | None = None) -> None:
         if percent > 40:
             raise TaskEnded
 

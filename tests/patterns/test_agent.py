@@ -10,6 +10,7 @@ import pytest
 from patterns.agents.running import (
     Agent,
     TaskEnded,
+    checked_report,
     is_async,
     run_in_daemon_thread,
     run_on_event_loop,
@@ -43,7 +44,7 @@ def settings(**changed: Any) -> Settings:
     return Settings(**{"agent_steps": 4, "agent_step_seconds": 0.0, **changed})
 
 
-def nothing(percent: int) -> None:
+def nothing(percent: int, message: str | None = None) -> None:
     """Ignore progress."""
 
 
@@ -108,11 +109,14 @@ async def test_a_hanging_thread_does_not_delay_the_exit() -> None:
 
 
 async def test_the_simulated_agent_reports_after_each_step() -> None:
-    reported: list[int] = []
+    reported: list[tuple[int, str | None]] = []
 
-    await run_on_event_loop(simulated(settings()), "hello", reported.append)
+    def report(percent: int, message: str | None = None) -> None:
+        reported.append((percent, message))
 
-    assert reported == [25, 50, 75, 100]
+    await run_on_event_loop(simulated(settings()), "hello", report)
+
+    assert reported == [(25 * step, f"finished step {step} of 4") for step in (1, 2, 3, 4)]
 
 
 async def test_the_same_prompt_and_seed_give_the_same_answer() -> None:
@@ -146,8 +150,11 @@ async def test_jitter_is_repeatable_too(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_it_fails_half_way_if_the_prompt_says_so() -> None:
     reported: list[int] = []
 
+    def report(percent: int, message: str | None = None) -> None:
+        reported.append(percent)
+
     with pytest.raises(RuntimeError, match="failed, as requested"):
-        await run_on_event_loop(simulated(settings(agent_behaviour="fail")), "hello", reported.append)
+        await run_on_event_loop(simulated(settings(agent_behaviour="fail")), "hello", report)
 
     assert reported == [25, 50]
 
@@ -170,8 +177,30 @@ async def test_a_prompt_is_obeyed_only_if_the_settings_allow_it() -> None:
 
 
 async def test_it_ends_when_its_task_is_no_longer_wanted() -> None:
-    def ended(percent: int) -> None:
+    def ended(percent: int, message: str | None = None) -> None:
         raise TaskEnded
 
     with pytest.raises(TaskEnded):
         await run_on_event_loop(simulated(settings()), "hello", ended)
+
+
+@pytest.mark.parametrize(
+    ("report", "stored"),
+    [
+        ((50, None), (50, None)),
+        ((50, ""), (50, None)),
+        ((50, " \n "), (50, None)),
+        ((50, "reading page 3"), (50, "reading page 3")),
+        ((-3, "a\r\nb\u2028c\x7f"), (0, "a  b c")),
+        ((333, "x" * 201), (100, "x" * 200)),
+        ((49.9, "\ud83d"), (49, None)),
+    ],
+)
+def test_a_report_is_stored_as_a_percentage_and_one_line(report: Any, stored: tuple[int, str | None]) -> None:
+    assert checked_report(*report) == stored
+
+
+@pytest.mark.parametrize("report", [("50%", None), (None, None), (50, 3), (50, b"bytes")])
+def test_a_report_of_another_type_raises_in_the_agent(report: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        checked_report(*report)

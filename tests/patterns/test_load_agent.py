@@ -34,7 +34,7 @@ def test_a_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
 
     agent = load_agent(Settings(agent="my_agent_beside_me:run"))
 
-    assert agent("hello", lambda percent: None) == "mine"
+    assert agent("hello", lambda percent, message=None: None) == "mine"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from patterns.agents.running import TaskEnded
 class Unwatched:
     """A task that is never stopped."""
 
-    def report_progress(self, percent: int) -> None:
+    def report_progress(self, percent: int, message: str | None = None) -> None:
         """Ignore it."""
 
     def stop_reason(self) -> BaseException | None:
