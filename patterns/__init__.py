@@ -1,6 +1,6 @@
 """The five ways to run a long job behind a short request, in teaching order."""
 
-from patterns.contract.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
+from patterns.contract.descriptor import Fault, Interrupts, LearnsBy, Pattern, Process, Question, RunsIn
 
 _DIES_WITH_THE_WEB_PROCESS = frozenset({Fault.WEB_KILL, Fault.WEB_STOP})
 
@@ -41,6 +41,7 @@ CELERY_QUEUE = Pattern(
         ),
     ),
     needs=frozenset({"redis"}),
+    interrupts=Interrupts.ALL_AGENTS,
     takes_callback=True,
 )
 

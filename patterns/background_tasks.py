@@ -9,7 +9,10 @@ cache.
 It breaks when the process ends: jobs are only in memory, so a deploy or a crash loses those that wait or run. And
 FastAPI sets no limits. By default it accepts jobs until memory runs out, runs `def` functions in the same 40 threads as
 sync endpoints, and waits for all jobs at shutdown. For production, this module adds a `limit` on unfinished tasks,
-`Slots` for tasks that run at once, and daemon threads, for which no shutdown has to wait.
+`Slots` for tasks that run at once, and an outcome for every task at shutdown.
+
+An async agent runs on the event loop of the requests, so an agent that blocks it delays every request. A sync agent
+gets its own daemon thread, for which no shutdown has to wait.
 """
 
 from collections.abc import AsyncIterator
@@ -19,7 +22,7 @@ from fastapi import BackgroundTasks, FastAPI, Request, Response
 
 from patterns import BACKGROUND_TASKS
 from patterns.agents.loading import load_agent
-from patterns.agents.running import run_in_daemon_thread
+from patterns.agents.running import run_on_event_loop
 from patterns.contract import SubmitRequest
 from patterns.contract.settings import load_settings
 from patterns.tasks.execution import execute
@@ -43,7 +46,7 @@ def create_app() -> FastAPI:
     async def run_job(task_id: str, prompt: str) -> None:
         if await slots.acquire(task_id):
             try:
-                await execute(store, run_in_daemon_thread, agent, task_id, prompt, settings.task_timeout_seconds)
+                await execute(store, run_on_event_loop, agent, task_id, prompt, settings.task_timeout_seconds)
             finally:
                 slots.release()
 

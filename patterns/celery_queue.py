@@ -19,20 +19,19 @@ until the outcome is delivered or given up, even if workers die in between.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from fastapi import FastAPI, Request, Response
 
 from patterns import CELERY_QUEUE
-from patterns.agents.running import TaskEnded, run_in_current_thread
+from patterns.agents.watched import run_watched
 from patterns.celery_support.app import celery, process_settings
 from patterns.celery_support.deliveries import allowed_callback_url, send_due_deliveries
 from patterns.celery_support.lost_messages import resend_lost_messages
 from patterns.celery_support.publisher import CONFIRM_SECONDS, Message, Publisher
+from patterns.celery_support.record_watch import RecordWatch
 from patterns.celery_support.worker import RecordedTask, agent, failures_recorded, records
 from patterns.contract import CallbackSubmitRequest
 from patterns.observability.tracing import tracing
@@ -61,19 +60,11 @@ SUBMIT_SECONDS = 2.0
 def run_agent(self: Any, prompt: str, has_callback: bool = False) -> None:
     """Run the agent in a worker, and update the record. The time limits are in Celery's configuration."""
     task_id = self.request.id
-    deadline = time.monotonic() + process_settings().task_timeout_seconds
-
-    def report_progress(percent: int) -> None:
-        # Celery's thread pool has no time limits and no signals: there, cancel and timeout take effect here.
-        if time.monotonic() > deadline:
-            raise SoftTimeLimitExceeded
-        if not records().progress(task_id, percent):
-            raise TaskEnded
-
     try:
         if records().start(task_id, MAX_RUNS):  # False if it was cancelled
             with failures_recorded(task_id):
-                result = run_in_current_thread(agent(), prompt, report_progress)
+                # An async agent runs on an event loop that lives as long as this process, a sync one in this thread.
+                result = run_watched(agent(), prompt, RecordWatch(task_id))
                 records().complete(task_id, result)
     finally:
         if has_callback:

@@ -31,7 +31,7 @@ from patterns.contract.client_errors import (
     TemporaryError,
     completed,
 )
-from patterns.contract.conversation import Conversation, OnProgress
+from patterns.contract.conversation import Conversation, OnMessage, OnProgress
 from patterns.contract.responses import accepted_task, current_task, was_held
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
     "completed", "create_app",
 ]  # fmt: skip
 
-#: With a progress callback, the server is asked to hold responses for this long only, so that progress is reported.
+#: With `on_progress`, the server is asked to hold responses for this long only, so that progress is reported.
 _PROGRESS_SECONDS = 1.0
 #: When the caller is cancelled, the client waits at most this long for the server to cancel the task.
 _CANCEL_SECONDS = 2.0
@@ -68,15 +68,17 @@ class PollingClient(ContractClient):
         self._first_pause, self._longest_pause = first_pause, longest_pause
         self._server_holds = False  # known after its first response to `Prefer: wait`
 
-    async def run(self, prompt: str, on_progress: OnProgress | None = None, **fields: str) -> Task:
+    async def run(
+        self, prompt: str, on_progress: OnProgress | None = None, on_message: OnMessage | None = None, **fields: str
+    ) -> Task:
         """Submit a task, wait, and return it when it is completed, with the agent's `result`.
 
-        `on_progress` is called with each new percentage; it may be async. `fields` are added to the body of the submit.
-        Raises `SubmitRefused`, `TaskFailed`, `TaskCancelled`, `TaskLost`, `DeadlineExceeded`, or `ClientError` itself
-        for an unexpected response. When the caller is cancelled, an accepted task is cancelled too.
+        `on_progress` is called with each new percentage, and `on_message` with each new message; both may be async.
+        `fields` are added to the body of the submit. Raises `SubmitRefused`, `TaskFailed`, `TaskCancelled`, `TaskLost`,
+        `DeadlineExceeded`, or `ClientError` itself for an unexpected response. A cancelled caller cancels the task too.
         """
-        conversation = Conversation(self._deadline, on_progress)
-        hold = min(self._hold, _PROGRESS_SECONDS) if on_progress else self._hold
+        conversation = Conversation(self._deadline, on_progress, on_message)
+        hold = min(self._hold, _PROGRESS_SECONDS) if on_progress or on_message else self._hold
         try:
             async with conversation.until_deadline():
                 response = await self._submit(conversation, {"prompt": prompt, **fields})

@@ -7,7 +7,8 @@ Every command of a worker counts as a heartbeat. The messages of a worker that h
 Use it if one process with threads per machine is enough and Celery has more settings than you need.
 
 It loses tasks when the broker loses its data. A thread cannot be killed, so a sync agent that hangs occupies its
-thread until the worker ends, although its record times out.
+thread until the worker ends, although its record times out. Async agents share one event loop, so an agent that blocks
+it delays all tasks of its worker.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from benchmarks.contenders.shared import HEARTBEAT_SECONDS, Work, redis_url, web_app, work_or_exit
-from patterns.agents.running import run_in_daemon_thread
+from patterns.agents.process_loop import wait_on_process_loop
 from patterns.contract.descriptor import Fault, LearnsBy, Pattern, Process, Question, RunsIn
 from patterns.contract.settings import load_settings
 
@@ -58,15 +59,15 @@ dramatiq.set_broker(broker)
 
 @cache
 def work() -> Work:
-    """The worker side, created once. Each agent runs in its own thread, so it blocks only its own task."""
-    return work_or_exit(settings, run_in_daemon_thread)
+    """The worker side, created once."""
+    return work_or_exit(settings)
 
 
 # A task that could not write its outcome is retried forever; by default, it would be dropped after twenty retries.
 @dramatiq.actor(queue_name="agent", max_retries=None, min_backoff=1000, max_backoff=10_000)
 def run_agent(task_id: str, prompt: str) -> None:
     """Run one task. Dramatiq acknowledges the message after this returns."""
-    asyncio.run(work().run(task_id, prompt))
+    wait_on_process_loop(lambda: work().run(task_id, prompt))
 
 
 def create_app() -> FastAPI:

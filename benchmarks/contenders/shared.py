@@ -16,14 +16,21 @@ from fastapi import FastAPI, Request, Response
 from redis.exceptions import RedisError
 
 from patterns.agents.loading import load_agent
-from patterns.agents.running import Agent, ReportProgress, TaskEnded, describe, run_on_event_loop
+from patterns.agents.running import (
+    CLEAN_UP_SECONDS,
+    Agent,
+    ReportProgress,
+    TaskEnded,
+    checked_report,
+    describe,
+    run_on_event_loop,
+)
 from patterns.contract import ErrorCode, SubmitRequest
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings, SettingsError, load_settings
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
 from patterns.tasks.detached import abandon
-from patterns.tasks.execution import RunAgent
 from patterns.tasks.store import Unavailable, new_task_id
 from patterns.web.app import new_app
 from patterns.web.headers import idempotency_key
@@ -37,7 +44,7 @@ SUBMIT_SECONDS = 2.0
 #: `/health` counts a worker for ten seconds after its last heartbeat.
 HEARTBEAT_SECONDS = 2.0
 #: How often a running task without new progress is checked for cancellation.
-_CHECK_SECONDS = 1.0
+_CHECK_SECONDS = 0.5
 
 #: Sends a task id and a prompt to a worker. Any exception means that the broker cannot be reached.
 HandOver = Callable[[str, str], Awaitable[object]]
@@ -99,14 +106,13 @@ async def _enqueue(hand_over: HandOver, task_id: str, prompt: str) -> None:
 class Work:
     """The worker side of any queue: runs the agent for a task and updates its record.
 
-    `run_agent` decides where the agent runs: by default async on the caller's event loop, sync in a thread.
+    An async agent runs on the caller's event loop, a sync agent in a thread.
     """
 
-    def __init__(self, settings: Settings, run_agent: RunAgent = run_on_event_loop) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._timeout = settings.task_timeout_seconds
         self._records = WorkerRecords(settings, redis_url(settings))
         self._agent: Agent = load_agent(settings)
-        self._run_agent = run_agent
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._running: set[str] = set()
 
@@ -147,13 +153,15 @@ class Work:
                 self._records.undo_start(task_id)
 
     async def _watched(self, task_id: str, prompt: str) -> None:
-        loop, percent, ended, reported = asyncio.get_running_loop(), 0, False, asyncio.Event()
+        loop, ended, reported = asyncio.get_running_loop(), False, asyncio.Event()
+        last: tuple[int, str | None] = 0, None
 
-        def report_progress(now: int) -> None:
-            nonlocal percent
+        def report_progress(percent: int, message: str | None = None) -> None:
+            nonlocal last
             if ended:
                 raise TaskEnded
-            percent = now
+            percent, message = checked_report(percent, message)
+            last = percent, message or last[1]  # reports may come faster than they are written
             loop.call_soon_threadsafe(reported.set)
 
         async def record_progress() -> None:
@@ -163,27 +171,31 @@ class Work:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(reported.wait(), _CHECK_SECONDS)
                 reported.clear()
-                running = await asyncio.to_thread(self._records.progress, task_id, percent)
+                running = await asyncio.to_thread(self._records.progress, task_id, *last)
 
         working = asyncio.create_task(self._job(prompt, report_progress))
         recording = asyncio.create_task(record_progress())
         try:
             await asyncio.wait({working, recording}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+            ended = True
+            if working.done():
+                await asyncio.to_thread(self._finish, task_id, working)
+                return
+            working.cancel()
+            if not recording.done():
+                message = f"The task ran longer than {self._timeout:g} s."
+                await asyncio.to_thread(self._records.fail, task_id, ErrorCode.TIMEOUT, message)
+            await asyncio.wait({working}, timeout=CLEAN_UP_SECONDS)
+            if recording.done():
+                recording.result()  # raises if the record could not be written
         finally:
             ended = True
             recording.cancel()
             abandon(working)
-        if working.done():
-            await asyncio.to_thread(self._finish, task_id, working)
-        elif recording.done():
-            recording.result()  # raises if the record could not be written
-        else:
-            message = f"The task ran longer than {self._timeout:g} s."
-            await asyncio.to_thread(self._records.fail, task_id, ErrorCode.TIMEOUT, message)
 
     async def _job(self, prompt: str, report_progress: ReportProgress) -> str:
         try:
-            return await self._run_agent(self._agent, prompt, report_progress)
+            return await run_on_event_loop(self._agent, prompt, report_progress)
         except (SystemExit, KeyboardInterrupt) as error:
             raise RuntimeError("the agent called sys.exit()") from error  # must not end the worker
 
@@ -196,10 +208,10 @@ class Work:
             self._records.complete(task_id, working.result())
 
 
-def work_or_exit(settings: Settings, run_agent: RunAgent = run_on_event_loop) -> Work:
+def work_or_exit(settings: Settings) -> Work:
     """The `Work` of a worker. If the agent cannot be loaded, exits with a one-line message."""
     try:
-        return Work(settings, run_agent)
+        return Work(settings)
     except SettingsError as error:
         print(f"kit: {error}", file=sys.stderr)  # noqa: T201 the parent has nothing to add
         sys.exit(os.EX_CONFIG)

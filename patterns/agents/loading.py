@@ -23,6 +23,8 @@ def load_agent(settings: Settings) -> Agent:
         agent: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             agent = getattr(agent, part, None)
+    except SettingsError as error:  # the module reports a missing setting
+        raise SettingsError(f"KIT_AGENT={settings.agent}: {error}") from error
     except BaseException as error:  # a module may raise anything, even SystemExit or KeyboardInterrupt
         message = " ".join(str(error).split())
         reason = f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -1,20 +1,34 @@
-"""Runs an agent: on the event loop, in the current thread, or in a daemon thread.
+"""Runs an agent: on the running event loop, or in a daemon thread.
 
-An agent is any callable `(prompt, report_progress) -> str`, sync or async. `report_progress` takes a percentage. Once
-the task is cancelled or has timed out, `report_progress` raises `TaskEnded`: a sync agent cannot be interrupted, but it
-stops at its next report.
+An agent is any callable `(prompt, report_progress) -> str`, sync or async. `report_progress` takes a percentage and,
+optionally, a message that says what the agent is doing. Once the task is cancelled or has timed out, it raises
+`TaskEnded`: a sync agent in a thread cannot be interrupted, but it stops at its next report.
 """
 
 import asyncio
 import inspect
 import threading
+import unicodedata
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
-from typing import cast
+from typing import Protocol, cast
 
-ReportProgress = Callable[[int], None]
+#: A longer message is cut.
+MESSAGE_MAX = 200
+
+
+class ReportProgress(Protocol):
+    """How an agent reports its progress, in percent, and what it is doing. Raises `TaskEnded`."""
+
+    def __call__(self, percent: int, message: str | None = None) -> None:
+        """Report. Without a message, the task keeps the last one."""
+
+
 Agent = Callable[[str, ReportProgress], str | Awaitable[str]]
+
+#: How long an agent may clean up after it was cancelled or interrupted. Then it is abandoned.
+CLEAN_UP_SECONDS = 1.0
 
 
 class TaskEnded(BaseException):
@@ -29,41 +43,37 @@ def is_async(agent: Agent) -> bool:
     return inspect.iscoroutinefunction(agent) or inspect.iscoroutinefunction(type(agent).__call__)
 
 
-def run_in_current_thread(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
-    """Run the agent in the calling thread. An async agent gets its own event loop."""
-    result = agent(prompt, report_progress)
-    return _checked(result if isinstance(result, str) else asyncio.run(_awaited(result)))
-
-
 async def run_on_event_loop(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
     """Run an async agent on the event loop, and a sync agent in a daemon thread, so that it does not block the loop."""
     if is_async(agent):
-        return _checked(await cast("Awaitable[str]", agent(prompt, report_progress)))
+        return checked(await cast("Awaitable[str]", agent(prompt, report_progress)))
     return await run_in_daemon_thread(agent, prompt, report_progress)
 
 
 async def run_in_daemon_thread(agent: Agent, prompt: str, report_progress: ReportProgress) -> str:
-    """Run the agent in a thread that does not keep the process from exiting.
+    """Call the agent in a thread that does not keep the process from exiting. A coroutine that it returns runs here.
 
     The interpreter waits at exit for the threads of `asyncio.to_thread` and of anyio's pool, so one hung agent would
     delay every deploy. It does not wait for daemon threads. When the caller is cancelled, the thread goes on until its
     next `report_progress`, because a thread cannot be killed.
     """
     loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[str] = loop.create_future()
+    outcome: asyncio.Future[object] = loop.create_future()
 
-    def set_outcome(result: str | None, error: BaseException | None) -> None:
-        if not outcome.done():
-            if error is None:
-                outcome.set_result(cast("str", result))
-            else:
-                outcome.set_exception(error)
+    def set_outcome(result: object, error: BaseException | None) -> None:
+        if outcome.done():  # the caller was cancelled
+            if inspect.iscoroutine(result):
+                result.close()
+        elif error is None:
+            outcome.set_result(result)
+        else:
+            outcome.set_exception(error)
 
     def run() -> None:
-        result: str | None = None
+        result: object = None
         failure: BaseException | None = None
         try:
-            result = run_in_current_thread(agent, prompt, report_progress)
+            result = agent(prompt, report_progress)
         except StopIteration as error:
             failure = RuntimeError(f"the agent raised StopIteration: {error}")  # a Future does not accept StopIteration
         except BaseException as error:  # raised again in the caller
@@ -73,17 +83,31 @@ async def run_in_daemon_thread(agent: Agent, prompt: str, report_progress: Repor
 
     # In the caller's context, so that the agent's log lines have the task's id.
     threading.Thread(target=copy_context().run, args=(run,), name="agent", daemon=True).start()
-    return await outcome
+    result = await outcome
+    return checked(await result if inspect.isawaitable(result) else result)
 
 
-async def _awaited(result: Awaitable[str]) -> str:
-    return await result if inspect.isawaitable(result) else result
-
-
-def _checked(result: object) -> str:
+def checked(result: object) -> str:
+    """The result of an agent, with lone surrogates replaced. Raises `TypeError` if it is not a str."""
     if not isinstance(result, str):
         raise TypeError(f"an agent must return a str, and this one returned {type(result).__name__}")
     return result.encode(errors="replace").decode()  # a str with a lone surrogate cannot be sent
+
+
+def checked_report(percent: int, message: str | None) -> tuple[int, str | None]:
+    """A report as it is stored: a whole percentage from 0 to 100, and one line of at most `MESSAGE_MAX` characters.
+
+    An empty message counts as none. Raises in the agent if a value has the wrong type.
+    """
+    if message is not None and not isinstance(message, str):
+        raise TypeError(f"the message of a progress report must be a str, not {type(message).__name__}")
+    line = "".join(" " if _is_control(character) else character for character in (message or "")[:MESSAGE_MAX])
+    return max(0, min(int(percent), 100)), line.strip() or None
+
+
+def _is_control(character: str) -> bool:
+    # Control characters, line and paragraph separators, and surrogates, which cannot be sent.
+    return unicodedata.category(character) in {"Cc", "Zl", "Zp", "Cs"}
 
 
 def describe(error: BaseException) -> str:

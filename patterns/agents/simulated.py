@@ -37,7 +37,7 @@ def simulated_agent(settings: Settings) -> Agent:
                 await asyncio.sleep(pause)
             if behaviour == "fail" and step > settings.agent_steps // 2:
                 raise RuntimeError("the simulated agent failed, as requested")
-            report_progress(100 * step // settings.agent_steps)
+            report_progress(100 * step // settings.agent_steps, f"finished step {step} of {settings.agent_steps}")
         return f"{rng.choice(_SENTENCES)} ({settings.agent_steps} steps, prompt of {len(prompt)} characters)"
 
     return simulated

@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 from celery import signals
+from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
 from patterns.celery_support.app import process_settings
@@ -20,6 +21,15 @@ from patterns.celery_support.app import process_settings
 _CHECK_SECONDS = 0.05
 #: If the event loop does not react within this time, it is blocked in a call to a broker that does not reply.
 _STUCK_SECONDS = 2.0
+#: Agents in the worker's main process check every half second whether they must stop, and may clean up for a second.
+_AGENTS_STOP_SECONDS = 2.0
+
+#: Set at the end of the grace period. It stops agents in the worker's main process; pool processes get a signal.
+grace_is_over = threading.Event()
+
+
+class WorkerStopping(BaseException):
+    """Raised in an agent when its worker stops; its task runs again. Like `TaskEnded`, not an `Exception`."""
 
 
 def stop_within_the_grace_period() -> None:
@@ -45,18 +55,21 @@ class _Stop:
         self._consumer = consumer
         self._grace_seconds = grace_seconds
         self._thread = threading.Thread(target=self._run, name="stop", daemon=True)
-        self._grace_is_over = threading.Event()
         self._cold = threading.Event()
+        self._idle = threading.Event()
 
     def on_signal(self, *_: object) -> None:
         if self._thread.ident is None:
             self._thread.start()
         else:
-            self._grace_is_over.set()
+            grace_is_over.set()
 
     def _run(self) -> None:
         self._consumer.hub.call_soon(self._wait_for_tasks)
-        self._grace_is_over.wait(self._grace_seconds)
+        grace_is_over.wait(self._grace_seconds)
+        grace_is_over.set()
+        if not isinstance(self._consumer.pool, TaskPool) and self._idle.wait(_AGENTS_STOP_SECONDS):
+            return  # a cold shutdown would only end pool processes
         self._consumer.hub.call_soon(self._shut_down_cold)
         if not self._cold.wait(_STUCK_SECONDS):
             os.kill(os.getpid(), signal.SIGQUIT)
@@ -75,4 +88,5 @@ class _Stop:
 
     def _stop_if_idle(self) -> None:
         if not state.reserved_requests:  # running tasks, and those that no pool process has started yet
+            self._idle.set()
             state.should_stop = os.EX_OK  # the warm shutdown, which then has nothing to wait for

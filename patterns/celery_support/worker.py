@@ -12,6 +12,7 @@ from typing import Any
 
 from billiard.common import terminate_handler_fired
 from celery import Task, signals
+from celery.concurrency.prefork import TaskPool
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.worker.request import Request
 from redis.exceptions import RedisError
@@ -19,13 +20,15 @@ from redis.exceptions import RedisError
 from patterns.agents.loading import load_agent
 from patterns.agents.running import Agent, TaskEnded, describe
 from patterns.celery_support.app import process_settings
-from patterns.celery_support.stopping import stop_within_the_grace_period
+from patterns.celery_support.stopping import WorkerStopping, stop_within_the_grace_period
 from patterns.contract import ErrorCode
 from patterns.contract.settings import SettingsError
 from patterns.observability.lifecycle import running_task
 from patterns.observability.logs import set_up_logging
 from patterns.observability.tracing import NO_CARRIER, tracing
 from patterns.redis_store.worker_records import WorkerRecords
+
+_CHECK_SECONDS = 0.25
 
 
 @cache
@@ -46,7 +49,7 @@ class RecordedRequest(Request):
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Fail the task at its hard limit, because Celery kills the pool process that runs it."""
         if not soft:
-            records().fail(self.id, ErrorCode.TIMEOUT, _timeout_message())
+            records().fail(self.id, ErrorCode.TIMEOUT, timeout_message())
         super().on_timeout(soft, timeout)
 
 
@@ -75,7 +78,10 @@ def failures_recorded(task_id: str) -> Iterator[None]:
     except TaskEnded:
         pass  # the task was cancelled, so it is already finished
     except SoftTimeLimitExceeded:
-        records().fail(task_id, ErrorCode.TIMEOUT, _timeout_message())
+        records().fail(task_id, ErrorCode.TIMEOUT, timeout_message())
+    except WorkerStopping:
+        records().undo_start(task_id)
+        raise Reject("the worker is stopping", requeue=True) from None
     except RedisError:
         raise
     except BaseException as error:  # an agent may raise SystemExit, or asyncio's CancelledError
@@ -85,7 +91,8 @@ def failures_recorded(task_id: str) -> Iterator[None]:
         records().fail(task_id, ErrorCode.AGENT_ERROR, describe(error))
 
 
-def _timeout_message() -> str:
+def timeout_message() -> str:
+    """The error message of a task that has timed out."""
     return f"The task ran longer than {process_settings().task_timeout_seconds:g} s."
 
 
@@ -111,6 +118,17 @@ def report_heartbeat(sender: Any, **_: object) -> None:
     """Store a heartbeat, so that `/health` knows that this worker is running."""
     with suppress(RedisError):  # the next heartbeat may succeed
         records().heartbeat(str(getattr(sender, "hostname", "") or sender.eventer.hostname))
+
+
+@signals.worker_ready.connect
+def check_for_ended_processes(sender: Any, **_: object) -> None:
+    """Replace a pool process soon after it ends.
+
+    Celery checks when the pipe to a process closes, and every five seconds. The pipe closes a moment before the kernel
+    reports the end of the process, so Celery often notices it only five seconds later.
+    """
+    if isinstance(sender.pool, TaskPool):
+        sender.hub.call_repeatedly(_CHECK_SECONDS, sender.pool.maintain_pool)
 
 
 @signals.worker_shutdown.connect

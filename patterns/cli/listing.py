@@ -18,7 +18,10 @@ _FAULTS_HELP = "\n".join(
         f"`kit bench --faults` injects these and {len(Fault) - len(_LOSING_FAULTS)} more faults.",
     ]
 )
-_HEADINGS = ("pattern", "where the work runs", "how the client learns the outcome", "it teaches", "loses tasks on")
+_HEADINGS = (
+    *("pattern", "where the work runs", "how the client learns the outcome", "it teaches"),
+    *("cancel interrupts", "loses tasks on"),
+)
 
 
 def patterns(
@@ -34,7 +37,9 @@ def patterns(
     for pattern in PATTERNS.values():
         teaches = "where" if pattern.teaches.value.startswith("where") else "how"
         losses = ", ".join(sorted(pattern.loses_on))
-        table.add_row(f"[bold]{pattern.name}[/]", pattern.runs_in, pattern.learns_by, teaches, losses)
+        table.add_row(
+            f"[bold]{pattern.name}[/]", pattern.runs_in, pattern.learns_by, teaches, pattern.interrupts, losses
+        )
     out.print(table)
     out.print(_FAULTS_HELP, style="dim")
     out.print("\nServe one: kit serve NAME    Compare them: kit bench --quick", style="dim")

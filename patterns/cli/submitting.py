@@ -6,6 +6,7 @@ from contextlib import suppress
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from patterns.cli.receiving import CallbackHook, receiving
 from patterns.contract import Task
@@ -29,6 +30,8 @@ async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: f
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
+        # The text comes from the server: it stays on one line, and its brackets are not markup.
+        TextColumn("{task.fields[message]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=console,
         transient=True,
         disable=not console.is_terminal,
@@ -39,13 +42,16 @@ async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: f
         async with _http(url) as http, PollingClient(url, deadline=deadline, http=http, hold=_HOLD_SECONDS) as client:
             await _check(url, http)
             with bar:
-                row = bar.add_task("submitting", total=100)
+                row = bar.add_task("submitting", total=100, message="")
 
                 def show(percent: int) -> None:
                     bar.update(row, completed=percent, description="working")
 
+                def show_message(message: str) -> None:
+                    bar.update(row, message=message)
+
                 if secret is None:
-                    task = await client.run(prompt, on_progress=show)
+                    task = await client.run(prompt, on_progress=show, on_message=show_message)
                 else:
                     # There is no progress before the callback, so the bar only shows that time passes.
                     bar.update(row, total=None, description="waiting for the callback")

@@ -9,20 +9,24 @@ from patterns.contract.client_errors import DeadlineExceeded
 from patterns.contract.task import Task
 
 OnProgress = Callable[[int], object]
+OnMessage = Callable[[str], object]
 
 
 class Conversation:
     """All requests about one task, from submit to the outcome.
 
-    `deadline` is in seconds, from the start of `until_deadline`. `on_progress` is called with each new percentage; it
-    may be async.
+    `deadline` is in seconds, from the start of `until_deadline`. `on_progress` is called with each new percentage, and
+    `on_message` with each new message; both may be async.
     """
 
-    def __init__(self, deadline: float, on_progress: OnProgress | None = None) -> None:
+    def __init__(
+        self, deadline: float, on_progress: OnProgress | None = None, on_message: OnMessage | None = None
+    ) -> None:
         self.task: Task | None = None
         self.last_error = ""  # why the last request is being retried
         self._deadline, self._ends_at = deadline, float("inf")
         self._on_progress, self._reported = on_progress, -1
+        self._on_message, self._message = on_message, ""
 
     @asynccontextmanager
     async def until_deadline(self) -> AsyncIterator[None]:
@@ -37,13 +41,14 @@ class Conversation:
             raise self._deadline_exceeded() from None
 
     async def update(self, task: Task) -> Task:
-        """Store the task as last seen, report its progress if it is new, and return the task."""
+        """Store the task as last seen, report its progress and its message if they are new, and return the task."""
         self.task = task
         if self._on_progress and task.progress > self._reported:
             self._reported = task.progress
-            awaitable = self._on_progress(task.progress)
-            if inspect.isawaitable(awaitable):
-                await awaitable
+            await _awaited(self._on_progress(task.progress))
+        if self._on_message and task.message and task.message != self._message:
+            self._message = task.message
+            await _awaited(self._on_message(task.message))
         return task
 
     async def pause(self, seconds: float) -> None:
@@ -55,3 +60,8 @@ class Conversation:
     def _deadline_exceeded(self) -> DeadlineExceeded:
         state = f"the task is {self.task.status}" if self.task else "no task was accepted"
         return DeadlineExceeded(f"After {self._deadline:g} s {state}. {self.last_error}".strip(), self.task)
+
+
+async def _awaited(result: object) -> None:
+    if inspect.isawaitable(result):
+        await result

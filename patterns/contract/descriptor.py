@@ -21,6 +21,13 @@ class LearnsBy(StrEnum):
     CALLBACK = "a signed callback"
 
 
+class Interrupts(StrEnum):
+    """The agents that stop within a second of a cancel or a timeout. Others stop at their next `report_progress`."""
+
+    ASYNC_AGENTS = "async agents"
+    ALL_AGENTS = "async and sync agents"
+
+
 class Question(StrEnum):
     """Which of the two questions a pattern answers differently. Patterns are ranked within one question only."""
 
@@ -96,6 +103,7 @@ class Pattern:
     loses_on: frozenset[Fault]
     processes: Sequence[Process] = ()
     needs: frozenset[str] = frozenset()
+    interrupts: Interrupts = Interrupts.ASYNC_AGENTS  # a sync agent in a thread cannot be interrupted
     takes_callback: bool = False  # a `callback_url` is optional
 
     @property

@@ -42,13 +42,14 @@ EXAMPLE_TASK: JsonDict = {
     "task_id": "6f1f5c0b8f0e4a6c9f4d1f0a2b3c4d5e",
     "status": "running",
     "progress": 40,
+    "message": "reading page 3",
     "result": None,
     "error": None,
     "created_at": "2026-11-23T09:30:00.000000Z",
     "started_at": "2026-11-23T09:30:00.120000Z",
     "finished_at": None,
 }
-EXAMPLE_NEW_TASK: JsonDict = EXAMPLE_TASK | {"status": "pending", "progress": 0, "started_at": None}
+EXAMPLE_NEW_TASK: JsonDict = EXAMPLE_TASK | {"status": "pending", "progress": 0, "message": None, "started_at": None}
 
 
 class Task(BaseModel):
@@ -59,6 +60,7 @@ class Task(BaseModel):
     task_id: str
     status: TaskStatus
     progress: Annotated[int, Field(ge=0, le=100, description="In whole percent. It never decreases.")]
+    message: Annotated[str | None, Field(description="What the agent is doing, as it last reported.")] = None
     result: str | None = None
     error: TaskError | None = None
     created_at: datetime

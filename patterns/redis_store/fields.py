@@ -49,6 +49,7 @@ def from_fields(task_id: str, fields: Mapping[str, str]) -> Record:
         float(fields["created_at"]),
         status=TaskStatus(fields["status"]),
         progress=int(fields["progress"]),
+        message=fields.get("message"),
         result=fields.get("result"),
         error=(ErrorCode(fields["error_code"]), fields["error_message"]) if "error_code" in fields else None,
         started_at=seconds("started_at"),
@@ -61,7 +62,14 @@ def from_fields(task_id: str, fields: Mapping[str, str]) -> Record:
         attempts_made=int(fields.get("attempts_made", 0)),
         next_attempt_at=seconds("next_attempt_at"),
         last_error=fields.get("last_error"),
+        version=int(fields.get("version", 0)),
     )
+
+
+def history_from(changes: Iterable[str]) -> list[tuple[int, str | None]]:
+    """The history of a record. A change is the progress and, after a space, the message if there is one."""
+    parts = (change.partition(" ") for change in changes)
+    return [(int(progress), message or None) for progress, _, message in parts]
 
 
 def flatten(fields: Mapping[str, str]) -> Iterable[str]:

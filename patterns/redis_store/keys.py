@@ -16,6 +16,8 @@ class Keys:
         self.workers = f"{prefix}workers"
         #: A channel: the ids of tasks that have just finished.
         self.finished_channel = f"{prefix}finished"
+        #: A channel: the ids of unfinished tasks that have just changed.
+        self.changed_channel = f"{prefix}changed"
         #: A set: the unfinished tasks that were started.
         self.running = f"{prefix}running"
         #: A hash: the counters of tasks and deliveries.
@@ -28,6 +30,10 @@ class Keys:
     def record(self, task_id: str) -> str:
         """The hash of one task."""
         return f"{self._prefix}task:{task_id}"
+
+    def history(self, task_id: str) -> str:
+        """A list: the changes of one task before its outcome."""
+        return f"{self._prefix}history:{task_id}"
 
     def idempotency(self, key: str) -> str:
         """The hash with the task of an Idempotency-Key."""

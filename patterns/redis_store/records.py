@@ -19,7 +19,10 @@ def finish_arguments(
 ) -> tuple[list[str], list[Any]]:
     """The keys and the arguments of the script `FINISH`."""
     return (
-        [keys.record(task_id), keys.unfinished, keys.running, keys.counters, keys.outbox, keys.prompts],
+        [
+            *(keys.record(task_id), keys.unfinished, keys.running, keys.counters, keys.outbox, keys.prompts),
+            keys.history(task_id),
+        ],
         [task_id, repr(now), settings.task_ttl_seconds, keys.finished_channel, status, *flatten(fields)],
     )
 

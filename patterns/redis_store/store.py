@@ -5,7 +5,6 @@ The worker's side is `worker_records`. Both use the same keys and scripts. Finis
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from patterns.contract import Task, TaskStatus
 from patterns.contract.settings import Settings
@@ -22,8 +20,9 @@ from patterns.observability.tracing import tracing
 from patterns.redis_store import scripts
 from patterns.redis_store.batching import Batcher
 from patterns.redis_store.counters import read_delivery_counters, read_task_counters
-from patterns.redis_store.fields import flatten, from_fields, new_fields
+from patterns.redis_store.fields import flatten, from_fields, history_from, new_fields
 from patterns.redis_store.keys import Keys
+from patterns.redis_store.notifications import Notifications
 from patterns.redis_store.outbox import AsyncOutbox
 from patterns.redis_store.records import finish_arguments, log_finish, unavailable_on_error
 from patterns.tasks.record import Record
@@ -36,6 +35,8 @@ _TIMEOUT_SECONDS = 1.0
 #: A 503 is delayed by at most this long, to undo the record.
 _FORGET_SECONDS = 0.4
 
+#: Higher than the number of any change: there is no history after it.
+_NO_HISTORY = 10**9
 #: The keys and the arguments of a script.
 _Call = tuple[list[str], list[str | int]]
 
@@ -63,10 +64,12 @@ class RedisStore:
         self._create = Batcher(self._create_batch)
         # Batched, because a thousand long polls may end at once, and each would need a connection.
         self._fields = Batcher(self._fields_batch)
+        self._changes = Batcher(self._changes_batch)
         self._finish = self._redis.register_script(scripts.FINISH)
         self._forget = self._redis.register_script(scripts.FORGET)
         self._outbox = AsyncOutbox(self._redis, self._keys)
-        self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._notifications = Notifications(self._redis, self._keys)
+        self.streams = self._notifications.changed
         self._draining = False
 
     async def create(
@@ -131,32 +134,37 @@ class RedisStore:
             async with asyncio.timeout(_FORGET_SECONDS):
                 with unavailable_on_error():
                     keys = self._keys
-                    await self._forget([keys.record(task_id), keys.unfinished, keys.running, keys.prompts], [task_id])
+                    await self._forget(
+                        [keys.record(task_id), keys.unfinished, keys.running, keys.prompts, keys.history(task_id)],
+                        [task_id],
+                    )
 
     async def get(self, task_id: str) -> Task | None:
         with unavailable_on_error():
             fields = await self._fields(task_id)
         return from_fields(task_id, fields).task() if fields else None
 
+    async def changes(self, task_id: str, seen: int | None = None) -> Record | None:
+        with unavailable_on_error():
+            fields, history = await self._changes((task_id, seen))
+        if not fields:
+            return None
+        record = from_fields(task_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+        record.history = history_from(history)
+        return record
+
     async def wait(self, task_id: str, seconds: float) -> Task | None:
         deadline = time.monotonic() + seconds
-        finished = asyncio.Event()
-        self._waiters[task_id].add(finished)  # before the first read, so that no notification is missed
-        try:
+        # Before the first read, so that no notification is missed.
+        with self._notifications.finished.waiting(task_id) as finished:
             while True:
                 finished.clear()
                 task = await self.get(task_id)
                 remaining = deadline - time.monotonic()
                 if task is None or task.finished or remaining <= 0 or self._draining:
                     return task
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(finished.wait(), remaining)
-                except TimeoutError:
-                    continue
-        finally:
-            self._waiters[task_id].discard(finished)
-            if not self._waiters[task_id]:
-                del self._waiters[task_id]
 
     async def cancel(self, task_id: str) -> Task | None:
         keys, arguments = finish_arguments(self._keys, self._settings, task_id, time.time(), TaskStatus.CANCELLED, {})
@@ -192,19 +200,18 @@ class RedisStore:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Subscribe to finished tasks for as long as the block lasts, so that long polls end at once."""
-        listener = asyncio.create_task(self._listen())
+        """Be notified of changes for as long as the block lasts, so that long polls and streams need not poll."""
         try:
-            yield
+            async with self._notifications.listening():
+                yield
         finally:
             await self.drain()
-            listener.cancel()
             await self._redis.aclose()
 
     async def drain(self) -> None:
-        """Accept no more tasks, and end all long polls. Accepted tasks are safe: the workers have them."""
+        """Accept no more tasks, and end all long polls and streams. Accepted tasks are safe: the workers have them."""
         self._draining = True
-        self._wake(*self._waiters)
+        self._notifications.close()
 
     async def _create_batch(self, calls: Sequence[_Call]) -> Sequence[Any]:
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -220,20 +227,11 @@ class RedisStore:
             fields = dict(zip(unique_ids, await pipeline.execute(raise_on_error=False), strict=True))
         return [fields[task_id] for task_id in task_ids]
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async with self._redis.pubsub() as subscription:
-                    await subscription.subscribe(self._keys.finished_channel)
-                    self._wake(*self._waiters)  # notifications may have been missed, so all of them read again
-                    while True:
-                        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
-                        if message:
-                            self._wake(message["data"])
-            except (RedisError, OSError):
-                await asyncio.sleep(0.5)
-
-    def _wake(self, *task_ids: str) -> None:
-        for task_id in task_ids:
-            for waiter in self._waiters.get(task_id, ()):
-                waiter.set()
+    async def _changes_batch(self, calls: Sequence[tuple[str, int | None]]) -> Sequence[Any]:
+        unique_calls = list(dict.fromkeys(calls))
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for task_id, seen in unique_calls:
+                keys = [self._keys.record(task_id), self._keys.history(task_id)]
+                pipeline.eval(scripts.CHANGES, len(keys), *keys, _NO_HISTORY if seen is None else seen)
+            found = dict(zip(unique_calls, await pipeline.execute(raise_on_error=False), strict=True))
+        return [found[call] for call in calls]

@@ -46,8 +46,8 @@ class WorkerRecords:
 
     def start(self, task_id: str, max_runs: int) -> bool:
         """Mark the task as running. False if it must not run: it is finished, or has run `max_runs` times."""
-        keys = [self._keys.record(task_id), self._keys.running, self._keys.counters]
-        run = self._start(keys, [repr(time.time()), max_runs, task_id])
+        keys = [self._keys.record(task_id), self._keys.running, self._keys.counters, self._keys.history(task_id)]
+        run = self._start(keys, [repr(time.time()), max_runs, task_id, self._keys.changed_channel])
         if run == -1:
             self.fail(task_id, ErrorCode.WORKER_LOST, f"Its worker died in each of {max_runs} runs.")
         elif run > 0:
@@ -58,9 +58,15 @@ class WorkerRecords:
         """Do not count this run: the worker is stopping, and the task will run again."""
         self._undo_start([self._keys.record(task_id)])
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        """Store the progress of a task, in percent. False if the task is not running."""
-        return bool(self._progress([self._keys.record(task_id)], [max(0, min(int(percent), 100))]))
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        """Store the progress of a task, in percent, and its message, if any. False if the task is not running."""
+        keys = [self._keys.record(task_id), self._keys.history(task_id)]
+        arguments: list[str | int] = [task_id, self._keys.changed_channel, max(0, min(int(percent), 100))]
+        return bool(self._progress(keys, arguments if message is None else [*arguments, message]))
+
+    def is_running(self, task_id: str) -> bool:
+        """Whether the task is running: it may have been cancelled. A single `HGET`."""
+        return bool(self._redis.hget(self._keys.record(task_id), "status") == TaskStatus.RUNNING)
 
     def complete(self, task_id: str, result: str) -> None:
         """Complete the task, unless it is already finished."""

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+
+from patterns.tasks.record import HISTORY_SECONDS, Record
 
 #: Removed in one go, in a fraction of a millisecond.
 BATCH_SIZE = 100
@@ -37,3 +39,30 @@ class ExpiryQueue:
     def _continue(self) -> None:
         self._scheduled = False
         self.remove_expired()
+
+
+class RecordExpiry:
+    """Removes finished records after `ttl` seconds, and their histories earlier."""
+
+    def __init__(
+        self, records: Mapping[str, Record], forget: Callable[[str], None], ttl: float, clock: Callable[[], float]
+    ) -> None:
+        self._records = records
+        self._ttl = ttl
+        self._expired = ExpiryQueue(forget, clock)
+        self._histories = ExpiryQueue(self._forget_history, clock)
+
+    def add(self, record: Record) -> None:
+        """Add a record that has just finished."""
+        finished_at = record.finished_at or 0.0
+        self._expired.add(finished_at + self._ttl, record.task_id)
+        self._histories.add(finished_at + HISTORY_SECONDS, record.task_id)
+
+    def remove_expired(self) -> None:
+        """Remove one batch of each."""
+        self._expired.remove_expired()
+        self._histories.remove_expired()
+
+    def _forget_history(self, task_id: str) -> None:
+        if record := self._records.get(task_id):
+            record.history.clear()

@@ -10,7 +10,8 @@ from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode, Task
 from patterns.observability import lifecycle
 from patterns.observability.counters import DeliveryCounters, TaskCounters
 from patterns.observability.tracing import NO_CARRIER, Carrier, tracing
-from patterns.tasks.expiry import ExpiryQueue
+from patterns.tasks.expiry import RecordExpiry
+from patterns.tasks.notifier import Notifier
 from patterns.tasks.record import Record
 from patterns.tasks.store import KeyReused, QueueFull, Unavailable, fingerprint, new_task_id
 from patterns.tasks.watchers import Watchers
@@ -26,13 +27,11 @@ class MemoryStore:
         self.unfinished = 0
         #: The ids of tasks whose outcome is to be delivered: just finished, or a dead letter that is redelivered.
         self.outbox: asyncio.Queue[str] = asyncio.Queue()
-        self._tasks = TaskCounters()
-        self._deliveries = DeliveryCounters()
-        self._limit = limit
-        self._ttl = ttl
-        self._clock = clock
+        self.streams = Notifier()
+        self._tasks, self._deliveries = TaskCounters(), DeliveryCounters()
+        self._limit, self._ttl, self._clock = limit, ttl, clock
         self._records: dict[str, Record] = {}
-        self._expiry = ExpiryQueue(self._forget, clock)
+        self._expiry = RecordExpiry(self._records, self._forget, ttl, clock)
         self._by_key: dict[str, tuple[bytes, str]] = {}
         self._dead_letters: dict[str, None] = {}  # used as an ordered set
         self._undelivered: set[str] = set()
@@ -84,9 +83,12 @@ class MemoryStore:
         return record.task(), True
 
     async def get(self, task_id: str) -> Task | None:
-        self._expiry.remove_expired()
-        record = self._kept(task_id)
+        record = await self.changes(task_id)
         return record.task() if record else None
+
+    async def changes(self, task_id: str, seen: int | None = None) -> Record | None:
+        self._expiry.remove_expired()
+        return self._kept(task_id)
 
     async def wait(self, task_id: str, seconds: float) -> Task | None:
         record = self._records.get(task_id)
@@ -100,13 +102,10 @@ class MemoryStore:
         return record.task()
 
     async def cancel(self, task_id: str) -> Task | None:
-        self._expiry.remove_expired()
-        record = self._kept(task_id)
-        if record is None:
-            return None
-        if record.cancel(self._clock()):
+        record = await self.changes(task_id)
+        if record and record.cancel(self._clock()):
             self._finished(record)
-        return record.task()
+        return record.task() if record else None
 
     async def check(self) -> None:
         if self._draining:
@@ -122,8 +121,7 @@ class MemoryStore:
         return [record.task() for record in itertools.islice(filter(None, kept), limit)]
 
     async def redeliver(self, task_id: str) -> Task | None:
-        self._expiry.remove_expired()
-        record = self._kept(task_id)
+        record = await self.changes(task_id)
         if record is None:
             return None
         record.redeliver()
@@ -159,12 +157,14 @@ class MemoryStore:
             return False
         self._tasks.task_started((record.started_at or 0.0) - record.created_at)
         lifecycle.started(task_id)
+        self.streams.notify(task_id)
         return True
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        """Store the progress of a task, in percent. False if the task is not running."""
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        """Store the progress of a task, in percent, and its message, if any. False if the task is not running."""
         record = self._records.get(task_id)
-        return record is not None and record.advance(percent)
+        self.streams.notify(task_id)
+        return record is not None and record.advance(percent, message)
 
     def complete(self, task_id: str, result: str) -> None:
         """Complete the task, unless it is already finished."""
@@ -206,14 +206,15 @@ class MemoryStore:
 
     def _finished(self, record: Record) -> None:
         """Count and log a task that has just finished, schedule its expiry and delivery, and wake its waiters."""
-        task_id, code, finished_at = record.task_id, record.error and record.error[0], record.finished_at or 0.0
+        task_id, code = record.task_id, record.error and record.error[0]
         self._tasks.task_finished(record.status, code, record.ran)
         lifecycle.finished(task_id, record.status, code, record.ran)
-        self._expiry.add(finished_at + self._ttl, task_id)
+        self._expiry.add(record)
         self.unfinished -= 1
         if self.unfinished == 0:
             self._idle.set()
         self._watchers.notify(task_id)
+        self.streams.notify(task_id)
         if when_finished := self._when_finished.pop(task_id, None):
             when_finished(task_id)
         if record.callback_url is not None:
@@ -242,9 +243,7 @@ class MemoryStore:
 
     def _forget(self, task_id: str) -> None:
         record = self._records.pop(task_id, None)
-        if record is None:
-            return
-        if record.idempotency_key is not None:
+        if record and record.idempotency_key is not None:
             del self._by_key[record.idempotency_key]
         self._dead_letters.pop(task_id, None)
         self._undelivered.discard(task_id)

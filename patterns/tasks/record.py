@@ -20,6 +20,11 @@ from patterns.tasks.store import AlreadyFinished, NotADeadLetter
 
 #: How many of its delivery attempts a record keeps: the last ones.
 ATTEMPTS_KEPT = 20
+#: How many of its changes a record keeps: the last ones before the outcome.
+CHANGES_KEPT = 256
+#: How long they are kept after the outcome, so that a client that lost its connection misses none: they may take many
+#: times the memory of the rest of the record.
+HISTORY_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -34,6 +39,7 @@ class Record:
     created_at: float
     status: TaskStatus = TaskStatus.PENDING
     progress: int = 0
+    message: str | None = None
     result: str | None = None
     error: tuple[ErrorCode, str] | None = None
     started_at: float | None = None
@@ -47,6 +53,9 @@ class Record:
     attempts_made: int = 0  # since the delivery started, or was started again by `redeliver`
     next_attempt_at: float | None = None
     last_error: str | None = None
+    version: int = 0  # the number of changes that clients can see
+    #: The progress and the message after each change before the outcome: all else follows from the record.
+    history: list[tuple[int, str | None]] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -65,13 +74,22 @@ class Record:
         if self.status is not TaskStatus.PENDING:
             return False
         self.status, self.started_at = TaskStatus.RUNNING, self._in_order(now)
+        self._changed()
         return True
 
-    def advance(self, percent: int) -> bool:
-        """Store the progress of a running task; it never decreases. False if the task is not running."""
+    def advance(self, percent: int, message: str | None = None) -> bool:
+        """Store the progress of a running task, which never decreases, and the message, if any.
+
+        False if the task is not running.
+        """
         if self.status is not TaskStatus.RUNNING:
             return False
+        before = self.progress, self.message
         self.progress = max(self.progress, min(int(percent), 100))
+        if message is not None:
+            self.message = message
+        if (self.progress, self.message) != before:
+            self._changed()
         return True
 
     def complete(self, now: float, result: str) -> bool:
@@ -119,6 +137,7 @@ class Record:
             "task_id": self.task_id,
             "status": self.status,
             "progress": self.progress,
+            "message": self.message,
             "result": self.result,
             "error": TaskError(code=self.error[0], message=self.error[1]) if self.error else None,
             "created_at": _datetime(self.created_at),
@@ -139,7 +158,13 @@ class Record:
         if self.finished:
             return False
         self.status, self.finished_at = status, self._in_order(now)
+        self.version += 1
         return True
+
+    def _changed(self) -> None:
+        self.version += 1
+        self.history.append((self.progress, self.message))
+        del self.history[:-CHANGES_KEPT]
 
     def _in_order(self, now: float) -> float:
         # The system clock may be set back, but the times of a task must stay in order.

@@ -1,9 +1,10 @@
 """The OpenAPI documentation of the routes that all patterns share."""
 
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.sse import EventSourceResponse
 
 from patterns.contract import EXAMPLE_DELIVERY, EXAMPLE_NEW_TASK, Health, Problem, Task, WebhookTask
 from patterns.contract.descriptor import LearnsBy, Pattern
@@ -28,7 +29,7 @@ _DESCRIPTION = """{summary}
 - **How the client learns the outcome:** {learns_by}.
 
 `POST /agent/submit` returns a `task_id` at once. `GET /agent/status/{{task_id}}` returns the status of the task:
-`pending → running → completed | failed | cancelled`.
+`pending → running → completed | failed | cancelled`. `GET /agent/events/{{task_id}}` streams its changes.
 """
 
 
@@ -87,11 +88,35 @@ def status_route(pattern: Pattern) -> dict[str, Any]:
     }
 
 
+def events_route(pattern: Pattern) -> dict[str, Any]:
+    """The arguments of `app.get` for the events route."""
+    models = get_args(task_model(pattern)) or (task_model(pattern),)
+    task = {"anyOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]}
+    data = {"type": "string", "contentMediaType": JSON, "contentSchema": task}
+    return {
+        "path": "/agent/events/{task_id}",
+        "summary": "Follow a task: its changes as server-sent events",
+        "tags": ["tasks"],
+        "response_class": EventSourceResponse,
+        "responses": {
+            200: {
+                "description": "First the task as it is, then an event for each change, until the outcome. After a "
+                "`Last-Event-ID`, the stream continues with the next change.",
+                "content": {"text/event-stream": {"itemSchema": {"properties": {"data": data}}}},
+            },
+            204: {"description": "The event in `Last-Event-ID` is the outcome: there are no more."},
+            **problems.documented(404, 422, 503),
+        },
+    }
+
+
 def cancel_route(pattern: Pattern) -> dict[str, Any]:
     """The arguments of `app.post` for the cancel route."""
     return {
         "path": "/agent/cancel/{task_id}",
         "summary": "Cancel a task",
+        "description": f"The agent is stopped too: {pattern.interrupts} are interrupted within a second. "
+        "An agent that is not interrupted stops when it next reports progress.",
         "tags": ["tasks"],
         "response_model": task_model(pattern),
         "responses": {200: {"description": "The cancelled task."}, **problems.documented(404, 409, 422, 503)},

@@ -21,6 +21,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from patterns.agents.running import CLEAN_UP_SECONDS
 from patterns.contract.settings import SettingsError, load_settings
 from patterns.observability.logs import set_up_logging
 from patterns.web.connections import GuardedProtocol, Limits
@@ -54,6 +55,15 @@ class DrainingServer(uvicorn.Server):
         draining = asyncio.ensure_future(getattr(self._app.state, "drain", _drain_nothing)())
         while not draining.done() and not self.force_exit:
             await asyncio.wait({draining}, timeout=0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the connections and the app. An agent that ignores its cancellation does not block the exit."""
+        await super().shutdown(sockets)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left and (await asyncio.wait(left, timeout=CLEAN_UP_SECONDS))[1]:
+            os._exit(os.EX_OK)  # asyncio.run() would wait for the agent
 
 
 async def _drain_nothing() -> None:

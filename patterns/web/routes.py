@@ -1,4 +1,4 @@
-"""The routes that all patterns share: status, cancel, health and metrics, and the response to a submit.
+"""The routes that all patterns share: status, events, cancel, health and metrics, and the response to a submit.
 
 The submit route is not here: how a job is started is the lesson of each pattern, so each module defines its own.
 """
@@ -13,18 +13,21 @@ from patterns.contract import Health, Task
 from patterns.contract.descriptor import Pattern
 from patterns.contract.settings import Settings
 from patterns.observability import lifecycle
+from patterns.tasks.events import EventStore
 from patterns.tasks.store import TaskStore
 from patterns.web import openapi, problems
+from patterns.web.events import add_events_route
 from patterns.web.headers import matches, preferred_wait, retry_after_seconds, status_headers
 from patterns.web.metrics import add_metrics_route
 
 _DOCS = {"tryItOutEnabled": True, "displayRequestDuration": True, "defaultModelsExpandDepth": 0}
 
 
-def add_shared_routes(app: FastAPI, pattern: Pattern, store: TaskStore, settings: Settings) -> None:
-    """Add status, cancel, health and metrics for the tasks in `store`."""
+def add_shared_routes(app: FastAPI, pattern: Pattern, store: EventStore, settings: Settings) -> None:
+    """Add status, events, cancel, health and metrics for the tasks in `store`."""
     app.state.store = store
     _add_status(app, pattern, store, settings)
+    add_events_route(app, pattern, store)
 
     @app.post(**openapi.cancel_route(pattern))
     async def cancel(task_id: str) -> Response:

@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 40
+_PROGRAMS = {"kit": f"{sys.executable} -m kit", "python": sys.executable}
 FAST = {"KIT_AGENT_STEPS": "2", "KIT_AGENT_STEP_SECONDS": "0.05", "COLUMNS": "200"}
 
 
@@ -70,7 +71,8 @@ OF_BENCHMARKS = Document("benchmarks/README.md")
 
 def as_here(command: str, url: str = "") -> list[str]:
     """The words of a command, with this environment's Python and this test's server."""
-    words = shlex.split(command.replace("uv run kit", f"{sys.executable} -m kit"))
+    command = re.sub(r"uv run (?:--extra llm )?(?:kit|python)", lambda found: _PROGRAMS[found[0].split()[-1]], command)
+    words = shlex.split(command)
     return [word.replace("localhost:8000", url.removeprefix("http://")) for word in words]
 
 

@@ -12,6 +12,7 @@ from exercises import commands as course
 from patterns.cli import commands as use
 from tests.cli.documents import OF_BENCHMARKS, OF_PATTERNS, README, ROOT, Document
 
+KIT_COMMAND = re.compile(r"uv run (?:--extra llm )?kit (.*)")
 READMES = (README, OF_PATTERNS, OF_BENCHMARKS, Document("exercises/README.md"), Document("tests/README.md"))
 DOCUMENTS = [
     README,
@@ -49,7 +50,7 @@ def lines() -> list[str]:
 
 
 def test_every_command_of_the_kit_takes_the_arguments_that_are_shown() -> None:
-    shown = [shlex.split(line.partition("uv run kit ")[2], comments=True) for line in lines() if "uv run kit " in line]
+    shown = [shlex.split(match[1], comments=True) for line in lines() if (match := KIT_COMMAND.search(line))]
     assert len(shown) > 20
     for words in shown:
         home = next(home for home in (bench, course, use) if words[0] in get_group(home.app).commands)
@@ -60,7 +61,9 @@ def test_every_command_of_the_kit_takes_the_arguments_that_are_shown() -> None:
 
 
 def test_every_module_that_is_run_exists() -> None:
-    modules = [match[1] for line in lines() if (match := re.search(r"python -m (benchmarks\.\w+)", line))]
+    modules = [
+        match[1] for line in lines() if (match := re.search(r"python -m ((?:benchmarks|patterns)\.[\w.]+)", line))
+    ]
     assert modules
     assert [module for module in modules if find_spec(module) is None] == []
 
@@ -75,7 +78,8 @@ def test_every_other_command_is_known() -> None:
     known = (
         *("cd ", "curl ", "export ", "python3 -m pip install -U --target .uv uv && .uv/bin/uv run "),
         *("uv run celery ", "uv run kit ", "uv run locust -f benchmarks/locustfile.py ", "uv run uvicorn "),
-        *("uv run python -m benchmarks.", "uv run pytest", "uv run lint-imports"),
+        *("uv run python -m benchmarks.", "uv run python -m patterns.", "uv run --extra llm kit "),
+        *("uv run pytest", "uv run lint-imports"),
     )
     assert (ROOT / "benchmarks/locustfile.py").exists()
     bare = [re.sub(r"^([A-Z_]+=\S+ )+", "", line) for line in lines()]

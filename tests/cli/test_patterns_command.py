@@ -18,6 +18,7 @@ def test_the_table_has_every_pattern_and_both_questions(kit: Kit) -> None:
         [row] = [row for row in rows if row.startswith(f"{pattern.name} ")]
         assert pattern.runs_in in row
         assert pattern.learns_by in row
+        assert pattern.interrupts in row
         assert all(fault in row for fault in pattern.loses_on)
 
 
@@ -33,6 +34,7 @@ def test_with_json_it_is_one_array(kit: Kit) -> None:
         assert described[name]["teaches"] == pattern.teaches
         assert described[name]["loses_on"] == sorted(pattern.loses_on)
         assert described[name]["needs"] == sorted(pattern.needs)
+        assert described[name]["interrupts"] == pattern.interrupts
 
 
 def test_without_a_command_it_lists_them(kit: Kit) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from patterns.agents import stub_model
 from patterns.contract import ErrorCode, Task, TaskStatus
 from patterns.contract.settings import Settings, environment_variable, new_webhook_secret
 from patterns.serving.processes import Family
@@ -55,6 +56,29 @@ def test_a_callback_brings_the_result_to_a_receiver_with_the_secret(tmp_path: Pa
         ended = run([*as_here(submit.replace("SECRET", secret)), "--url", url])
         assert ended.returncode == 0, ended.stderr
         assert "(2 steps" in ended.stdout
+
+
+@pytest.mark.thorough
+@pytest.mark.needs("llm")
+def test_the_agent_to_start_from_completes_two_tasks_with_the_stub_model(tmp_path: Path) -> None:
+    stub, settings, started, submit, calls = OF_PATTERNS.block("sh", "stub_model").strip().splitlines()
+    (tmp_path / "stub").mkdir()
+    for model in serve(f"{stub} --delay 0", tmp_path / "stub"):
+        url = model.removesuffix("/v1")
+        env = dict(word.split("=", 1) for word in settings.removeprefix("export ").split())
+        assert env["OPENAI_BASE_URL"] == "http://127.0.0.1:8001/v1"
+        for served in serve(started, tmp_path, {**env, "OPENAI_BASE_URL": model, "NO_PROXY": "*"}):
+            for _ in range(2):  # the second task uses the client of the first
+                ended = run([*as_here(submit), "--url", served])
+                assert ended.returncode == 0, ended.stderr
+                assert "The tool said: Acme: 40 euros" in ended.stdout
+        listed = curl(as_here(calls.replace("localhost:8001", url.removeprefix("http://")))).json()
+        assert [call["state"] for call in listed] == ["answered"] * 4
+
+
+def test_it_names_every_marker_of_the_stub_model() -> None:
+    markers = set(re.findall(r"`stub:(\w+)[^`]*`", OF_PATTERNS.section("An agent to start from")))
+    assert markers == set(re.findall(r"^- `stub:(\w+)", stub_model.__doc__ or "", re.MULTILINE))
 
 
 def test_the_json_log_and_the_metrics_are_as_it_shows_them(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ _SETTINGS = {
     # Tasks never end by themselves, one runs at a time, and three are accepted.
     "small": {
         **ENDLESS_AGENT,
+        "KIT_AGENT": "tests.contract.agents:agent",
         "KIT_WORKERS": "1",
         "KIT_QUEUE_SIZE": "3",
         "KIT_MAX_WAIT_SECONDS": "1",

@@ -7,7 +7,10 @@ import httpx
 
 from tests.support.serving import Json, Served
 
-KEYS = {"task_id", "status", "progress", "result", "error", "created_at", "started_at", "finished_at"}
+KEYS = {
+    *("task_id", "status", "progress", "message", "result", "error"),
+    *("created_at", "started_at", "finished_at"),
+}
 DELIVERY_KEYS = {"state", "attempts", "next_attempt_at", "last_error"}
 
 
@@ -19,6 +22,7 @@ def check_task(task: Json, served: Served) -> None:
     assert task["status"] in {"pending", "running", "completed", "failed", "cancelled"}
     assert type(task["progress"]) is int
     assert 0 <= task["progress"] <= 100
+    assert task["message"] is None or isinstance(task["message"], str)
     assert task["result"] is None or isinstance(task["result"], str)
     if task["error"] is not None:
         assert set(task["error"]) == {"code", "message"}

@@ -10,14 +10,14 @@ from tests.contract.conftest import OVER_RABBITMQ, over_rabbitmq
 from tests.support.serving import Served
 from tests.support.waiting import eventually
 
-_ON_THE_LOOP = [name for name, pattern in PATTERNS.items() if pattern.runs_in is RunsIn.IN_PROCESS_QUEUE]
-_ELSEWHERE = [name for name in PATTERNS if name not in _ON_THE_LOOP]
+_ELSEWHERE = [name for name, pattern in PATTERNS.items() if pattern.runs_in is RunsIn.WORKER_PROCESS]
+_ON_THE_LOOP = [name for name in PATTERNS if name not in _ELSEWHERE]
 
 Fleet = Mapping[str, Served]
 
 
 @pytest.mark.parametrize("name", [*_ELSEWHERE, pytest.param(OVER_RABBITMQ, marks=over_rabbitmq)])
-def test_the_server_answers_while_an_agent_blocks_a_thread_or_another_process(small: Served) -> None:
+def test_the_server_answers_while_an_agent_blocks_another_process(small: Served) -> None:
     task_id = small.accept("block: for minutes")
     running = small.until(task_id, "running")
 

@@ -9,6 +9,7 @@ def test_the_contract_has_the_same_routes_everywhere(quick: Served) -> None:
     assert routes >= {
         ("POST", "/agent/submit"),
         ("GET", "/agent/status/{task_id}"),
+        ("GET", "/agent/events/{task_id}"),
         ("POST", "/agent/cancel/{task_id}"),
         ("GET", "/health"),
     }
@@ -25,6 +26,7 @@ def test_every_error_is_documented_as_a_problem(quick: Served) -> None:
 def test_the_answers_of_the_contract_are_documented(quick: Served) -> None:
     assert {"202", "413", "422", "503"} <= set(quick.openapi.answers("POST", "/agent/submit") or {})
     assert {"200", "304", "404"} <= set(quick.openapi.answers("GET", "/agent/status/x") or {})
+    assert {"200", "204", "404", "503"} <= set(quick.openapi.answers("GET", "/agent/events/x") or {})
     assert {"200", "404", "409"} <= set(quick.openapi.answers("POST", "/agent/cancel/x") or {})
     assert {"200", "503"} <= set(quick.openapi.answers("GET", "/health") or {})
 
@@ -47,6 +49,17 @@ def test_the_body_of_submit_is_documented_as_it_is_checked(quick: Served) -> Non
 
     assert set(schema["required"]) == set(quick.body())
     assert schema["additionalProperties"] is False
+
+
+def test_an_event_is_documented_as_a_task(quick: Served) -> None:
+    content = (quick.openapi.answers("GET", "/agent/events/x") or {})["200"]["content"]
+    (media_type,) = content
+    models = content[media_type]["itemSchema"]["properties"]["data"]["contentSchema"]["anyOf"]
+
+    assert media_type == "text/event-stream"
+    for model in models:
+        name = model["$ref"].removeprefix("#/components/schemas/")
+        assert {"task_id", "message"} <= set(quick.openapi.document["components"]["schemas"][name]["properties"])
 
 
 def test_the_documentation_page_is_served(quick: Served) -> None:

@@ -1,4 +1,7 @@
-"""What celery_queue survives: its web process and its worker are asked to end while a task outlasts the grace."""
+"""What celery_queue survives: its web process and its worker are asked to end while a task outlasts the grace.
+
+The worker is asked in the middle of a call that blocks its process, and of an await.
+"""
 
 import signal
 import time
@@ -33,17 +36,18 @@ class Stop:
 
 @dataclass(frozen=True)
 class Scenarios:
-    """What happened to the web process, to a client that it held, and to the worker."""
+    """What happened to the web process, to a client that it held, and to the worker with each kind of agent."""
 
     web: Stop
     held: httpx.Response
-    worker: Stop
+    worker_blocked: Stop
+    worker_awaiting: Stop
 
 
 def run_scenario(servers: Servers) -> Scenarios:
     """Stop one after the other, each in the middle of a task."""
     served = servers.serve(CELERY_QUEUE, _SETTINGS)
-    (web,), (worker,) = served.running.web, served.running.workers
+    (web,) = served.running.web
 
     task_id = running(served)
     with ThreadPoolExecutor(1) as threads:
@@ -56,18 +60,24 @@ def run_scenario(servers: Servers) -> Scenarios:
     served.until_healthy()
     of_web = Stop(seconds, code, served.outcome(task_id))
 
-    task_id = running(served)
+    return Scenarios(of_web, held.result(), stop_worker(served, "sleeps"), stop_worker(served, "sleeps_async"))
+
+
+def stop_worker(served: Served, agent: str) -> Stop:
+    """Stop the worker in the middle of a task, and start it again."""
+    (worker,) = served.running.workers
+    task_id = running(served, agent)
     began = time.monotonic()
     worker.terminate()
     code = eventually(lambda: worker.exit_code, lambda code: code is not None)
     seconds = time.monotonic() - began
     worker.start()
-    return Scenarios(of_web, held.result(), Stop(seconds, code, served.outcome(task_id)))
+    return Stop(seconds, code, served.outcome(task_id))
 
 
-def running(served: Served) -> str:
+def running(served: Served, agent: str = "sleeps") -> str:
     """A task that runs, and takes longer than the grace period."""
-    task_id = served.accept("sleeps:3")
+    task_id = served.accept(f"{agent}:3")
     served.until(task_id, "running")
     return task_id
 
@@ -94,7 +104,9 @@ def test_a_held_status_request_is_answered_before_the_stop(scenarios: Scenarios)
     assert scenarios.held.json()["status"] in {"running", "completed"}
 
 
-def test_a_worker_stops_in_time_and_the_next_one_does_its_task(scenarios: Scenarios) -> None:
-    assert scenarios.worker.seconds < _GRACE_SECONDS + 10
-    assert scenarios.worker.exit_code != -signal.SIGKILL
-    assert scenarios.worker.outcome["status"] == "completed"
+@pytest.mark.parametrize("agent", ["worker_blocked", "worker_awaiting"])
+def test_a_worker_stops_in_time_and_the_next_one_does_its_task(scenarios: Scenarios, agent: str) -> None:
+    stop: Stop = getattr(scenarios, agent)
+    assert stop.seconds < _GRACE_SECONDS + 10
+    assert stop.exit_code != -signal.SIGKILL
+    assert stop.outcome["status"] == "completed"

@@ -5,8 +5,9 @@ from typing import Protocol
 from patterns.contract import DeliveryAttempt, DeliveryState, ErrorCode
 from patterns.redis_store.store import RedisStore
 from patterns.redis_store.worker_records import WorkerRecords
+from patterns.tasks.events import EventStore
 from patterns.tasks.memory_store import MemoryStore
-from patterns.tasks.store import TaskStore, new_task_id
+from patterns.tasks.store import new_task_id
 from tests.patterns.clock import Clock
 
 
@@ -14,7 +15,7 @@ class Subject(Protocol):
     """A store, and the side of it that works on its tasks."""
 
     @property
-    def store(self) -> TaskStore:
+    def store(self) -> EventStore:
         """The store itself."""
 
     async def create(self, callback_url: str | None) -> str:
@@ -23,8 +24,8 @@ class Subject(Protocol):
     def start(self, task_id: str) -> bool:
         """Whether the task may run."""
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        """Whether the task is still wanted."""
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        """Whether the task is still running."""
 
     def complete(self, task_id: str) -> None:
         """End it with the result "the result"."""
@@ -48,8 +49,8 @@ class InMemory:
     def start(self, task_id: str) -> bool:
         return self.store.start(task_id)
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        return self.store.progress(task_id, percent)
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        return self.store.progress(task_id, percent, message)
 
     def complete(self, task_id: str) -> None:
         self.store.complete(task_id, "the result")
@@ -77,8 +78,8 @@ class InRedis:
     def start(self, task_id: str) -> bool:
         return self._worker.start(task_id, 3)
 
-    def progress(self, task_id: str, percent: int) -> bool:
-        return self._worker.progress(task_id, percent)
+    def progress(self, task_id: str, percent: int, message: str | None = None) -> bool:
+        return self._worker.progress(task_id, percent, message)
 
     def complete(self, task_id: str) -> None:
         self._worker.complete(task_id, "the result")

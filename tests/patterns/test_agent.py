@@ -10,14 +10,16 @@ import pytest
 from patterns.agents.running import (
     Agent,
     TaskEnded,
+    checked_report,
     is_async,
-    run_in_current_thread,
     run_in_daemon_thread,
     run_on_event_loop,
 )
 from patterns.agents.simulated import simulated_agent as simulated
+from patterns.agents.watched import run_watched
 from patterns.contract.settings import Settings
 from tests.support import agents
+from tests.support.watching import Unwatched
 
 _GOOD = {
     "sync": (agents.sync_agent, "sync: hello"),
@@ -42,15 +44,15 @@ def settings(**changed: Any) -> Settings:
     return Settings(**{"agent_steps": 4, "agent_step_seconds": 0.0, **changed})
 
 
-def nothing(percent: int) -> None:
+def nothing(percent: int, message: str | None = None) -> None:
     """Ignore progress."""
 
 
 @pytest.mark.parametrize(("agent", "result"), _GOOD.values(), ids=_GOOD)
 async def test_a_good_agent_returns_its_result_wherever_it_runs(agent: Agent, result: str) -> None:
-    in_a_thread_with_no_loop = await asyncio.to_thread(run_in_current_thread, agent, "hello", nothing)
+    from_a_thread_with_no_loop = await asyncio.to_thread(run_watched, agent, "hello", Unwatched())
 
-    assert in_a_thread_with_no_loop == result
+    assert from_a_thread_with_no_loop == result
     assert await run_on_event_loop(agent, "hello", nothing) == result
     assert await run_in_daemon_thread(agent, "hello", nothing) == result
 
@@ -58,7 +60,7 @@ async def test_a_good_agent_returns_its_result_wherever_it_runs(agent: Agent, re
 @pytest.mark.parametrize(("agent", "error"), _BAD.values(), ids=_BAD)
 async def test_the_exception_of_a_bad_agent_reaches_its_caller(agent: Agent, error: type[BaseException]) -> None:
     with pytest.raises(error):
-        await asyncio.to_thread(run_in_current_thread, agent, "hello", nothing)
+        await asyncio.to_thread(run_watched, agent, "hello", Unwatched())
     if error is not SystemExit:  # asyncio lets it through the loop, so that `execute` turns it into something else
         with pytest.raises(error):
             await run_in_daemon_thread(agent, "hello", nothing)
@@ -107,11 +109,14 @@ async def test_a_hanging_thread_does_not_delay_the_exit() -> None:
 
 
 async def test_the_simulated_agent_reports_after_each_step() -> None:
-    reported: list[int] = []
+    reported: list[tuple[int, str | None]] = []
 
-    await run_on_event_loop(simulated(settings()), "hello", reported.append)
+    def report(percent: int, message: str | None = None) -> None:
+        reported.append((percent, message))
 
-    assert reported == [25, 50, 75, 100]
+    await run_on_event_loop(simulated(settings()), "hello", report)
+
+    assert reported == [(25 * step, f"finished step {step} of 4") for step in (1, 2, 3, 4)]
 
 
 async def test_the_same_prompt_and_seed_give_the_same_answer() -> None:
@@ -145,8 +150,11 @@ async def test_jitter_is_repeatable_too(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_it_fails_half_way_if_the_prompt_says_so() -> None:
     reported: list[int] = []
 
+    def report(percent: int, message: str | None = None) -> None:
+        reported.append(percent)
+
     with pytest.raises(RuntimeError, match="failed, as requested"):
-        await run_on_event_loop(simulated(settings(agent_behaviour="fail")), "hello", reported.append)
+        await run_on_event_loop(simulated(settings(agent_behaviour="fail")), "hello", report)
 
     assert reported == [25, 50]
 
@@ -169,8 +177,30 @@ async def test_a_prompt_is_obeyed_only_if_the_settings_allow_it() -> None:
 
 
 async def test_it_ends_when_its_task_is_no_longer_wanted() -> None:
-    def ended(percent: int) -> None:
+    def ended(percent: int, message: str | None = None) -> None:
         raise TaskEnded
 
     with pytest.raises(TaskEnded):
         await run_on_event_loop(simulated(settings()), "hello", ended)
+
+
+@pytest.mark.parametrize(
+    ("report", "stored"),
+    [
+        ((50, None), (50, None)),
+        ((50, ""), (50, None)),
+        ((50, " \n "), (50, None)),
+        ((50, "reading page 3"), (50, "reading page 3")),
+        ((-3, "a\r\nb\u2028c\x7f"), (0, "a  b c")),
+        ((333, "x" * 201), (100, "x" * 200)),
+        ((49.9, "\ud83d"), (49, None)),
+    ],
+)
+def test_a_report_is_stored_as_a_percentage_and_one_line(report: Any, stored: tuple[int, str | None]) -> None:
+    assert checked_report(*report) == stored
+
+
+@pytest.mark.parametrize("report", [("50%", None), (None, None), (50, 3), (50, b"bytes")])
+def test_a_report_of_another_type_raises_in_the_agent(report: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        checked_report(*report)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patterns.agents.running import Agent, describe, run_in_daemon_thread, run_on_event_loop
+from patterns.agents.running import Agent, ReportProgress, describe, run_in_daemon_thread, run_on_event_loop
 from patterns.contract import ErrorCode, Task, TaskStatus
 from patterns.tasks.execution import RunAgent, execute
 from patterns.tasks.memory_store import MemoryStore
@@ -115,6 +115,24 @@ async def test_progress_is_seen_while_the_agent_runs(store: MemoryStore, run: Ru
     assert seen is not None
     assert seen.status is TaskStatus.RUNNING
     assert seen.progress == 30
+
+
+async def _reports_and_fails(prompt: str, report_progress: ReportProgress) -> str:
+    report_progress(60, "reading the last page")
+    raise ValueError("the page is empty")
+
+
+def _reports_and_fails_in_a_thread(prompt: str, report_progress: ReportProgress) -> str:
+    report_progress(60, "reading the last page")
+    raise ValueError("the page is empty")
+
+
+@pytest.mark.parametrize("agent", [_reports_and_fails, _reports_and_fails_in_a_thread], ids=["async", "sync"])
+async def test_a_report_just_before_the_outcome_is_kept(store: MemoryStore, run: RunAgent, agent: Agent) -> None:
+    task = await outcome(store, run, agent)
+
+    assert task.status is TaskStatus.FAILED
+    assert (task.progress, task.message) == (60, "reading the last page")
 
 
 async def test_cancelling_a_task_ends_its_execution_immediately(store: MemoryStore, run: RunAgent) -> None:

@@ -1,5 +1,6 @@
 """KIT_AGENT: a user's own agent by name, and the error if it cannot be loaded."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_a_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
 
     agent = load_agent(Settings(agent="my_agent_beside_me:run"))
 
-    assert agent("hello", lambda percent: None) == "mine"
+    assert agent("hello", lambda percent, message=None: None) == "mine"
 
 
 @pytest.mark.parametrize(
@@ -81,4 +82,28 @@ def test_a_module_that_breaks_while_it_is_imported_is_explained_in_one_line(
         load_agent(Settings(agent="broken_agent:run"))
 
     assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_module_can_report_a_missing_setting_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "from patterns.contract.settings import SettingsError\nraise SettingsError('MY_KEY is unset')\n"
+    (tmp_path / "needy_agent.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(SettingsError) as raised:
+        load_agent(Settings(agent="needy_agent:run"))
+
+    assert str(raised.value) == "KIT_AGENT=needy_agent:run: MY_KEY is unset"
+
+
+@pytest.mark.parametrize("library", ["openai", "pydantic_ai"])
+def test_without_its_extra_the_llm_agent_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    monkeypatch.delitem(sys.modules, "patterns.agents.llm_agent", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)  # importing it fails as if it were not installed
+
+    with pytest.raises(SettingsError) as raised:
+        load_agent(Settings(agent="patterns.agents.llm_agent:answer"))
+
+    assert str(raised.value).startswith("KIT_AGENT=patterns.agents.llm_agent:answer: ")
+    assert "uv sync --extra llm (with pip: pip install 'longjobs-kit[llm]')" in str(raised.value)
     assert "\n" not in str(raised.value)

@@ -181,5 +181,5 @@ async def test_only_finished_records_expire_and_their_keys_with_them(
     worker.complete(task.task_id, "result")
 
     left = [keys.expire_in(key) for key in keys.all() - {"counters"}]
-    assert len(left) == 2  # the record and its key; the lists of unfinished and running tasks are empty, and gone
+    assert len(left) == 3  # the record, its history and its key; the lists of unfinished and running tasks are gone
     assert all(seconds is not None and 0 < seconds <= 60 for seconds in left)

@@ -45,6 +45,24 @@ TRANSITIONS: dict[str, tuple[Steps, dict[str, Any]]] = {
     "started": ([("start", True)], {"status": "running", "started": True}),
     "progress before the start": ([("progress 40", False)], {}),
     "progress": ([("start", True), ("progress 40", True)], {"status": "running", "started": True, "progress": 40}),
+    "progress with a message": (
+        [("start", True), ("progress 40 reading page 3", True)],
+        {"status": "running", "started": True, "progress": 40, "message": "reading page 3"},
+    ),
+    "a message before the start": ([("progress 40 reading page 3", False)], {}),
+    "a report without a message keeps the last one": (
+        [("start", True), ("progress 40 reading page 3", True), ("progress 60", True)],
+        {"status": "running", "started": True, "progress": 60, "message": "reading page 3"},
+    ),
+    "a message changes without progress, and with one that goes back": (
+        [("start", True), *((f"progress {percent} page {percent}", True) for percent in (40, 40, 20))],
+        {"status": "running", "started": True, "progress": 40, "message": "page 20"},
+    ),
+    "the last message stays after the outcome": (
+        [("start", True), ("progress 40 page 3", True), ("complete", None), ("progress 60 page 4", False)],
+        {"status": "completed", "started": True, "finished": True, "progress": 100, "result": "the result"}
+        | {"message": "page 3"},
+    ),
     "progress backwards": (
         [("start", True), ("progress 40", True), ("progress 20", True), ("progress -5", True)],
         {"status": "running", "started": True, "progress": 40},
@@ -148,7 +166,15 @@ DELIVERIES: dict[str, tuple[Steps, dict[str, Any]]] = {
     ),
 }
 
-_NEW = {"status": "pending", "progress": 0, "result": None, "error": None, "started": False, "finished": False}
+_NEW = {
+    "status": "pending",
+    "progress": 0,
+    "message": None,
+    "result": None,
+    "error": None,
+    "started": False,
+    "finished": False,
+}
 _UNDELIVERED: dict[str, Any] = {"delivery": "waiting", "attempts": [], "due": None, "last_error": None}
 _COUNTED = {"under_way": 0, "dead_letters": 0}
 
@@ -162,7 +188,8 @@ async def answer(subject: Subject, clock: Clock, task_id: str, step: str) -> obj
                 clock.pass_by(60)
                 return None
             case "progress":
-                return subject.progress(task_id, int(argument))
+                percent, _, message = argument.partition(" ")
+                return subject.progress(task_id, int(percent), message or None)
             case "deliver":
                 state = DeliveryState(argument)
                 error = None if state is DeliveryState.DELIVERED else "not acknowledged"
@@ -182,6 +209,7 @@ async def view(subject: Subject, clock: Clock, task_id: str) -> dict[str, Any]:
     seen: dict[str, Any] = {
         "status": task.status,
         "progress": task.progress,
+        "message": task.message,
         "result": task.result,
         "error": task.error and f"{task.error.code}: {task.error.message}",
         "started": task.started_at is not None,

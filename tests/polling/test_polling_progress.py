@@ -1,4 +1,4 @@
-"""Progress is reported while the task runs: each percentage once, never backwards."""
+"""Progress is reported while the task runs: each percentage once, never backwards, and each new message."""
 
 import asyncio
 
@@ -58,3 +58,15 @@ async def test_a_timeout_error_of_the_callback_is_not_mistaken_for_the_deadline(
 
     with pytest.raises(TimeoutError, match="the progress bar is away"):
         await client.run("compare", on_progress=show)
+
+
+async def test_a_callback_gets_each_new_message(script: Script) -> None:
+    messages = (None, "page 1", "page 1", "page 2", None, "page 2")
+    script.on(SUBMIT, accepted()).on(STATUS, *(running(10, message) for message in messages), completed())
+    shown: list[str] = []
+
+    async with PollingClient(script.url, deadline=20, hold=30, first_pause=0.005, longest_pause=0.01) as client:
+        await client.run("compare", on_message=shown.append)
+
+    assert shown == ["page 1", "page 2"]
+    assert {request.headers["prefer"] for request in script.seen(STATUS)} == {"wait=1"}

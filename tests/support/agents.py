@@ -132,10 +132,29 @@ def sleeps(prompt: str, report_progress: ReportProgress) -> str:
     return "slept"
 
 
+async def sleeps_async(prompt: str, report_progress: ReportProgress) -> str:
+    """Sleeps like `sleeps`, in a single await."""
+    await asyncio.sleep(float(prompt.partition(":")[2]))
+    return "slept"
+
+
 def waits_for(prompt: str, report_progress: ReportProgress) -> str:
     """Runs until the file that the prompt names exists."""
     while not Path(prompt.partition(":")[2]).exists():
         time.sleep(0.02)
+    return "it is there"
+
+
+async def marks_and_waits_for(prompt: str, report_progress: ReportProgress) -> str:
+    """Creates a file `NAME-0`, `NAME-1`, … in each run, then waits until the file `NAME` exists."""
+    path = Path(prompt.partition(":")[2])
+    for number in range(100):
+        mark = path.with_name(f"{path.name}-{number}")
+        if not mark.exists():
+            mark.touch()
+            break
+    while not path.exists():  # noqa: ASYNC110, ASYNC240 another process creates it
+        await asyncio.sleep(0.05)
     return "it is there"
 
 

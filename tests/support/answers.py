@@ -22,9 +22,9 @@ def accepted(**headers: str) -> Response:
     return JSONResponse(task("pending"), 202, _named(headers))
 
 
-def running(progress: int = 0, **headers: str) -> Response:
+def running(progress: int = 0, message: str | None = None, **headers: str) -> Response:
     """The status of a task that is not finished."""
-    return JSONResponse(task("running", progress), 200, _named(headers))
+    return JSONResponse(task("running", progress, message=message), 200, _named(headers))
 
 
 def completed(result: str = "done", **headers: str) -> Response:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 import pytest
 
@@ -21,6 +22,7 @@ _INSTALL = {
     "rabbitmq": "that need RabbitMQ (Debian: apt install rabbitmq-server)",
     "browser": "that need a browser (Debian: apt install chromium)",
     "node": "that need Node.js (Debian: apt install nodejs)",
+    "llm": "that need the extra llm (uv run --extra llm pytest --thorough)",
 }
 
 
@@ -81,5 +83,7 @@ def _installed(name: str) -> bool:
             return browser_command() is not None
         case "node":
             return shutil.which("node") is not None
+        case "llm":
+            return find_spec("pydantic_ai") is not None
         case _:
             return has_rabbitmq()

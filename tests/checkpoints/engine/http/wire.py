@@ -45,6 +45,8 @@ def shape(task: Json) -> str:
         return f"without {', '.join(missing)}"
     if not isinstance(task["task_id"], str):
         return f"task_id is {json.dumps(task['task_id'])}, which is no string"
+    if not isinstance(message := task.get("message"), str | None):  # servers may leave it out
+        return f"message is {json.dumps(message)[:60]}, which is neither null nor a string"
     error = task["error"]
     if error is not None and not (isinstance(error, dict) and {"code", "message"} <= error.keys()):
         return f'error is {json.dumps(error)[:60]}, which is neither null nor {{"code", "message"}}'
