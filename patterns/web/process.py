@@ -14,6 +14,7 @@ import importlib
 import os
 import socket
 import sys
+import threading
 from contextlib import suppress
 from functools import partial
 from types import FrameType
@@ -59,11 +60,10 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the connections and the app. An agent that ignores its cancellation does not block the exit."""
         await super().shutdown(sockets)
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        if left and (await asyncio.wait(left, timeout=CLEAN_UP_SECONDS))[1]:
-            os._exit(os.EX_OK)  # asyncio.run() would wait for the agent
+        # asyncio.run() waits for every remaining task, and the interpreter for every thread.
+        end = threading.Timer(CLEAN_UP_SECONDS, os._exit, [os.EX_OK])
+        end.daemon = True
+        end.start()
 
 
 async def _drain_nothing() -> None:
