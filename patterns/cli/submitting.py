@@ -45,10 +45,10 @@ async def submit_and_wait(url: str, prompt: str, secret: str | None, deadline: f
                 row = bar.add_task("submitting", total=100, message="")
 
                 def show(percent: int) -> None:
-                    bar.update(row, completed=percent, description="working")
+                    bar.update(row, completed=percent, description="working", refresh=True)
 
                 def show_message(message: str) -> None:
-                    bar.update(row, message=message)
+                    bar.update(row, message=message, refresh=True)
 
                 if secret is None:
                     task = await client.run(prompt, on_progress=show, on_message=show_message)

@@ -64,8 +64,8 @@ def test_serve_and_submit_print_the_result(tmp_path: Path) -> None:
 
 
 def test_your_own_agent_is_run_where_it_says(tmp_path: Path) -> None:
-    command = README.block("sh", "KIT_AGENT=")
-    assert command == OF_PATTERNS.block("sh", "KIT_AGENT=")
+    command = README.block("sh", "KIT_AGENT=my_agent")
+    assert command == OF_PATTERNS.block("sh", "KIT_AGENT=my_agent")
     (tmp_path / "my_agent.py").write_text(OF_PATTERNS.block("python", "def answer"))
     for url in serve(command, tmp_path):
         ended = run(as_here(f"uv run kit submit loud --url {url}"))
