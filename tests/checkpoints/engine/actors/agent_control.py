@@ -16,6 +16,8 @@ from tests.checkpoints.engine.actors.unique import unique_hex
 
 #: No check needs a tenth of these. A limit for learners' code that calls the agent in an endless loop.
 _MOST_CONNECTIONS = 300
+#: Shutting a listening socket down ends its `accept` at once.
+_JOIN_SECONDS = 5.0
 
 
 class Run:
@@ -89,7 +91,8 @@ class AgentControl:
         self._listener.bind(str(path))
         self._listener.listen(128)
         self._connections: list[socket.socket] = []
-        threading.Thread(target=self._accept, name="agent-control", daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, name="agent-control", daemon=True)
+        self._accepting.start()
 
     def __enter__(self) -> Self:
         return self
@@ -97,10 +100,12 @@ class AgentControl:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for opened in (self._listener, *self._connections):
-            with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
-            opened.close()
+        _shut_down(self._listener)
+        self._accepting.join(_JOIN_SECONDS)  # it may have accepted another connection in the meantime
+        self._listener.close()
+        for connection in self._connections:
+            _shut_down(connection)
+            connection.close()
         self.path.unlink(missing_ok=True)
 
     def of(self, prompt: str) -> list[Run]:
@@ -151,3 +156,8 @@ class AgentControl:
             pass
         if run:
             run.ended()
+
+
+def _shut_down(opened: socket.socket) -> None:
+    with suppress(OSError):
+        opened.shutdown(socket.SHUT_RDWR)
