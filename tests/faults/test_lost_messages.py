@@ -50,7 +50,7 @@ def wait_long(servers: Servers) -> tuple[list[Json], int]:
     task_ids = [served.accept("sleeps:0.8") for _ in range(_PATIENT)]
     outcomes = [served.outcome(task_id, 4 * _SENT_AGAIN_WITHIN_SECONDS) for task_id in task_ids]
     client = redis.Redis.from_url(records.url)
-    runs = [client.hget(key, "runs") for task_id in task_ids for key in client.scan_iter(f"*{task_id}")]
+    runs = [client.hget(key, "runs") for task_id in task_ids for key in client.scan_iter(f"*task:{task_id}")]
     return outcomes, sum(int(str(each, "ascii")) for each in runs if isinstance(each, bytes))
 
 
